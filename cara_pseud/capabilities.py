@@ -1,0 +1,277 @@
+"""Live references as they stand in wire values, and the tables of what a peer has exported. No I/O.
+
+A `Capability` is either an object of ours (`LocalCapability`) or one that lives at a peer (`RemoteCapability`);
+both are called the same way. What is exported belongs to a *holder*: the authenticated user, else the
+connection. Ids are 64 random bits, valid for their holder only, so that a guessed or overheard id opens nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from cara_pseud.errors import ResourceExhausted, RpcError
+from cara_pseud.schema.nodes import BoundMethod
+
+Wire = Any
+"""A value as msgpack carries it; capabilities in it are `Capability` objects."""
+
+NO_ARGUMENTS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What a caller may say about one call beside its arguments.
+
+    ``timeout`` is in seconds and kept by the caller; the others travel only to peers of cara_pseud.
+    """
+
+    timeout: float | None = None
+    request_id: str | None = None
+    principal: str | None = None
+    traceparent: str | None = None
+    idempotency_key: str | None = None
+
+
+NO_OPTIONS: Final = CallOptions()
+
+
+class IncomingCall:
+    """The call that a handler is answering (`cara_pseud.current_call()`).
+
+    Attributes:
+        user: the authenticated user of the caller, ``b""`` without authentication.
+        principal: on whose behalf a trusted gateway calls, else None.
+        deadline: the loop's time at which the caller gives up, else None.
+        request_id: the caller's name for this call, else None.
+        cancelled: whether the caller gave up already.
+        traceparent: W3C trace context of the caller, else None.
+        idempotency_key: equal for repetitions of one call, else None.
+        connection: an opaque object, the same for all calls of one connection.
+    """
+
+    __slots__ = (
+        "cancelled", "connection", "deadline", "idempotency_key", "principal", "request_id", "traceparent", "user",
+    )
+
+    def __init__(self, user: bytes, connection: object = None) -> None:
+        self.user = user
+        self.connection = connection
+        self.principal: str | None = None
+        self.deadline: float | None = None
+        self.request_id: str | None = None
+        self.traceparent: str | None = None
+        self.idempotency_key: str | None = None
+        self.cancelled = False
+
+
+class Target(Protocol):
+    """An object of ours that peers may call."""
+
+    def invoke(
+        self, interface_id: int, method: int | str, args: Sequence[Wire], kwargs: Mapping[str, Wire], call: IncomingCall
+    ) -> Wire | Awaitable[Wire]:
+        """Run a method, given by the declaring interface's id and the method's id or name, on wire values."""
+
+    def released(self) -> None:
+        """Learn that the last holder let go."""
+
+
+class Capability:
+    """A reference as it stands in a wire value.
+
+    Attributes:
+        key: equal for two references to the same object.
+    """
+
+    __slots__ = ("__weakref__", "key")
+
+    key: Hashable
+
+    @property
+    def alive(self) -> bool:
+        """Whether a call has a chance; False once the object's peer is gone for good."""
+        return True
+
+    def call(
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[Wire] = (),
+        kwargs: Mapping[str, Wire] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Wire], Any] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Call a method by its declaring interface's id and its own id or name.
+
+        ``convert`` is applied to the wire result before the future resolves; what it raises becomes the future's error.
+        Cancelling the future cancels the call.
+        """
+        raise NotImplementedError
+
+    def invoke(
+        self,
+        bound: BoundMethod,
+        args: Sequence[Wire] = (),
+        kwargs: Mapping[str, Wire] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Wire], Any] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Call a method of the schema; see `call`."""
+        return self.call(bound.interface.node_id, bound.method.id, args, kwargs, options, convert)
+
+    def release(self) -> None:
+        """Let go of the object; idempotent."""
+
+
+class Peer:
+    """What has a root capability: the methods that the other side registered under their bare names."""
+
+    @property
+    def root(self) -> Capability:
+        """Those methods as one object."""
+        raise NotImplementedError
+
+
+class LocalCapability(Capability):
+    """An object of ours. ``key`` is chosen by the target's maker: the same object, the same key."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Target, key: Hashable | None = None) -> None:
+        self.target = target
+        self.key = ("local", id(target)) if key is None else key
+
+    def call(
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[Wire] = (),
+        kwargs: Mapping[str, Wire] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Wire], Any] | None = None,
+    ) -> asyncio.Future[Any]:
+        call = IncomingCall(b"")
+        call.request_id, call.principal = options.request_id, options.principal
+        call.traceparent, call.idempotency_key = options.traceparent, options.idempotency_key
+
+        async def run() -> Any:
+            async with asyncio.timeout(options.timeout):
+                result = self.target.invoke(interface_id, method, args, kwargs, call)
+                if isinstance(result, Awaitable):
+                    result = await result
+            return result if convert is None else convert(result)
+
+        return asyncio.ensure_future(run())
+
+
+class Forwarder:
+    """A target that passes calls on to a capability of another peer (three parties)."""
+
+    def __init__(self, capability: Capability) -> None:
+        self.capability = capability
+
+    def invoke(
+        self, interface_id: int, method: int | str, args: Sequence[Wire], kwargs: Mapping[str, Wire], call: IncomingCall
+    ) -> Awaitable[Wire]:
+        options = CallOptions(None, call.request_id, call.principal, call.traceparent, call.idempotency_key)
+        return self.capability.call(interface_id, method, args, kwargs, options)
+
+    def released(self) -> None:
+        """Nothing: the capability's own life is ended by whoever else refers to it, or by the collector."""
+
+
+class Export:
+    """One object of ours as one holder knows it; ``count`` is how often it was sent and not given back."""
+
+    __slots__ = ("capability", "count", "id", "key")
+
+    def __init__(self, id: int, key: Hashable, capability: LocalCapability) -> None:
+        self.id = id
+        self.key = key
+        self.capability = capability
+        self.count = 0
+
+
+class HolderExports:
+    """Everything one holder may call. ``random_id`` gives 64 unpredictable bits."""
+
+    def __init__(self, random_id: Callable[[], int], limit: int) -> None:
+        self._random_id = random_id
+        self._limit = limit
+        self._by_id: dict[int, Export] = {}
+        self._by_key: dict[Hashable, Export] = {}
+        self._journal: list[int] = []
+
+    def begin(self) -> None:
+        """Start a message: what it exports is taken back by `roll_back` if it cannot be sent."""
+        self._journal.clear()
+
+    def roll_back(self) -> None:
+        """Take back every reference counted since `begin`."""
+        for id in self._journal:
+            self.release(id, 1)
+        self._journal.clear()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[Export]:
+        return iter(list(self._by_id.values()))
+
+    def add(self, capability: LocalCapability, *, id: int | None = None) -> Export:
+        """Count one more reference to an object, under a new id if the holder had none.
+
+        Raises:
+            ResourceExhausted: the holder's quota is reached.
+        """
+        export = self._by_key.get(capability.key)
+        if export is None:
+            if len(self._by_id) >= self._limit:
+                raise ResourceExhausted(f"{self._limit} objects are held already; release some first")
+            if id is None:
+                id = self._random_id()
+                while id in self._by_id:
+                    id = self._random_id()
+            export = Export(id, capability.key, capability)
+            self._by_id[id] = self._by_key[capability.key] = export
+        export.count += 1
+        self._journal.append(export.id)
+        return export
+
+    def get(self, id: int) -> Export | None:
+        """The export of that id, or None."""
+        return self._by_id.get(id)
+
+    def target(self, id: int) -> Target:
+        """The object of that id.
+
+        Raises:
+            RpcError: ``not_found``, without a hint whether another holder has such an object.
+        """
+        export = self._by_id.get(id)
+        if export is None:
+            raise RpcError("not_found", "there is no such object, or it was released")
+        return export.capability.target
+
+    def release(self, id: int, count: int) -> None:
+        """Take ``count`` references back; the object is freed at zero. Unknown ids are forgotten quietly."""
+        export = self._by_id.get(id)
+        if export is None:
+            return
+        export.count -= count
+        if export.count <= 0:
+            self._free(export)
+
+    def clear(self) -> None:
+        """Free everything: the holder is gone."""
+        for export in list(self._by_id.values()):
+            self._free(export)
+
+    def _free(self, export: Export) -> None:
+        del self._by_id[export.id]
+        del self._by_key[export.key]
+        export.capability.target.released()

@@ -1,0 +1,259 @@
+"""The client's side: one connection, and what is known of it.
+
+States, told by ZeroMQ's monitor: *connecting* (never connected, or lost less than 250 ms ago: calls wait within their
+deadline) → *up* → on loss *connecting* → *down* (calls fail at once with `Unavailable`) → *up* again whenever ZeroMQ
+has reconnected. Calls in flight at a loss fail at once with `OutcomeUnknown`; nothing is ever delivered late, because
+what was not sent is kept here and not in ZeroMQ (IMMEDIATE), and is dropped when its call ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import zmq
+import zope.interface
+
+from cara_pseud.auth import as_bytes
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability
+from cara_pseud.connection import CallFuture, Connection, RootCapability
+from cara_pseud.errors import ResourceExhausted, RpcError, Unauthenticated, Unavailable
+from cara_pseud.peer import HOLDER_GRACE_S, PeerBase
+from cara_pseud.stock import IClient, StockClient
+
+CONNECTING: Final = "connecting"
+UP: Final = "up"
+DOWN: Final = "down"
+
+GRACE_S: Final = 0.25
+"""After a loss calls wait this long for a new connection before they fail."""
+_NOBODY_S: Final = 1.0
+_RETRY_S: Final = 0.005
+_REFUSED: Final = (
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+
+
+@zope.interface.implementer(IClient)
+class Client(PeerBase, StockClient):  # type: ignore[misc]
+    """A pseud client; wrap it with a cara interface: ``Calculator(client)``.
+
+    Args:
+        peer_routing_id: the server's ``user_id``.
+        user_id, password: the login for ``security_plugin="plain"``.
+        public_key, secret_key, peer_public_key: Z85 keys for ``security_plugin="curve"``.
+        timeout: seconds that a call waits for its answer unless it says otherwise.
+        connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
+        max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
+    """
+
+    _paired_payloads = True
+    _monitored_events = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | _REFUSED
+
+    def __init__(
+        self,
+        peer_routing_id: bytes | str,
+        *,
+        user_id: bytes | str | None = None,
+        password: bytes | str | None = None,
+        connect_grace: float | None = None,
+        **arguments: Any,
+    ) -> None:
+        if arguments.pop("routing_id", None):
+            raise TypeError("routing_id is prohibited: ZeroMQ chooses a client's")
+        PeerBase.__init__(
+            self,
+            peer_routing_id=as_bytes(peer_routing_id),
+            user_id=None if user_id is None else as_bytes(user_id),
+            password=None if password is None else as_bytes(password),
+            **arguments,
+        )
+        self._connect_grace = connect_grace
+        self._connection = self._new_connection(self.peer_routing_id, b"")
+        self._root = RootCapability(self._connection)
+        self._state = CONNECTING
+        self._refusal: RpcError | None = None
+        self._waiting: dict[bytes, tuple[bytes, bytes]] = {}
+        self._state_timer: asyncio.TimerHandle | None = None
+        self._retry_timer: asyncio.TimerHandle | None = None
+        self._retry_until = 0.0
+        self._holder_timer: asyncio.TimerHandle | None = None
+        self._listeners: list[Callable[[str], None]] = []
+
+    def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
+        # Without IMMEDIATE ZeroMQ keeps messages for a server that died and delivers them to the next one.
+        socket.setsockopt(zmq.IMMEDIATE, True)
+        # A stopped process is noticed by heartbeats only: after 1.5 s at the latest.
+        socket.setsockopt(zmq.HEARTBEAT_IVL, 300)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1200)
+        socket.setsockopt(zmq.RECONNECT_IVL, 50)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, 2000)
+
+    async def start(self) -> None:
+        if self._started:
+            return
+        await super().start()
+        if self._connect_grace is not None and self._state == CONNECTING:
+            self._state_timer = self.running_loop.call_later(self._connect_grace, self._give_up)
+
+    async def stop(self, grace: float = 0) -> None:
+        for timer in (self._state_timer, self._retry_timer, self._holder_timer):
+            if timer is not None:
+                timer.cancel()
+        self._waiting.clear()
+        await super().stop(grace)
+        self._set_state(DOWN)
+
+    # Calls.
+
+    @property
+    def root(self) -> Capability:
+        return self._root
+
+    @property
+    def connections(self) -> Sequence[Connection]:
+        return (self._connection,)
+
+    def request(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+    ) -> CallFuture:
+        """Call a method of the server on wire values; what goes wrong becomes the future's exception."""
+        return self._connection.request(name, args, kwargs, options)
+
+    def _connection_to(self, user_id: bytes) -> Connection:
+        if user_id != self.peer_routing_id:
+            raise Unavailable(f"this client is connected to {self.peer_routing_id!r}, not to {user_id!r}")
+        return self._connection
+
+    def _send_by_name(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> asyncio.Future[Any]:
+        return self._connection.request(name, args, kwargs)
+
+    def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
+        # Whoever else connected to a bound client, say, has nothing to tell it.
+        return self._connection if routing_id == self.peer_routing_id else None
+
+    def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        if self._state == UP and not self._waiting:
+            if self._transport.send(connection.routing_id, uid, kind, body):
+                return
+            self._retry_until = self.running_loop.time() + _NOBODY_S
+        elif self._refusal is not None:
+            raise self._refusal
+        elif self._state == DOWN or self._closed:
+            raise Unavailable()
+        elif sum(len(body) for _, body in self._waiting.values()) > self.max_message_bytes * 4:
+            raise ResourceExhausted("too many calls wait for the connection already")
+        self._waiting[uid] = (kind, body)
+        if self._state == UP:
+            self._retry_soon()
+
+    def withdraw(self, connection: Connection, uid: bytes) -> bool:
+        return self._waiting.pop(uid, None) is not None
+
+    def _retry_soon(self) -> None:
+        if self._retry_timer is None:
+            self._retry_timer = self.running_loop.call_later(_RETRY_S, self._send_waiting)
+
+    def _send_waiting(self) -> None:
+        self._retry_timer = None
+        connection = self._connection
+        while self._waiting and self._state == UP:
+            uid, (kind, body) = next(iter(self._waiting.items()))
+            try:
+                sent = self._transport.send(connection.routing_id, uid, kind, body)
+            except ResourceExhausted as error:
+                del self._waiting[uid]
+                connection.fail(uid, error)
+                continue
+            if not sent:
+                if self.running_loop.time() < self._retry_until:
+                    self._retry_soon()
+                else:
+                    nobody = f"connected, but nobody there is named {self.peer_routing_id!r}"
+                    self._fail_waiting(Unavailable(nobody))
+                return
+            del self._waiting[uid]
+
+    def _fail_waiting(self, error: RpcError) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for uid in waiting:
+            self._connection.fail(uid, error)
+
+    # States.
+
+    @property
+    def state(self) -> str:
+        """``"connecting"``, ``"up"`` or ``"down"``."""
+        return self._state
+
+    def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Have every change of `state` told; call the result to be told no more."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    def _set_state(self, state: str) -> None:
+        if state != self._state:
+            self._state = state
+            for listener in list(self._listeners):
+                listener(state)
+
+    def on_event(self, event: int, value: int) -> None:
+        if self._closed:
+            return
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._on_up()
+        elif event == zmq.EVENT_DISCONNECTED:
+            if self._state == UP:
+                self._on_loss()
+        elif event & _REFUSED:
+            self._on_refused(event)
+
+    def _on_up(self) -> None:
+        self._refusal = None
+        for timer in (self._state_timer, self._holder_timer):
+            if timer is not None:
+                timer.cancel()
+        self._state_timer = self._holder_timer = None
+        self._set_state(UP)
+        # Right after the handshake ZeroMQ may not yet know the server's name.
+        self._retry_until = self.running_loop.time() + _NOBODY_S
+        self._send_waiting()
+
+    def _on_loss(self) -> None:
+        connection = self._connection
+        authenticated = bool(self.user_id) and self.security_plugin != "noop_auth_backend"
+        connection.begin_again(keep_references=authenticated)
+        for _, call in connection.running.values():
+            call.cancelled = True
+        loop = self.running_loop
+        if authenticated:
+            self._holder_timer = loop.call_later(HOLDER_GRACE_S, connection.exports.clear)
+        else:
+            connection.exports.clear()
+        self._set_state(CONNECTING)
+        self._state_timer = loop.call_later(GRACE_S, self._give_up)
+        connection.fail_sent(self._waiting)
+
+    def _give_up(self) -> None:
+        self._state_timer = None
+        if self._state == CONNECTING:
+            self._set_state(DOWN)
+            self._fail_waiting(Unavailable())
+
+    def _on_refused(self, event: int) -> None:
+        # ZeroMQ goes on trying, so a mended server lets us in; until then every call is told at once.
+        self._refusal = Unauthenticated(
+            "the server refused the credentials"
+            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+            else "the server expects another security plugin"
+        )
+        self._set_state(DOWN)
+        self._fail_waiting(self._refusal)

@@ -1,0 +1,224 @@
+"""Answering calls: handlers by name, one task per call that takes time, results and errors back. No sockets.
+
+A handler that returns at once is answered at once; an awaitable runs as a task of its own, so the reader never
+waits for user code. Whatever a handler raises ends its call and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+from cara_pseud import wire
+from cara_pseud.capabilities import IncomingCall
+from cara_pseud.connection import Connection
+from cara_pseud.errors import InvalidValue, ProtocolError, ResourceExhausted, RpcError, TooLarge
+from cara_pseud.stock import ServiceNotFoundError
+
+_LOG: Final = logging.getLogger(__name__)
+
+Handler = Callable[[IncomingCall, Sequence[Any], Mapping[str, Any]], Any]
+"""Answers a call on wire values with a wire value or an awaitable of one."""
+
+# What a handler returns most often; asking an arbitrary object whether it is awaitable costs more than the call.
+_IMMEDIATE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
+_CURRENT: Final[ContextVar[IncomingCall]] = ContextVar("cara_pseud.current_call")
+
+
+def current_call() -> IncomingCall:
+    """The call that the running handler is answering.
+
+    Raises:
+        LookupError: not called from a handler.
+    """
+    try:
+        return _CURRENT.get()
+    except LookupError:
+        raise LookupError("current_call() is only known while a handler runs") from None
+
+
+class ServiceHost(Protocol):
+    """What the dispatcher needs of its peer."""
+
+    codec: wire.Codec
+    packing_for: Connection | None
+    max_message_bytes: int
+    max_calls: int
+    debug: bool
+    dropped: Counter[str]
+
+    @property
+    def running_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that tasks run in."""
+
+    def find_handler(self, name: str) -> Handler:
+        """A handler that was registered elsewhere; raises what the caller shall see if there is none."""
+
+    def send_answer(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        """Send an answer, or drop it if nobody is there any more."""
+
+    def believes(self, user: bytes) -> bool:
+        """Whether this user may say on whose behalf it calls."""
+
+
+class Dispatcher:
+    """The handlers of one peer."""
+
+    def __init__(self, host: ServiceHost) -> None:
+        self._host = host
+        self._handlers: dict[str, Handler] = {
+            wire.CALL: _call_object,
+            wire.EXT_HELLO: _hello,
+            wire.EXT_CALL: self._extended_call,
+            wire.EXT_CANCEL: _cancel,
+            wire.EXT_RELEASE: _release,
+        }
+
+    def register(self, name: str, handler: Handler) -> None:
+        """Answer calls of a bare name."""
+        self._handlers[name] = handler
+
+    def handler(self, name: str) -> Handler:
+        """The handler of a name, wherever it was registered; raises what the caller shall see if there is none."""
+        return self._handlers.get(name) or self._host.find_handler(name)
+
+    def on_work(self, connection: Connection, uid: bytes, body: bytes) -> None:
+        """Answer a WORK message, now or by a task; whatever it contains."""
+        host = self._host
+        try:
+            if len(connection.running) >= host.max_calls:
+                raise ResourceExhausted(f"{host.max_calls} calls are being answered for this peer already")
+            if len(body) > host.max_message_bytes:
+                raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
+            name, args, kwargs = wire.parse_work(host.codec.unpackb(body))
+        except (ProtocolError, RpcError) as error:
+            host.dropped["malformed or refused call"] += 1
+            self._reply_error(connection, uid, error)
+            return
+        call = IncomingCall(connection.user, connection)
+        token = _CURRENT.set(call)
+        try:
+            result = (self._handlers.get(name) or host.find_handler(name))(call, args, kwargs)
+            if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
+                # The task copies the context variables as they are now.
+                task = host.running_loop.create_task(self._answer_later(connection, uid, call, result))
+                connection.running[uid] = (task, call)
+                return
+        except KeyboardInterrupt as error:
+            self._reply_error(connection, uid, error)
+            raise
+        except BaseException as error:
+            # A handler that raises SystemExit ends its call, not the server.
+            self._reply_error(connection, uid, error)
+            return
+        finally:
+            _CURRENT.reset(token)
+        self._reply(connection, uid, result)
+
+    async def _answer_later(
+        self, connection: Connection, uid: bytes, call: IncomingCall, result: Awaitable[Any]
+    ) -> None:
+        try:
+            value = await result
+        except asyncio.CancelledError:
+            # Cancelled by the caller, by stop(), or by the handler itself: only the last one is waited for.
+            self._reply_error(connection, uid, RpcError("cancelled", "the handler was cancelled"))
+        except BaseException as error:
+            self._reply_error(connection, uid, error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        else:
+            self._reply(connection, uid, value)
+        finally:
+            connection.running.pop(uid, None)
+
+    def _reply(self, connection: Connection, uid: bytes, value: Any) -> None:
+        host = self._host
+        host.packing_for = connection
+        connection.exports.begin()
+        try:
+            body = host.codec.packb(value)
+            if len(body) > host.max_message_bytes:
+                raise TooLarge(f"the result takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
+        except RpcError as error:
+            connection.exports.roll_back()
+            self._reply_error(connection, uid, error)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            connection.exports.roll_back()
+            self._reply_error(connection, uid, InvalidValue(f"the result cannot be sent: {error}"))
+        else:
+            host.send_answer(connection, uid, wire.OK, body)
+
+    def _reply_error(self, connection: Connection, uid: bytes, error: BaseException) -> None:
+        host = self._host
+        if not isinstance(error, _EXPECTED):
+            _LOG.warning("a handler failed", exc_info=error)
+        text = "".join(traceback.format_exception(error)) if host.debug else ""
+        body = host.codec.packb(wire.error_triple(error, text))
+        if len(body) > host.max_message_bytes:
+            too_large = TooLarge(f"the error {type(error).__name__} is too large to be sent")
+            body = host.codec.packb(wire.error_triple(too_large))
+        host.send_answer(connection, uid, wire.ERROR, body)
+
+    def _extended_call(self, call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if len(args) != 3 or type(args[0]) is not dict or type(args[1]) is not str or type(args[2]) is not tuple:
+            raise ProtocolError(f"{wire.EXT_CALL} takes metadata, a name and an array of arguments")
+        metadata, name, inner = args
+        if name.startswith("cara:"):
+            raise ProtocolError(f"{wire.EXT_CALL} cannot carry {name}")
+        deadline_ms = metadata.get("deadline_ms")
+        if type(deadline_ms) is int and deadline_ms >= 0:
+            call.deadline = self._host.running_loop.time() + deadline_ms / 1000
+        for field in ("request_id", "traceparent", "idempotency_key"):
+            value = metadata.get(field)
+            if type(value) is str:
+                setattr(call, field, value)
+        principal = metadata.get("principal")
+        if type(principal) is str and self._host.believes(call.user):
+            call.principal = principal
+        return self.handler(name)(call, inner, kwargs)
+
+
+_EXPECTED: Final = (RpcError, ProtocolError, InvalidValue, ServiceNotFoundError)
+
+
+def _connection(call: IncomingCall) -> Connection:
+    assert isinstance(call.connection, Connection)
+    return call.connection
+
+
+def _call_object(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    if len(args) != 5:
+        raise ProtocolError("a call on an object must have an object id, interface id, method, arguments and names")
+    id, interface_id, method, inner_args, inner_kwargs = args
+    if not (type(id) is int and type(interface_id) is int and type(method) in (int, str)):
+        raise ProtocolError("object id and interface id must be integers, the method an integer or text")
+    if type(inner_args) is not tuple or type(inner_kwargs) is not dict:
+        raise ProtocolError("the arguments of a call on an object must be an array, the names a map")
+    return _connection(call).exports.target(id).invoke(interface_id, method, inner_args, inner_kwargs, call)
+
+
+def _hello(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    _connection(call).extended = True
+    return {"version": wire.EXTENSION_VERSION}
+
+
+def _cancel(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    running = _connection(call).running
+    for uid in args:
+        task, cancelled = running.get(uid, (None, None)) if type(uid) is bytes else (None, None)
+        if task is not None and cancelled is not None:
+            cancelled.cancelled = True
+            task.cancel()
+
+
+def _release(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    exports = _connection(call).exports
+    for entry in args:
+        if type(entry) is tuple and len(entry) == 2 and type(entry[0]) is int and type(entry[1]) is int:
+            exports.release(entry[0], max(entry[1], 0))

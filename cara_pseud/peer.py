@@ -1,0 +1,395 @@
+"""What server and client have in common: pseud's constructor and names, a transport, a dispatcher, the end of life.
+
+No message can stop or block the reader: what is none of the protocol's is counted in ``dropped`` and forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import zmq
+import zope.interface.interfaces
+
+from cara_pseud import wire
+from cara_pseud.capabilities import HolderExports, IncomingCall
+from cara_pseud.capabilities import Peer as RootedPeer
+from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
+from cara_pseud.deadlines import Deadlines
+from cara_pseud.dispatch import Dispatcher, Handler
+from cara_pseud.errors import ResourceExhausted, RpcError, TooLarge, Unavailable
+from cara_pseud.stock import BaseRPC, ServiceNotFoundError, get_rpc_callable
+from cara_pseud.transport import Transport
+
+DEFAULT_MAX_MESSAGE_BYTES: Final = 16 * 2**20
+"""Of one body, both ways: large enough for documents, small enough for memory."""
+DEFAULT_MAX_CALLS: Final = 10_000
+"""Under way at once per connection, in each direction."""
+DEFAULT_MAX_EXPORTS: Final = 1_000_000
+"""Objects that one holder may have at once."""
+DEFAULT_MAX_BACKLOG_BYTES: Final = 64 * 2**20
+"""Waiting for slow readers, all together."""
+HOLDER_GRACE_S: Final = 60.0
+"""How long an authenticated user keeps its objects after its last connection is lost."""
+
+
+class RemoteName:
+    """``peer.some.name``: calling it calls the remote method ``"some.name"``."""
+
+    __slots__ = ("_name", "_send")
+
+    def __init__(self, send: Callable[..., asyncio.Future[Any]], name: str) -> None:
+        self._send = send
+        self._name = name
+
+    def __getattr__(self, part: str) -> RemoteName:
+        if part.startswith("_"):
+            raise AttributeError(part)
+        return RemoteName(self._send, f"{self._name}.{part}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        return self._send(self._name, args, kwargs)
+
+
+class Recipient:
+    """``peer.send_to(user)``: the methods of one remote peer as attributes."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Callable[..., asyncio.Future[Any]]) -> None:
+        self._send = send
+
+    def __getattr__(self, name: str) -> RemoteName:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return RemoteName(self._send, name)
+
+
+class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
+    """The common part of `Server` and `Client`; see there.
+
+    Attributes:
+        dropped: how many messages were thrown away, by reason.
+    """
+
+    socket_type = zmq.ROUTER
+    _paired_payloads = False
+    _monitored_events = zmq.EVENT_DISCONNECTED
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        io_loop: Any = None,
+        context: zmq.Context[Any] | None = None,
+        security_plugin: str = "noop_auth_backend",
+        timeout: float = 5,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        max_calls: int = DEFAULT_MAX_CALLS,
+        max_exports: int = DEFAULT_MAX_EXPORTS,
+        max_backlog_bytes: int = DEFAULT_MAX_BACKLOG_BYTES,
+        debug: bool = False,
+        **pseud_arguments: Any,
+    ) -> None:
+        if loop is None and io_loop is not None:
+            loop = getattr(io_loop, "asyncio_loop", None)
+        try:
+            # pseud asks for the current loop if it gets none; the running one is taken in start().
+            BaseRPC.__init__(
+                self,
+                context=context or zmq.Context.instance(),
+                loop=loop or _NO_LOOP,
+                security_plugin=security_plugin,
+                timeout=timeout,
+                **pseud_arguments,
+            )
+        except zope.interface.interfaces.ComponentLookupError:
+            raise ValueError(
+                f"there is no security plugin {security_plugin!r} for a {type(self).__name__}; permitted: "
+                "noop_auth_backend, plain, curve, and trusted_peer for a Server"
+            ) from None
+        self.loop = loop
+        self.max_message_bytes = max_message_bytes
+        self.max_calls = max_calls
+        self.max_exports = max_exports
+        self.debug = debug
+        self.dropped: Counter[str] = Counter()
+        self.codec = wire.Codec(self._export, self._resolve)
+        self.packer = self.codec
+        self.packing_for: Connection | None = None
+        self._receiving_from: Connection | None = None
+        self._dispatcher = Dispatcher(self)
+        self._transport = Transport(self, self.dropped, max_backlog_bytes)
+        self._deadlines: Deadlines | None = None
+        self._started = False
+        self._closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        # zope asks for __provides__ and the like while the constructor of pseud runs.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return RemoteName(self._send_by_name, name)
+
+    # Life.
+
+    @property
+    def running_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of the started peer; the running one before that."""
+        loop: asyncio.AbstractEventLoop | None = self.loop
+        return asyncio.get_running_loop() if loop is None else loop
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The deadlines of all calls under way."""
+        if self._deadlines is None:
+            self._deadlines = Deadlines(self.running_loop, self._expired)
+        return self._deadlines
+
+    def _open_socket(self) -> zmq.Socket[bytes]:
+        if self._closed:
+            raise RuntimeError(f"this {type(self).__name__} was stopped; make a new one")
+        socket: zmq.Socket[bytes] | None = self.__dict__["socket"]
+        if socket is None:
+            # A frame of more than twice our limit is no honest mistake: ZeroMQ cuts the connection.
+            max_frame_bytes = max(2 * self.max_message_bytes, 65536)
+            self.socket = socket = self._transport.open(self.context, self.routing_id, max_frame_bytes)
+            try:
+                self._configure_socket(socket)
+                self.auth_backend.configure()
+                self._transport.monitor(self._monitored_events)
+            except BaseException:
+                self._transport.close()
+                self.socket = None
+                raise
+            self.initialized = True
+        return socket
+
+    def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
+        """Set options of the subclass before anything is bound or connected."""
+
+    def bind(self, endpoint: str) -> None:
+        """Listen at a ZeroMQ endpoint such as ``tcp://127.0.0.1:5555``; before or after `start`."""
+        self._open_socket().bind(endpoint)
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint last bound or connected, with the port that ``tcp://…:*`` was given."""
+        last = self._open_socket().getsockopt(zmq.LAST_ENDPOINT)
+        return last.decode().rstrip("\0") if isinstance(last, bytes) else ""
+
+    def connect(self, endpoint: str) -> None:
+        """Connect to a ZeroMQ endpoint, now and again whenever the connection is lost."""
+        self._open_socket().connect(endpoint)
+
+    def disconnect(self, endpoint: str) -> None:
+        """Undo `connect`."""
+        self._open_socket().disconnect(endpoint)
+
+    async def start(self) -> None:
+        """Start reading in the running loop; idempotent."""
+        if self._started:
+            return
+        self._open_socket()
+        self.loop = asyncio.get_running_loop()
+        self._started = True
+        self._transport.start(self.loop)
+
+    async def stop(self, grace: float = 0) -> None:
+        """Stop for good: wait up to ``grace`` seconds for calls being answered, fail our own; idempotent."""
+        if self._closed:
+            return
+        running = [task for connection in self.connections for task, _ in connection.running.values()]
+        if running and grace > 0:
+            await asyncio.wait(running, timeout=grace)
+        self._closed = True
+        for connection in self.connections:
+            self._end(connection, Unavailable(f"the {type(self).__name__} was stopped"))
+            connection.exports.clear()
+        if self._deadlines is not None:
+            self._deadlines.close()
+        self._transport.close()
+        await self.auth_backend.stop()
+        await self.heartbeat_backend.stop()
+
+    async def __aenter__(self) -> Any:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        await self.stop()
+
+    def _end(self, connection: Connection, error: RpcError) -> None:
+        connection.lost = True
+        for task, _ in list(connection.running.values()):
+            task.cancel()
+        for uid in list(connection.pending):
+            connection.fail(uid, error)
+
+    # Calls of ours.
+
+    @property
+    def connections(self) -> Sequence[Connection]:
+        """The remote peers known now."""
+        raise NotImplementedError
+
+    def _connection_to(self, user_id: bytes) -> Connection:
+        raise NotImplementedError
+
+    def _send_by_name(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> asyncio.Future[Any]:
+        raise NotImplementedError
+
+    def send_work(self, user_id: bytes, name: str, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """Call a method of a remote peer on raw values (pseud's name for it)."""
+        return self._connection_to(user_id).request(name, args, kwargs)
+
+    def send_to(self, user_id: bytes) -> Recipient:
+        """The methods of one remote peer as attributes (pseud's name for it)."""
+        return Recipient(self._connection_to(user_id).request)
+
+    def _expired(self, key: Any) -> None:
+        assert isinstance(key, CallFuture)
+        key.connection.expire(key)
+
+    def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        """See `cara_pseud.connection.Host.transmit`."""
+        raise NotImplementedError
+
+    def withdraw(self, connection: Connection, uid: bytes) -> bool:
+        """See `cara_pseud.connection.Host.withdraw`."""
+        return False
+
+    def successor(self, connection: Connection) -> Connection | None:
+        """See `cara_pseud.connection.Host.successor`."""
+        return None
+
+    # What the transport reads.
+
+    def wants_metadata(self, routing_id: bytes) -> bool:
+        """See `cara_pseud.transport.Receiver`."""
+        return False
+
+    def on_event(self, event: int, value: int) -> None:
+        """See `cara_pseud.transport.Receiver`."""
+
+    def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
+        raise NotImplementedError
+
+    def on_message(self, frames: list[bytes], user: str | None, descriptor: int) -> None:
+        """See `cara_pseud.transport.Receiver`."""
+        connection = self._connection_from(frames[0], user, descriptor)
+        if connection is None:
+            self.dropped["unknown sender"] += 1
+            return
+        if len(frames) != 6:
+            # A probe of a stock client is one empty frame.
+            self.dropped["probe" if len(frames) == 2 and not frames[1] else "wrong number of frames"] += 1
+            return
+        _, delimiter, version, uid, kind, body = frames
+        if delimiter or version != wire.VERSION:
+            self.dropped["not pseud v1"] += 1
+            return
+        self._receiving_from = connection
+        if kind == wire.WORK:
+            if wire.is_uuid(uid):
+                self._dispatcher.on_work(connection, uid, body)
+            else:
+                self.dropped["bad uuid"] += 1
+        elif kind == wire.OK or kind == wire.ERROR:
+            if len(body) > self.max_message_bytes:
+                limit = self.max_message_bytes
+                connection.fail(uid, TooLarge(f"the answer takes {len(body)} bytes, at most {limit} are permitted"))
+            elif not connection.answer(uid, kind == wire.OK, body):
+                self.dropped["answer to no call"] += 1
+        elif kind == wire.UNAUTHORIZED:
+            connection.fail(uid, RpcError("unauthenticated", "the peer asks for an authentication that is not set up"))
+        elif kind not in (wire.HEARTBEAT, wire.HELLO, wire.AUTHENTICATED):
+            self.dropped["unknown message type"] += 1
+
+    # Answering.
+
+    def register(self, name: str, handler: Handler) -> None:
+        """Answer calls of a bare name; ``handler`` gets the call, positional and keyword wire arguments."""
+        self._dispatcher.register(name, handler)
+
+    @property
+    def register_rpc(self) -> Callable[..., Any]:
+        """pseud's decorator: register a function on raw values under its own or a given name."""
+        return self._register_rpc
+
+    def _register_rpc(
+        self,
+        func: Callable[..., Any] | None = None,
+        name: str | None = None,
+        domain: str = "default",
+        with_identity: bool = False,
+    ) -> Any:
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.register(name or function.__name__, _raw_handler(function, with_identity))
+            return function
+
+        return register if func is None else register(func)
+
+    def find_handler(self, name: str) -> Handler:
+        """A handler registered in pseud's own registry, or by the peer that this one is a proxy to.
+
+        Raises:
+            ServiceNotFoundError: there is none; pseud's own, since its name travels to the caller.
+        """
+        try:
+            rpc_callable = get_rpc_callable(name, registry=self.registry)
+        except ServiceNotFoundError:
+            if isinstance(self.proxy_to, PeerBase):
+                return self.proxy_to._dispatcher.handler(name)
+            raise
+        return _raw_handler(rpc_callable, rpc_callable.with_identity)
+
+    def send_answer(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        """See `cara_pseud.dispatch.ServiceHost`."""
+        if connection.lost or self._closed:
+            return
+        try:
+            if not self._transport.send(connection.routing_id, uid, kind, body):
+                self._on_unreachable(connection)
+        except ResourceExhausted:
+            self.dropped["answer to a slow reader"] += 1
+
+    def believes(self, user: bytes) -> bool:
+        """See `cara_pseud.dispatch.ServiceHost`."""
+        return False
+
+    def _on_unreachable(self, connection: Connection) -> None:
+        """Take note that ZeroMQ knows no way to a connection any more."""
+
+    # Capabilities.
+
+    def _new_connection(self, routing_id: bytes, user: bytes, exports: HolderExports | None = None) -> Connection:
+        if exports is None:
+            exports = HolderExports(lambda: secrets.randbits(64), self.max_exports)
+        return Connection(self, routing_id, user, exports, secrets.token_bytes(UID_PREFIX_BYTES))
+
+    def _export(self, obj: Any) -> bytes:
+        assert self.packing_for is not None
+        id = self.packing_for.export(obj)
+        user = self.user_id.encode() if isinstance(self.user_id, str) else self.user_id
+        return wire.capability_payload(id, user, self._paired_payloads)
+
+    def _resolve(self, id: int, user: bytes | None) -> Any:
+        assert self._receiving_from is not None
+        return self._receiving_from.resolve(id, user)
+
+
+class _NoLoop:
+    """Stands in for a loop in pseud's constructor, which would otherwise ask for the current one."""
+
+
+_NO_LOOP: Final = _NoLoop()
+
+
+def _raw_handler(function: Callable[..., Any], with_identity: bool) -> Handler:
+    def handle(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        return function(call.user, *args, **kwargs) if with_identity else function(*args, **kwargs)
+
+    return handle

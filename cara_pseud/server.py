@@ -1,0 +1,191 @@
+"""The server's side: many connections, who is behind each, and what happens when one is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import zmq
+import zope.interface
+
+from cara_pseud import wire
+from cara_pseud.auth import Passwords, as_bytes
+from cara_pseud.capabilities import HolderExports
+from cara_pseud.connection import Connection
+from cara_pseud.errors import Unavailable
+from cara_pseud.peer import HOLDER_GRACE_S, PeerBase
+from cara_pseud.stock import IServer, StockServer
+
+_PROBE_AFTER_S = (0.02, 0.1, 0.5, 2.0)
+
+
+@zope.interface.implementer(IServer)
+class Server(PeerBase, StockServer):  # type: ignore[misc]
+    """A pseud server that serves cara interfaces; see `cara_pseud.setup_server`.
+
+    Args:
+        user_id: its name, which clients give as ``peer_routing_id``.
+        security_plugin: ``noop_auth_backend``, ``trusted_peer`` (believes any login; unsafe outside a trusted network),
+            ``plain`` (with ``passwords``), or ``curve`` (with ``public_key``, ``secret_key``, ``allowed_keys``).
+        passwords: ``{user: password}`` or a function ``(user, password) -> bool``.
+        allowed_keys: ``{client public key (Z85): user}``.
+        gateways: users that may say on whose behalf they call (`IncomingCall.principal`).
+        timeout: seconds that calls of ours wait for an answer.
+        max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
+        debug: send tracebacks to callers; for development only.
+    """
+
+    def __init__(
+        self,
+        user_id: bytes | str,
+        *,
+        passwords: Passwords | None = None,
+        allowed_keys: Mapping[Any, Any] | None = None,
+        gateways: Collection[bytes | str] = (),
+        **arguments: Any,
+    ) -> None:
+        if arguments.pop("routing_id", None):
+            raise TypeError("routing_id is prohibited: a server's routing id is its user_id")
+        identity = as_bytes(user_id)
+        if not 0 < len(identity) < 256 or identity[:1] == b"\0":
+            raise ValueError("user_id must have 1 to 255 bytes and must not begin with a zero byte")
+        self.passwords = passwords
+        self.allowed_keys = allowed_keys
+        self._gateways = frozenset(as_bytes(user) for user in gateways)
+        self._by_routing_id: dict[bytes, Connection] = {}
+        self._by_descriptor: dict[int, bytes] = {}
+        self._by_user: dict[bytes, list[Connection]] = {}
+        self._holders: dict[bytes, HolderExports] = {}
+        self._holder_timers: dict[bytes, asyncio.TimerHandle] = {}
+        self._authenticates = arguments.get("security_plugin", "noop_auth_backend") != "noop_auth_backend"
+        PeerBase.__init__(self, user_id=identity, routing_id=identity, **arguments)
+
+    def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
+        # A stopped or cut-off client is noticed by these only.
+        socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
+
+    @property
+    def connections(self) -> Sequence[Connection]:
+        return list(self._by_routing_id.values())
+
+    @property
+    def root(self) -> Any:
+        """A server has many peers: use ``send_to(user)``."""
+        raise AttributeError("a server has no single peer; use send_to(user)")
+
+    def believes(self, user: bytes) -> bool:
+        return user in self._gateways
+
+    async def stop(self, grace: float = 0) -> None:
+        await super().stop(grace)
+        for timer in self._holder_timers.values():
+            timer.cancel()
+        for exports in self._holders.values():
+            exports.clear()
+        self._holder_timers.clear()
+        self._holders.clear()
+        self._by_routing_id.clear()
+        self._by_user.clear()
+
+    # Connections.
+
+    def wants_metadata(self, routing_id: bytes) -> bool:
+        # A routing id may pass to another connection (ROUTER_HANDOVER), a user may not: look at every message.
+        return self._authenticates or routing_id not in self._by_routing_id
+
+    def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
+        connection = self._by_routing_id.get(routing_id)
+        if connection is not None and (not self._authenticates or connection.user == (user or "").encode()):
+            if descriptor >= 0 and self._authenticates:
+                self._by_descriptor[descriptor] = routing_id
+            return connection
+        if connection is not None:
+            self._forget(connection)
+        identity = (user or "").encode() if self._authenticates else b""
+        if identity:
+            timer = self._holder_timers.pop(identity, None)
+            if timer is not None:
+                timer.cancel()
+        connection = self._new_connection(routing_id, identity, self._holders.get(identity) if identity else None)
+        if identity:
+            self._holders[identity] = connection.exports
+            self._by_user.setdefault(identity, []).append(connection)
+        self._by_routing_id[routing_id] = connection
+        if descriptor >= 0:
+            self._by_descriptor[descriptor] = routing_id
+        return connection
+
+    def on_event(self, event: int, value: int) -> None:
+        if event == zmq.EVENT_DISCONNECTED:
+            routing_id = self._by_descriptor.pop(value, None)
+            connection = self._by_routing_id.get(routing_id) if routing_id is not None else None
+            if connection is not None:
+                self._probe_later(connection, 0)
+
+    def _probe_later(self, connection: Connection, attempt: int) -> None:
+        # The event names a file descriptor, which may belong to another connection by now; whether the routing id still
+        # leads anywhere is told by sending, and that only after ZeroMQ has closed the connection on its side.
+        if attempt < len(_PROBE_AFTER_S) and not self._closed:
+            self.running_loop.call_later(_PROBE_AFTER_S[attempt], self._probe, connection, attempt)
+
+    def _probe(self, connection: Connection, attempt: int) -> None:
+        if connection.lost or self._closed:
+            return
+        if self._transport.send(connection.routing_id, b"", wire.HEARTBEAT, b""):
+            self._probe_later(connection, attempt + 1)
+        else:
+            self._forget(connection)
+
+    def _on_unreachable(self, connection: Connection) -> None:
+        self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        if connection.lost:
+            return
+        if self._by_routing_id.get(connection.routing_id) is connection:
+            del self._by_routing_id[connection.routing_id]
+        # Handlers go on: half-done work is worse than an answer that nobody waits for.
+        for _, call in connection.running.values():
+            call.cancelled = True
+        connection.lost = True
+        connection.fail_sent({})
+        user = connection.user
+        if not user:
+            connection.exports.clear()
+            return
+        others = self._by_user[user]
+        others.remove(connection)
+        if not others:
+            del self._by_user[user]
+            self._holder_timers[user] = self.running_loop.call_later(HOLDER_GRACE_S, self._free_holder, user)
+
+    def _free_holder(self, user: bytes) -> None:
+        self._holder_timers.pop(user, None)
+        exports = self._holders.pop(user, None)
+        if exports is not None:
+            exports.clear()
+
+    def successor(self, connection: Connection) -> Connection | None:
+        candidates = self._by_user.get(connection.user) if connection.user else None
+        return candidates[-1] if candidates else None
+
+    # Calls of ours.
+
+    def _connection_to(self, user_id: bytes) -> Connection:
+        candidates = self._by_user.get(user_id)
+        connection = candidates[-1] if candidates else self._by_routing_id.get(user_id)
+        if connection is None:
+            raise Unavailable(f"no client {user_id!r} is connected")
+        return connection
+
+    def _send_by_name(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> asyncio.Future[Any]:
+        raise AttributeError(f"a Server has no attribute {name!r}; to call a client use send_to(user).{name}(…)")
+
+    def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        if connection.lost or not self._transport.send(connection.routing_id, uid, kind, body):
+            self._forget(connection)
+            raise Unavailable("the client is gone")
+
+

@@ -1,0 +1,245 @@
+"""A ROUTER socket in an asyncio loop: whole messages out and in, without waiting for either.
+
+ZeroMQ's file descriptor signals edges only: after every send and every read the socket must be looked at until it is
+empty, or a message lies there unnoticed. Knows frames, not what they mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import zmq
+import zmq.backend
+
+from cara_pseud import wire
+from cara_pseud.errors import ResourceExhausted
+
+_LOG: Final = logging.getLogger(__name__)
+
+# Messages handled per wake-up before other work of the loop gets its turn.
+_BATCH: Final = 256
+# A message of the protocol has six frames with its routing id; more are read and thrown away.
+_MAX_FRAMES: Final = 8
+_RETRY_S: Final = 0.005
+_MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
+
+
+class Receiver(Protocol):
+    """Who takes what the transport reads. Nothing it raises stops the reader."""
+
+    def wants_metadata(self, routing_id: bytes) -> bool:
+        """Whether user and file descriptor of this sender's message are needed; looking them up has a price."""
+
+    def on_message(self, frames: list[bytes], user: str | None, descriptor: int) -> None:
+        """Take a message: its frames (routing id first), its authenticated user, its connection's file descriptor."""
+
+    def on_event(self, event: int, value: int) -> None:
+        """Take an event of the socket's monitor (zmq.EVENT_…)."""
+
+
+class Transport:
+    """One ROUTER socket; ``dropped`` counts what had to be thrown away."""
+
+    def __init__(self, receiver: Receiver, dropped: Counter[str], max_backlog_bytes: int) -> None:
+        self._receiver = receiver
+        self._dropped = dropped
+        self._max_backlog_bytes = max_backlog_bytes
+        self._backlog: deque[list[bytes]] = deque()
+        self._backlog_bytes = 0
+        self._retry: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._drain_soon = False
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._socket: zmq.Socket[bytes] | None = None
+
+    def open(self, zmq_context: zmq.Context[Any], routing_id: bytes | None, max_frame_bytes: int) -> zmq.Socket[bytes]:
+        """Make the socket; options that must precede bind and connect are still to be set."""
+        # Not context.socket(): of a zmq.asyncio context that would be a socket with a reader of its own.
+        self._socket = socket = zmq.Socket(zmq_context, zmq.ROUTER)
+        if routing_id:
+            socket.setsockopt(zmq.ROUTING_ID, routing_id)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, True)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, True)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.MAXMSGSIZE, max_frame_bytes)
+        return socket
+
+    def monitor(self, events: int) -> None:
+        """Have the receiver told of these events."""
+        assert self._socket is not None
+        self._monitor = self._socket.get_monitor_socket(events)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read in this loop from now on."""
+        socket, monitor = self._socket, self._monitor
+        assert socket is not None
+        assert monitor is not None
+        self._loop = loop
+        # The backend's methods, without pyzmq's Python layer: half the cost of a frame.
+        self._receive = _backend_method(socket, "recv")
+        self._send_frame = _backend_method(socket, "send")
+        self._get_option = _backend_method(socket, "get")
+        loop.add_reader(socket.fileno(), self._drain)
+        loop.add_reader(monitor.fileno(), self._drain_monitor)
+        # The descriptors signal changes only: what came before has to be looked for.
+        loop.call_soon(self._drain_monitor)
+        self._schedule_drain()
+
+    def close(self) -> None:
+        """Stop reading and close the socket; what was not sent is dropped."""
+        loop, self._loop = self._loop, None
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._socket is None:
+            return
+        if loop is not None and not loop.is_closed():
+            loop.remove_reader(self._socket.fileno())
+            if self._monitor is not None:
+                loop.remove_reader(self._monitor.fileno())
+        if self._monitor is not None:
+            self._socket.disable_monitor()
+            self._monitor.close(linger=0)
+            self._monitor = None
+        self._socket.close(linger=0)
+        self._socket = None
+
+    def send(self, routing_id: bytes, uid: bytes, kind: bytes, body: bytes) -> bool:
+        """Send a message or put it behind others that wait for room.
+
+        Returns:
+            False if the remote peer is not there.
+
+        Raises:
+            ResourceExhausted: too much waits already.
+        """
+        if self._backlog:
+            self._keep([routing_id, wire.DELIMITER, wire.VERSION, uid, kind, body])
+            return True
+        send = self._send_frame
+        try:
+            send(routing_id, _MORE)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EAGAIN:
+                self._keep([routing_id, wire.DELIMITER, wire.VERSION, uid, kind, body])
+                return True
+            return False
+        # After the first frame the message has its place: the rest cannot fail.
+        send(wire.DELIMITER, _MORE)
+        send(wire.VERSION, _MORE)
+        send(uid, _MORE)
+        send(kind, _MORE)
+        send(body, zmq.NOBLOCK)
+        if not self._drain_soon:
+            self._schedule_drain()
+        return True
+
+    def _keep(self, frames: list[bytes]) -> None:
+        size = sum(map(len, frames))
+        if self._backlog_bytes + size > self._max_backlog_bytes:
+            self._dropped["backlog full"] += 1
+            raise ResourceExhausted(f"more than {self._max_backlog_bytes} bytes wait for slow peers already")
+        self._backlog.append(frames)
+        self._backlog_bytes += size
+        if self._retry is None and self._loop is not None:
+            self._retry = self._loop.call_later(_RETRY_S, self._send_backlog)
+
+    def _send_backlog(self) -> None:
+        self._retry = None
+        waiting, self._backlog = self._backlog, deque()
+        self._backlog_bytes = 0
+        full: set[bytes] = set()
+        for frames in waiting:
+            if frames[0] not in full:
+                try:
+                    self._send_frame(frames[0], _MORE)
+                except zmq.ZMQError as error:
+                    if error.errno != zmq.EAGAIN:
+                        continue
+                    full.add(frames[0])
+                else:
+                    for frame in frames[1:-1]:
+                        self._send_frame(frame, _MORE)
+                    self._send_frame(frames[-1], zmq.NOBLOCK)
+                    continue
+            self._backlog.append(frames)
+            self._backlog_bytes += sum(map(len, frames))
+        if self._backlog and self._loop is not None:
+            self._retry = self._loop.call_later(_RETRY_S, self._send_backlog)
+        self._schedule_drain()
+
+    def _schedule_drain(self) -> None:
+        # A send may swallow the signal that something came in, so every send is followed by one look.
+        if self._loop is not None and not self._drain_soon:
+            self._drain_soon = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        if self._loop is None:
+            return
+        self._drain_soon = True
+        receive, get_option = self._receive, self._get_option
+        try:
+            for _ in range(_BATCH):
+                if not get_option(zmq.EVENTS) & zmq.POLLIN:
+                    self._drain_soon = False
+                    return
+                frames = [receive(zmq.NOBLOCK)]
+                user: str | None = None
+                descriptor = -1
+                if get_option(zmq.RCVMORE):
+                    if self._receiver.wants_metadata(frames[0]):
+                        frame = receive(zmq.NOBLOCK, copy=False)
+                        frames.append(frame.bytes)
+                        user, descriptor = _metadata(frame)
+                    else:
+                        frames.append(receive(zmq.NOBLOCK))
+                    while get_option(zmq.RCVMORE):
+                        part = receive(zmq.NOBLOCK)
+                        if len(frames) < _MAX_FRAMES:
+                            frames.append(part)
+                try:
+                    self._receiver.on_message(frames, user, descriptor)
+                except Exception:
+                    self._dropped["internal error"] += 1
+                    _LOG.exception("a message could not be handled")
+                if self._loop is None:
+                    return
+        except zmq.Again:
+            self._drain_soon = False
+            return
+        except zmq.ZMQError:
+            # The socket or its context is closed under us.
+            self._drain_soon = False
+            return
+        self._loop.call_soon(self._drain)
+
+    def _drain_monitor(self) -> None:
+        monitor = self._monitor
+        while monitor is not None and not monitor.closed:
+            try:
+                frames = monitor.recv_multipart(zmq.NOBLOCK)
+            except zmq.ZMQError:
+                return
+            event = int.from_bytes(frames[0][:2], "little")
+            self._receiver.on_event(event, int.from_bytes(frames[0][2:6], "little"))
+
+
+def _backend_method(socket: zmq.Socket[bytes], name: str) -> Callable[..., Any]:
+    method: Callable[..., Any] = getattr(zmq.backend.Socket, name).__get__(socket)
+    return method
+
+
+def _metadata(frame: zmq.Frame) -> tuple[str | None, int]:
+    try:
+        user = frame.get("User-Id")
+    except zmq.ZMQError:
+        user = None
+    try:
+        descriptor = frame.get(zmq.SRCFD)
+    except zmq.ZMQError:
+        descriptor = -1
+    return (user if isinstance(user, str) else None), (descriptor if isinstance(descriptor, int) else -1)

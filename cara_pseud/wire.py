@@ -1,0 +1,227 @@
+"""pseud v1 on the wire: frame constants, bodies in and out of msgpack, errors. No I/O, no schema, and never a pickle.
+
+After the routing id a message has the frames ``b""``, ``b"v1"``, uuid (16 bytes), type, body; from a REQ
+socket the empty one is missing at neither end (ZeroMQ takes and gives it). Ext types on the wire: 100 and 101 for
+capabilities; 123–126 were pickles in the original and are refused like any other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgpack
+
+from cara_pseud.errors import CODES, DeadlineExceeded, ProtocolError, RemoteError, RpcError
+
+VERSION: Final = b"v1"
+DELIMITER: Final = b""
+
+OK: Final = b"\x01"
+HELLO: Final = b"\x02"
+WORK: Final = b"\x03"
+AUTHENTICATED: Final = b"\x04"
+HEARTBEAT: Final = b"\x06"
+ERROR: Final = b"\x10"
+UNAUTHORIZED: Final = b"\x11"
+
+EXT_CAPABILITY: Final = 100
+EXT_ANY_CAPABILITY: Final = 101
+
+CALL: Final = "call"
+EXT_HELLO: Final = "cara:hello"
+EXT_CALL: Final = "cara:call"
+EXT_CANCEL: Final = "cara:cancel"
+EXT_RELEASE: Final = "cara:release"
+EXTENSION_VERSION: Final = 1
+
+DETAILS_PREFIX: Final = "cara-error:"
+_UUID_BYTES: Final = 16
+
+
+class Codec:
+    """msgpack with capabilities as extension types, for one peer.
+
+    ``export(obj)`` gives the payload of ext 100 for an object msgpack does not know, or raises TypeError;
+    ``resolve(id, user)`` makes a capability of a received one (``user`` is None in the short form).
+    """
+
+    def __init__(self, export: Callable[[Any], bytes], resolve: Callable[[int, bytes | None], Any]) -> None:
+        self._export = export
+        self._resolve = resolve
+        self.packb: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True, default=self._default).pack
+        """Pack a body. Raises TypeError, ValueError or OverflowError for what msgpack cannot carry."""
+
+    def _default(self, obj: Any) -> Any:
+        return msgpack.ExtType(EXT_CAPABILITY, self._export(obj))
+
+    def unpackb(self, body: bytes) -> Any:
+        """Unpack a body; arrays become tuples.
+
+        Raises:
+            ProtocolError: it is no msgpack, or has an extension type that is not of the protocol.
+        """
+        try:
+            return msgpack.unpackb(body, use_list=False, strict_map_key=False, ext_hook=self._ext_hook)
+        except (ProtocolError, RpcError):
+            raise
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
+            # msgpack's own errors are ValueErrors; an unhashable map key is a TypeError.
+            raise ProtocolError(f"the body is no msgpack: {error}") from None
+
+    def _ext_hook(self, code: int, payload: bytes) -> Any:
+        if code not in (EXT_CAPABILITY, EXT_ANY_CAPABILITY):
+            raise ProtocolError(f"msgpack extension type {code} is not permitted; only 100 and 101 are")
+        try:
+            content = msgpack.unpackb(payload, use_list=False, raw=True)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ProtocolError(f"extension type {code} holds no msgpack: {error}") from None
+        if type(content) is int:
+            return self._resolve(content, None)
+        if type(content) is tuple and len(content) == 2 and type(content[0]) is int:
+            user = content[1]
+            if user is None or type(user) is bytes:
+                return self._resolve(content[0], user or b"")
+        raise ProtocolError(f"extension type {code} must hold an object id or a pair of an id and a user")
+
+
+def capability_payload(id: int, pair_with: bytes | None, paired: bool) -> bytes:
+    """The payload of ext 100: the bare id (server to client), or the pair (client to server) in the old raw family."""
+    payload: bytes = msgpack.packb((id, pair_with), use_bin_type=False) if paired else msgpack.packb(id)
+    return payload
+
+
+def parse_work(work: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """The name, arguments and keyword arguments of an unpacked WORK body.
+
+    Raises:
+        ProtocolError: it has another shape.
+    """
+    if type(work) is tuple and len(work) == 3:
+        name, args, kwargs = work
+        if type(name) is bytes:
+            name = name.decode("utf-8", "replace")
+        if type(name) is str and type(args) is tuple and type(kwargs) is dict:
+            if all(type(key) is str for key in kwargs):
+                return name, args, kwargs
+            raise ProtocolError("keyword arguments must have text as names")
+    raise ProtocolError("a call must be an array of a name, an array of arguments and a map of keyword arguments")
+
+
+def error_triple(error: BaseException, traceback_text: str = "") -> tuple[str, str, str]:
+    """The body of an ERROR: class name, message, and either the status of an RpcError or a traceback.
+
+    Exactly three strings: a fourth kills the reader of a stock client. A name of a builtin that is no Exception
+    (SystemExit, KeyboardInterrupt) is never sent, since the original instantiates whatever builtin is named.
+    """
+    if isinstance(error, RemoteError):
+        return error.exception_class, error.message, traceback_text
+    if isinstance(error, RpcError):
+        try:
+            content = json.dumps({"code": error.code, "details": error.details}, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            content = json.dumps({"code": error.code, "details": None})
+        return "RpcError", _encodable(error.message), DETAILS_PREFIX + content
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    name = type(error).__name__ if isinstance(error, Exception) else "Exception"
+    if not isinstance(error, Exception) and not message:
+        message = f"the handler raised {type(error).__name__}"
+    return _encodable(name), _encodable(message), _encodable(traceback_text)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def parse_error(body: Any) -> RpcError:
+    """The exception for an unpacked ERROR body; whatever its shape, never a type that the peer chose."""
+    if not (type(body) is tuple and len(body) == 3 and all(type(part) is str for part in body)):
+        return RemoteError("ProtocolError", "the peer reported an error in a form that is none of the protocol's")
+    name, message, detail = body
+    if name == "RpcError" and detail.startswith(DETAILS_PREFIX):
+        parsed = _parse_status(message, detail[len(DETAILS_PREFIX) :])
+        if parsed is not None:
+            return parsed
+    if name == "ServiceNotFoundError":
+        return RemoteError(name, f"the service does not implement {message}", code="unimplemented")
+    if name == "UnauthorizedError":
+        return RemoteError(name, message, code="unauthenticated")
+    return _REMOTE.get(name, RemoteError)(name, message)
+
+
+def _parse_status(message: str, content: str) -> RpcError | None:
+    try:
+        status = json.loads(content)
+        code, details = status["code"], status["details"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if code not in CODES or not (details is None or isinstance(details, dict)):
+        return None
+    if code == "deadline_exceeded":
+        return DeadlineExceeded(message)
+    return RpcError(code, message, details)
+
+
+class _RemoteValueError(RemoteError, ValueError):
+    pass
+
+
+class _RemoteTypeError(RemoteError, TypeError):
+    pass
+
+
+class _RemoteKeyError(RemoteError, KeyError):
+    pass
+
+
+class _RemoteIndexError(RemoteError, IndexError):
+    pass
+
+
+class _RemoteAttributeError(RemoteError, AttributeError):
+    pass
+
+
+class _RemoteRuntimeError(RemoteError, RuntimeError):
+    pass
+
+
+class _RemoteNotImplementedError(RemoteError, NotImplementedError):
+    pass
+
+
+class _RemoteZeroDivisionError(RemoteError, ZeroDivisionError):
+    pass
+
+
+class _RemotePermissionError(RemoteError, PermissionError):
+    pass
+
+
+class _RemoteTimeoutError(RemoteError, TimeoutError):
+    pass
+
+
+# ``except ValueError`` around a remote call worked with the original. This closed table keeps it working: the
+# peer's name selects one of our own classes and is otherwise only text.
+_REMOTE: Final[Mapping[str, type[RemoteError]]] = {
+    "ValueError": _RemoteValueError,
+    "TypeError": _RemoteTypeError,
+    "KeyError": _RemoteKeyError,
+    "IndexError": _RemoteIndexError,
+    "AttributeError": _RemoteAttributeError,
+    "RuntimeError": _RemoteRuntimeError,
+    "NotImplementedError": _RemoteNotImplementedError,
+    "ZeroDivisionError": _RemoteZeroDivisionError,
+    "PermissionError": _RemotePermissionError,
+    "TimeoutError": _RemoteTimeoutError,
+}
+
+
+def is_uuid(frame: bytes) -> bool:
+    """Whether a frame can be a message's uuid."""
+    return len(frame) == _UUID_BYTES
