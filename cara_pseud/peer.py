@@ -162,7 +162,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
                 self._transport.monitor(self._monitored_events)
             except BaseException:
                 self._transport.close()
-                self.socket = None
+                self.__dict__["socket"] = None
                 raise
             self.initialized = True
         return socket

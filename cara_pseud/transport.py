@@ -71,7 +71,11 @@ class Transport:
     def monitor(self, events: int) -> None:
         """Have the receiver told of these events."""
         assert self._socket is not None
-        self._monitor = self._socket.get_monitor_socket(events)
+        address = f"inproc://cara-monitor-{id(self):x}"
+        self._socket.monitor(address, events)
+        self._monitor = zmq.Socket(self._socket.context, zmq.PAIR)
+        self._monitor.linger = 0
+        self._monitor.connect(address)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read in this loop from now on."""
@@ -101,7 +105,7 @@ class Transport:
             if self._monitor is not None:
                 loop.remove_reader(self._monitor.fileno())
         if self._monitor is not None:
-            self._socket.disable_monitor()
+            self._socket.monitor(None, 0)
             self._monitor.close(linger=0)
             self._monitor = None
         self._socket.close(linger=0)
@@ -133,7 +137,8 @@ class Transport:
         send(uid, _MORE)
         send(kind, _MORE)
         send(body, zmq.NOBLOCK)
-        if not self._drain_soon:
+        # The send may have swallowed the signal that something came in.
+        if not self._drain_soon and self._get_option(zmq.EVENTS) & zmq.POLLIN:
             self._schedule_drain()
         return True
 
@@ -172,7 +177,6 @@ class Transport:
         self._schedule_drain()
 
     def _schedule_drain(self) -> None:
-        # A send may swallow the signal that something came in, so every send is followed by one look.
         if self._loop is not None and not self._drain_soon:
             self._drain_soon = True
             self._loop.call_soon(self._drain)
