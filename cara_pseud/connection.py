@@ -86,13 +86,23 @@ class Connection:
 
     Attributes:
         user: its authenticated user, ``b""`` without authentication.
+        owner: what its objects are told apart by: the user where that was verified, else the connection itself.
         exports: what it may call of ours, shared by all connections of an authenticated user.
         extended: True once it is known to be a peer of cara_pseud, False once it is known not to be.
         lost: whether it is gone; nothing is sent to it any more.
     """
 
-    def __init__(self, host: Host, routing_id: bytes, user: bytes, exports: HolderExports, uid_prefix: bytes) -> None:
+    def __init__(
+        self,
+        host: Host,
+        routing_id: bytes,
+        user: bytes,
+        exports: HolderExports,
+        uid_prefix: bytes,
+        verified: bool = False,
+    ) -> None:
         self.host = host
+        self.owner: Hashable = user if verified and user else self
         self.routing_id = routing_id
         self.user = user
         self.exports = exports
@@ -270,7 +280,7 @@ class Connection:
         if isinstance(obj, LocalCapability):
             return self.exports.add(obj).id
         if isinstance(obj, RemoteCapability):
-            if obj.connection is self or (self.user and obj.connection.user == self.user):
+            if obj.connection.owner == self.owner:
                 if not self.extended:
                     # An original peer takes its own object for ours and calls it back here: pass those calls on.
                     self.exports.add(LocalCapability(Forwarder(obj), ("home", obj.key)), id=obj.id)
@@ -307,8 +317,7 @@ class RemoteCapability(Capability):
         self.count = 0
         self.released_ = False
         self._epoch = connection.epoch
-        owner: Hashable = connection.user or connection
-        self.key = ("remote", owner, connection.epoch, id)
+        self.key = ("remote", connection.owner, connection.epoch, id)
 
     @property
     def alive(self) -> bool:

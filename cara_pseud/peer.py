@@ -365,10 +365,12 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     # Capabilities.
 
-    def _new_connection(self, routing_id: bytes, user: bytes, exports: HolderExports | None = None) -> Connection:
+    def _new_connection(
+        self, routing_id: bytes, user: bytes, exports: HolderExports | None = None, verified: bool = False
+    ) -> Connection:
         if exports is None:
             exports = HolderExports(lambda: secrets.randbits(64), self.max_exports)
-        return Connection(self, routing_id, user, exports, secrets.token_bytes(UID_PREFIX_BYTES))
+        return Connection(self, routing_id, user, exports, secrets.token_bytes(UID_PREFIX_BYTES), verified)
 
     def _export(self, obj: Any) -> bytes:
         assert self.packing_for is not None

@@ -58,7 +58,10 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self._by_user: dict[bytes, list[Connection]] = {}
         self._holders: dict[bytes, HolderExports] = {}
         self._holder_timers: dict[bytes, asyncio.TimerHandle] = {}
-        self._authenticates = arguments.get("security_plugin", "noop_auth_backend") != "noop_auth_backend"
+        plugin = arguments.get("security_plugin", "noop_auth_backend")
+        self._authenticates = plugin != "noop_auth_backend"
+        # What trusted_peer knows is only a claim: no connection shares another one's objects on its strength.
+        self._verifies = plugin in ("plain", "curve")
         PeerBase.__init__(self, user_id=identity, routing_id=identity, **arguments)
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
@@ -104,13 +107,15 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if connection is not None:
             self._forget(connection)
         identity = (user or "").encode() if self._authenticates else b""
-        if identity:
-            timer = self._holder_timers.pop(identity, None)
+        shared = identity if self._verifies else b""
+        if shared:
+            timer = self._holder_timers.pop(shared, None)
             if timer is not None:
                 timer.cancel()
-        connection = self._new_connection(routing_id, identity, self._holders.get(identity) if identity else None)
+        connection = self._new_connection(routing_id, identity, self._holders.get(shared), self._verifies)
+        if shared:
+            self._holders[shared] = connection.exports
         if identity:
-            self._holders[identity] = connection.exports
             self._by_user.setdefault(identity, []).append(connection)
         self._by_routing_id[routing_id] = connection
         if descriptor >= 0:
@@ -152,13 +157,14 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         connection.lost = True
         connection.fail_sent({})
         user = connection.user
-        if not user:
+        others = self._by_user.get(user, [])
+        if connection in others:
+            others.remove(connection)
+            if not others:
+                del self._by_user[user]
+        if not (user and self._verifies):
             connection.exports.clear()
-            return
-        others = self._by_user[user]
-        others.remove(connection)
-        if not others:
-            del self._by_user[user]
+        elif not others:
             self._holder_timers[user] = self.running_loop.call_later(HOLDER_GRACE_S, self._free_holder, user)
 
     def _free_holder(self, user: bytes) -> None:
@@ -168,7 +174,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             exports.clear()
 
     def successor(self, connection: Connection) -> Connection | None:
-        candidates = self._by_user.get(connection.user) if connection.user else None
+        candidates = self._by_user.get(connection.user) if connection.user and self._verifies else None
         return candidates[-1] if candidates else None
 
     # Calls of ours.

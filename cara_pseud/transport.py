@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -71,7 +72,8 @@ class Transport:
     def monitor(self, events: int) -> None:
         """Have the receiver told of these events."""
         assert self._socket is not None
-        address = f"inproc://cara-monitor-{id(self):x}"
+        # Random, because ZeroMQ frees such an address only some time after it was closed.
+        address = f"inproc://cara-monitor-{secrets.token_hex(8)}"
         self._socket.monitor(address, events)
         self._monitor = zmq.Socket(self._socket.context, zmq.PAIR)
         self._monitor.linger = 0

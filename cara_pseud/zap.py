@@ -7,6 +7,7 @@ is a thread: password hashing must not stall a loop, and servers of one context 
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,7 +44,7 @@ class ZapHandler:
         self._socket = zmq.Socket(zmq_context, zmq.REP)
         self._socket.linger = 0
         self._socket.bind(_ENDPOINT)
-        control = f"inproc://cara-zap-control-{id(self):x}"
+        control = f"inproc://cara-zap-control-{secrets.token_hex(8)}"
         self._stop = zmq.Socket(zmq_context, zmq.PAIR)
         self._stop.linger = 0
         self._stop.bind(control)

@@ -293,6 +293,51 @@ def test_an_object_belongs_to_its_holder(serving: Any, connected: Any) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("plugin", ["plain", "trusted_peer"])
+def test_only_a_verified_user_shares_objects_between_connections(serving: Any, connected: Any, plugin: str) -> None:
+    async def main() -> None:
+        login: dict[str, Any] = {"security_plugin": "plain", "user_id": b"alice", "password": b"_"}
+        async with (
+            serving(security_plugin=plugin, passwords={"alice": "_"}) as server,
+            connected(server.endpoint, **login) as first,
+            connected(server.endpoint, **login) as second,
+        ):
+            server.register_rpc(lambda: LocalCapability(Recorder()), name="get")
+            held = await first.get()
+            if plugin == "plain":
+                assert await second.call(held.id, 1, 0, (5,), {}) == (5,)
+            else:
+                with pytest.raises(errors.RpcError, match="no such object"):
+                    await second.call(held.id, 1, 0, (5,), {})
+
+    run(main())
+
+
+def test_a_callback_goes_to_the_users_newest_connection_after_a_loss(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        login: dict[str, Any] = {"security_plugin": "plain", "user_id": b"alice", "password": b"_"}
+        async with serving(security_plugin="plain", passwords={"alice": "_"}) as server:
+            kept: list[Any] = []
+            server.register_rpc(kept.append, name="put")
+            server.register_rpc(lambda: "pong", name="ping")
+            target = Recorder()
+            async with connected(server.endpoint, **login) as client:
+                await client.put(LocalCapability(target))
+                (old,) = server.connections
+            while not old.lost:
+                await asyncio.sleep(0.001)
+            with pytest.raises(errors.Unavailable):
+                await kept[0].call(1, 0, (1,))
+            assert not kept[0].alive
+            async with connected(server.endpoint, **login) as client:
+                await client.ping()
+                assert kept[0].alive
+                with pytest.raises(errors.RpcError, match="no such object"):
+                    await kept[0].call(1, 0, (1,))
+
+    run(main())
+
+
 def test_a_forged_user_in_a_passed_object_is_refused(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with (
