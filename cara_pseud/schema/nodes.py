@@ -144,8 +144,8 @@ class Method:
 class Node:
     """What all declarations have. ``name`` is the last part of ``display_name`` (``dir/file.capnp:Outer.Inner``).
 
-    ``scope_id`` is the enclosing node's id, 0 for a file and for anonymous parameter structs. ``parameters`` are the names of
-    its own type parameters. ``nested`` maps names to ids in source order.
+    ``scope_id`` is the enclosing node's id, 0 for a file and for anonymous parameter structs. ``parameters`` are the
+    names of its own type parameters. ``nested`` maps names to ids in source order.
     """
 
     id: int
@@ -166,7 +166,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileNode(Node):
-    """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read (never shown to remote peers)."""
+    """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read (never shown to remote
+    peers).
+    """
 
     text: str = ""
     path: str = ""
@@ -221,8 +223,8 @@ class AnnotationNode(Node):
 class BoundMethod:
     """A method as seen from an interface that may have inherited it.
 
-    ``interface`` is the *declaring* interface with the brand under which it is inherited: its ``node_id`` is the interface
-    id on the wire, its ``brand`` resolves the method's params and results.
+    ``interface`` is the *declaring* interface with the brand under which it is inherited: its ``node_id`` is the
+    interface id on the wire, its ``brand`` resolves the method's params and results.
     """
 
     interface: Type

@@ -1,0 +1,95 @@
+"""Run by the loader in a child process: compile schema files and hand out their nodes as plain bytes.
+
+The compiler inside of pycapnp ends its process at most schema errors and can overflow the stack, so nothing of it may
+run where it can do harm. This file is a script, never imported, and imports as little as possible: its start-up is most
+of the time that compiling takes. Protocol: a JSON request on stdin, frames on what was stdout: one byte of kind, four
+of length, the payload. ``F`` names the file that is being compiled, ``N`` is a node as a single-segment
+``schema.capnp:Node`` message, ``E`` is an error that came as an exception, ``.`` is the end. A compiler error is the
+process's last words on stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+_HARD_LIMIT_WORDS = 1 << 29  # what a pointer can address; above, the message could not have one segment
+
+
+def main() -> None:
+    """Answer the request on stdin."""
+    # Whatever else prints in this process goes to stderr, where it cannot be taken for a frame.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    _forbid_core_dump()
+    request = json.load(sys.stdin)
+
+    def send(kind: bytes, payload: bytes = b"") -> None:
+        out.write(kind + len(payload).to_bytes(4, "little") + payload)
+
+    # Our own paths first: a file of the user's directory must not shadow the standard library's modules here.
+    sys.path.extend(path for path in request["sys_path"] if path not in sys.path)
+    try:
+        import capnp
+    except Exception as error:  # whatever a broken installation raises
+        send(b"E", f"pycapnp cannot be imported: {error}".encode())
+        out.flush()
+        return
+    try:
+        parser = capnp.SchemaParser()
+        seen: set[int] = set()
+        for name in request["files"]:
+            send(b"F", name.encode())
+            out.flush()  # the next call may be this process's last
+            schema = parser._parse_disk_file(name, os.path.join(request["root"], name), [request["root"]])
+            for message in _messages(schema, seen):
+                send(b"N", message)
+        send(b".")
+    except Exception as error:
+        send(b"E", f"{type(error).__name__}: {error}".encode(errors="replace"))
+    out.flush()
+
+
+def _messages(file_schema: Any, seen: set[int]) -> Iterator[bytes]:
+    """Yield the message of every node in a file, anonymous ones included, that is not yet in ``seen``."""
+    waiting = [file_schema]
+    while waiting:
+        schema = waiting.pop()
+        node = schema.node
+        if node.id in seen:
+            continue
+        seen.add(node.id)
+        words = node.total_size.word_count + 2
+        if words > _HARD_LIMIT_WORDS:
+            raise ValueError(f"{node.displayName} is too large")
+        yield node.as_builder(words).to_bytes()
+        kind = node.which()
+        if kind == "struct":
+            # Groups are no nested nodes, only their fields lead to them.
+            for field, proto in zip(schema.as_struct().fields_list, node.struct.fields, strict=True):
+                if proto.which() == "group":
+                    waiting.append(field.schema)
+        elif kind == "interface":
+            # Inline parameter and result lists are structs that no scope names.
+            for method in schema.as_interface().methods.values():
+                for struct in (method.param_type, method.result_type):
+                    if struct.node.scopeId == 0:
+                        waiting.append(struct)
+        if hasattr(schema, "get_nested"):  # groups, parameter and result lists have nothing nested
+            waiting.extend(schema.get_nested(nested.name) for nested in node.nestedNodes)
+
+
+def _forbid_core_dump() -> None:
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, OSError, ValueError):
+        pass
+
+
+if __name__ == "__main__":
+    main()
