@@ -5,6 +5,8 @@
     ├── InvalidValue              a value does not fit its type (also a ValueError)
     │   └── WrongType             … because it is of another kind (also a TypeError)
     ├── UnknownField              no such field (also a KeyError and an AttributeError)
+    ├── UnknownMethod             no such method (also a KeyError and an AttributeError)
+    ├── NoMatch                   a query of a list finds nothing (also a LookupError)
     ├── ArgumentError             a call does not fit its method's signature (also a TypeError)
     ├── RegistrationError         an implementation cannot be registered (also a TypeError)
     ├── ProtocolError             a peer sent what is no message of ours
@@ -70,14 +72,21 @@ class InvalidValue(Error, ValueError):
     """A value does not fit its schema type.
 
     Attributes:
-        path: where, as a JSON path from the value's root: ``$.items[1].qty``.
+        path: where, as a JSON path from the value's root: ``$.items[1].qty``; empty where no place is meant.
         reason: what is wrong and what is permitted, without the path.
     """
 
     def __init__(self, reason: str, path: str = "$") -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{path}: {reason}" if path else reason)
         self.reason = reason
         self.path = path
+
+    def within(self, step: str) -> InvalidValue:
+        """The same error as seen from one level above: ``step`` is ``.name`` or ``[index]``."""
+        return type(self)(self.reason, f"${step}{self.path[1:]}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.path)
 
 
 class WrongType(InvalidValue, TypeError):
@@ -85,17 +94,61 @@ class WrongType(InvalidValue, TypeError):
 
 
 class UnknownField(Error, KeyError, AttributeError):
-    """A struct has no field of that name or id."""
+    """A struct has no field of that name or id.
 
-    def __init__(self, message: str) -> None:
-        Exception.__init__(self, message)
+    Attributes:
+        path: where the struct is, as for `InvalidValue`; shown unless it is the root.
+        reason: the message without the path.
+    """
+
+    def __init__(self, reason: str, path: str = "$") -> None:
+        Exception.__init__(self, reason if path == "$" else f"{path}: {reason}")
+        self.reason = reason
+        self.path = path
 
     def __str__(self) -> str:  # KeyError would show the repr
         return str(self.args[0])
 
+    def within(self, step: str) -> UnknownField:
+        """The same error as seen from one level above: ``step`` is ``.name`` or ``[index]``."""
+        return UnknownField(self.reason, f"${step}{self.path[1:]}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.path)
+
+
+class UnknownMethod(Error, KeyError, AttributeError):
+    """An interface has no method of that name or id."""
+
+    def __init__(self, message: str) -> None:
+        Exception.__init__(self, message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NoMatch(Error, LookupError):
+    """No element of a list matches a query.
+
+    The original raises StopIteration, which a coroutine turns into a RuntimeError that says nothing.
+    """
+
 
 class ArgumentError(Error, TypeError):
-    """Arguments do not fit the method's signature, which the message gives."""
+    """Arguments do not fit the method's signature, which the message gives.
+
+    Attributes:
+        reason: the message without the signature, in the words of Python's own TypeError.
+        signature: ``add(first :Int32, second :Int32) -> (result :Int32)``, or empty.
+    """
+
+    def __init__(self, reason: str, signature: str = "") -> None:
+        super().__init__(f"{reason}; the method is {signature}" if signature else reason)
+        self.reason = reason
+        self.signature = signature
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.signature)
 
 
 class RegistrationError(Error, TypeError):

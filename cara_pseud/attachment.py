@@ -1,0 +1,41 @@
+"""Values read from unset fields: they take their place in the struct at their first change, not before.
+
+``p.boss`` on a struct without a boss gives an empty struct that knows where it was read. Reading it changes nothing;
+``p.boss.name = "x"`` and ``p.addresses.append(…)`` put it into ``p`` first.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Parent(Protocol):
+    """A struct that gave a value for an unset field."""
+
+    def _adopt(self, id: int, child: Attachable) -> None:
+        """Store the value in the field it was read from, unless the field was set otherwise since."""
+
+
+class Attachable:
+    """What structs and lists have in common.
+
+    Names with one underscore cannot collide with fields: Cap'n Proto names have none.
+    """
+
+    _owner: tuple[Parent, int] | None = None
+
+    def _changing(self) -> None:
+        """Take the place in the struct this was read from, if any; called before every change."""
+        owner = self._owner
+        if owner is not None:
+            self.__dict__["_owner"] = None
+            parent, id = owner
+            parent._adopt(id, self)
+
+    def _attach_to(self, parent: Parent, id: int) -> None:
+        self.__dict__["_owner"] = (parent, id)
+
+
+def owned(value: Any) -> bool:
+    """Whether a struct or list would take a place in another struct at its next change."""
+    return value._owner is not None

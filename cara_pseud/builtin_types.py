@@ -1,0 +1,73 @@
+"""The builtin types as objects: `Int8` … `Text`, `AnyPointer`. They name types (``Box[Text]``, ``List(Int32)``) and check values."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from cara_pseud.any_pointer import dump_any, enter_any
+from cara_pseud.scalars import CHECKS, TESTS, ZEROS
+from cara_pseud.schema.nodes import Kind, Type
+from cara_pseud.values import MISSING, Conversion
+
+
+class BuiltinType:
+    """A builtin type of the schema language; calling it checks a value and gives it back."""
+
+    def __init__(self, name: str, kind: Kind, conversion: Conversion) -> None:
+        self.__name__ = name
+        self.__type__ = Type(kind)
+        self.__conversion__ = conversion
+
+    def __call__(self, value: Any = MISSING) -> Any:
+        """Check a value; without one, give the type's default.
+
+        Raises:
+            InvalidValue: the value is none of this type.
+        """
+        conversion = self.__conversion__
+        return conversion.absent() if value is MISSING else conversion.enter(value)
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+    def __reduce__(self) -> str:
+        # Pickled by name, as classes are, so that it is the same object again.
+        return self.__name__
+
+
+def _scalar(name: str, kind: Kind) -> BuiltinType:
+    zero = ZEROS[kind]
+    return BuiltinType(
+        name, kind, Conversion(kind.value, CHECKS[kind], None, lambda: zero, kind.is_pointer, TESTS.get(kind))
+    )
+
+
+Void: Final = _scalar("Void", Kind.VOID)
+Bool: Final = _scalar("Bool", Kind.BOOL)
+Int8: Final = _scalar("Int8", Kind.INT8)
+Int16: Final = _scalar("Int16", Kind.INT16)
+Int32: Final = _scalar("Int32", Kind.INT32)
+Int64: Final = _scalar("Int64", Kind.INT64)
+# The names are the original cara's; the schema language writes UInt8.
+Uint8: Final = _scalar("Uint8", Kind.UINT8)
+Uint16: Final = _scalar("Uint16", Kind.UINT16)
+Uint32: Final = _scalar("Uint32", Kind.UINT32)
+Uint64: Final = _scalar("Uint64", Kind.UINT64)
+UInt8: Final = Uint8
+UInt16: Final = Uint16
+UInt32: Final = Uint32
+UInt64: Final = Uint64
+Float32: Final = _scalar("Float32", Kind.FLOAT32)
+Float64: Final = _scalar("Float64", Kind.FLOAT64)
+Text: Final = _scalar("Text", Kind.TEXT)
+Data: Final = _scalar("Data", Kind.DATA)
+AnyPointer: Final = BuiltinType(
+    "AnyPointer", Kind.ANY_POINTER, Conversion("AnyPointer", enter_any, dump_any, lambda: None, True)
+)
+
+BY_KIND: Final[dict[Kind, BuiltinType]] = {
+    builtin.__type__.kind: builtin
+    for builtin in (
+        Void, Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float32, Float64, Text, Data, AnyPointer,
+    )
+}

@@ -1,0 +1,82 @@
+"""Enum classes: IntEnums whose values are set by member, name or number."""
+
+from __future__ import annotations
+
+import enum
+import keyword
+from typing import Any
+
+from cara_pseud.errors import InvalidValue, WrongType
+from cara_pseud.generics import Declaration
+from cara_pseud.scalars import shown
+from cara_pseud.schema.nodes import EnumNode
+from cara_pseud.values import Annotations, Conversion, conversion_of
+
+
+class EnumType(enum.EnumMeta):
+    """The metaclass of enum classes."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        # `Color.class_` and the declaration are set after the members; neither may become one.
+        type.__setattr__(cls, name, value)
+
+    @property
+    def __annotations__(cls) -> dict[str, Any]:
+        declaration = vars(cls).get("__declaration__")
+        return declaration.annotations() if isinstance(declaration, Declaration) else {}
+
+
+class Enum(enum.IntEnum, metaclass=EnumType):
+    """The base of all enum classes."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        if isinstance(value, str):
+            return conversion_of(cls).enter(value)
+        return None
+
+    def annotations(self) -> Annotations:
+        """The annotations applied to the enumerant, values by name."""
+        declaration: Declaration = getattr(type(self), "__declaration__")  # noqa: B009 (set after the class was made)
+        assert isinstance(declaration.node, EnumNode)
+        return Annotations(declaration.node.enumerants[self].annotations, declaration.classes)
+
+
+def make_enum_class(name: str, declaration: Declaration, module: str) -> EnumType:
+    """The class of an enum.
+
+    Python reserves the member name ``mro``; such an enumerant becomes ``mro_`` and is found by its own name where values enter.
+    """
+    node = declaration.node
+    assert isinstance(node, EnumNode)
+    names = ["mro_" if enumerant.name == "mro" else enumerant.name for enumerant in node.enumerants]
+    cls: Any = Enum(name, [(member, number) for number, member in enumerate(names)], module=module, qualname=name)  # type: ignore[call-overload]
+    by_name = {enumerant.name: cls(enumerant.id) for enumerant in node.enumerants}
+    for enumerant, member in by_name.items():
+        if keyword.iskeyword(enumerant):
+            setattr(cls, f"{enumerant}_", member)
+    members = tuple(cls)
+    listed = ", ".join(by_name)
+
+    def enter(value: Any) -> Any:
+        if type(value) is cls:
+            return value
+        if isinstance(value, str):
+            member = by_name.get(value)
+            if member is None:
+                raise InvalidValue(f"{shown(value)} is no {name}; it has {listed}")
+            return member
+        foreign = isinstance(value, enum.Enum) and getattr(type(value), "__id__", None) != node.id
+        if not isinstance(value, int) or isinstance(value, bool) or foreign:
+            raise WrongType(f"{shown(value)} is no {name}; it has {listed}")
+        if 0 <= value < len(members):
+            return members[value]
+        raise InvalidValue(f"{shown(value)} is no {name}; its numbers are 0 … {len(members) - 1} ({listed})")
+
+    cls.__doc__ = node.doc or None
+    cls.__declaration__ = declaration
+    cls.__id__ = node.id
+    cls.__type__ = cls.__enum_type__ = declaration.type
+    cls.__schema__ = declaration.classes.schema
+    cls.__conversion__ = Conversion(name, enter, int, lambda: members[0] if members else None, False)
+    return cls  # type: ignore[no-any-return]

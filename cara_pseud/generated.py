@@ -1,0 +1,111 @@
+"""Functions generated per method: the nearly always right call in a few inlined tests, everything else by the signature.
+
+A test that fails is no error: `Signature` converts then, or finds what is wrong and where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from cara_pseud.capabilities import NO_ARGUMENTS, IncomingCall
+from cara_pseud.signatures import Parameter, Signature
+from cara_pseud.values import Wire
+
+Dispatch = Callable[[IncomingCall, Sequence[Wire], Mapping[str, Wire]], Any]
+"""Runs a handler on wire values; gives a wire value or an awaitable of one."""
+
+_PROXY: Final = """
+def make(bound, no_arguments, outgoing, convert):
+    def method(self, /, *args, **kwargs):
+        if not kwargs and len(args) == {count}:
+{unpack}            if {tests}:
+                return self.__capability__.invoke(bound, args, no_arguments, self.__options__, convert)
+        args, kwargs = outgoing(args, kwargs)
+        return self.__capability__.invoke(bound, args, kwargs, self.__options__, convert)
+    return method
+"""
+
+_CONVERT: Final = """
+def make(enter_result):
+    def convert(value):
+        if {test}:
+            return value
+        return enter_result(value)
+    return convert
+"""
+
+_DISPATCH: Final = """
+def make(handler, convert_and_run, finish):
+    def dispatch(call, args, kwargs):
+        try:
+            if not kwargs and len(args) == {count}:
+{unpack}                if {tests}:
+                    result = handler({names})
+                else:
+                    result = convert_and_run(handler, args, kwargs)
+            else:
+                result = convert_and_run(handler, args, kwargs)
+        except StopIteration as error:
+            # It would end the coroutine or generator above instead of the call.
+            raise RuntimeError("generator raised StopIteration") from error
+        if {test}:
+            return result
+        return finish(result)
+    return dispatch
+"""
+
+
+def proxy_method(signature: Signature) -> Callable[..., Any]:
+    """The method of a proxy: checks and converts arguments, calls the capability, converts the result."""
+    make = _compiled(_PROXY, signature, indent=12)
+    convert = _compiled(_CONVERT, signature, indent=0)(signature.enter_result)
+    method: Callable[..., Any] = make(signature.bound, NO_ARGUMENTS, signature.outgoing, convert)
+    method.__name__ = method.__qualname__ = signature.name
+    method.__doc__ = f"{signature.text}\n\n{signature.bound.method.doc}".strip()
+    return method
+
+
+def dispatch_maker(
+    signature: Signature,
+    convert_and_run: Callable[[Callable[..., Any], Sequence[Wire], Mapping[str, Wire]], Any],
+    finish: Callable[[Any], Any],
+) -> Callable[[Callable[..., Any]], Dispatch]:
+    """A function that makes the dispatcher of a handler.
+
+    Args:
+        convert_and_run: calls the handler when the arguments need converting or are wrong.
+        finish: converts the handler's result when it is not plainly the wire value.
+    """
+    make = _compiled(_DISPATCH, signature, indent=16)
+    return lambda handler: make(handler, convert_and_run, finish)
+
+
+def _compiled(template: str, signature: Signature, indent: int) -> Callable[..., Any]:
+    parameters = signature.parameters
+    names = [f"a{index}" for index in range(len(parameters))]
+    tests = [_test(parameter, name) for parameter, name in zip(parameters, names, strict=True)]
+    if signature.parameter_struct is not None:
+        tests = ["False"]
+    unpack = f"{' ' * indent}{', '.join(names)}, = args\n" if names else ""
+    variable = "value" if template is _CONVERT else "result"
+    source = template.format(
+        count=len(names), unpack=unpack, names=", ".join(names), tests=" and ".join(tests) or "True",
+        test=_result_test(signature, variable),
+    )
+    namespace: dict[str, Any] = {}
+    # Only our templates and expressions with numbers of our own are executed, no text of a schema or a peer.
+    exec(compile(source, f"<generated for {signature.name}>", "exec"), namespace)  # noqa: S102
+    make: Callable[..., Any] = namespace["make"]
+    return make
+
+
+def _test(parameter: Parameter, variable: str) -> str:
+    test = parameter.conversion.test
+    return "False" if test is None else test.format(variable)
+
+
+def _result_test(signature: Signature, variable: str) -> str:
+    if signature.result_struct is not None or len(signature.results) > 1:
+        return "False"
+    return _test(signature.results[0], variable) if signature.results else f"{variable} is None"

@@ -1,0 +1,261 @@
+"""List classes: ``List(Text)`` or ``List[Text]`` is a list whose elements are checked when they enter, whichever way they do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, SupportsIndex, TypeVar
+
+from cara_pseud.attachment import Attachable
+from cara_pseud.errors import InvalidValue, NoMatch, UnknownField, WrongType
+from cara_pseud.generics import replace
+from cara_pseud.scalars import shown
+from cara_pseud.schema.nodes import Kind, Type
+from cara_pseud.structs import Struct, StructType, frozen, to_plain
+from cara_pseud.values import Conversion, Stored, ValueType, conversion_of, enter_items
+
+_Self = TypeVar("_Self", bound="List")
+_LIST_ATTRIBUTE: Final = "__list_class__"
+
+
+class ListType(type):
+    """The metaclass of list classes. `List` itself makes them: called or subscripted with an element type."""
+
+    __element__: ValueType
+    __conversion__: Conversion
+    __type__: Type
+
+    def __call__(cls, *arguments: Any) -> Any:
+        return list_class(*arguments) if cls is List else super().__call__(*arguments)
+
+    def __getitem__(cls, element: ValueType) -> ListType:
+        if cls is not List:
+            raise TypeError(f"{cls.__name__} has its element type already")
+        return list_class(element)
+
+    @staticmethod
+    def of(element: ValueType) -> ListType:
+        """The list class of an element type."""
+        return list_class(element)
+
+    def ReplaceTypes(cls, pairs: Iterable[tuple[ValueType, Any]]) -> Any:
+        """The list class with types replaced in its element type; itself where none occurs."""
+        return replace(cls, tuple((old, new) for old, new in pairs))
+
+
+class List(list[Any], Attachable, metaclass=ListType):
+    """The base of all list classes. None of them holds None, but lists of interfaces and of AnyPointer."""
+
+    def __init__(self, items: Iterable[Any] | None = None, /) -> None:
+        super().__init__()
+        if items is not None:
+            list.extend(self, _enter_all(type(self), items))
+
+    @classmethod
+    def Create(cls: type[_Self], *items: Any) -> _Self:
+        """Make a list of the arguments."""
+        return cls(items)
+
+    def Get(self, _with_index: bool = False, **query: Any) -> Any:
+        """The first struct whose fields have the given values; ``a__b=`` asks for field b of the struct in field a.
+
+        Args:
+            _with_index: give a pair of the index and the struct.
+
+        Raises:
+            NoMatch: there is none.
+            TypeError: the elements are no structs.
+        """
+        element = type(self).__element__
+        if not isinstance(element, StructType):
+            raise TypeError("Cannot use Get on a List of non-Struct types.")
+        wanted = [_question(element, name, value) for name, value in query.items()]
+        for index, item in enumerate(self):
+            if all(_matches(item, path, value) for path, value in wanted):
+                return (index, item) if _with_index else item
+        asked = ", ".join(f"{name}={shown(value)}" for name, value in query.items())
+        raise NoMatch(f"no element of this {type(self).__name__} has {asked}")
+
+    def ToList(self, with_field_names: bool = False) -> list[Any]:
+        """A plain copy with plain copies of nested structs and lists, structs keyed by field id or by name."""
+        return [to_plain(item, with_field_names) for item in self]
+
+    # Changing.
+
+    def append(self, item: Any, /) -> None:
+        """Add one element at the end."""
+        entered = _enter_one(type(self), item, len(self))
+        self._changing()
+        super().append(entered)
+
+    def insert(self, index: SupportsIndex, item: Any, /) -> None:
+        """Add one element before an index."""
+        entered = _enter_one(type(self), item, index)
+        self._changing()
+        super().insert(index, entered)
+
+    def extend(self, items: Iterable[Any], /) -> None:
+        """Add elements at the end; none is added if one does not fit."""
+        entered = _enter_all(type(self), items)
+        self._changing()
+        super().extend(entered)
+
+    def __iadd__(self: _Self, items: Iterable[Any]) -> _Self:  # type: ignore[misc, override]
+        self.extend(items)
+        return self
+
+    def __imul__(self: _Self, times: SupportsIndex) -> _Self:
+        self._changing()
+        super().__imul__(times)
+        return self
+
+    def __setitem__(self, index: Any, item: Any) -> None:
+        entered = _enter_all(type(self), item) if isinstance(index, slice) else _enter_one(type(self), item, index)
+        self._changing()
+        super().__setitem__(index, entered)
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        self._changing()
+        super().__delitem__(index)
+
+    def pop(self, index: SupportsIndex = -1, /) -> Any:
+        """Take an element out and give it."""
+        self._changing()
+        return super().pop(index)
+
+    def remove(self, item: Any, /) -> None:
+        """Take the first equal element out."""
+        self._changing()
+        super().remove(item)
+
+    def clear(self) -> None:
+        """Take all elements out."""
+        self._changing()
+        super().clear()
+
+    def reverse(self) -> None:
+        """Reverse the order in place."""
+        self._changing()
+        super().reverse()
+
+    def sort(self, **arguments: Any) -> None:
+        """Sort in place."""
+        self._changing()
+        super().sort(**arguments)
+
+    # Copies, comparison, other forms.
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _made_of(type(self), found) if isinstance(index, slice) else found
+
+    def __add__(self: _Self, items: Any) -> _Self:
+        if not isinstance(items, list | tuple):
+            return NotImplemented
+        return _made_of(type(self), [*self, *_enter_all(type(self), items)])
+
+    def __mul__(self: _Self, times: SupportsIndex) -> _Self:
+        return _made_of(type(self), super().__mul__(times))
+
+    __rmul__ = __mul__
+
+    def copy(self: _Self) -> _Self:
+        """A shallow copy."""
+        return _made_of(type(self), self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self: _Self, memo: dict[int, Any]) -> _Self:
+        result: _Self = type(self).__new__(type(self))
+        memo[id(self)] = result
+        list.extend(result, (copy.deepcopy(item, memo) for item in self))
+        return result
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozen(self))
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _made_of, (type(self), list(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({super().__repr__()})"
+
+
+def list_class(element: ValueType) -> ListType:
+    """The list class of an element type; the same one for the same type.
+
+    Raises:
+        TypeError: it is no type.
+    """
+    # Kept with the element type, so that both live equally long.
+    known = vars(element).get(_LIST_ATTRIBUTE) if hasattr(element, "__dict__") else None
+    if known is None:
+        conversion = conversion_of(element)
+        name = getattr(element, "__name__", conversion.name)
+        known = ListType(f"List[{name}]", (List,), {"__element__": element, "__module__": __name__})
+        known.__type__ = Type(Kind.LIST, element=element.__type__)
+        known.__conversion__ = _conversion(known, conversion)
+        setattr(element, _LIST_ATTRIBUTE, known)
+    return known
+
+
+def _conversion(cls: ListType, element: Conversion) -> Conversion:
+    enter_item = element.enter
+    dump_item = element.dump
+
+    def enter(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value if value._owner is None else copy.deepcopy(value)
+        result: Any = cls.__new__(cls)
+        list.extend(result, enter_items(enter_item, value) if type(value) in (list, tuple) else _enter_all(cls, value))
+        return result
+
+    def dump(value: Any) -> Any:
+        return [dump_item(item) for item in value]
+
+    return Conversion(f"List({element.name})", enter, list if dump_item is None else dump, lambda: cls.__new__(cls), True)
+
+
+def _enter_all(cls: ListType, items: Any) -> list[Stored]:
+    if isinstance(items, str | bytes | bytearray | memoryview | Mapping) or not isinstance(items, Iterable):
+        raise WrongType(f"{shown(items)} is no {cls.__conversion__.name}")
+    try:
+        return enter_items(cls.__element__.__conversion__.enter, items)
+    except RecursionError:
+        raise InvalidValue("is nested too deeply") from None
+
+
+def _enter_one(cls: ListType, item: Any, index: object) -> Stored:
+    try:
+        return cls.__element__.__conversion__.enter(item)
+    except (InvalidValue, UnknownField) as error:
+        raise error.within(f"[{index}]") from None
+
+
+def _made_of(cls: type[_Self], items: Iterable[Any]) -> _Self:
+    """A list of elements that entered before."""
+    result: _Self = cls.__new__(cls)
+    list.extend(result, items)
+    return result
+
+
+def _question(element: StructType, name: str, value: Any) -> tuple[list[str], Any]:
+    """The path that a query's keyword names, and the value to find there as it would be stored."""
+    path = name.split("__")
+    current: Any = element
+    for part in path[:-1]:
+        field = current._layout.find(part)
+        if not isinstance(field.type, StructType):
+            raise TypeError(f"{field.name} of {current.__name__} is no struct, so it has no {name}")
+        current = field.type
+    field = current._layout.find(path[-1])
+    return path, None if value is None else field.enter(value)
+
+
+def _matches(item: Struct, path: list[str], wanted: Any) -> bool:
+    value: Any = item
+    for part in path[:-1]:
+        value = value[part]
+        if value is None:
+            return False
+    return path[-1] not in value if wanted is None else value[path[-1]] == wanted

@@ -1,0 +1,423 @@
+"""Struct classes: dicts keyed by field id that take and give names, ids, keyword arguments and attributes.
+
+Only fields that are set are in the dict; the others read as their defaults. Reading, hashing and comparing change nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from reprlib import recursive_repr
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from cara_pseud.attachment import Attachable
+from cara_pseud.errors import InvalidValue, UnknownField, WrongType
+from cara_pseud.generics import Declaration, DeclaredType
+from cara_pseud.layouts import Layout, StructField, pairs_of
+from cara_pseud.patterns import in_class_pattern
+from cara_pseud.scalars import shown
+from cara_pseud.schema.nodes import StructNode, Type
+from cara_pseud.values import MISSING, Conversion
+
+_Self = TypeVar("_Self", bound="Struct")
+_get: Final = dict.get
+_store: Final = dict.__setitem__
+_remove: Final[Callable[..., Any]] = dict.pop
+
+
+class _LazyLayout:
+    """Compiles a class's layout at its first use: a struct may contain itself."""
+
+    def __get__(self, instance: object, owner: StructType) -> Layout:
+        # A user's subclass finds this in its base, whose layout it shares.
+        declared = next(base for base in owner.__mro__ if vars(base).get("_layout") is self)
+        assert isinstance(declared, StructType)
+        layout = Layout(declared.__name__, declared.__declaration__)
+        declared._layout = layout
+        return layout
+
+
+class _FieldAccess:
+    """``struct.name``; on the class it is the `StructField`, or a group's struct class."""
+
+    __slots__ = ("id", "name")
+
+    def __init__(self, id: int, name: str) -> None:
+        self.id = id
+        self.name = name
+
+    def __get__(self, instance: Struct | None, owner: StructType) -> Any:
+        if instance is None:
+            field = owner._layout.by_id[self.id]
+            return field.type if isinstance(field.type, StructType) and field.type.__is_group__ else field
+        value = _get(instance, self.id, MISSING)
+        if value is not MISSING:
+            return value
+        layout = owner._layout
+        field = layout.by_id[self.id]
+        if field.in_union and layout.active(instance) is not field and in_class_pattern(sys._getframe(1)):
+            raise UnknownField(f"{self.name} is not the active member of {layout.name}'s union")
+        return instance._absent(field)
+
+
+class StructType(DeclaredType):
+    """The metaclass of struct classes."""
+
+    _layout: Layout
+
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **arguments: Any) -> None:
+        super().__init__(name, bases, namespace)
+        if hasattr(cls, "__declaration__"):
+            cls.__conversion__ = _conversion(cls)
+
+    @property
+    def __fields__(cls) -> Mapping[str, StructField]:
+        """The fields by name, in the order of their ids."""
+        return MappingProxyType(cls._layout.by_name)
+
+    @property
+    def __struct_type__(cls) -> Type:
+        """The struct as a type of the schema."""
+        return cls.__declaration__.type
+
+    @property
+    def __is_group__(cls) -> bool:
+        node = cls.__declaration__.node
+        return isinstance(node, StructNode) and node.is_group
+
+
+class Struct(Attachable, dict[int, Any], metaclass=StructType):
+    """The base of all struct classes.
+
+    ``s.name``, ``s["name"]``, ``s[0]``, ``s["0"]`` and ``s[b"name"]`` are one field. Where a field has the name of a dict
+    method, ``s.items`` is the method and ``s["items"]`` the field. Values are checked when they enter; None takes a
+    pointer field out.
+    """
+
+    def __init__(self, value: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None = None, /, **fields: Any) -> None:
+        dict.update(self, type(self)._layout.stage(value, fields))
+
+    @classmethod
+    def Create(cls: type[_Self], *values: Any, **fields: Any) -> _Self:
+        """Make a struct from values in the order of the field ids and by name.
+
+        Raises:
+            InvalidValue: two values for one field, or a value that does not fit.
+        """
+        layout = cls._layout
+        if len(values) > len(layout.by_id):
+            raise InvalidValue(f"{layout.name} takes at most {len(layout.by_id)} values, {len(values)} were given", "")
+        given = dict(zip(layout.by_id, values, strict=False))
+        for name, value in fields.items():
+            field = layout.find(name)
+            if field.id in given:
+                raise InvalidValue(f"{layout.name} got two values for {field.name}", "")
+            given[field.id] = value
+        return cls(given)
+
+    def which(self) -> str:
+        """The name of the active member of the struct's unnamed union: the one that is set, else the first one."""
+        return which(self)
+
+    def ToDict(self, with_field_names: bool = False) -> dict[Any, Any]:
+        """A plain copy with plain copies of nested structs and lists, keyed by field id or by name."""
+        names = type(self)._layout.by_id
+        return {
+            names[id].name if with_field_names else id: to_plain(value, with_field_names)
+            for id, value in dict.items(self)
+        }
+
+    # Reading.
+
+    def __getitem__(self, key: Any) -> Any:
+        field = type(self)._layout.find(key)
+        value = _get(self, field.id, MISSING)
+        return self._absent(field) if value is MISSING else value
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in dict(type(self).__declaration__.node.nested):
+            return getattr(type(self), name)
+        return self[name]
+
+    def __contains__(self, key: object) -> bool:
+        field = type(self)._layout.look_up(key)
+        return field is not None and dict.__contains__(self, field.id)
+
+    def get(self, key: Any, default: Any = MISSING, /) -> Any:
+        """The value of a field that is set, else ``default`` or None.
+
+        Without a default an unknown field is an error; with one it is not, so that ``case {"circle": radius}`` can be
+        tried on any struct.
+        """
+        layout = type(self)._layout
+        field = layout.find(key) if default is MISSING else layout.look_up(key)
+        absent = None if default is MISSING else default
+        return absent if field is None else _get(self, field.id, absent)
+
+    def _absent(self, field: StructField) -> Any:
+        """What an unset field reads as. A member of a union that is not the active one has no value: None."""
+        if field.fresh is None:
+            if field.in_union and type(self)._layout.active(self) is not field:
+                return None
+            return field.default
+        children = self.__dict__.setdefault("_children", {})
+        reference = children.get(field.id)
+        child = None if reference is None else reference()
+        if child is None:
+            child = field.fresh()
+            child._attach_to(self, field.id)
+            # Weak, and the same child as long as somebody has it: changes through two names must not get lost.
+            children[field.id] = weakref.ref(child)
+        return child
+
+    # Changing.
+
+    def _assign(self, field: StructField, value: Any) -> None:
+        layout = type(self)._layout
+        if value is None and field.nullable:
+            self._changing()
+            self._forget(field.id)
+            return
+        stored = layout.enter_one(field, value)
+        self._changing()
+        self._put(field, stored)
+
+    def _put(self, field: StructField, stored: Any) -> None:
+        children = self.__dict__.get("_children")
+        if children:
+            children.pop(field.id, None)
+        if field.in_union:
+            for id in type(self)._layout.union_ids:
+                if id != field.id:
+                    self._forget(id)
+        _store(self, field.id, stored)
+
+    def _forget(self, id: int) -> Any:
+        children = self.__dict__.get("_children")
+        if children:
+            children.pop(id, None)
+        return _remove(self, id, MISSING)
+
+    def _adopt(self, id: int, child: Attachable) -> None:
+        children = self.__dict__.get("_children")
+        reference = children.get(id) if children else None
+        if reference is not None and reference() is child:
+            self._changing()
+            self._put(type(self)._layout.by_id[id], child)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._assign(type(self)._layout.find(key), value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        layout = type(self)._layout
+        field = layout.by_name.get(name) or layout.look_up(name)
+        if field is not None:
+            self._assign(field, value)
+        elif name.startswith("_") or hasattr(getattr(type(self), name, None), "__set__"):
+            object.__setattr__(self, name, value)
+        else:
+            layout.find(name)
+
+    def __delitem__(self, key: Any) -> None:
+        field = type(self)._layout.find(key)
+        self._changing()
+        if self._forget(field.id) is MISSING:
+            raise UnknownField(f"{field.name} is not set in this {type(self)._layout.name}")
+
+    def __delattr__(self, name: str) -> None:
+        if name.startswith("_"):
+            object.__delattr__(self, name)
+        else:
+            del self[name]
+
+    def update(self, value: Any = None, /, **fields: Any) -> None:
+        """Set several fields, of which None takes one out; nothing is changed if one does not fit."""
+        layout = type(self)._layout
+        given = pairs_of(value, layout.name)
+        staged = layout.stage(given, fields)
+        self._changing()
+        for key in (*given, *fields):
+            id = layout.find(key).id
+            if id in staged:
+                self._put(layout.by_id[id], staged[id])
+            else:
+                self._forget(id)
+
+    def setdefault(self, key: Any, default: Any = None, /) -> Any:
+        """The value of a field; set it first if it is not."""
+        field = type(self)._layout.find(key)
+        if not dict.__contains__(self, field.id):
+            self._assign(field, default)
+        return self[field.id]
+
+    def pop(self, key: Any, default: Any = MISSING, /) -> Any:
+        """Take a field out and give its value.
+
+        Raises:
+            UnknownField: there is no such field, or it is not set and there is no default.
+        """
+        field = type(self)._layout.find(key)
+        self._changing()
+        value = self._forget(field.id)
+        if value is not MISSING:
+            return value
+        if default is not MISSING:
+            return default
+        raise UnknownField(f"{field.name} is not set in this {type(self)._layout.name}")
+
+    def popitem(self) -> tuple[int, Any]:
+        """Take the field that was set last out and give its id and value."""
+        self._changing()
+        return dict.popitem(self)
+
+    def clear(self) -> None:
+        """Take all fields out."""
+        self._changing()
+        self.__dict__.pop("_children", None)
+        dict.clear(self)
+
+    # Copies, comparison, other forms.
+
+    def copy(self: _Self) -> _Self:
+        """A shallow copy."""
+        result: _Self = type(self).__new__(type(self))
+        dict.update(result, self)
+        return result
+
+    __copy__ = copy
+
+    def __deepcopy__(self: _Self, memo: dict[int, Any]) -> _Self:
+        result: _Self = type(self).__new__(type(self))
+        memo[id(self)] = result
+        for key, value in dict.items(self):
+            _store(result, key, copy.deepcopy(value, memo))
+        return result
+
+    def __or__(self: _Self, other: Any) -> _Self:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        result = self.copy()
+        result.update(other)
+        return result
+
+    def __ror__(self: _Self, other: Any) -> _Self:
+        return type(self)(other) | self if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self: _Self, other: Any) -> _Self:  # type: ignore[misc, override]
+        self.update(other)
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if dict.__eq__(self, other) is True:
+            return True
+        if type(other) is not dict or not other:
+            return False
+        try:
+            return dict.__eq__(self, type(self)._layout.stage(other, {})) is True
+        except (InvalidValue, UnknownField):
+            return False
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozen(self))
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _rebuild, (type(self), dict(self))
+
+    @recursive_repr()
+    def __repr__(self) -> str:
+        layout = type(self)._layout
+        fields = ", ".join(f"{layout.by_id[id].name}: {value!r}" for id, value in dict.items(self))
+        return f"{type(self).__name__}({{{fields}}})"
+
+
+def which(struct: Struct) -> str:
+    """The name of the active member of a struct's unnamed union, also where a field is named ``which``.
+
+    Raises:
+        TypeError: the struct has no unnamed union.
+    """
+    layout = type(struct)._layout
+    member = layout.active(struct)
+    if member is None:
+        raise TypeError(f"{layout.name} has no unnamed union")
+    return member.name
+
+
+def make_struct_class(name: str, base: type[Struct], declaration: Declaration, module: str) -> StructType:
+    """The class of a struct, group or named union."""
+    node = declaration.node
+    assert isinstance(node, StructNode)
+    namespace: dict[str, Any] = {
+        "__declaration__": declaration,
+        "__doc__": node.doc or None,
+        "__match_args__": tuple(field.name for field in node.fields),
+        "__module__": module,
+        "__qualname__": name,
+        "_layout": _LazyLayout(),
+    }
+    for field in node.fields:
+        # A dict method keeps its name; `which` is ours and gives way.
+        if not hasattr(dict, field.name):
+            namespace[field.name] = _FieldAccess(field.id, field.name)
+    return StructType(name, (base,), namespace)
+
+
+def _conversion(cls: StructType) -> Conversion:
+    def enter(value: Any) -> Any:
+        if isinstance(value, cls):
+            # A value that waits for its place in another struct must not end up in two.
+            return value if value._owner is None else copy.deepcopy(value)
+        if not isinstance(value, Mapping):
+            raise WrongType(f"{shown(value)} is no {cls.__name__}")
+        if custom:
+            return cls(value)
+        result: Any = cls.__new__(cls)
+        layout = cls._layout
+        layout.fill(result, value)
+        if layout.union_ids:
+            layout.check_union(result)
+        return result
+
+    def dump(value: Any) -> Any:
+        return type(value)._layout.dump(value)
+
+    def absent() -> Any:
+        return cls({}) if custom else cls.__new__(cls)
+
+    # A user's subclass may do more at its making than fill in the fields.
+    custom = cls.__init__ is not Struct.__init__  # type: ignore[misc]
+    return Conversion(cls.__name__, enter, dump, absent, True)
+
+
+def to_plain(value: Any, with_field_names: bool) -> Any:
+    """A stored value as plain dicts and lists; enum members and references stay what they are."""
+    if isinstance(value, Struct):
+        return value.ToDict(with_field_names)
+    if isinstance(value, list):
+        return [to_plain(item, with_field_names) for item in value]
+    if type(value) is dict:
+        return {key: to_plain(item, with_field_names) for key, item in value.items()}
+    return value
+
+
+def frozen(value: Any) -> Any:
+    """Something hashable that is equal for equal values."""
+    if isinstance(value, dict):
+        return frozenset((key, frozen(item)) for key, item in dict.items(value))
+    if isinstance(value, list):
+        return tuple(map(frozen, value))
+    return value
+
+
+def _rebuild(cls: type[Struct], fields: dict[int, Any]) -> Struct:
+    result = cls.__new__(cls)
+    dict.update(result, fields)
+    return result

@@ -1,0 +1,117 @@
+"""What all types have in common: conversions between Python values, stored values and wire values. Knows no type.
+
+A *stored* value is what a struct or list holds and what user code gets: checked once, when it enters. A *wire* value is
+what msgpack carries. Every type object (`Int32`, a struct class, `List[Text]`, an interface class …) has its
+`Conversion` as ``__conversion__``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+from cara_pseud.errors import InvalidValue, UnknownField
+from cara_pseud.schema.nodes import Annotation, Kind, Type
+
+Wire: TypeAlias = Any
+"""A value as msgpack carries it; capabilities in it are `Capability` objects."""
+
+Stored: TypeAlias = Any
+"""A checked Python value."""
+
+ValueType: TypeAlias = Any
+"""A type object: it has ``__conversion__`` and ``__type__``, or came from a caller of ReplaceTypes."""
+
+MISSING: Final[Any] = type("_Missing", (), {"__repr__": lambda self: "<missing>", "__slots__": ()})()
+"""Stands where a caller gave no value; None is a value."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conversion:
+    """How values of one type come in and go out.
+
+    Attributes:
+        name: the type in the schema language's words.
+        enter: any Python or wire value to a stored one; raises InvalidValue or UnknownField.
+        dump: a stored value to a wire value, or None if they are the same.
+        absent: makes what a value that is not there reads as.
+        nullable: whether None stands for a value that is not there.
+        test: a Python expression with ``{0}`` for the value, true only if ``enter`` and ``dump`` would not change it.
+    """
+
+    name: str
+    enter: Callable[[Any], Stored]
+    dump: Callable[[Stored], Wire] | None
+    absent: Callable[[], Stored]
+    nullable: bool
+    test: str | None = None
+
+    def send(self, value: Any) -> Wire:
+        """Convert any Python value to a wire value."""
+        stored = self.enter(value)
+        return stored if self.dump is None else self.dump(stored)
+
+
+class Resolver(Protocol):
+    """Where a declared class learns what the types in its declaration are."""
+
+    def resolve(self, type: Type) -> ValueType:
+        """The type object of a type that stands in the declaration."""
+
+    def value_of(self, annotation: Annotation) -> Stored:
+        """The stored value of an annotation."""
+
+
+def conversion_of(type: ValueType) -> Conversion:
+    """The conversion of a type object.
+
+    Raises:
+        TypeError: it is no type of ours.
+    """
+    conversion = getattr(type, "__conversion__", None)
+    if isinstance(conversion, Conversion):
+        return conversion
+    raise TypeError(f"{type!r} is no Cap'n Proto type")
+
+
+def has_children(kind: Kind) -> bool:
+    """Whether values of this kind can be changed in place."""
+    return kind in (Kind.STRUCT, Kind.LIST)
+
+
+def enter_items(enter: Callable[[Any], Stored], items: Iterable[Any]) -> list[Stored]:
+    """Let each item enter; an error names the index.
+
+    No index is counted until there is an error, then the items are walked again.
+    """
+    if not isinstance(items, list | tuple):
+        items = list(items)
+    try:
+        return list(map(enter, items))
+    except (InvalidValue, UnknownField):
+        for index, item in enumerate(items):
+            try:
+                enter(item)
+            except (InvalidValue, UnknownField) as error:
+                raise error.within(f"[{index}]") from None
+        raise
+
+
+class Annotations(dict[str, Any]):
+    """Applied annotations, values by name; an annotation's 64-bit id works as a key too. Void ones have the value None."""
+
+    def __init__(self, applied: Iterable[Annotation], resolver: Resolver) -> None:
+        super().__init__()
+        self._ids: dict[int, str] = {}
+        for annotation in applied:
+            self[annotation.name] = resolver.value_of(annotation)
+            self._ids[annotation.id] = annotation.name
+
+    def __missing__(self, key: object) -> Any:
+        if isinstance(key, int) and key in self._ids:
+            return self[self._ids[key]]
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) or (isinstance(key, int) and key in self._ids)
