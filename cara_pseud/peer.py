@@ -73,6 +73,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     Attributes:
         dropped: how many messages were thrown away, by reason.
+        served: which interface each method registered by `cara_pseud.register_interface` belongs to.
     """
 
     socket_type = zmq.ROUTER
@@ -117,6 +118,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.max_exports = max_exports
         self.debug = debug
         self.dropped: Counter[str] = Counter()
+        self.served: dict[str, str] = {}
         self.codec = wire.Codec(self._export, self._resolve)
         self.packer = self.codec
         self.packing_for: Connection | None = None

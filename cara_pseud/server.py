@@ -76,7 +76,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
     @property
     def root(self) -> Any:
         """A server has many peers: use ``send_to(user)``."""
-        raise AttributeError("a server has no single peer; use send_to(user)")
+        raise TypeError("a server has many peers, so an interface cannot wrap it; use send_to(user)")
 
     def believes(self, user: bytes) -> bool:
         return user in self._gateways
