@@ -1,0 +1,206 @@
+"""The composition root: from a configuration to a gateway that listens. Only here do doors meet upstreams."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import tornado.httpserver
+import tornado.netutil
+
+from cara_pseud.errors import SchemaError
+from cara_pseud.schema.loader import compile_schema
+from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
+from gateway.calls import Calls
+from gateway.config import ConfigError, GatewayConfig, ServiceConfig
+from gateway.errors import nearest, quote
+from gateway.logs import LogWriter
+from gateway.protocol.codec import Codec
+from gateway.protocol.routes import HttpRoutes, RouteError, ServiceRoutes
+from gateway.services import Service
+from gateway.sessions import Sessions
+from gateway.trees import static_tree
+from gateway.upstream.pseud import PseudUpstream
+from gateway.web.application import GatewayApplication
+from gateway.web.base import Site
+from gateway.web.origins import OriginPolicy
+
+_LOG: Final = logging.getLogger(__name__)
+
+UNLIMITED_BYTES: Final = 2**62
+"""For Tornado's own limit of bodies; ours is kept in `gateway.web.application`."""
+_GRACE_S: Final = 10.0
+"""How long calls under way may take to end when the gateway stops."""
+_IDLE_POLL_S: Final = 0.02
+
+
+def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]:
+    """Compile the schemas and make the routes.
+
+    Raises:
+        ConfigError: with every complaint: schemas that do not compile, interfaces that there are not, clashing routes.
+    """
+    complaints: list[str] = []
+    compiled: dict[Path, Schema] = {}
+    broken: set[Path] = set()
+    routes: list[ServiceRoutes] = []
+    for service in config.services:
+        if service.schema in broken:
+            continue
+        try:
+            schema = compiled.get(service.schema)
+            if schema is None:
+                schema = compiled[service.schema] = _compile(service, config)
+            routes.append(ServiceRoutes(service.name, schema, _interface(service, schema)))
+        except (SchemaError, ConfigError) as error:
+            complaints.append(str(error))
+            if service.schema not in compiled:
+                broken.add(service.schema)
+    if complaints:
+        raise ConfigError(*complaints)
+    try:
+        return routes, HttpRoutes(routes)
+    except RouteError as error:
+        raise ConfigError(f"routes: {error}") from None
+
+
+def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:
+    if not service.schema.is_file():
+        raise ConfigError(f"services.{service.name}.schema: there is no file {service.schema}")
+    schema = compile_schema([service.schema], config.import_path)
+    Codec(schema, config.codec).check()
+    return schema
+
+
+def _interface(service: ServiceConfig, schema: Schema) -> Type:
+    node = schema.find(service.interface)
+    if isinstance(node, InterfaceNode):
+        return Type(Kind.INTERFACE, node.id)
+    key = f"services.{service.name}.interface"
+    if node is not None:
+        raise ConfigError(f"{key}: {quote(service.interface)} is no interface")
+    meant = nearest(service.interface, sorted(_interface_names(schema)))
+    raise ConfigError(f"{key}: {service.schema} has no interface {quote(service.interface)}{meant}")
+
+
+def _interface_names(schema: Schema) -> list[str]:
+    def below(node: Node) -> list[str]:
+        names = [node.qualified_name] if isinstance(node, InterfaceNode) else []
+        for _, id in node.nested:
+            inner = schema.nodes.get(id)
+            names += below(inner) if inner is not None else []
+        return names
+
+    return [name for root in schema.roots for name in below(schema.nodes[root])]
+
+
+class Gateway:
+    """A gateway from `start` to `stop`.
+
+    Attributes:
+        port: the port it listens on, known after `start`.
+    """
+
+    def __init__(self, config: GatewayConfig, log: LogWriter) -> None:
+        """Load everything.
+
+        Raises:
+            ConfigError: something of the configuration cannot be used.
+        """
+        self._config = config
+        self._log = log
+        routes, self._http_routes = load_routes(config)
+        self.port = config.listen.port
+        limits = config.limits
+        self._upstreams = [PseudUpstream(service, limits) for service in config.services]
+        self._services: Mapping[str, Service] = {
+            route.name: Service(
+                route,
+                Codec(route.schema, config.codec),
+                upstream,
+                limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
+            )
+            for route, upstream, service in zip(routes, self._upstreams, config.services, strict=True)
+        }
+        self._sessions = Sessions(limits)
+        self._server: tornado.httpserver.HTTPServer | None = None
+        self._site: Site | None = None
+
+    @property
+    def url(self) -> str:
+        """Where people find it."""
+        host = self._config.listen.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Connect and listen.
+
+        Raises:
+            OSError: the address cannot be bound; nothing is left running.
+        """
+        listen = self._config.listen
+        sockets = tornado.netutil.bind_sockets(listen.port, listen.host)
+        self.port = sockets[0].getsockname()[1]
+        for (name, service), upstream in zip(self._services.items(), self._upstreams, strict=True):
+            service.upstream.on_state(partial(_LOG.info, "service %s is %s", name))
+            await upstream.start()
+        self._site = site = Site(
+            services=self._services,
+            calls=Calls(self._config.limits, expose_errors=self._config.expose_errors),
+            sessions=self._sessions,
+            limits=self._config.limits,
+            origins=OriginPolicy(listen.host, self._config.hosts, self._config.origins),
+            log=self._log,
+            cookie_name=f"cara_session_{self.port}",
+        )
+        application = GatewayApplication(site, self._http_routes, str(static_tree()))
+        self._server = tornado.httpserver.HTTPServer(application, max_body_size=UNLIMITED_BYTES)
+        self._server.add_sockets(sockets)
+
+    async def stop(self) -> None:
+        """Take no more, let calls under way end, close what is open."""
+        site, server = self._site, self._server
+        if site is None or server is None:
+            return
+        site.stopping = True
+        server.stop()
+        await _idle(site, _GRACE_S)
+        for channel in list(site.sockets):
+            channel.conversation.shut_down()
+        self._sessions.end_all("the gateway stops")
+        for upstream in self._upstreams:
+            await upstream.stop()
+        await server.close_all_connections()
+        self._log.flush()
+
+    async def services_up(self, timeout_s: float) -> bool:
+        """Wait until every service is connected; False when the time is over before."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        for upstream in self._upstreams:
+            states: asyncio.Queue[str] = asyncio.Queue()
+            forget = upstream.on_state(states.put_nowait)
+            try:
+                while upstream.state != "up":
+                    await asyncio.wait_for(states.get(), until - loop.time())
+            except TimeoutError:
+                return False
+            finally:
+                forget()
+        return True
+
+
+async def _idle(site: Site, grace_s: float) -> None:
+    """Wait until no call is under way, but not for ever."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + grace_s
+    for channel in site.sockets:
+        channel.conversation.drain()
+    while loop.time() < until:
+        if not site.calls_under_way and not any(channel.conversation.is_busy for channel in site.sockets):
+            return
+        await asyncio.sleep(_IDLE_POLL_S)

@@ -1,0 +1,220 @@
+"""The command ``cara-gateway``: demo, serve, check, routes, call.
+
+Exit codes: 0 done or stopped by a signal, 2 the configuration or the command line cannot be used, 1 everything else.
+stdout is for what was asked for; logs go to stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+
+from gateway import logs
+from gateway.app import Gateway, load_routes
+from gateway.config import ConfigError, GatewayConfig, load
+from gateway.config_values import LISTEN
+from gateway.demo.launch import DemoServices, curl_lines
+from gateway.web.application import default_routes
+from gateway.web.client import call_method
+
+_LOG: Final = logging.getLogger(__name__)
+
+CONFIG_EXIT: Final = 2
+_SERVICES_S: Final = 1.0
+"""How long the first line waits for services that may come up; `serve` also starts without them."""
+_DEMO_S: Final = 20.0
+
+_config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("gateway.toml"),
+    show_default=True,
+    envvar="CARA_GATEWAY_CONFIG",
+    help="The TOML file.",
+)
+_listen_option = click.option("--listen", metavar="HOST:PORT", help="Where to accept connections; port 0 picks one.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cara-gateway")
+def main() -> None:
+    """Cap'n Proto services for browsers, scripts and curl, as JSON."""
+
+
+@main.command()
+@_config_option
+@_listen_option
+def serve(config_path: Path, listen: str | None) -> None:
+    """Run the gateway."""
+    flags = {} if listen is None else {"listen": listen}
+    _run(_load(config_path, flags), _announced)
+
+
+async def _announced(gateway: Gateway) -> None:
+    await gateway.services_up(_SERVICES_S)
+    click.echo(f"listening on {gateway.url}")
+
+
+@main.command()
+@_listen_option
+@click.option(
+    "--database", type=click.Path(dir_okay=False, path_type=Path), help="Keep the address book in this SQLite file."
+)
+def demo(listen: str | None, database: Path | None) -> None:
+    """Run the example services and a gateway in front of them."""
+    try:
+        wanted = LISTEN.read(listen or os.environ.get("CARA_GATEWAY_LISTEN") or "127.0.0.1:8080")
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--listen") from None
+    with DemoServices(database) as services:
+
+        async def announce(gateway: Gateway) -> None:
+            if not await gateway.services_up(_DEMO_S):
+                raise _Failed("the example services did not start")
+            services.watch()
+            click.echo(f"listening on {gateway.url}")
+            click.echo()
+            click.echo(f"The console: {gateway.url}/")
+            click.echo()
+            for comment, line in curl_lines(gateway.url):
+                click.echo(f"# {comment}\n{line}\n")
+
+        _run(services.config(wanted), announce)
+
+
+@main.command()
+@_config_option
+def check(config_path: Path) -> None:
+    """Check the configuration and every schema without starting anything."""
+    config = _load(config_path, {})
+    try:
+        load_routes(config)
+    except ConfigError as error:
+        _refuse(error)
+    click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
+
+
+@main.command()
+@_config_option
+def routes(config_path: Path) -> None:
+    """Print the REST routes of all methods."""
+    config = _load(config_path, {})
+    try:
+        services, http_routes = load_routes(config)
+    except ConfigError as error:
+        _refuse(error)
+    rows = [*default_routes(services)]
+    rows += [(verb, path, f"{service}.{method}") for verb, path, service, method in http_routes.rows()]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for verbs, path, target in rows:
+        click.echo(f"{verbs:<{widths[0]}}  {path:<{widths[1]}}  {target}")
+
+
+@main.command()
+@click.argument("target", metavar="SERVICE.METHOD")
+@click.argument("params", default="")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, envvar="CARA_GATEWAY_URL")
+@click.option("--session", help="The id of a session; with it TARGET may be @HANDLE.METHOD.")
+@click.option("--timeout", type=float, help="Seconds the call may take.")
+def call(target: str, params: str, url: str, session: str | None, timeout: float | None) -> None:
+    """Call a method of a running gateway.
+
+    PARAMS is a JSON object of parameters by name or an array by position; "-" reads it from standard input. The
+    result goes to stdout; if the call fails, the problem object goes to stderr and the exit code is 1.
+    """
+    if "." not in target:
+        raise click.BadParameter("expected SERVICE.METHOD", param_hint="SERVICE.METHOD")
+    text = sys.stdin.read() if params == "-" else params
+    try:
+        succeeded, answer = call_method(url, target, text, session, timeout)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--url") from None
+    click.echo(answer, err=not succeeded)
+    sys.exit(0 if succeeded else 1)
+
+
+# Running.
+
+
+class _Failed(Exception):
+    """The gateway cannot run; the text says why."""
+
+
+def _load(path: Path, flags: dict[str, str]) -> GatewayConfig:
+    try:
+        return load(path, os.environ, flags)
+    except ConfigError as error:
+        _refuse(error)
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    click.echo("\n".join(error.complaints), err=True)
+    sys.exit(CONFIG_EXIT)
+
+
+def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) -> None:
+    log = logs.set_up()
+    try:
+        gateway = Gateway(config, log)
+    except ConfigError as error:
+        _refuse(error)
+    try:
+        asyncio.run(_until_signal(gateway, config, announce))
+    except _Failed as error:
+        click.echo(f"cara-gateway: {error}", err=True)
+        sys.exit(1)
+
+
+async def _until_signal(
+    gateway: Gateway, config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]
+) -> None:
+    async with _signals() as stopped:
+        try:
+            await gateway.start()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise _Failed(f"cannot listen on {config.listen}: {reason}") from None
+        try:
+            announcing = asyncio.ensure_future(announce(gateway))
+            waiting = asyncio.ensure_future(stopped.wait())
+            await asyncio.wait((announcing, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if announcing.done():
+                announcing.result()
+                sys.stdout.flush()
+                await waiting
+            else:
+                announcing.cancel()
+        finally:
+            await gateway.stop()
+
+
+@contextlib.asynccontextmanager
+async def _signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set. A second one ends the process as it always does."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        _LOG.info("stopping")
+        stopped.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield stopped
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,170 @@
+"""The kinds of values that a configuration has: what is permitted, and how the text of a variable is read.
+
+Each kind turns a TOML value into the value that the program uses; a ValueError's text names what is permitted. Knows
+no key and no file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the gateway accepts connections; port 0 picks one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value: ``read`` checks what TOML holds, ``parse`` makes that of the text of an environment variable."""
+
+    read: Callable[[Any], Any]
+    parse: Callable[[str], Any] = str
+
+
+def shown(value: object) -> str:
+    """A value of the file as it stands in a message."""
+    return quote(value) if isinstance(value, str) else quote(repr(value))[1:-1]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected a text, not {shown(value)}")
+    return value
+
+
+def _secret(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected a text")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, not {shown(value)}")
+    return value
+
+
+def _parse_flag(text: str) -> Any:
+    return {"true": True, "false": False}.get(text.strip().lower(), text)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise ValueError(f"expected a list of texts, not {shown(value)}")
+    return tuple(value)
+
+
+def _parse_texts(text: str) -> Any:
+    return [part for part in (part.strip() for part in text.split(",")) if part]
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"expected a whole number from 1 on, not {shown(value)}")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(f"expected a number of seconds above 0, not {shown(value)}")
+    return float(value)
+
+
+def _parse_number(text: str) -> Any:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _listen(value: Any) -> Listen:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    matched = _LISTEN.fullmatch(text) if isinstance(text, str) else None
+    if matched is None or int(matched["port"]) > 65535:
+        raise ValueError(f'expected "HOST:PORT", "[IPv6]:PORT" or a port up to 65535, not {shown(value)}')
+    return Listen(matched["ipv6"] or matched["host"] or "127.0.0.1", int(matched["port"]))
+
+
+_LISTEN = re.compile(r"(?:(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:/\[\]]+))?:)?(?P<port>\d{1,5})")
+
+
+def _endpoint(value: Any) -> str:
+    if not isinstance(value, str) or not _ENDPOINT.fullmatch(value):
+        raise ValueError(f'expected "tcp://HOST:PORT" or "ipc://PATH", not {shown(value)}')
+    return value
+
+
+_ENDPOINT = re.compile(r"tcp://[^\s/]+:\d{1,5}|ipc://\S+")
+
+
+def _origin(value: Any) -> tuple[str, ...]:
+    origins = _texts(value)
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f'expected origins like "https://app.example.org", not {shown(origin)}')
+    return tuple(origin.lower() for origin in origins)
+
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+", re.IGNORECASE)
+
+
+def _host(value: Any) -> tuple[str, ...]:
+    hosts = _texts(value)
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ValueError(f'expected host names without scheme and port, like "api.example.org", not {shown(host)}')
+    return tuple(host.lower() for host in hosts)
+
+
+_HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+")
+
+
+def _curve_key(value: Any) -> str:
+    # ZeroMQ RFC 32: 32 bytes as 40 characters.
+    if not isinstance(value, str) or len(value) != 40 or not value.isascii():
+        raise ValueError("expected a key of 40 characters in Z85, as zmq.curve_keypair() makes it")
+    return value
+
+
+def one_of(*permitted: str) -> Kind:
+    """A text out of a closed set."""
+
+    def read(value: Any) -> str:
+        if value not in permitted:
+            raise ValueError(f"expected {_listed(permitted)}, not {shown(value)}")
+        return str(value)
+
+    return Kind(read)
+
+
+def _listed(words: Sequence[str]) -> str:
+    quoted = [f'"{word}"' for word in words]
+    return f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+TEXT = Kind(_text)
+SECRET = Kind(_secret)
+FLAG = Kind(_flag, _parse_flag)
+TEXTS = Kind(_texts, _parse_texts)
+COUNT = Kind(_count, _parse_number)
+SECONDS = Kind(_seconds, _parse_number)
+LISTEN = Kind(_listen)
+ENDPOINT = Kind(_endpoint)
+ORIGINS = Kind(_origin, _parse_texts)
+HOSTS = Kind(_host, _parse_texts)
+CURVE_KEY = Kind(_curve_key)

@@ -1,0 +1,60 @@
+"""Every bound of the gateway in one frozen object, each with its reason. Who checks one says so in its error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds, all settable under ``[gateway.limits]``."""
+
+    max_message_bytes: int = 1_048_576
+    """One message or body, in and out; a whole one is in memory. nginx's default is 1 MiB too."""
+
+    max_depth: int = 64
+    """Levels of arrays and objects, from the parameters' root. Cap'n Proto's own codec and reader stop there too."""
+
+    max_calls_per_session: int = 1_000
+    """Calls in flight. Above it a client is not pipelining but flooding; the call is refused, the session lives on."""
+
+    max_handles_per_session: int = 10_000
+    """Each handle keeps an object alive in a service: a client that never releases must not fill it."""
+
+    max_callbacks_per_session: int = 1_000
+    """Each callback keeps an export at a service."""
+
+    max_sessions: int = 10_000
+    """A session costs memory before its opener has shown anything."""
+
+    max_streams_per_session: int = 100
+    """Tabs and processes of one user; each has a send buffer."""
+
+    send_buffer_bytes: int = 8 * 1_048_576
+    """Unsent and unacknowledged messages of one stream. A slower reader is disconnected, memory does not grow."""
+
+    default_call_timeout_s: float = 30.0
+    """A call without a wish of its own; long enough for people, short enough for proxies (60 s)."""
+
+    max_call_timeout_s: float = 300.0
+    """A longer wish is cut: every call ends, and with it what it holds."""
+
+    resume_window_s: float = 60.0
+    """How long a stream without a socket waits to be resumed: a tunnel, a lift, a restarted proxy."""
+
+    idle_session_s: float = 900.0
+    """A session without a stream that REST has not used for this long ends."""
+
+    def public(self) -> dict[str, Any]:
+        """What a client is told, so that it can keep the bounds by itself."""
+        return {
+            "max_message_bytes": self.max_message_bytes,
+            "max_depth": self.max_depth,
+            "max_calls_per_session": self.max_calls_per_session,
+            "max_handles_per_session": self.max_handles_per_session,
+            "max_callbacks_per_session": self.max_callbacks_per_session,
+            "send_buffer_bytes": self.send_buffer_bytes,
+            "default_call_timeout_s": self.default_call_timeout_s,
+            "max_call_timeout_s": self.max_call_timeout_s,
+        }

@@ -1,0 +1,137 @@
+"""Log lines on stderr: for people on a terminal, one JSON object per line otherwise.
+
+Lines about requests are gathered and written a few times a second: a write per request would cost a good part of what
+a call costs. Everything else is written at once, after what was gathered before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from functools import lru_cache
+from typing import Final, TextIO
+
+import orjson
+
+_FLUSH_S: Final = 0.1
+_MAX_LINES: Final = 1000
+
+
+class LogWriter:
+    """Writes lines of both kinds to one stream, in order."""
+
+    def __init__(self, stream: TextIO, *, as_json: bool) -> None:
+        self._stream = stream
+        self._as_json = as_json
+        self._lines: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def request(
+        self, method: str, path: str, status: int, seconds: float, remote: str, request_id: str, code: str | None
+    ) -> None:
+        """Note an answered request. ``code`` is the status name of an error."""
+        milliseconds = round(seconds * 1000, 2)
+        if self._as_json:
+            entry: dict[str, object] = {
+                "time": _now(),
+                "level": "info",
+                "method": method,
+                "path": path,
+                "status": status,
+                "ms": milliseconds,
+                "remote": remote,
+                "request_id": request_id,
+            }
+            if code is not None:
+                entry["code"] = code
+            line = _json(entry)
+        else:
+            shown = f" {code}" if code is not None else ""
+            line = f"{_clock()} {status}{shown} {method} {_printable(path)} {milliseconds} ms [{request_id}]"
+        self._lines.append(line)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush_later)
+        elif len(self._lines) >= _MAX_LINES:
+            self.flush()
+
+    def message(self, record: logging.LogRecord, text: str, trace: str | None) -> None:
+        """Write a line of the logging module."""
+        if self._as_json:
+            entry: dict[str, object] = {
+                "time": _now(), "level": record.levelname.lower(), "logger": record.name, "message": text
+            }
+            if trace:
+                entry["traceback"] = trace
+            line = _json(entry)
+        else:
+            line = f"{_clock()} {record.levelname.lower()}: {_printable(text)}" + (f"\n{trace}" if trace else "")
+        self._lines.append(line)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            try:
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                # Nobody reads stderr any more; that must not end the gateway.
+                return
+
+    def _flush_later(self) -> None:
+        self._timer = None
+        self.flush()
+
+
+class _Handler(logging.Handler):
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__()
+        self._writer = writer
+        self._formatter = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        trace = self._formatter.formatException(record.exc_info) if record.exc_info else None
+        self._writer.message(record, record.getMessage(), trace)
+
+
+def set_up() -> LogWriter:
+    """Send everything that is logged to stderr; returns the writer for requests."""
+    writer = LogWriter(sys.stderr, as_json=not sys.stderr.isatty())
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.addHandler(_Handler(writer))
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    return writer
+
+
+def _now() -> str:
+    now = time.time()
+    return f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(now: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")
+
+
+def _json(entry: dict[str, object]) -> str:
+    try:
+        return orjson.dumps(entry).decode()
+    except TypeError:
+        # Lone surrogates, from an undecodable file name, say; the standard library escapes them.
+        return json.dumps(entry)
+
+
+def _printable(text: str) -> str:
+    # Control characters in a log are commands to a terminal.
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -1,0 +1,154 @@
+"""The parameters of a method, both ways: a caller's JSON to arguments, a service's arguments to a callback's JSON."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cara_pseud.capabilities import NO_ARGUMENTS
+from cara_pseud.schema.nodes import BoundMethod, Field, Type, describe_type, substitute
+from gateway.errors import GatewayError, Status
+from gateway.protocol.annotations import json_name
+from gateway.protocol.codec.conversions import Conversions
+from gateway.protocol.codec.layout import FieldLayout, Form, StructLayout, may_be_null
+from gateway.protocol.codec.reading import Wire, empty
+from gateway.protocol.codec.references import References, send_all
+from gateway.protocol.codec.scalars import show
+from gateway.protocol.codec.source import FAILURES
+from gateway.protocol.json_text import JSON
+
+
+class Params:
+    """The parameters of one method.
+
+    Attributes:
+        has_references: whether a parameter can refer to a live object, so that reading one needs a door.
+        names: the parameters' JSON names in written order; a struct's members for a method whose parameter list is
+            a struct.
+        signature: the method as a person would write it: ``add(first :Int32, second :Int32)``.
+    """
+
+    def __init__(self, conversions: Conversions, bound: BoundMethod) -> None:
+        method = bound.method
+        self._conversions = conversions
+        self._type = substitute(method.params, bound.interface.brand)
+        self._inline = method.params_inline
+        self._layout = conversions.layouts.struct(self._type)
+        self._members = in_written_order(self._layout)
+        self.has_references = conversions.holds_references(self._type)
+        self._read = conversions.reader(self._type)
+        self._read_fast = conversions.fast_reader(self._type)
+        self._write = conversions.writer(self._type)
+        self.names = tuple(member.tag_value for member in self._members)
+        self.signature = json_name(method.annotations, method.name) + self._parameter_list()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to pass."""
+        return self._inline and not self._members
+
+    def read(self, params: JSON, refs: References | None = None) -> list[Wire]:
+        """Read parameters by name or position, or none at all; see `by_name` and `by_position`."""
+        if isinstance(params, list):
+            return self.by_position(params, refs)
+        return self.by_name({} if params is None else params, refs)
+
+    def by_name(self, params: JSON, refs: References | None = None) -> list[Wire]:
+        """Read an object of parameters as positional wire arguments; a missing one takes its default.
+
+        Raises:
+            GatewayError: INVALID_ARGUMENT with the path, TOO_LARGE, or what ``refs`` raises.
+        """
+        if not isinstance(params, dict):
+            reason = f"expected an object or array of parameters, {self.signature}, got {show(params)}"
+            raise GatewayError.invalid(reason)
+        wire = self._read(params, refs)
+        return self._positional(wire) if self._inline else [wire]
+
+    def by_position(self, params: Sequence[JSON], refs: References | None = None) -> list[Wire]:
+        """Read an array of parameters in written order; the missing ones at its end take their defaults.
+
+        Raises:
+            GatewayError: INVALID_ARGUMENT with the path or, for a wrong number, the signature; as `by_name`.
+        """
+        count = len(self._members) if self._inline else 1
+        if len(params) > count or (not self._inline and not params):
+            takes = f"{count} parameter{'' if count == 1 else 's'}"
+            raise GatewayError.invalid(f"{self.signature} takes {takes}, got {len(params)}")
+        if self._inline and self._layout.is_plain:
+            try:
+                return self._positional(self._read_fast(dict(zip(self.names, params, strict=False))))
+            except FAILURES:
+                pass  # the careful walk tells positions in its paths
+        reading = self._conversions.carefully()
+        args: list[Wire] = [default(member.field, member.type) for member in self._members] if self._inline else [None]
+        for index, value in enumerate(params):
+            member = self._members[index] if self._inline else None
+            type, form = (member.type, member.form) if member is not None else (self._type, Form.PLAIN)
+            assert type is not None  # an inline parameter is no group
+            if value is None and member is not None and may_be_null(member):
+                continue
+            reading.store(args, index, reading.value(type, value, (None, index), 2, form))
+        reading.resolve(refs)
+        return args
+
+    def to_json(
+        self, args: Sequence[Wire], kwargs: Mapping[str, Wire] = NO_ARGUMENTS, refs: References | None = None
+    ) -> list[JSON]:
+        """Write a service's arguments as an array in which every parameter is present.
+
+        Raises:
+            GatewayError: INTERNAL, the service passed what does not fit.
+        """
+        if not self._inline:
+            return [self._write(args[0] if args and args[0] is not None else _struct_of(self._members, kwargs), refs)]
+        if len(args) > len(self._members):
+            raise GatewayError(Status.INTERNAL, f"the service passed {len(args)} arguments to {self.signature}")
+        wire: dict[int, Wire] = {member.id: value for member, value in zip(self._members, args, strict=False)}
+        wire.update(_struct_of(self._members, kwargs))
+        if self._layout.is_plain:
+            obj = self._write(wire, refs)
+            return [obj.get(name) for name in self.names]
+        writing = self._conversions.careful_writing()
+        array: list[JSON] = [None] * len(self._members)
+        for index, member in enumerate(self._members):
+            assert member.type is not None  # an inline parameter is no group
+            value = wire.get(member.id, member.field.default)
+            if value is not None or not member.type.kind.is_pointer:
+                writing.store(array, index, member.type, value, (None, index), 2, member.form)
+        send_all(writing.outgoing, refs)
+        return array
+
+    def _positional(self, wire: Mapping[int, Wire]) -> list[Wire]:
+        return [
+            wire[member.id] if member.id in wire else default(member.field, member.type) for member in self._members
+        ]
+
+    def _parameter_list(self) -> str:
+        schema = self._conversions.schema
+        if not self._inline:
+            return f"({describe_type(schema, self._type)})"
+        types = ["" if member.type is None else describe_type(schema, member.type) for member in self._members]
+        return f"({', '.join(f'{name} :{type}' for name, type in zip(self.names, types, strict=True))})"
+
+
+def in_written_order(layout: StructLayout) -> list[FieldLayout]:
+    """The parameters or results of an inline list; their ids count in written order."""
+    return sorted([*layout.fields, *layout.variants], key=lambda member: member.id)
+
+
+def default(field: Field, type: Type | None) -> Any:
+    """What an argument that is not given is on the wire: a fresh copy of its schema default.
+
+    A pointer without one is the empty text, list or struct that a null pointer reads as, so that services without
+    our library get a value of the type they expect.
+    """
+    if field.default is not None or type is None:
+        return copy.deepcopy(field.default)
+    return empty(type)
+
+
+def _struct_of(members: Sequence[FieldLayout], kwargs: Mapping[str, Wire]) -> dict[int, Wire]:
+    ids = {member.field.name: member.id for member in members}
+    return {ids[name]: value for name, value in kwargs.items() if name in ids}

@@ -1,0 +1,99 @@
+"""JSON text to Python values and back, strict by RFC 8259, with the place of an error.
+
+orjson does the work and refuses what must be refused (lone surrogates, control characters, numbers beyond a double,
+bad UTF-8, a depth over 1,024). One thing it does silently is caught here: a number that a double cannot hold.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+
+from gateway.errors import GatewayError, Status
+
+JSON = Any
+"""What `parse` returns: dict, list, str, int, float, bool or None."""
+
+
+class InexactFloat(float):
+    """A number that a double cannot hold exactly; a 64-bit integer must not be made of it.
+
+    orjson gives such floats for integers outside of 64 bits and for 9007199254740993.0.
+    """
+
+    __slots__ = ()
+
+
+_TO_CLASSES: Final = bytes.maketrans(b"0123456789E:,[- \t\r\n", b"0" * 10 + b"e" + b":" * 8)
+_LONG_INTEGER: Final = b":" + b"0" * 16
+_LONG_MANTISSA: Final = b"0" * 16 + b"e"
+
+
+def parse(text: str | bytes) -> JSON:
+    """Parse one JSON text.
+
+    Raises:
+        GatewayError: it is no JSON; the detail says why and where (line and column from 1).
+    """
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    try:
+        obj = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise GatewayError.unparsable(_complaint(error, data)) from None
+    if _may_be_inexact(data):
+        try:
+            return json.loads(data, parse_float=_exact_or_marked, parse_int=_int_or_marked)
+        except RecursionError:
+            raise GatewayError.unparsable("no JSON: nested too deeply") from None
+    return obj
+
+
+def dump(obj: JSON) -> bytes:
+    """Write a JSON value as UTF-8 text without spaces.
+
+    Raises:
+        GatewayError: INTERNAL, the value is no JSON (a lone surrogate, an integer over 64 bits, too deep).
+    """
+    try:
+        return orjson.dumps(obj)
+    except TypeError as error:
+        raise GatewayError(Status.INTERNAL, f"an answer cannot be written as JSON: {error}") from None
+
+
+def _may_be_inexact(data: bytes) -> bool:
+    """Whether some number may need more than a double; a few passes in C, as every message goes through here.
+
+    What is beyond 2^53 has 16 digits before its point, or an exponent behind 16 digits with or without a point.
+    """
+    classes = (b":" + data).translate(_TO_CLASSES)
+    if _LONG_INTEGER in classes:
+        return True
+    return b"0e" in classes and _LONG_MANTISSA in data.translate(_TO_CLASSES, b".")
+
+
+def _complaint(error: orjson.JSONDecodeError, data: bytes) -> str:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        line = data.count(b"\n", 0, bad.start) + 1
+        column = bad.start - data.rfind(b"\n", 0, bad.start)
+        return f"no JSON: not valid UTF-8 at line {line} column {column}"
+    return f"no JSON: {error.msg} at line {error.lineno} column {error.colno}"
+
+
+def _exact_or_marked(text: str) -> float:
+    value = float(text)
+    if abs(value) < 2**53 or Decimal(text) == Decimal(value):
+        return value
+    return InexactFloat(value)
+
+
+def _int_or_marked(text: str) -> int | float:
+    # Beyond 20 characters no 64-bit integer follows, and int() of a long text is quadratic.
+    value = int(text) if len(text) <= 20 else 2**64
+    if -(2**63) <= value < 2**64:
+        return value
+    return InexactFloat(float(text))

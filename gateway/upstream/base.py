@@ -1,0 +1,32 @@
+"""What the gateway asks of a connection to a service, whatever protocol it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol, TypeAlias
+
+from cara_pseud.capabilities import Capability
+
+State: TypeAlias = Literal["connecting", "up", "down"]
+"""*connecting*: calls wait a little; *up*; *down*: calls fail at once with ``unavailable``."""
+
+
+class Upstream(Protocol):
+    """One service as the gateway reaches it. Starts whether or not the service is there, and reconnects by itself."""
+
+    @property
+    def root(self) -> Capability:
+        """The service's own interface."""
+
+    @property
+    def state(self) -> State:
+        """Whether calls have a chance now."""
+
+    def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
+        """Have every change of `state` told; call the result to be told no more."""
+
+    async def start(self) -> None:
+        """Begin to connect, in the running loop; does not wait for the service."""
+
+    async def stop(self) -> None:
+        """Let go of everything: calls under way fail, objects are released."""

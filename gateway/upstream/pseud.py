@@ -1,0 +1,60 @@
+"""A service that speaks cara over pseud. The only module of the gateway, beside the demo, that knows this protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from cara_pseud.capabilities import Capability
+from cara_pseud.client import Client
+from gateway.config import ServiceConfig
+from gateway.limits import Limits
+from gateway.upstream.base import State
+
+_PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curve"}
+_FIRST_CONNECTION_S: Final = 0.25
+"""How long the first calls wait for a service that has never been there, the same as after a loss."""
+
+
+class PseudUpstream:
+    """One client of one service; implements `gateway.upstream.base.Upstream`."""
+
+    def __init__(self, config: ServiceConfig, limits: Limits) -> None:
+        self._endpoint = config.endpoint
+        keys = (
+            {
+                "public_key": (config.public_key or "").encode(),
+                "secret_key": (config.secret_key or "").encode(),
+                "peer_public_key": (config.server_public_key or "").encode(),
+            }
+            if config.security == "curve"
+            else {}
+        )
+        arguments: dict[str, Any] = {
+            "user_id": config.user_id,
+            "password": config.password,
+            "security_plugin": _PLUGINS[config.security],
+            "timeout": limits.default_call_timeout_s,
+            "connect_grace": _FIRST_CONNECTION_S,
+            "max_message_bytes": limits.max_message_bytes,
+            **keys,
+        }
+        self._client = Client(config.peer, **arguments)
+
+    @property
+    def root(self) -> Capability:
+        return self._client.root
+
+    @property
+    def state(self) -> State:
+        return cast(State, self._client.state)
+
+    def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
+        return self._client.on_state(cast("Callable[[str], None]", callback))
+
+    async def start(self) -> None:
+        self._client.connect(self._endpoint)
+        await self._client.start()
+
+    async def stop(self) -> None:
+        await self._client.stop()

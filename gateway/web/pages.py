@@ -1,0 +1,95 @@
+"""The console's page, the browser client and other files of ``static/``; health for those who watch the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import tornado.web
+from tornado.escape import url_unescape
+
+from gateway.errors import GatewayError, Status
+from gateway.protocol.json_text import JSON
+from gateway.web.base import BaseHandler, Site
+
+_INDEX: Final = "index.html"
+# The page loads from here alone and is shown in no frame; styles in the page's own text are harmless.
+_POLICY: Final = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+
+
+class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
+    """Files below the directory of pages; ``/`` is its index. What is not there is 404, whatever the method."""
+
+    def initialize(self, site: Site, path: str) -> None:  # type: ignore[override]
+        BaseHandler.initialize(self, site)
+        tornado.web.StaticFileHandler.initialize(self, path)
+
+    def prepare(self) -> None:
+        super().prepare()
+        relative = self._relative()
+        if self.request.method not in ("GET", "HEAD") and not (Path(self.root) / relative).is_file():
+            raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+
+    async def get(self, path: str = "", include_body: bool = True) -> None:
+        await tornado.web.StaticFileHandler.get(self, self._relative(), include_body)
+
+    async def head(self, path: str = "") -> None:
+        await tornado.web.StaticFileHandler.get(self, self._relative(), False)
+
+    def _relative(self) -> str:
+        path = url_unescape(self.request.path, plus=False).lstrip("/")
+        if "\0" in path:
+            raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+        return path or _INDEX
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        if path.endswith(".html"):
+            self.set_header("Content-Security-Policy", _POLICY)
+            self.set_header("Referrer-Policy", "no-referrer")
+
+    def compute_etag(self) -> str | None:
+        return tornado.web.StaticFileHandler.compute_etag(self)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        # Tornado calls it 403 when a path leads out of the directory, which tells that there is something.
+        super().write_error(404 if status_code == 403 and not _is_ours(kwargs) else status_code, **kwargs)
+
+
+def _is_ours(kwargs: dict[str, Any]) -> bool:
+    exc_info = kwargs.get("exc_info")
+    return exc_info is not None and isinstance(exc_info[1], GatewayError)
+
+
+class HealthHandler(BaseHandler):
+    """``/healthz``: the process answers."""
+
+    def get(self) -> None:
+        self.answer({"status": "ok"})
+
+    head = get
+
+
+class ReadyHandler(BaseHandler):
+    """``/readyz``: whether every service can be reached, and which cannot."""
+
+    def get(self) -> None:
+        states = self._states()
+        if self.site.stopping or any(state != "up" for state in states.values()):
+            detail = "the gateway stops" if self.site.stopping else "not every service can be reached"
+            raise GatewayError(Status.UNAVAILABLE, detail)
+        self.set_header("Cache-Control", "no-store")
+        self.answer({"status": "ready", "services": states})
+
+    head = get
+
+    def problem(self, error: GatewayError) -> JSON:
+        problem = super().problem(error)
+        return {**problem, "services": self._states()} if error.status is Status.UNAVAILABLE else problem
+
+    def _states(self) -> dict[str, str]:
+        return {name: service.upstream.state for name, service in self.site.services.items()}
