@@ -1,0 +1,159 @@
+// @ts-check
+/**
+ * The calls that have no answer yet: their ids, their time limits and abort signals. Every call ends exactly once.
+ * Knows no messages: what a call's end means on the wire is its owner's business.
+ */
+import { GatewayError } from './errors.js';
+
+// A call that was not sent, because there is no connection, waits this long if its caller named no time.
+const UNSENT_TIMEOUT_MS = 30_000;
+// A call that was sent is ended by the gateway, whose longest deadline is 300 s. This is for a connection that is dead
+// without either end knowing it.
+const SENT_TIMEOUT_MS = 330_000;
+
+/**
+ * @typedef {object} Prepared a call that is ready to travel
+ * @property {string} method as on the wire: `calculator.add`, `@<token>.read`
+ * @property {unknown} params JSON
+ * @property {string[]} callbacks the names of callbacks in the parameters
+ * @property {number} [generation] the session that its handles belong to, if it has any
+ */
+
+/**
+ * @typedef {object} CallOptions
+ * @property {number} [timeout] milliseconds
+ * @property {AbortSignal} [signal]
+ */
+
+/**
+ * @typedef {object} Call
+ * @property {number} id
+ * @property {Prepared} prepared
+ * @property {boolean} sent
+ * @property {(json: any) => void} resolve
+ * @property {(error: GatewayError) => void} reject
+ * @property {any} timer
+ * @property {() => void} forgetSignal
+ */
+
+/**
+ * @typedef {object} CallEvents
+ * @property {(call: Call) => void} abandoned the caller or the time ended it; it is rejected after this
+ * @property {(callbacks: string[], accepted: boolean) => void} settled it ended; whether the gateway may hold its callbacks
+ */
+
+export class Calls {
+  #clock;
+  #events;
+  /** @type {Map<number, Call>} */
+  #calls = new Map();
+  #lastId = 0;
+
+  /** @param {import('./transport.js').Clock} clock @param {CallEvents} events */
+  constructor(clock, events) {
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /**
+   * @param {Prepared} prepared
+   * @param {CallOptions} options
+   * @param {Call['resolve']} resolve
+   * @param {Call['reject']} reject
+   * @returns {Call} with an id that is never used again
+   */
+  begin(prepared, { timeout, signal }, resolve, reject) {
+    const id = ++this.#lastId;
+    /** @type {Call} */
+    const call = {
+      id,
+      prepared,
+      sent: false,
+      resolve,
+      reject,
+      timer: undefined,
+      forgetSignal: () => {},
+    };
+    this.#calls.set(id, call);
+    this.#watchTime(call, timeout);
+    if (signal) {
+      const abort = () =>
+        this.#abandon(call, new GatewayError('cancelled', 'the call was aborted', { cause: signal.reason }));
+      signal.addEventListener('abort', abort, { once: true });
+      call.forgetSignal = () => signal.removeEventListener('abort', abort);
+    }
+    return call;
+  }
+
+  /** @param {unknown} id as a peer sent it */
+  sent(id) {
+    const call = this.#calls.get(/** @type {number} */ (id));
+    return call?.sent ? call : undefined;
+  }
+
+  /** @param {Call} call */
+  has(call) {
+    return this.#calls.has(call.id);
+  }
+
+  /** @param {Call} call @param {unknown} json */
+  resolve(call, json) {
+    if (this.#remove(call, true)) {
+      call.resolve(json);
+    }
+  }
+
+  /** @param {Call} call @param {GatewayError} error @param {boolean} accepted whether the gateway may hold its callbacks */
+  reject(call, error, accepted) {
+    if (this.#remove(call, accepted)) {
+      call.reject(error);
+    }
+  }
+
+  /**
+   * End the calls for which there is an error.
+   * @param {(call: Call) => GatewayError | undefined} verdict
+   */
+  rejectAll(verdict) {
+    for (const call of [...this.#calls.values()]) {
+      const error = verdict(call);
+      if (error) {
+        this.reject(call, error, false);
+      }
+    }
+  }
+
+  /** @param {Call} call @param {number} [timeout] */
+  #watchTime(call, timeout) {
+    if (timeout !== undefined) {
+      const late = () => this.#abandon(call, new GatewayError('deadline_exceeded', `no answer within ${timeout} ms`));
+      call.timer = this.#clock.setTimeout(late, timeout);
+      return;
+    }
+    call.timer = this.#clock.setTimeout(() => {
+      if (!call.sent) {
+        this.#abandon(call, new GatewayError('unavailable', 'the gateway could not be reached; the call was not sent'));
+        return;
+      }
+      const dead = () => this.#abandon(call, new GatewayError('outcome_unknown', 'the gateway did not answer'));
+      call.timer = this.#clock.setTimeout(dead, SENT_TIMEOUT_MS - UNSENT_TIMEOUT_MS);
+    }, UNSENT_TIMEOUT_MS);
+  }
+
+  /** @param {Call} call @param {GatewayError} error */
+  #abandon(call, error) {
+    this.#events.abandoned(call);
+    this.reject(call, error, call.sent);
+  }
+
+  /** @param {Call} call @param {boolean} accepted */
+  #remove(call, accepted) {
+    if (!this.#calls.delete(call.id)) {
+      return false;
+    }
+    this.#clock.clearTimeout(call.timer);
+    call.forgetSignal();
+    this.#events.settled(call.prepared.callbacks, accepted);
+    return true;
+  }
+}

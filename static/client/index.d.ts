@@ -1,0 +1,130 @@
+/** Types of the browser client. `gateway types` prints such types for the services themselves. */
+
+/** `code`: a status name such as `not_found`; programs decide by it. */
+export class GatewayError extends Error {
+  constructor(
+    code: string,
+    message: string,
+    details?: {
+      path?: string;
+      requestId?: string;
+      data?: Record<string, unknown>;
+      cause?: unknown;
+    },
+  );
+  readonly code: string;
+  /** JSON path of the bad value from the parameters' root, such as `$.items[1].qty`. */
+  readonly path: string | undefined;
+  /** Finds the call in the gateway's log. */
+  readonly requestId: string | undefined;
+  /** The problem object as the gateway sent it. */
+  readonly data: Record<string, unknown> | undefined;
+}
+
+export interface CallOptions {
+  /** Milliseconds; the gateway ends the call too. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+/** Parameters by position or by name. */
+export type Params = readonly unknown[] | { readonly [name: string]: unknown };
+
+/** What every service and object has beside its remote methods. */
+export interface RemoteMembers {
+  /** Call a method of any name, with options. */
+  $call(name: string, params?: Params, options?: CallOptions): Pending<any>;
+  /** The method of a name that a property cannot have: `then`, `toJSON`, `constructor`, `$…`. */
+  $get(name: string): (...args: any[]) => Pending<any>;
+  /** Methods with types and documentation, as `GET /api/{service}` gives them. */
+  $describe(): Promise<any>;
+}
+
+/** A live object of a service, as it stands in results. */
+export interface ObjectMembers extends RemoteMembers, Disposable {
+  /** Give the object back; calls on it fail from now on. */
+  $release(): void;
+  readonly $handle: string;
+  readonly $interface: string | null;
+}
+
+/** A method of `T` as the client offers it: what it returns has not come yet, but its members can be used. */
+type Method<F> = F extends (...args: infer A) => infer R ? (...args: A) => Pending<Awaited<R>> : never;
+
+type MethodsOf<T> = {
+  readonly [K in keyof T as T[K] extends (...args: any[]) => any ? K : never]: Method<T[K]>;
+};
+
+export type Service<T = any> = RemoteMembers & {
+  readonly $service: string;
+} & (0 extends 1 & T ? any : MethodsOf<T>);
+
+export type RemoteObject<T = any> = ObjectMembers & (0 extends 1 & T ? any : MethodsOf<T>);
+
+interface PendingMembers extends Disposable {
+  $call(name: string, params?: Params, options?: CallOptions): Pending<any>;
+  $get(name: string): any;
+  /** Release the objects of the answer when it comes. */
+  $release(): void;
+}
+
+/**
+ * The result of a call before its answer came. Await it, or call into it: `book.find('Ann').updater.update(…)`.
+ */
+export type Pending<T> = Promise<T> &
+  PendingMembers &
+  (0 extends 1 & T
+    ? any
+    : T extends object
+      ? {
+          readonly [K in keyof T as K extends keyof Promise<any> | keyof PendingMembers ? never : K]: T[K] extends (
+            ...args: any[]
+          ) => any
+            ? Method<T[K]>
+            : Pending<NonNullable<T[K]>>;
+        }
+      : unknown);
+
+export type State = 'open' | 'reconnecting' | 'closed';
+
+export interface StateDetails {
+  /** With 'open': whether objects and callbacks of the connection before still live. */
+  resumed?: boolean;
+  /** The socket's close code. */
+  code?: number;
+  reason?: string;
+  /** With 'closed': why. */
+  error?: GatewayError;
+}
+
+export interface Gateway extends Disposable {
+  service<T = any>(name: string): Service<T>;
+  readonly state: State;
+  /** The secret id of the session, for REST calls in it (header `Session-Id`). */
+  readonly session: string;
+  /** What the gateway allows, such as `max_message_bytes`. */
+  readonly limits: { readonly [name: string]: number };
+  /** Listen; the function that is returned ends it. */
+  on(event: 'state', listener: (state: State, details: StateDetails) => void): () => void;
+  /** The gateway let go of an object or a callback. */
+  on(
+    event: 'released',
+    listener: (what: { handle?: string; callback?: string; code: string; reason: string }) => void,
+  ): () => void;
+  /** Close the connection for good. */
+  close(): void;
+}
+
+export interface ConnectOptions {
+  /** The WebSocket class, where the platform has none and the `ws` package is not found. */
+  WebSocket?: new (url: string) => any;
+  /** Proves who the user is. */
+  token?: string;
+}
+
+/**
+ * Open a connection. Rejected with `unavailable` if the gateway cannot be reached; later losses are mended by
+ * themselves, and `on('state', …)` tells.
+ * @param url of the gateway, such as `http://127.0.0.1:8080`; without one: where the page came from
+ */
+export function connect(url?: string | URL, options?: ConnectOptions): Promise<Gateway>;

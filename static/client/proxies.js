@@ -1,0 +1,206 @@
+// @ts-check
+/**
+ * What the user of the client holds: services and returned objects whose every property is a remote method, and calls
+ * that have not been answered, whose properties can be called already. Knows which names are remote; how a call is made
+ * is the caller's business.
+ */
+import { GatewayError } from './errors.js';
+
+/**
+ * @typedef {object} ServiceTarget
+ * @property {'service'} kind
+ * @property {string} name
+ */
+
+/**
+ * @typedef {object} HandleTarget an object of the gateway; one count of its handle belongs to this
+ * @property {'handle'} kind
+ * @property {object} owner the caller it came from
+ * @property {string} token
+ * @property {string | null} interfaceName
+ * @property {number} generation the session that it came in
+ * @property {boolean} released
+ */
+
+/**
+ * @typedef {object} PendingTarget a place in the result of a call that may not have been answered
+ * @property {'pending'} kind
+ * @property {Promise<any>} result
+ * @property {string[]} path
+ */
+
+/** @typedef {import('./calls.js').CallOptions} CallOptions */
+/** @typedef {unknown[] | Record<string, unknown>} Params by position or by name */
+
+/**
+ * @typedef {object} Caller
+ * @property {(target: ServiceTarget | HandleTarget | PendingTarget, method: string, params: Params, options?: CallOptions) => any} call
+ *   gives a pending proxy
+ * @property {(target: ServiceTarget | HandleTarget) => Promise<any>} describe
+ * @property {(target: HandleTarget) => void} release
+ */
+
+// `await` asks every object for `then`, JSON.stringify for `toJSON`, and many libraries look at `constructor`: a remote
+// method in their place would be called by accident, and an await would hang.
+const NEVER_REMOTE = new Set(['then', 'toJSON', 'constructor']);
+
+// Finds what stands behind a proxy. Only this module has it, so no value from outside can look like a proxy.
+const TARGET = Symbol('target');
+
+/**
+ * What stands behind a proxy of this client; undefined for every other value.
+ * @param {any} value
+ * @returns {ServiceTarget | HandleTarget | PendingTarget | undefined}
+ */
+export function targetOf(value) {
+  return value?.[TARGET];
+}
+
+/**
+ * Make the proxy of a service or a returned object.
+ * @param {ServiceTarget | HandleTarget} target
+ * @param {Caller} caller
+ */
+export function remoteProxy(target, caller) {
+  /** @type {Map<string, Function>} */
+  const methods = new Map();
+  /** @param {string} name */
+  const method = (name) => {
+    let call = methods.get(name);
+    if (!call) {
+      // Not the proxy but `target` is held: a method taken off its object keeps the object alive.
+      call = (/** @type {unknown[]} */ ...args) => caller.call(target, name, withoutTail(args));
+      methods.set(name, call);
+    }
+    return call;
+  };
+  /** @type {Record<string | symbol, unknown>} */
+  const own = Object.assign(Object.create(null), {
+    [TARGET]: target,
+    $call: (/** @type {string} */ name, /** @type {Params} */ params = [], /** @type {CallOptions} */ options = {}) =>
+      caller.call(target, name, params, options),
+    $get: method,
+    $describe: () => caller.describe(target),
+  });
+  if (target.kind === 'service') {
+    own.$service = target.name;
+  } else {
+    own.$handle = target.token;
+    own.$interface = target.interfaceName;
+    own.$release = () => caller.release(target);
+    if (Symbol.dispose) {
+      own[Symbol.dispose] = own.$release;
+    }
+  }
+  const label = target.kind === 'service' ? target.name : (target.interfaceName ?? 'object');
+  own[Symbol.toStringTag] = label;
+  // Without it a template string would call a remote method `toString`.
+  own[Symbol.toPrimitive] = () => `[remote ${label}]`;
+
+  return new Proxy(Object.freeze(Object.create(null)), {
+    get: (_, name) => (isRemoteName(name) ? method(name) : own[name]),
+    has: (_, name) => name in own && name !== TARGET,
+  });
+}
+
+/**
+ * Make the promise of a call's result whose properties are places in that result.
+ * @param {Promise<any>} result
+ * @param {Caller} caller
+ */
+export function pendingProxy(result, caller) {
+  return placeProxy({ kind: 'pending', result, path: [] }, caller, result);
+}
+
+/**
+ * @param {PendingTarget} target
+ * @param {Caller} caller
+ * @param {object} shape what `typeof` and `instanceof` see: the promise itself, below it a function
+ * @returns {any}
+ */
+function placeProxy(target, caller, shape) {
+  const { result, path } = target;
+  const value = () => (path.length === 0 ? result : result.then((whole) => valueAt(whole, path)));
+  /** @param {string} name */
+  const member = (name) => placeProxy({ kind: 'pending', result, path: [...path, name] }, caller, () => {});
+  const release = () => void value().then(releaseWithin, () => {});
+  /** @type {Record<string | symbol, unknown>} */
+  const own = Object.assign(Object.create(null), {
+    [TARGET]: target,
+    then: (/** @type {any} */ fulfilled, /** @type {any} */ rejected) => value().then(fulfilled, rejected),
+    catch: (/** @type {any} */ rejected) => value().catch(rejected),
+    finally: (/** @type {any} */ action) => value().finally(action),
+    $call: (/** @type {string} */ name, /** @type {Params} */ params = [], /** @type {CallOptions} */ options = {}) =>
+      caller.call(target, name, params, options),
+    $get: member,
+    $release: release,
+    [Symbol.toStringTag]: 'Promise',
+  });
+  if (Symbol.dispose) {
+    own[Symbol.dispose] = release;
+  }
+  return new Proxy(shape, {
+    get: (_, name) => (isRemoteName(name) && !(name in own) ? member(name) : own[name]),
+    has: (_, name) => name in own && name !== TARGET,
+    apply: (_, __, args) =>
+      caller.call({ kind: 'pending', result, path: path.slice(0, -1) }, path[path.length - 1], withoutTail(args)),
+  });
+}
+
+/** @param {string | symbol} name @returns {name is string} */
+function isRemoteName(name) {
+  return typeof name === 'string' && !name.startsWith('$') && !NEVER_REMOTE.has(name);
+}
+
+/**
+ * `add(2, undefined)` is `add(2)`: what is missing at the end takes its default.
+ * @param {unknown[]} args
+ */
+function withoutTail(args) {
+  let length = args.length;
+  while (length > 0 && args[length - 1] === undefined) {
+    length--;
+  }
+  return args.slice(0, length);
+}
+
+/**
+ * Follow a path through a result.
+ * @param {any} value
+ * @param {string[]} path
+ */
+export function valueAt(value, path) {
+  let place = value;
+  for (const [depth, name] of path.entries()) {
+    const isData = typeof place === 'object' && place !== null && targetOf(place) === undefined;
+    if (!isData) {
+      const where = ['the result', ...path.slice(0, depth)].join('.');
+      const what = place === null ? 'null' : isObject(place) ? 'a remote object' : String(typeof place);
+      throw new GatewayError('invalid_argument', `${where} is ${what}, so it has no member ${name}`);
+    }
+    place = Object.hasOwn(place, name) ? place[name] : undefined;
+  }
+  return place;
+}
+
+/**
+ * Release every remote object in a value.
+ * @param {unknown} value
+ */
+export function releaseWithin(value) {
+  if (!isObject(value)) {
+    return;
+  }
+  if (targetOf(value) !== undefined) {
+    /** @type {any} */ (value).$release?.();
+    return;
+  }
+  for (const member of Object.values(value)) {
+    releaseWithin(member);
+  }
+}
+
+/** @param {unknown} value @returns {value is object} */
+function isObject(value) {
+  return typeof value === 'object' && value !== null;
+}

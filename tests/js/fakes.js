@@ -1,0 +1,101 @@
+// Stand-ins for the platform: time that passes on request, and sockets whose other end is the test.
+
+export class FakeClock {
+  time = 0;
+  #timers = new Set();
+
+  now = () => this.time;
+
+  setTimeout = (action, delay_ms) => {
+    const timer = { action, due: this.time + delay_ms };
+    this.#timers.add(timer);
+    return timer;
+  };
+
+  clearTimeout = (timer) => this.#timers.delete(timer);
+
+  get waiting() {
+    return this.#timers.size;
+  }
+
+  advance(ms) {
+    const end = this.time + ms;
+    for (;;) {
+      const next = [...this.#timers].filter(({ due }) => due <= end).sort((a, b) => a.due - b.due)[0];
+      if (!next) {
+        break;
+      }
+      this.time = next.due;
+      this.#timers.delete(next);
+      next.action();
+    }
+    this.time = end;
+  }
+}
+
+/** A WebSocket as the client sees one; `FakeWebSocket.made` has all of them, the newest last. */
+export function fakeWebSocketClass() {
+  return class FakeWebSocket {
+    static made = [];
+    static get latest() {
+      return this.made.at(-1);
+    }
+
+    frames = [];
+    closed = undefined;
+    #listeners = { open: [], message: [], close: [], error: [] };
+
+    constructor(url) {
+      this.url = url;
+      new.target.made.push(this);
+    }
+
+    addEventListener(name, listener) {
+      this.#listeners[name].push(listener);
+    }
+
+    send(text) {
+      this.frames.push(text);
+    }
+
+    close(code, reason) {
+      this.closed = { code, reason };
+    }
+
+    emit(name, event) {
+      for (const listener of this.#listeners[name]) {
+        listener(event);
+      }
+    }
+  };
+}
+
+export const HELLO_RESULT = {
+  protocol: 1,
+  session: 'secret-session',
+  stream: 's1',
+  received: 0,
+  resumed: false,
+  resume_window_s: 0,
+  limits: { max_message_bytes: 1000 },
+};
+
+/** Let everything that is ready happen: promises, microtasks, and then some. */
+export function settle() {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The error that a promise is rejected with. */
+export async function failure(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('the promise was not rejected');
+}
+
+/** Messages of frames: batches are taken apart. */
+export function messagesOf(frames) {
+  return frames.flatMap((frame) => JSON.parse(frame));
+}
