@@ -1,0 +1,110 @@
+# Everything here does its own set-up: a virtual environment in .venv from the locked requirements,
+# node packages in tests/js. A second run does only what changed. `make help` lists the targets.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench lock clean node-tools chromium
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The stamps live inside the environment, so removing it removes them too.
+STAMPS := $(VENV)/.stamps
+PIP := $(PY) -m pip install -qq --disable-pip-version-check --no-warn-script-location
+JS := tests/js
+JS_STAMP := $(JS)/node_modules/.stamp
+
+# PYTHON=… chooses an interpreter. Otherwise the first that runs, is new enough and can make environments:
+# a name on the PATH is no proof (version switchers leave names that only print an error).
+SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--listen 127.0.0.1:9000")
+	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
+
+test: $(STAMPS)/dev $(JS_STAMP) chromium ## run all tests, Python's and JavaScript's (ARGS="-k calls")
+	cd $(JS) && npm test --silent
+	$(PY) -m pytest $(ARGS)
+
+check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest tests/test_architecture.py
+	cd $(JS) && npm run --silent check
+
+bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=7 BENCH_SECONDS=1)
+	@$(PY) -m bench $(ARGS)
+
+lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (ARGS=--upgrade)
+	$(call make_venv,.venv-lock)
+	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check pip-tools==7.6.2
+	cd requirements && set -e && export CUSTOM_COMPILE_COMMAND="make lock" && \
+	for pair in ../pyproject.toml:runtime.txt build.in:build.txt dev.in:dev.txt; do \
+	  ../.venv-lock/bin/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options \
+	    --no-emit-index-url --no-emit-find-links $(ARGS) --output-file "$${pair#*:}" "$${pair%%:*}"; \
+	done
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .venv-lock $(JS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(call make_venv,DIRECTORY): leaves an environment alone that works.
+define make_venv
+	@if ! "$(1)/bin/python" -c '$(SUITS)' 2>/dev/null; then \
+	  for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	    if "$$python" -c '$(SUITS)' 2>/dev/null; then found="$$python"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo 'No Python 3.11, 3.12 or 3.13 that can make virtual environments was found. On Debian: apt-get install python3-venv' >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making $(1) with $$($$found --version)"; \
+	  rm -rf "$(1)" && "$$found" -m venv "$(1)"; \
+	fi
+endef
+
+$(STAMPS)/venv:
+	$(call make_venv,$(VENV))
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/runtime: requirements/runtime.txt requirements/build.txt $(STAMPS)/venv
+	@echo 'Installing the locked requirements'
+	@$(PIP) --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@touch $@
+
+$(STAMPS)/project: pyproject.toml $(STAMPS)/runtime
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/project
+	@echo 'Installing what the tests and checks need'
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Phony, so that a tool that was removed is missed at once; each costs a look-up.
+node-tools:
+	$(call need,node:nodejs npm:npm)
+
+chromium:
+	$(call need,chromium:chromium)
+
+# $(call need,COMMAND:PACKAGE …)
+define need
+	@missing=; \
+	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair#*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing$$missing"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  else \
+	    echo "The tests need$$missing. Install with: sudo apt-get install -y$$missing" >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+endef
+
+$(JS_STAMP): $(JS)/package.json $(JS)/package-lock.json | node-tools
+	@echo 'Installing the node packages of the tests'
+	@cd $(JS) && npm ci --silent --no-audit --no-fund
+	@touch $@

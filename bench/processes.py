@@ -1,0 +1,63 @@
+"""Child processes of a measurement: start them, wait for their word, read their CPU time, end them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class Child:
+    """A process that prints one line when it is ready and, if it takes orders, answers each line with a line."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env=environment,
+        )
+        self._name = " ".join(arguments)
+
+    def line(self) -> str:
+        """Return the child's next line.
+
+        Raises:
+            RuntimeError: the child ended instead.
+        """
+        assert self._process.stdout is not None
+        text = self._process.stdout.readline()
+        if not text:
+            raise RuntimeError(f"`python {self._name}` ended with status {self._process.wait()}")
+        return text.rstrip("\n")
+
+    def order(self, **words: Any) -> Any:
+        """Send a JSON object as one line and return the JSON answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(words) + "\n")
+        return json.loads(self.line())
+
+    def cpu_s(self) -> float:
+        """Return the CPU time of all the child's threads so far.
+
+        The clock id is Linux's encoding of clock_getcpuclockid(3), which Python does not offer; the same number as
+        in /proc/PID/stat, in nanoseconds instead of hundredths of a second.
+        """
+        return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdin.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()

@@ -1,0 +1,65 @@
+"""Pairs of measurements and the table they are printed in. Knows no process and no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+HEADINGS = ("calls", "in flight", "CPU µs/call", "bare", "ratio", "min–max", "calls/s", "bare", "ratio", "min–max")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run of one side took."""
+
+    calls: int
+    wall_s: float
+    cpu_s: float
+
+    @property
+    def cpu_us(self) -> float:
+        return self.cpu_s / self.calls * 1e6
+
+    @property
+    def rate(self) -> float:
+        return self.calls / self.wall_s
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: (bare, ours) pairs that were measured in turn."""
+
+    title: str
+    in_flight: int
+    pairs: Sequence[tuple[Sample, Sample]]
+
+    def cells(self) -> tuple[str, ...]:
+        return (
+            self.title,
+            str(self.in_flight),
+            *self._figures(lambda sample: sample.cpu_us),
+            *self._figures(lambda sample: sample.rate),
+        )
+
+    def _figures(self, figure: Callable[[Sample], float]) -> tuple[str, ...]:
+        # The ratio is taken within each pair: the two runs of a pair met the same mood of the machine.
+        ratios = [figure(ours) / figure(bare) for bare, ours in self.pairs]
+        return (
+            f"{median(figure(ours) for _, ours in self.pairs):,.0f}",
+            f"{median(figure(bare) for bare, _ in self.pairs):,.0f}",
+            f"{median(ratios):.2f}",
+            f"{min(ratios):.2f}–{max(ratios):.2f}",
+        )
+
+
+def text(rows: Iterable[Row]) -> str:
+    """Return the table, columns aligned, numbers to the right."""
+    lines = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+    return "  ".join((line[0].ljust(len(first)), *rest))

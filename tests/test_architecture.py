@@ -1,0 +1,324 @@
+"""The shape of the source: which module may import which, and what no module may hold.
+
+Everything is read from the syntax trees and nothing is imported, so the rules hold for a broken module too.
+The rings from the inside out are words, pure, waiting and edge: a module imports its own ring and inner ones.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("cara_pseud", "gateway")
+
+WORDS, PURE, WAITING, EDGE = range(4)
+
+# What is not named here is PURE: a module that waits or reaches outside has to be entered first. The entry of a
+# package inside cara_pseud or gateway holds for its modules as well.
+RINGS = {
+    "cara_pseud": EDGE,
+    "cara_pseud.adoption": EDGE,
+    "cara_pseud.auth": EDGE,
+    "cara_pseud.binding": EDGE,
+    "cara_pseud.capabilities": WORDS,
+    "cara_pseud.client": EDGE,
+    "cara_pseud.connection": WAITING,
+    "cara_pseud.deadlines": WAITING,
+    "cara_pseud.dispatch": EDGE,
+    "cara_pseud.errors": WORDS,
+    "cara_pseud.peer": EDGE,
+    "cara_pseud.pseud": EDGE,
+    "cara_pseud.schema.compiler_process": EDGE,
+    "cara_pseud.schema.hook": EDGE,
+    "cara_pseud.schema.loader": EDGE,
+    "cara_pseud.schema.nodes": WORDS,
+    "cara_pseud.schema.sources": EDGE,
+    "cara_pseud.schema.trees": EDGE,
+    "cara_pseud.server": EDGE,
+    "cara_pseud.stock": EDGE,
+    "cara_pseud.transport": EDGE,
+    "cara_pseud.zap": EDGE,
+    "gateway.__main__": EDGE,
+    "gateway.app": EDGE,
+    "gateway.callbacks": WAITING,
+    "gateway.calls": WAITING,
+    "gateway.cli": EDGE,
+    "gateway.config": EDGE,
+    "gateway.conversation": WAITING,
+    "gateway.demo": EDGE,
+    "gateway.errors": WORDS,
+    "gateway.limits": WORDS,
+    "gateway.logs": EDGE,
+    "gateway.references": WAITING,
+    "gateway.services": WAITING,
+    "gateway.sessions": WAITING,
+    "gateway.trees": EDGE,
+    "gateway.upstream.base": WAITING,
+    "gateway.upstream.pseud": EDGE,
+    "gateway.web": EDGE,
+}
+
+# Standard and foreign modules by what they bring in. Files and paths count as reading the outside too, but pathlib
+# is also a vocabulary, so it is left to the eye.
+WAITS = {"asyncio", "concurrent", "sched", "threading"}
+IMPURE = {"random", "secrets", "time", "uuid"}
+REACHES_OUT = {
+    "capnp", "click", "http.client", "http.server", "importlib", "logging.config", "multiprocessing", "os", "pseud",
+    "select", "selectors", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tornado", "urllib.request",
+    "zmq",
+}  # fmt: skip
+BANNED = {WORDS: WAITS | IMPURE | REACHES_OUT, PURE: WAITS | IMPURE | REACHES_OUT, WAITING: REACHES_OUT, EDGE: set()}
+
+# A reference to an object is a word of the innermost ring, and calling it gives a Future, so it has to know that class.
+ALLOWED = {("cara_pseud.capabilities", "asyncio")}
+
+# Banned everywhere: unpickling runs code that a peer chose.
+NOWHERE = {"pickle", "_pickle", "dill", "marshal", "shelve"}
+
+SCHEMA_LOADER = "cara_pseud.schema.loader"
+PYCAPNP_CHILD = "cara_pseud.schema.compiler_process"
+PRINTS = {"gateway.cli"}
+
+FORBIDDEN_NAMES = {"util", "utils", "common", "manager", "helper", "helpers", "context", "data", "info"}
+LONGEST_FILE = 500
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    path: Path
+    tree: ast.Module
+    is_package: bool
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: `of` is the module by its full name, `place` reads `module:line`."""
+
+    by: str
+    of: str
+    place: str
+    in_function: bool
+
+
+@cache
+def modules() -> dict[str, Module]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            is_package = parts[-1] == "__init__"
+            name = ".".join(parts[:-1] if is_package else parts)
+            found[name] = Module(name, path, ast.parse(path.read_text("utf-8"), str(path)), is_package)
+    return found
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    return tuple(found for module in modules().values() for found in _imports(module, module.tree, in_function=False))
+
+
+def _imports(module: Module, node: ast.AST, in_function: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        place = f"{module.name}:{getattr(child, 'lineno', 0)}"
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(module.name, alias.name, place, in_function)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"{place}: imports are absolute"
+            for alias in child.names:
+                # `from package import module` means that module, `from module import name` the one that has the name.
+                full = f"{child.module}.{alias.name}"
+                yield Import(module.name, full if full in modules() else str(child.module), place, in_function)
+        else:
+            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _imports(module, child, in_function or is_function)
+
+
+def ring(name: str) -> int:
+    if name in RINGS:
+        return RINGS[name]
+    package = name.rpartition(".")[0]
+    return RINGS.get(package, PURE) if "." in package else PURE
+
+
+def is_own(name: str) -> bool:
+    return name.partition(".")[0] in PACKAGES
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def assert_none(found: Sequence[str]) -> None:
+    assert not found, "\n".join(found)
+
+
+def test_every_entry_of_the_rings_is_a_module() -> None:
+    assert_none([name for name in RINGS if name not in modules()])
+
+
+def test_cara_pseud_never_imports_the_gateway() -> None:
+    assert_none([i.place for i in imports() if within(i.by, "cara_pseud") and within(i.of, "gateway")])
+
+
+def test_a_module_imports_only_its_own_ring_and_inner_ones() -> None:
+    # A package's __init__ gathers the names of its modules, so it stands as far out as the outermost of them.
+    assert_none([f"{i.place} imports {i.of}" for i in imports() if is_own(i.of) and ring(i.of) > ring(i.by)])
+
+
+def test_foreign_modules_stay_in_their_rings() -> None:
+    wrong = [
+        f"{i.place} imports {i.of}"
+        for i in imports()
+        if (i.by, i.of) not in ALLOWED and any(within(i.of, banned) for banned in BANNED[ring(i.by)])
+    ]
+    assert_none(wrong)
+
+
+def test_only_app_joins_the_doors_and_the_upstreams() -> None:
+    joined = [
+        f"{i.place} imports {i.of}"
+        for i in imports()
+        if (within(i.by, "gateway.web") and within(i.of, "gateway.upstream") and ring(i.of) == EDGE)
+        or (within(i.by, "gateway.upstream") and within(i.of, "gateway.web"))
+    ]
+    assert_none(joined)
+
+
+def test_only_upstreams_and_the_demo_know_the_peers_of_cara_pseud() -> None:
+    may = ("gateway.upstream", "gateway.demo")
+    peers = {name for name in modules() if within(name, "cara_pseud") and ring(name) == EDGE} - {SCHEMA_LOADER}
+    wrong = [
+        f"{i.place} imports {i.of}"
+        for i in imports()
+        if within(i.by, "gateway") and i.of in peers and not any(within(i.by, package) for package in may)
+    ]
+    assert_none(wrong)
+
+
+def test_only_the_schema_compiler_s_child_meets_pycapnp() -> None:
+    assert {i.by for i in imports() if within(i.of, "capnp")} <= {PYCAPNP_CHILD}
+
+
+def test_there_is_no_import_cycle() -> None:
+    graph: dict[str, set[str]] = {name: set() for name in modules()}
+    for found in imports():
+        if found.of in graph and found.of != found.by:
+            graph[found.by].add(found.of)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" imports ".join(reversed(error.args[1]))) from None
+
+
+def test_our_own_modules_are_imported_at_the_top() -> None:
+    # An import inside a function hides a cycle: a concept that has no home yet.
+    assert_none([i.place for i in imports() if i.in_function and is_own(i.of)])
+
+
+def test_nothing_unpickles() -> None:
+    assert_none([i.place for i in imports() if i.of.partition(".")[0] in NOWHERE])
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [m.name for m in modules().values() if m.path.stat().st_size and not ast.get_docstring(m.tree)]
+    assert_none(silent)
+
+
+def test_no_module_is_named_by_what_it_is_not() -> None:
+    assert_none([name for name in modules() if FORBIDDEN_NAMES & set(name.split("."))])
+
+
+def test_no_file_is_longer_than_two_concepts() -> None:
+    files = [path for folder in (*PACKAGES, "bench", "static", "tests") for path in sources(ROOT / folder)]
+    long = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in files}
+    assert_none([f"{name}: {lines} lines" for name, lines in long.items() if lines > LONGEST_FILE])
+
+
+def sources(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".py", ".js", ".mjs", ".css"} and "node_modules" not in path.parts:
+            yield path
+
+
+def test_only_the_command_line_prints() -> None:
+    wrong = [
+        f"{module.name}:{node.lineno}"
+        for module in modules().values()
+        if module.name not in PRINTS
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert_none(wrong)
+
+
+def test_nothing_is_global() -> None:
+    wrong = [
+        f"{module.name}:{node.lineno}"
+        for module in modules().values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Global)
+    ]
+    assert_none(wrong)
+
+
+MUTABLE_DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+MUTABLE_CLASSES = {
+    "list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict",
+    "WeakKeyDictionary", "WeakValueDictionary", "WeakSet",
+}  # fmt: skip
+MUTATORS = {
+    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft",
+    "remove", "setdefault", "update",
+}  # fmt: skip
+
+
+def test_modules_hold_no_mutable_state() -> None:
+    """A table at module level is a constant: its name is in capitals or its type reads Final, and nobody changes it."""
+    wrong = []
+    for module in modules().values():
+        tables = dict(_tables(module.tree))
+        wrong += [f"{module.name}:{n.lineno}: {name}" for name, n in tables.items() if not _is_constant(name, n)]
+        wrong += [f"{module.name}:{line}: {name} is changed" for name, line in _changes(module.tree, set(tables))]
+    assert_none(wrong)
+
+
+def _tables(tree: ast.Module) -> Iterator[tuple[str, ast.Assign | ast.AnnAssign]]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _is_mutable(node.value):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    yield target.id, node
+
+
+def _is_mutable(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Call):
+        function = value.func
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        return name in MUTABLE_CLASSES
+    return isinstance(value, MUTABLE_DISPLAYS)
+
+
+def _is_constant(name: str, node: ast.Assign | ast.AnnAssign) -> bool:
+    is_final = isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation).startswith("Final")
+    return is_final or name.strip("_").isupper() or (name.startswith("__") and name.endswith("__"))
+
+
+def _changes(tree: ast.Module, names: set[str]) -> Iterator[tuple[str, int]]:
+    """Yield (name, line) wherever a function of the module changes one of its tables."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for node in (node for function in functions for node in ast.walk(function)):
+        if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            changed = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+            changed = node.func.value
+        else:
+            continue
+        if isinstance(changed, ast.Name) and changed.id in names:
+            yield changed.id, node.lineno
