@@ -1,4 +1,6 @@
-"""Security plugins for pseud's registry: ``plain``, ``trusted_peer`` and ``curve`` (``noop_auth_backend`` is its own).
+"""Security plugins for pseud's registry: ``plain``, ``trusted_peer``, ``curve`` and ``untrusted_curve``.
+
+(``noop_auth_backend``, which lets everybody in, is pseud's own.)
 
 A plugin configures the socket before it is bound or connected. The server's plugins decide, over ZAP, who a client
 is; the result travels as ZMTP metadata ``User-Id`` with every message.
@@ -16,11 +18,9 @@ import zmq.utils.z85
 import zope.component
 import zope.interface
 
+from cara_pseud.passwords import Passwords, as_bytes, checker
 from cara_pseud.stock import IAuthenticationBackend, IClient, IServer, register_auth_backend
 from cara_pseud.zap import Credentials, ZapHandler
-
-Passwords = Mapping[Any, Any] | Callable[[bytes, bytes], bool]
-"""Passwords by user (str or bytes), or a function (user, password) → bool, which runs on a thread of its own."""
 
 
 class _Rpc(Protocol):
@@ -35,21 +35,19 @@ class _Rpc(Protocol):
     peer_public_key: bytes | None
 
 
-def as_bytes(value: Any) -> bytes:
-    """A user, password or identity as bytes; text is encoded as UTF-8.
-
-    Raises:
-        TypeError: it is neither text nor bytes.
-    """
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bytes | bytearray):
-        return bytes(value)
-    raise TypeError(f"expected text or bytes, not {type(value).__name__}")
+def plugin_names(rpc: Any) -> list[str]:
+    """The names of all plugins registered for a peer, ours, pseud's own and other people's."""
+    return [name for name, _ in zope.component.getAdapters((rpc,), IAuthenticationBackend)]
 
 
 class _Plugin:
-    """What pseud asks of every plugin; answers that hold for all of ours."""
+    """What pseud asks of every plugin; answers that hold for all of ours.
+
+    Attributes:
+        logs_in: whether users prove who they are by a message, after ZeroMQ let their connection in.
+    """
+
+    logs_in = False
 
     def __init__(self, rpc: _Rpc) -> None:
         self.rpc = rpc
@@ -151,27 +149,18 @@ class PlainServer(_ZapPlugin):
     """ZeroMQ PLAIN, checked against the server's ``passwords``."""
 
     name: Final = "plain"
+    _check: Callable[[bytes, bytes], bool] | None = None
 
     def configure(self) -> None:
-        if self.rpc.passwords is None:
-            raise ValueError(
-                "security_plugin='plain' needs passwords={user: password} or passwords=function(user, password)"
-            )
+        self._check = _required_checker(self.rpc.passwords, self.name)
         super().configure()
         self.rpc.socket.plain_server = True
 
     def authenticate(self, credentials: Credentials) -> bytes | None:
-        if credentials.mechanism != b"PLAIN" or len(credentials.parts) != 2:
+        if credentials.mechanism != b"PLAIN" or len(credentials.parts) != 2 or self._check is None:
             return None
         user, password = credentials.parts
-        passwords = self.rpc.passwords
-        if callable(passwords):
-            return user if passwords(user, password) is True else None
-        known = {as_bytes(name): as_bytes(secret) for name, secret in (passwords or {}).items()}
-        expected = known.get(user)
-        # An unknown user costs the same comparison as a known one.
-        permitted = hmac.compare_digest(password, password if expected is None else expected)
-        return user if permitted and expected is not None else None
+        return user if self._check(user, password) is True else None
 
 
 class _CurveKeys(_Plugin):
@@ -188,7 +177,7 @@ class _CurveKeys(_Plugin):
 class CurveClient(_CurveKeys):
     """ZeroMQ CURVE with our key pair and the server's public key (``peer_public_key``)."""
 
-    name: Final = "curve"
+    name = "curve"
 
     def configure(self) -> None:
         super().configure()
@@ -220,3 +209,51 @@ class CurveServer(_CurveKeys, _ZapPlugin):
             if hmac.compare_digest(as_bytes(key), shown):
                 return as_bytes(user)
         return None
+
+
+@register_auth_backend
+@zope.interface.implementer(IAuthenticationBackend)
+@zope.component.adapter(IClient)
+class UntrustedCurveClient(CurveClient):
+    """CURVE with any key pair of ours, and then a login with ``user_id`` and ``password`` under its protection."""
+
+    name = "untrusted_curve"
+    logs_in = True
+
+    def configure(self) -> None:
+        if not (self.rpc.public_key and self.rpc.secret_key):
+            # The key proves nothing, so that of a moment will do.
+            self.rpc.public_key, self.rpc.secret_key = zmq.curve_keypair()
+        super().configure()
+
+
+@register_auth_backend
+@zope.interface.implementer(IAuthenticationBackend)
+@zope.component.adapter(IServer)
+class UntrustedCurveServer(_CurveKeys, _ZapPlugin):
+    """CURVE for clients with any key; who does not log in with one of the ``passwords`` is answered UNAUTHORIZED."""
+
+    name: Final = "untrusted_curve"
+    logs_in = True
+    check: Callable[[bytes, bytes], bool]
+
+    def configure(self) -> None:
+        self.check = _required_checker(self.rpc.passwords, self.name)
+        super().configure()
+        _ZapPlugin.configure(self)
+        self.rpc.socket.curve_server = True
+
+    def authenticate(self, credentials: Credentials) -> bytes | None:
+        if credentials.mechanism != b"CURVE" or len(credentials.parts) != 1:
+            return None
+        # No user yet, but what tells a connection that took over a routing id from the one that had it.
+        return bytes(zmq.utils.z85.encode(credentials.parts[0]))
+
+
+def _required_checker(passwords: Passwords | None, plugin: str) -> Callable[[bytes, bytes], bool]:
+    if passwords is None:
+        raise ValueError(
+            f"security_plugin={plugin!r} needs passwords: "
+            "{user: password}, a function (user, password), or the path of a password file"
+        )
+    return checker(passwords)

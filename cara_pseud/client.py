@@ -15,10 +15,11 @@ from typing import Any, Final
 import zmq
 import zope.interface
 
-from cara_pseud.auth import as_bytes
+from cara_pseud import wire
 from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability
 from cara_pseud.connection import CallFuture, Connection, RootCapability
 from cara_pseud.errors import ResourceExhausted, RpcError, Unauthenticated, Unavailable
+from cara_pseud.passwords import as_bytes
 from cara_pseud.peer import HOLDER_GRACE_S, PeerBase
 from cara_pseud.stock import IClient, StockClient
 
@@ -43,8 +44,9 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
 
     Args:
         peer_routing_id: the server's ``user_id``.
-        user_id, password: the login for ``security_plugin="plain"``.
-        public_key, secret_key, peer_public_key: Z85 keys for ``security_plugin="curve"``.
+        user_id, password: the login for ``security_plugin="plain"`` and ``"untrusted_curve"``.
+        public_key, secret_key, peer_public_key: Z85 keys for ``security_plugin="curve"``; ``"untrusted_curve"`` needs
+            only the server's, ``peer_public_key``.
         timeout: seconds that a call waits for its answer unless it says otherwise.
         connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
@@ -82,6 +84,10 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._retry_until = 0.0
         self._holder_timer: asyncio.TimerHandle | None = None
         self._listeners: list[Callable[[str], None]] = []
+        # Until a login by messages is through, what was sent is kept to be sent again after it.
+        self._logged_in = not self.logs_in
+        self._unanswered: dict[bytes, tuple[bytes, bytes]] = {}
+        self._login_uid: bytes | None = None
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
         # Without IMMEDIATE ZeroMQ keeps messages for a server that died and delivers them to the next one.
@@ -140,7 +146,29 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         # Whoever else connected to a bound client, say, has nothing to tell it.
         return self._connection if routing_id == self.peer_routing_id else None
 
+    def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        if not self.logs_in:
+            super()._on_login(connection, uid, kind, body)
+        elif kind == wire.AUTHENTICATED and uid == self._login_uid:
+            self._logged_in = True
+            unanswered, self._unanswered = self._unanswered, {}
+            for again, (kind_again, body_again) in unanswered.items():
+                if again in connection.pending:
+                    self.transmit(connection, again, kind_again, body_again)
+        elif kind == wire.UNAUTHORIZED and self._login_uid is None:
+            self._login_uid = uid
+            credentials = self.codec.packb((self.user_id or b"", self.password or b""))
+            self._transport.send(connection.routing_id, uid, wire.HELLO, credentials)
+        elif kind == wire.UNAUTHORIZED and uid == self._login_uid:
+            # Refused; the next call tries again, since passwords can be mended at the server.
+            self._login_uid = None
+            unanswered, self._unanswered = self._unanswered, {}
+            for refused in unanswered:
+                connection.fail(refused, Unauthenticated())
+
     def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        if not self._logged_in:
+            self._unanswered[uid] = (kind, body)
         if self._state == UP and not self._waiting:
             if self._transport.send(connection.routing_id, uid, kind, body):
                 return
@@ -156,6 +184,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             self._retry_soon()
 
     def withdraw(self, connection: Connection, uid: bytes) -> bool:
+        self._unanswered.pop(uid, None)
         return self._waiting.pop(uid, None) is not None
 
     def _retry_soon(self) -> None:
@@ -231,6 +260,8 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         connection = self._connection
         authenticated = bool(self.user_id) and self.security_plugin != "noop_auth_backend"
         connection.begin_again(keep_references=authenticated)
+        self._logged_in, self._login_uid = not self.logs_in, None
+        self._unanswered.clear()
         for _, call in connection.running.values():
             call.cancelled = True
         loop = self.running_loop

@@ -90,24 +90,20 @@ class Connection:
         exports: what it may call of ours, shared by all connections of an authenticated user.
         extended: True once it is known to be a peer of cara_pseud, False once it is known not to be.
         lost: whether it is gone; nothing is sent to it any more.
+        admitted: whether its calls are answered; only a login by messages makes them wait.
+        transport_user: who it is to ZeroMQ, which ``user`` is too unless there is a login by messages.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        routing_id: bytes,
-        user: bytes,
-        exports: HolderExports,
-        uid_prefix: bytes,
-        verified: bool = False,
-    ) -> None:
+    def __init__(self, host: Host, routing_id: bytes, user: bytes, exports: HolderExports, uid_prefix: bytes) -> None:
         self.host = host
-        self.owner: Hashable = user if verified and user else self
+        self.owner: Hashable = self
         self.routing_id = routing_id
         self.user = user
         self.exports = exports
         self.extended: bool | None = None
         self.lost = False
+        self.admitted = True
+        self.transport_user = user
         self.pending: dict[bytes, CallFuture] = {}
         self.running: dict[bytes, tuple[asyncio.Task[None], IncomingCall]] = {}
         self._imports: WeakValueDictionary[int, RemoteCapability] = WeakValueDictionary()

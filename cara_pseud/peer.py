@@ -14,13 +14,13 @@ from typing import Any, Final
 import zmq
 import zope.interface.interfaces
 
-from cara_pseud import wire
+from cara_pseud import auth, wire
 from cara_pseud.capabilities import HolderExports, IncomingCall
 from cara_pseud.capabilities import Peer as RootedPeer
 from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.dispatch import Dispatcher, Handler
-from cara_pseud.errors import ResourceExhausted, RpcError, TooLarge, Unavailable
+from cara_pseud.errors import ResourceExhausted, RpcError, TooLarge, Unauthenticated, Unavailable
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError, get_rpc_callable
 from cara_pseud.transport import Transport
 
@@ -109,9 +109,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             )
         except zope.interface.interfaces.ComponentLookupError:
             raise ValueError(
-                f"there is no security plugin {security_plugin!r} for a {type(self).__name__}; permitted: "
-                "noop_auth_backend, plain, curve, and trusted_peer for a Server"
+                f"there is no security plugin {security_plugin!r} for a {type(self).__name__}; "
+                f"permitted: {', '.join(auth.plugin_names(self))}"
             ) from None
+        self.logs_in: bool = getattr(self.auth_backend, "logs_in", False)
         self.loop = loop
         self.max_message_bytes = max_message_bytes
         self.max_calls = max_calls
@@ -295,7 +296,9 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             return
         self._receiving_from = connection
         if kind == wire.WORK:
-            if wire.is_uuid(uid):
+            if not connection.admitted:
+                self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Authentication Required")
+            elif wire.is_uuid(uid):
                 self._dispatcher.on_work(connection, uid, body)
             else:
                 self.dropped["bad uuid"] += 1
@@ -305,10 +308,15 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
                 connection.fail(uid, TooLarge(f"the answer takes {len(body)} bytes, at most {limit} are permitted"))
             elif not connection.answer(uid, kind == wire.OK, body):
                 self.dropped["answer to no call"] += 1
-        elif kind == wire.UNAUTHORIZED:
-            connection.fail(uid, RpcError("unauthenticated", "the peer asks for an authentication that is not set up"))
-        elif kind not in (wire.HEARTBEAT, wire.HELLO, wire.AUTHENTICATED):
+        elif kind in _LOGIN_TYPES:
+            self._on_login(connection, uid, kind, body)
+        elif kind != wire.HEARTBEAT:
             self.dropped["unknown message type"] += 1
+
+    def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        """Take part in a login by messages; unless the plugin has one, HELLO and AUTHENTICATED mean nothing."""
+        if kind == wire.UNAUTHORIZED:
+            connection.fail(uid, Unauthenticated("the peer asks for a login that the security plugin does not have"))
 
     # Answering.
 
@@ -367,12 +375,9 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     # Capabilities.
 
-    def _new_connection(
-        self, routing_id: bytes, user: bytes, exports: HolderExports | None = None, verified: bool = False
-    ) -> Connection:
-        if exports is None:
-            exports = HolderExports(lambda: secrets.randbits(64), self.max_exports)
-        return Connection(self, routing_id, user, exports, secrets.token_bytes(UID_PREFIX_BYTES), verified)
+    def _new_connection(self, routing_id: bytes, user: bytes) -> Connection:
+        exports = HolderExports(lambda: secrets.randbits(64), self.max_exports)
+        return Connection(self, routing_id, user, exports, secrets.token_bytes(UID_PREFIX_BYTES))
 
     def _export(self, obj: Any) -> bytes:
         assert self.packing_for is not None
@@ -383,6 +388,9 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     def _resolve(self, id: int, user: bytes | None) -> Any:
         assert self._receiving_from is not None
         return self._receiving_from.resolve(id, user)
+
+
+_LOGIN_TYPES: Final = frozenset({wire.HELLO, wire.AUTHENTICATED, wire.UNAUTHORIZED})
 
 
 class _NoLoop:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import zmq
 import zope.interface
 
 from cara_pseud import wire
-from cara_pseud.auth import Passwords, as_bytes
 from cara_pseud.capabilities import HolderExports
 from cara_pseud.connection import Connection
-from cara_pseud.errors import Unavailable
+from cara_pseud.errors import ProtocolError, RpcError, Unavailable
+from cara_pseud.passwords import Passwords, as_bytes
 from cara_pseud.peer import HOLDER_GRACE_S, PeerBase
 from cara_pseud.stock import IServer, StockServer
 
-_PROBE_AFTER_S = (0.02, 0.1, 0.5, 2.0)
+_LOG: Final = logging.getLogger(__name__)
+_PROBE_AFTER_S: Final = (0.02, 0.1, 0.5, 2.0)
+_MAX_LOGINS: Final = 64
 
 
 @zope.interface.implementer(IServer)
@@ -27,9 +30,13 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
     Args:
         user_id: its name, which clients give as ``peer_routing_id``.
         security_plugin: ``noop_auth_backend``, ``trusted_peer`` (believes any login; unsafe outside a trusted network),
-            ``plain`` (with ``passwords``), or ``curve`` (with ``public_key``, ``secret_key``, ``allowed_keys``).
-        passwords: ``{user: password}`` or a function ``(user, password) -> bool``.
+            ``plain`` (with ``passwords``), ``curve`` (with ``public_key``, ``secret_key``, ``allowed_keys``), or
+            ``untrusted_curve`` (CURVE for any client key, then a login with one of the ``passwords``).
+        passwords: ``{user: password}``, a function ``(user, password) -> bool``, or the path of a file that
+            ``cara-gateway passwd`` wrote.
         allowed_keys: ``{client public key (Z85): user}``.
+        on_duplicate: what happens when a second connection claims a user under ``trusted_peer`` while the first lives:
+            ``"accept"`` it (and log it), or ``"refuse"`` it.
         gateways: users that may say on whose behalf they call (`IncomingCall.principal`).
         timeout: seconds that calls of ours wait for an answer.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
@@ -43,6 +50,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         passwords: Passwords | None = None,
         allowed_keys: Mapping[Any, Any] | None = None,
         gateways: Collection[bytes | str] = (),
+        on_duplicate: str = "accept",
         **arguments: Any,
     ) -> None:
         if arguments.pop("routing_id", None):
@@ -61,7 +69,11 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         plugin = arguments.get("security_plugin", "noop_auth_backend")
         self._authenticates = plugin != "noop_auth_backend"
         # What trusted_peer knows is only a claim: no connection shares another one's objects on its strength.
-        self._verifies = plugin in ("plain", "curve")
+        self._verifies = plugin in ("plain", "curve", "untrusted_curve")
+        if on_duplicate not in ("accept", "refuse"):
+            raise ValueError(f"on_duplicate must be 'accept' or 'refuse', not {on_duplicate!r}")
+        self._on_duplicate = on_duplicate
+        self._logins: set[asyncio.Task[None]] = set()
         PeerBase.__init__(self, user_id=identity, routing_id=identity, **arguments)
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
@@ -85,6 +97,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         await super().stop(grace)
         for timer in self._holder_timers.values():
             timer.cancel()
+        for task in list(self._logins):
+            task.cancel()
         for exports in self._holders.values():
             exports.clear()
         self._holder_timers.clear()
@@ -100,27 +114,80 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
 
     def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
         connection = self._by_routing_id.get(routing_id)
-        if connection is not None and (not self._authenticates or connection.user == (user or "").encode()):
+        if connection is not None and (not self._authenticates or connection.transport_user == (user or "").encode()):
             if descriptor >= 0 and self._authenticates:
                 self._by_descriptor[descriptor] = routing_id
             return connection
         if connection is not None:
             self._forget(connection)
         identity = (user or "").encode() if self._authenticates else b""
-        shared = identity if self._verifies else b""
-        if shared:
-            timer = self._holder_timers.pop(shared, None)
-            if timer is not None:
-                timer.cancel()
-        connection = self._new_connection(routing_id, identity, self._holders.get(shared), self._verifies)
-        if shared:
-            self._holders[shared] = connection.exports
-        if identity:
-            self._by_user.setdefault(identity, []).append(connection)
+        connection = self._new_connection(routing_id, identity)
+        if self.logs_in:
+            connection.user, connection.admitted = b"", False
+        else:
+            connection.admitted = self._permits_duplicate(connection)
+            self._admit(connection)
         self._by_routing_id[routing_id] = connection
         if descriptor >= 0:
             self._by_descriptor[descriptor] = routing_id
         return connection
+
+    def _admit(self, connection: Connection) -> None:
+        user = connection.user
+        if not user or not connection.admitted:
+            return
+        if self._verifies:
+            timer = self._holder_timers.pop(user, None)
+            if timer is not None:
+                timer.cancel()
+            connection.owner = user
+            connection.exports = self._holders.setdefault(user, connection.exports)
+        self._by_user.setdefault(user, []).append(connection)
+
+    def _permits_duplicate(self, connection: Connection) -> bool:
+        """Whether one more connection may claim a user that nobody verified."""
+        others = self._by_user.get(connection.user, []) if not self._verifies else []
+        if not others:
+            return True
+        if self._on_duplicate == "refuse":
+            for other in list(others):
+                # Perhaps it is only not noticed yet that the old one is gone.
+                if not self._transport.send(other.routing_id, b"", wire.HEARTBEAT, b""):
+                    self._forget(other)
+            if any(not other.lost for other in others):
+                _LOG.warning("a second login as %r is refused", connection.user)
+                return False
+        else:
+            _LOG.warning("a second login as %r; objects of the first stay with its connection", connection.user)
+        return True
+
+    def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
+        if kind != wire.HELLO or not self.logs_in or connection.admitted:
+            return
+        try:
+            login, password = (as_bytes(part) for part in self.codec.unpackb(body))
+        except (ProtocolError, RpcError, TypeError, ValueError):
+            self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Authentication Error")
+            return
+        if len(self._logins) >= _MAX_LOGINS:
+            self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Too many logins at once")
+            return
+        task = self.running_loop.create_task(self._log_in(connection, uid, login, password))
+        self._logins.add(task)
+        task.add_done_callback(self._logins.discard)
+
+    async def _log_in(self, connection: Connection, uid: bytes, login: bytes, password: bytes) -> None:
+        try:
+            permitted = await asyncio.to_thread(self.auth_backend.check, login, password)
+        except Exception:
+            _LOG.exception("the credentials check failed; the client is refused")
+            permitted = False
+        if permitted is not True or not login or connection.lost:
+            self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Authentication Error")
+            return
+        connection.user, connection.admitted = login, True
+        self._admit(connection)
+        self.send_answer(connection, uid, wire.AUTHENTICATED, b"Welcome")
 
     def on_event(self, event: int, value: int) -> None:
         if event == zmq.EVENT_DISCONNECTED:

@@ -76,8 +76,15 @@ def forms(schema: Any, server: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "form",
     [
-        "decorated subclass", "instance by decorator", "instance", "decorated class with interface", "decorated function",
-        "interface and object", "interface and class", "interface and function", "interface and dict",
+        "decorated subclass",
+        "instance by decorator",
+        "instance",
+        "decorated class with interface",
+        "decorated function",
+        "interface and object",
+        "interface and class",
+        "interface and function",
+        "interface and dict",
     ],
 )
 def test_every_form_serves_the_interface(schema: Any, serving: Any, connected: Any, form: str) -> None:
@@ -110,7 +117,7 @@ def test_bad_registrations_are_refused_with_the_reason(schema: Any) -> None:
 def test_a_collision_names_both_interfaces_and_registers_nothing(schema: Any) -> None:
     server = cara_pseud.Server("server")
     cara_pseud.register_interface(server, schema.Echo, lambda text: text)
-    with pytest.raises(errors.RegistrationError, match="Other cannot be registered: its method 'echo' is .* by Echo"):
+    with pytest.raises(errors.RegistrationError, match=r"Other cannot be registered: its method 'echo' is .* by Echo"):
         cara_pseud.register_interface(server, schema.Other, {"echo": print, "more": print})
     assert server.served == {"echo": "Echo"}
 

@@ -1,0 +1,190 @@
+"""Objects that peers hold: whose they are, how long they live, where calls on them go."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from cara_pseud import errors
+from cara_pseud.capabilities import LocalCapability
+from cara_pseud.client import Client
+
+
+class Recorder:
+    """A target that keeps the calls it got and answers with a function of the arguments."""
+
+    def __init__(self, answer: Any = lambda *args: args) -> None:
+        self.answer = answer
+        self.calls: list[tuple[Any, ...]] = []
+        self.gone = asyncio.Event()
+
+    def invoke(self, interface_id: int, method: Any, args: Any, kwargs: Any, call: Any) -> Any:
+        self.calls.append((interface_id, method, tuple(args)))
+        return self.answer(*args)
+
+    def released(self) -> None:
+        self.gone.set()
+
+
+def run(main: Any) -> None:
+    asyncio.run(asyncio.wait_for(main, 20))
+
+
+def test_an_object_belongs_to_its_holder(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with (
+            serving(security_plugin="trusted_peer") as server,
+            connected(server.endpoint, security_plugin="plain", user_id=b"alice", password=b"_") as alice,
+            connected(server.endpoint, security_plugin="plain", user_id=b"bob", password=b"_") as bob,
+        ):
+            target = Recorder()
+            server.register_rpc(lambda: LocalCapability(target), name="get")
+            held = await alice.get()
+            assert await held.call(1, 0, (5,)) == (5,)
+            with pytest.raises(errors.RpcError, match="no such object") as caught:
+                await bob.call(held.id, 1, 0, (5,), {})
+            assert caught.value.code == "not_found"
+            assert len(target.calls) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("plugin", ["plain", "trusted_peer"])
+def test_only_a_verified_user_shares_objects_between_connections(serving: Any, connected: Any, plugin: str) -> None:
+    async def main() -> None:
+        login: dict[str, Any] = {"security_plugin": "plain", "user_id": b"alice", "password": b"_"}
+        async with (
+            serving(security_plugin=plugin, passwords={"alice": "_"}) as server,
+            connected(server.endpoint, **login) as first,
+            connected(server.endpoint, **login) as second,
+        ):
+            server.register_rpc(lambda: LocalCapability(Recorder()), name="get")
+            held = await first.get()
+            if plugin == "plain":
+                assert await second.call(held.id, 1, 0, (5,), {}) == (5,)
+            else:
+                with pytest.raises(errors.RpcError, match="no such object"):
+                    await second.call(held.id, 1, 0, (5,), {})
+
+    run(main())
+
+
+def test_a_callback_goes_to_the_users_newest_connection_after_a_loss(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        login: dict[str, Any] = {"security_plugin": "plain", "user_id": b"alice", "password": b"_"}
+        async with serving(security_plugin="plain", passwords={"alice": "_"}) as server:
+            kept: list[Any] = []
+            server.register_rpc(kept.append, name="put")
+            server.register_rpc(lambda: "pong", name="ping")
+            target = Recorder()
+            async with connected(server.endpoint, **login) as client:
+                await client.put(LocalCapability(target))
+                (old,) = server.connections
+            while not old.lost:
+                await asyncio.sleep(0.001)
+            with pytest.raises(errors.Unavailable):
+                await kept[0].call(1, 0, (1,))
+            assert not kept[0].alive
+            async with connected(server.endpoint, **login) as client:
+                await client.ping()
+                assert kept[0].alive
+                with pytest.raises(errors.RpcError, match="no such object"):
+                    await kept[0].call(1, 0, (1,))
+
+    run(main())
+
+
+def test_a_forged_user_in_a_passed_object_is_refused(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with (
+            serving(security_plugin="trusted_peer") as server,
+            connected(server.endpoint, security_plugin="plain", user_id=b"alice", password=b"_") as alice,
+        ):
+            server.register_rpc(lambda value: "taken", name="take")
+            alice.user_id = b"bob"
+            with pytest.raises(errors.RpcError) as caught:
+                await alice.take(LocalCapability(Recorder()))
+            assert caught.value.code == "permission_denied"
+
+    run(main())
+
+
+def test_released_objects_leave_the_table_and_tell_the_target(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            target = Recorder()
+            server.register_rpc(lambda: LocalCapability(target), name="get")
+            first, second = await client.get(), await client.get()
+            assert first is second
+            (connection,) = server.connections
+            assert len(connection.exports) == 1
+            while not client.connections[0].extended:
+                await asyncio.sleep(0.001)
+            first.release()
+            await target.gone.wait()
+            assert len(connection.exports) == 0
+            with pytest.raises(errors.RpcError, match="no such object"):
+                await client.call(first.id, 1, 0, (), {})
+
+    run(main())
+
+
+def test_a_forgotten_reference_is_released_by_the_collector(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            target = Recorder()
+            server.register_rpc(lambda: LocalCapability(target), name="get")
+            held = await client.get()
+            while not client.connections[0].extended:
+                await asyncio.sleep(0.001)
+            del held
+            await target.gone.wait()
+
+    run(main())
+
+
+def test_objects_of_a_vanished_client_are_freed(serving: Any) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            target = Recorder()
+            server.register_rpc(lambda: LocalCapability(target), name="get")
+            client = Client(b"server")
+            client.connect(server.endpoint)
+            await client.start()
+            await client.get()
+            await client.stop()
+            await target.gone.wait()
+            assert server.connections == []
+
+    run(main())
+
+
+def test_own_objects_come_home_unwrapped(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            own = LocalCapability(Recorder())
+            server.register_rpc(lambda: own, name="get")
+            server.register_rpc(lambda value: value is own, name="is_own")
+            server.register_rpc(lambda value: value, name="echo")
+            assert await client.is_own(await client.get()) is True
+            mine = LocalCapability(Recorder())
+            assert await client.echo(mine) is mine
+
+    run(main())
+
+
+def test_three_parties_can_share_an_object(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as alice, connected(server.endpoint) as bob:
+            kept: list[Any] = []
+            server.register_rpc(kept.append, name="put")
+            server.register_rpc(lambda: kept[0], name="take")
+            target = Recorder(lambda number: number + 1000)
+            await alice.put(LocalCapability(target))
+            borrowed = await bob.take()
+            assert await borrowed.call(9, 2, (1,)) == 1001
+            assert target.calls == [(9, 2, (1,))]
+
+    run(main())
