@@ -24,7 +24,6 @@ demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--l
 	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
 
 test: $(STAMPS)/dev $(JS_STAMP) chromium ## run all tests, Python's and JavaScript's (ARGS="-k calls")
-	cd $(JS) && npm test --silent
 	$(PY) -m pytest $(ARGS)
 
 check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules

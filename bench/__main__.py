@@ -20,7 +20,7 @@ from bench.processes import Child
 from bench.table import Row, Sample, text
 from bench.ws_load import WsLoad
 
-ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = Path(__file__).resolve().with_name("calculator.capnp")
 WARM_UP_S = 0.3
 
 CONFIG = """\
@@ -71,13 +71,15 @@ def both_sides(client: Child, server: Child) -> Measure:
 
 
 class Bench:
-    def __init__(self, children: ExitStack, pairs: int, seconds: float) -> None:
+    def __init__(self, children: ExitStack, folder: Path, pairs: int, seconds: float) -> None:
         self._children = children
+        self._folder = folder
         self._pairs = pairs
         self._seconds = seconds
 
     def start(self, *arguments: str) -> Child:
-        child = Child(arguments)
+        # The gateway logs every request, as it does wherever it runs; that is a part of what a call costs.
+        child = Child(arguments, self._folder / f"{'-'.join(arguments[1:3])}.log")
         self._children.callback(child.stop)
         return child
 
@@ -91,10 +93,10 @@ class Bench:
             pairs.append((first, await ours(self._seconds, in_flight)))
         return Row(title, in_flight, pairs)
 
-    async def gateway(self, folder: Path) -> Iterable[Row]:
+    async def gateway(self) -> Iterable[Row]:
         service = self.start("-m", "bench.cara_calls", "server")
-        config = folder / "gateway.toml"
-        config.write_text(CONFIG.format(schema=ROOT / "schemas" / "calculator.capnp", endpoint=service.line()), "utf-8")
+        config = self._folder / "gateway.toml"
+        config.write_text(CONFIG.format(schema=SCHEMA, endpoint=service.line()), "utf-8")
         bare = self.start("-m", "bench.bare_tornado")
         ours = self.start("-m", "gateway", "serve", "--config", str(config))
         bare_port = int(bare.line())
@@ -125,10 +127,11 @@ class Bench:
 async def main() -> None:
     pairs = int(os.environ.get("BENCH_PAIRS", "7"))
     seconds = float(os.environ.get("BENCH_SECONDS", "1"))
-    with ExitStack() as children, tempfile.TemporaryDirectory() as folder:
-        rows = [*await Bench(children, pairs, seconds).gateway(Path(folder))]
-        children.pop_all().close()
-        rows += await Bench(children, pairs, seconds).cara()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
+        bench = Bench(children, Path(folder), pairs, seconds)
+        rows = [*await bench.gateway()]
+        children.pop_all().close()  # so that nothing of the first half runs beside the second
+        rows += await bench.cara()
     print(text(rows))
     print()
     print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds))

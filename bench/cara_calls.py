@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 import time
 from pathlib import Path
@@ -15,28 +14,22 @@ from pathlib import Path
 import cara_pseud
 from bench import orders
 
-calculator = cara_pseud.load(Path(__file__).parent.parent / "schemas" / "calculator.capnp")
+SCHEMA = Path(__file__).with_name("calculator.capnp")
+Calculator = cara_pseud.load(SCHEMA).Calculator
 
 
-def free_endpoint() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+class Adder:
+    def add(self, first: int, second: int) -> int:
+        return first + second
 
 
 async def serve() -> None:
-    endpoint = free_endpoint()
     server = cara_pseud.Server(b"server", security_plugin="noop_auth_backend")
-    server.bind(endpoint)
+    server.bind("tcp://127.0.0.1:*")
     cara_pseud.setup_server(server)
     await server.start()
-
-    @cara_pseud.register_interface(server)
-    class Calculator(calculator.Calculator):
-        def add(self, first: int, second: int) -> int:
-            return first + second
-
-    print(endpoint, flush=True)
+    cara_pseud.register_interface(server, Calculator, Adder())
+    print(server.endpoint, flush=True)
     await asyncio.Event().wait()
 
 
@@ -45,7 +38,7 @@ async def call(endpoint: str) -> None:
     client.connect(endpoint)
     cara_pseud.setup_client(client)
     await client.start()
-    remote = calculator.Calculator(client)
+    remote = Calculator(client)
 
     async def run(seconds: float, in_flight: int) -> int:
         until = time.perf_counter() + seconds

@@ -6,23 +6,30 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+LAST_WORDS: Final = 2000
+STOP_S: Final = 10
 
 
 class Child:
     """A process that prints one line when it is ready and, if it takes orders, answers each line with a line."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-            env=environment,
-        )
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        """Start `python ARGUMENTS…`; what it says on standard error goes to the file `log`."""
         self._name = " ".join(arguments)
+        self._log = log
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                bufsize=1,
+            )
 
     def line(self) -> str:
         """Return the child's next line.
@@ -33,7 +40,8 @@ class Child:
         assert self._process.stdout is not None
         text = self._process.stdout.readline()
         if not text:
-            raise RuntimeError(f"`python {self._name}` ended with status {self._process.wait()}")
+            said = self._log.read_text("utf-8", "replace")[-LAST_WORDS:]
+            raise RuntimeError(f"`python {self._name}` ended with status {self._process.wait()}\n{said}")
         return text.rstrip("\n")
 
     def order(self, **words: Any) -> Any:
@@ -54,7 +62,7 @@ class Child:
         assert self._process.stdin is not None
         self._process.terminate()
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

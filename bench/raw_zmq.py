@@ -44,7 +44,7 @@ class Router:
 
 
 async def serve() -> None:
-    socket = zmq.Context.instance().socket(zmq.ROUTER)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
     socket.identity = PEER
     socket.set(zmq.ROUTER_MANDATORY, 1)
     port = socket.bind_to_random_port("tcp://127.0.0.1")
@@ -64,7 +64,7 @@ class Caller:
     """The client: keeps `in_flight` calls going until the time is over."""
 
     def __init__(self, endpoint: str) -> None:
-        self._socket = zmq.Context.instance().socket(zmq.ROUTER)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.ROUTER)
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
         self._socket.connect(endpoint)
         self._router = Router(self._socket, self._answered)

@@ -1,12 +1,12 @@
-"""Values read from unset fields: they take their place in the struct at their first change, not before.
+"""Values read from unset fields: they take their place in the struct with their first change, not before.
 
 ``p.boss`` on a struct without a boss gives an empty struct that knows where it was read. Reading it changes nothing;
-``p.boss.name = "x"`` and ``p.addresses.append(…)`` put it into ``p`` first.
+``p.boss.name = "x"`` and ``p.addresses.append(…)`` put it into ``p``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Parent(Protocol):
@@ -24,8 +24,8 @@ class Attachable:
 
     _owner: tuple[Parent, int] | None = None
 
-    def _changing(self) -> None:
-        """Take the place in the struct this was read from, if any; called before every change."""
+    def _changed(self) -> None:
+        """Take the place in the struct this was read from, if any; called after every change."""
         owner = self._owner
         if owner is not None:
             self.__dict__["_owner"] = None
@@ -34,8 +34,3 @@ class Attachable:
 
     def _attach_to(self, parent: Parent, id: int) -> None:
         self.__dict__["_owner"] = (parent, id)
-
-
-def owned(value: Any) -> bool:
-    """Whether a struct or list would take a place in another struct at its next change."""
-    return value._owner is not None

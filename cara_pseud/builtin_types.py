@@ -1,4 +1,7 @@
-"""The builtin types as objects: `Int8` … `Text`, `AnyPointer`. They name types (``Box[Text]``, ``List(Int32)``) and check values."""
+"""The builtin types as objects: `Int8` … `Text`, `AnyPointer`.
+
+They name types (``Box[Text]``, ``List(Int32)``) and check values.
+"""
 
 from __future__ import annotations
 

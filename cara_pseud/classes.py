@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from types import MappingProxyType, ModuleType
@@ -28,7 +27,8 @@ from cara_pseud.schema.nodes import (
     StructNode,
     Type,
 )
-from cara_pseud.structs import Struct, make_struct_class
+from cara_pseud.struct_types import make_struct_class
+from cara_pseud.structs import Struct
 from cara_pseud.values import MISSING, Annotations, Stored, ValueType, conversion_of
 
 
@@ -37,24 +37,27 @@ class SchemaClasses:
 
     Attributes:
         schema: the schema.
-        fingerprint: tells the classes of one load from those of all others, also in other processes.
+        fingerprint: tells the classes of one load from those of all others in this process.
+        registered: the ids of the declarations that are annotated ``registerGlobally``.
     """
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self.fingerprint = uuid.uuid4().hex
+        self.fingerprint = builtins.id(self)
         self._made: dict[tuple[Any, ...], Any] = {}
+        self.registered = frozenset(
+            node.id
+            for node in schema.nodes.values()
+            if any(annotation.id == REGISTER_GLOBALLY for annotation in node.annotations)
+        )
         GlobalTypeRegistry.add_loaded(self)
-        for node in schema.nodes.values():
-            if any(annotation.id == REGISTER_GLOBALLY for annotation in node.annotations):
-                GlobalTypeRegistry.register(node.id, self.declared(node.id))
 
     def has(self, id: int) -> bool:
         """Whether the schema has a declaration of that id."""
         return id in self.schema.nodes
 
     def declared(self, id: int, bindings: Bindings = (), replacements: Replacements = ()) -> Any:
-        """The class of a struct, enum or interface, the value of a constant, the object that describes an annotation."""
+        """The class of a struct, enum or interface, a constant's value, an annotation's description."""
         declared = self.variant(id, bindings, ())
         return replace(declared, replacements) if replacements else declared
 

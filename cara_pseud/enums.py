@@ -21,7 +21,7 @@ class EnumType(enum.EnumMeta):
         type.__setattr__(cls, name, value)
 
     @property
-    def __annotations__(cls) -> dict[str, Any]:
+    def __annotations__(cls) -> dict[str, Any]:  # type: ignore[override]
         declaration = vars(cls).get("__declaration__")
         return declaration.annotations() if isinstance(declaration, Declaration) else {}
 
@@ -45,12 +45,13 @@ class Enum(enum.IntEnum, metaclass=EnumType):
 def make_enum_class(name: str, declaration: Declaration, module: str) -> EnumType:
     """The class of an enum.
 
-    Python reserves the member name ``mro``; such an enumerant becomes ``mro_`` and is found by its own name where values enter.
+    Python reserves the member name ``mro``; such an enumerant becomes ``mro_`` and has its own name where values enter.
     """
     node = declaration.node
     assert isinstance(node, EnumNode)
     names = ["mro_" if enumerant.name == "mro" else enumerant.name for enumerant in node.enumerants]
-    cls: Any = Enum(name, [(member, number) for number, member in enumerate(names)], module=module, qualname=name)  # type: ignore[call-overload]
+    make: Any = Enum
+    cls = make(name, [(member, number) for number, member in enumerate(names)], module=module, qualname=name)
     by_name = {enumerant.name: cls(enumerant.id) for enumerant in node.enumerants}
     for enumerant, member in by_name.items():
         if keyword.iskeyword(enumerant):

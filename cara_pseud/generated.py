@@ -1,4 +1,4 @@
-"""Functions generated per method: the nearly always right call in a few inlined tests, everything else by the signature.
+"""Functions generated per method: the usual call in a few inlined tests, everything else by the signature.
 
 A test that fails is no error: `Signature` converts then, or finds what is wrong and where.
 """

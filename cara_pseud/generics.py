@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from cara_pseud.errors import InvalidValue, WrongType
-from cara_pseud.schema.nodes import Annotation, EnumNode, Field, InterfaceNode, Kind, Method, Node, Schema, StructNode, Type
+from cara_pseud.schema.nodes import (
+    Annotation,
+    EnumNode,
+    Field,
+    InterfaceNode,
+    Kind,
+    Method,
+    Node,
+    Schema,
+    StructNode,
+    Type,
+)
 from cara_pseud.values import Annotations, Conversion, Stored, ValueType, conversion_of
 
 Bindings: TypeAlias = "tuple[tuple[int, tuple[ValueType, ...]], ...]"
@@ -162,7 +173,7 @@ class DeclaredType(type):
         return cls.__declaration__.classes.schema
 
     @property
-    def __annotations__(cls) -> dict[str, Any]:
+    def __annotations__(cls) -> dict[str, Any]:  # type: ignore[override]
         """The annotations applied to the declaration, values by name."""
         declaration = vars(cls).get("__declaration__")
         if isinstance(declaration, Declaration):
@@ -176,7 +187,7 @@ class DeclaredType(type):
         Args:
             pairs: ``[(old, new), …]``; ``new`` is another type, or a callable that takes the value of the old one.
         """
-        return replace(cls, tuple((old, new) for old, new in pairs))
+        return plain(replace(cls, tuple((old, new) for old, new in pairs if old is not new)))
 
 
 class ReplacedType:

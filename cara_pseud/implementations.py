@@ -1,7 +1,7 @@
 """Objects of ours that peers call: from a method's id or name to the handler, wire values to the handler and back.
 
-Handlers are plain functions, ``async def``, Tornado coroutines, or give a Future of asyncio, Tornado or concurrent.futures.
-What is answered at once is given at once; nothing is awaited and no task is made for it.
+Handlers are plain functions, ``async def``, Tornado coroutines, or give a Future of asyncio, Tornado or
+concurrent.futures. What is answered at once is given at once; nothing is awaited and no task is made for it.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Implementation:
         """Run a method on wire values; see `Target.invoke`.
 
         Raises:
-            RpcError: ``unimplemented`` if there is no such method, ``invalid_argument`` for a bad argument, ``internal``
-                for a result that is none of the declared ones; and what the handler raises.
+            RpcError: ``unimplemented`` if there is no such method, ``invalid_argument`` for a bad argument,
+                ``internal`` for a result that is none of the declared ones; and what the handler raises.
         """
         dispatch = self._bound.get((interface_id, method))
         if dispatch is None:
@@ -120,9 +120,9 @@ class Dispatcher:
         if not any(value is MISSING for value in values):
             return handler(*values)
         if isinstance(handler, _ByName):
-            missing = handler.without_default(values)
-            if missing:
-                self.signature.raise_missing(missing)
+            required = handler.without_default(values)
+            if required:
+                self.signature.raise_missing(required)
             return handler(*values)
         own = _parameters(handler)
         positional: list[Any] = []
@@ -181,8 +181,8 @@ class Dispatcher:
 def awaitable_of(result: Any, several: bool) -> Awaitable[Any] | None:
     """What to await for a handler's result, or None if it is the result itself.
 
-    A generator is a handler in Tornado's style without its decorator, unless the method has several results: then it yields
-    those, as with the original.
+    A generator is a handler in Tornado's style without its decorator, unless the method has several results: then it
+    yields those, as with the original.
     """
     if hasattr(type(result), "__await__"):
         return result  # type: ignore[no-any-return]

@@ -1,18 +1,28 @@
-"""Interface classes: ``Calculator(client)`` is a proxy, ``Calculator({…})`` wraps functions, ``class My(Calculator)`` implements it."""
+"""Interface classes.
+
+``Calculator(client)`` is a proxy, ``Calculator({…})`` wraps functions, ``class My(Calculator)`` implements it.
+"""
 
 from __future__ import annotations
 
-import keyword
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType, MethodType
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from types import MethodType
+from typing import Any, Final, cast
 
 from cara_pseud.any_pointer import Reference
 from cara_pseud.capabilities import Capability, LocalCapability, Peer
 from cara_pseud.errors import RegistrationError, UnknownMethod, WrongType
 from cara_pseud.generics import Declaration, DeclaredType
 from cara_pseud.implementations import Implementation
-from cara_pseud.methods import HandlerFunction, InterfaceMethod, LocalMethod, bound_to, unimplemented
+from cara_pseud.methods import (
+    HandlerFunction,
+    InterfaceMethod,
+    LocalMethod,
+    MethodTable,
+    bound_to,
+    python_name,
+    unimplemented,
+)
 from cara_pseud.proxies import ProxyMethod, Remote, make_proxy
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import InterfaceNode, Type
@@ -22,25 +32,12 @@ from cara_pseud.values import Conversion
 _PLAIN_TYPES: Final = (str, bytes, bytearray, int, float, complex, list, tuple, set, frozenset)
 
 
-class MethodTable:
-    """The methods of one or more interfaces: the visible ones by name, all by the declaring interface and id or name."""
-
-    def __init__(self, methods: Iterable[InterfaceMethod]) -> None:
-        visible: dict[str, InterfaceMethod] = {}
-        self.by_id: dict[tuple[int, int | str], InterfaceMethod] = {}
-        for method in methods:
-            # The nearest declaration comes first and hides those of superclasses.
-            visible.setdefault(method.name, method)
-            self.by_id.setdefault((method.interface_id, method.id), method)
-            self.by_id.setdefault((method.interface_id, method.name), method)
-        self.by_name: Mapping[str, InterfaceMethod] = MappingProxyType(visible)
-
-
 class InterfaceType(DeclaredType):
     """The metaclass of interface classes."""
 
-    __own_methods__: tuple[InterfaceMethod, ...]
-    __extends__: tuple[InterfaceType, ...]
+    # Not annotated: an annotation here would hide the `__annotations__` of the base.
+    __own_methods__ = cast("tuple[InterfaceMethod, ...]", ())
+    __extends__ = cast("tuple[InterfaceType, ...]", ())
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **arguments: Any
@@ -124,8 +121,8 @@ class InterfaceType(DeclaredType):
 class Interface(metaclass=InterfaceType):
     """The base of all interface classes.
 
-    Methods of the schema are attributes and items: ``iface.add``, ``iface["add"]``, ``iface[0]``, ``iface[(interface id,
-    0)]``. Everything of ours begins with two underscores.
+    Methods of the schema are attributes and items: ``iface.add``, ``iface["add"]``, ``iface[0]``,
+    ``iface[(interface id, 0)]``. Everything of ours begins with two underscores.
     """
 
     def __handler__(self, name: str) -> Callable[..., Any]:
@@ -178,13 +175,17 @@ class Interface(metaclass=InterfaceType):
 
 
 def make_interface_class(
-    name: str, extends: tuple[InterfaceType, ...], bases: tuple[InterfaceType, ...], declaration: Declaration, module: str
+    name: str,
+    extends: tuple[InterfaceType, ...],
+    bases: tuple[InterfaceType, ...],
+    declaration: Declaration,
+    module: str,
 ) -> InterfaceType:
     """The class of an interface.
 
     Args:
         extends: the superclasses that the schema names.
-        bases: the unbound class for a generic one's variants; ``(Interface,)`` if there is nothing else to be derived from.
+        bases: the unbound class for a generic one's variants, else ``(Interface,)``.
     """
     node = declaration.node
     assert isinstance(node, InterfaceNode)
@@ -205,7 +206,9 @@ def make_interface_class(
         namespace["__call__"] = _call_only_method
     parents = tuple(dict.fromkeys((*bases, *extends)))
     # A base that another one derives from already would be a conflict to Python.
-    needed = tuple(base for base in parents if not any(base is not other and issubclass(other, base) for other in parents))
+    needed = tuple(
+        base for base in parents if not any(base is not other and issubclass(other, base) for other in parents)
+    )
     return InterfaceType(name, needed, namespace)
 
 
@@ -228,11 +231,12 @@ def wrap(cls: InterfaceType, value: Any) -> Any:
             if not callable(function):
                 raise WrongType(f"{shown(function)} cannot be the method {key} of {name}")
     elif not any(hasattr(value, python_name(method)) for method in methods):
-        if callable(value) and len(methods) != 1:
+        if callable(value) and len(methods) > 1:
             raise WrongType(f"Interface {cls!r} has too many methods to be registered with only a function.")
         if methods and not callable(value):
             raise WrongType(f"{shown(value)} is no {name}; it has none of the methods {', '.join(methods)}")
-    wrapper: Any = object.__new__(cls)
+    # Not by calling the class: that is what brought us here.
+    wrapper: Any = object.__new__(cls)  # type: ignore[arg-type]
     wrapper.__wrapped__ = value
     return wrapper
 
@@ -241,8 +245,8 @@ def implement(value: Any, interface: InterfaceType | None = None) -> Implementat
     """What a peer needs to answer calls with an object.
 
     Args:
-        value: an instance of a subclass of an interface, or such a class, which is instantiated without arguments; with an
-            interface also any object, class, dict of functions, or a function if the interface has one method.
+        value: an instance of a subclass of an interface, or such a class, which is instantiated without arguments; with
+            an interface also any object, class, dict of functions, or a function if the interface has one method.
         interface: the interface class; may be left out where the value's class is derived from one.
 
     Raises:
@@ -253,10 +257,10 @@ def implement(value: Any, interface: InterfaceType | None = None) -> Implementat
             if callable(value) and not isinstance(value, type):
                 raise RegistrationError("Interface must be specified for registering a single function.")
             raise RegistrationError(f"No interface inferable from {value!r}")
-        if isinstance(value, InterfaceType) and "__declaration__" in vars(value):
-            raise RegistrationError(f"{value.__name__} is an interface; register a class that implements it")
     elif not isinstance(interface, InterfaceType):
         raise RegistrationError(f"{interface!r} is no interface class")
+    if isinstance(value, InterfaceType) and "__declaration__" in vars(value):
+        raise RegistrationError(f"{value.__name__} is an interface; register a class that implements it")
     instance = value() if isinstance(value, type) else value
     if interface is not None and not isinstance(instance, interface):
         try:
@@ -264,11 +268,6 @@ def implement(value: Any, interface: InterfaceType | None = None) -> Implementat
         except WrongType as error:
             raise RegistrationError(error.reason) from None
     return _implementation(instance)
-
-
-def python_name(name: str) -> str:
-    """How a method is called in a class body, where ``import`` must be ``import_``."""
-    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _conversion(cls: InterfaceType) -> Conversion:

@@ -149,7 +149,8 @@ class Layout:
         if self.union_ids:
             present = [self.by_id[id].name for id in target if id in self.union_ids]
             if len(present) > 1:
-                raise InvalidValue(f"{' and '.join(present)} are members of one union of {self.name}; only one can be set")
+                names = " and ".join(present)
+                raise InvalidValue(f"{names} are members of one union of {self.name}; only one can be set")
 
     def enter_one(self, field: StructField, value: Any) -> Stored:
         """Let one value enter; an error names the field."""

@@ -1,4 +1,4 @@
-"""List classes: ``List(Text)`` or ``List[Text]`` is a list whose elements are checked when they enter, whichever way they do."""
+"""List classes: ``List(Text)`` or ``List[Text]`` is a list whose elements are checked when they enter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from cara_pseud.errors import InvalidValue, NoMatch, UnknownField, WrongType
 from cara_pseud.generics import replace
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import Kind, Type
-from cara_pseud.structs import Struct, StructType, frozen, to_plain
+from cara_pseud.struct_types import StructType
+from cara_pseud.structs import Struct, frozen, to_plain
 from cara_pseud.values import Conversion, Stored, ValueType, conversion_of, enter_items
 
 _Self = TypeVar("_Self", bound="List")
@@ -40,7 +41,7 @@ class ListType(type):
 
     def ReplaceTypes(cls, pairs: Iterable[tuple[ValueType, Any]]) -> Any:
         """The list class with types replaced in its element type; itself where none occurs."""
-        return replace(cls, tuple((old, new) for old, new in pairs))
+        return replace(cls, tuple((old, new) for old, new in pairs if old is not new))
 
 
 class List(list[Any], Attachable, metaclass=ListType):
@@ -85,63 +86,64 @@ class List(list[Any], Attachable, metaclass=ListType):
     def append(self, item: Any, /) -> None:
         """Add one element at the end."""
         entered = _enter_one(type(self), item, len(self))
-        self._changing()
         super().append(entered)
+        self._changed()
 
     def insert(self, index: SupportsIndex, item: Any, /) -> None:
         """Add one element before an index."""
         entered = _enter_one(type(self), item, index)
-        self._changing()
         super().insert(index, entered)
+        self._changed()
 
     def extend(self, items: Iterable[Any], /) -> None:
         """Add elements at the end; none is added if one does not fit."""
         entered = _enter_all(type(self), items)
-        self._changing()
         super().extend(entered)
+        self._changed()
 
-    def __iadd__(self: _Self, items: Iterable[Any]) -> _Self:  # type: ignore[misc, override]
+    def __iadd__(self: _Self, items: Iterable[Any]) -> _Self:  # type: ignore[misc]
         self.extend(items)
         return self
 
     def __imul__(self: _Self, times: SupportsIndex) -> _Self:
-        self._changing()
         super().__imul__(times)
+        self._changed()
         return self
 
     def __setitem__(self, index: Any, item: Any) -> None:
         entered = _enter_all(type(self), item) if isinstance(index, slice) else _enter_one(type(self), item, index)
-        self._changing()
         super().__setitem__(index, entered)
+        self._changed()
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
-        self._changing()
         super().__delitem__(index)
+        self._changed()
 
     def pop(self, index: SupportsIndex = -1, /) -> Any:
         """Take an element out and give it."""
-        self._changing()
-        return super().pop(index)
+        item = super().pop(index)
+        self._changed()
+        return item
 
     def remove(self, item: Any, /) -> None:
         """Take the first equal element out."""
-        self._changing()
         super().remove(item)
+        self._changed()
 
     def clear(self) -> None:
         """Take all elements out."""
-        self._changing()
         super().clear()
+        self._changed()
 
     def reverse(self) -> None:
         """Reverse the order in place."""
-        self._changing()
         super().reverse()
+        self._changed()
 
     def sort(self, **arguments: Any) -> None:
         """Sort in place."""
-        self._changing()
         super().sort(**arguments)
+        self._changed()
 
     # Copies, comparison, other forms.
 
@@ -199,7 +201,8 @@ def list_class(element: ValueType) -> ListType:
     return known
 
 
-def _conversion(cls: ListType, element: Conversion) -> Conversion:
+def _conversion(list_class: ListType, element: Conversion) -> Conversion:
+    cls: Any = list_class
     enter_item = element.enter
     dump_item = element.dump
 
@@ -211,9 +214,9 @@ def _conversion(cls: ListType, element: Conversion) -> Conversion:
         return result
 
     def dump(value: Any) -> Any:
-        return [dump_item(item) for item in value]
+        return list(value) if dump_item is None else list(map(dump_item, value))
 
-    return Conversion(f"List({element.name})", enter, list if dump_item is None else dump, lambda: cls.__new__(cls), True)
+    return Conversion(f"List({element.name})", enter, dump, lambda: cls.__new__(cls), True)
 
 
 def _enter_all(cls: ListType, items: Any) -> list[Stored]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import keyword
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cara_pseud.errors import RpcError
@@ -100,6 +102,20 @@ class InterfaceMethod:
         return f"<method {self.signature().text}>"
 
 
+class MethodTable:
+    """The methods of one or more interfaces: visible ones by name, all by the declaring interface and id or name."""
+
+    def __init__(self, methods: Iterable[InterfaceMethod]) -> None:
+        visible: dict[str, InterfaceMethod] = {}
+        self.by_id: dict[tuple[int, int | str], InterfaceMethod] = {}
+        for method in methods:
+            # The nearest declaration comes first and hides those of superclasses.
+            visible.setdefault(method.name, method)
+            self.by_id.setdefault((method.interface_id, method.id), method)
+            self.by_id.setdefault((method.interface_id, method.name), method)
+        self.by_name: Mapping[str, InterfaceMethod] = MappingProxyType(visible)
+
+
 class LocalMethod:
     """A method of an object of ours, called in this process: arguments and results are checked as they are on the wire.
 
@@ -164,3 +180,8 @@ def unimplemented(interface: str, name: str) -> Callable[..., Any]:
         raise RpcError("unimplemented", f"{interface} does not implement {name}")
 
     return refuse
+
+
+def python_name(name: str) -> str:
+    """How a method is called in a class body, where ``import`` must be ``import_``."""
+    return f"{name}_" if keyword.iskeyword(name) else name

@@ -1,6 +1,6 @@
-"""Proxies: objects that live elsewhere, with the methods of an interface. Every call gives a Future, to be awaited or yielded.
+"""Proxies: objects that live elsewhere, with the methods of an interface. Calls give Futures, to be awaited or yielded.
 
-All names but the schema's begin with two underscores: a schema may have methods named ``stop``, ``release`` or ``timeout``.
+All names but the schema's begin with two underscores: a schema may have methods named ``stop`` or ``timeout``.
 """
 
 from __future__ import annotations
@@ -102,11 +102,13 @@ def with_options(
     Raises:
         TypeError: it is no proxy.
     """
-    given = {
+    given: dict[str, Any] = {
         "timeout": timeout, "request_id": request_id, "principal": principal,
         "traceparent": traceparent, "idempotency_key": idempotency_key,
     }
-    options = changed(_remote(proxy).__options__, **{name: value for name, value in given.items() if value is not MISSING})
+    options = changed(
+        _remote(proxy).__options__, **{name: value for name, value in given.items() if value is not MISSING}
+    )
     return make_proxy(type(proxy), proxy.__capability__, options)
 
 
@@ -123,8 +125,8 @@ def release(proxy: Any) -> None:
 def unwrap(proxy: Any) -> Any:
     """The object of ours that a proxy leads back to, as it was given out; None if it lives elsewhere.
 
-    An object that comes home is a proxy like all others, since whoever gets it cannot know and awaits its methods; but its
-    calls do not leave the process.
+    An object that comes home is a proxy like all others, since whoever gets it cannot know and awaits its methods; but
+    its calls do not leave the process.
     """
     capability = getattr(proxy, "__capability__", None)
     if isinstance(capability, LocalCapability) and isinstance(capability.target, Implementation):

@@ -1,7 +1,7 @@
-"""Where classes are found by id alone: `GlobalTypeRegistry`, and what pickles of declared types name.
+"""Where classes are found by id alone: `GlobalTypeRegistry`, and how pickles name declared types.
 
-Both are process-wide by their nature: who has an id, or a pickle, has no schema at hand to ask. Nothing is kept alive: when a
-schema's classes are gone, so are its entries.
+Both are process-wide by their nature: who has an id, or a pickle, has no schema at hand to ask. Nothing is kept alive:
+when a schema's classes are gone, so are its entries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cara_pseud.enums import EnumType
 from cara_pseud.generics import Bindings, Declaration, Replacements
 from cara_pseud.interfaces import InterfaceType
 from cara_pseud.lists import List, ListType, list_class
-from cara_pseud.structs import StructType
+from cara_pseud.struct_types import StructType
 from cara_pseud.values import ValueType
 
 REGISTER_GLOBALLY: Final = 0xEBD6C4912189BE2C
@@ -25,7 +25,8 @@ REGISTER_GLOBALLY: Final = 0xEBD6C4912189BE2C
 class LoadedClasses(Protocol):
     """The classes of a loaded schema."""
 
-    fingerprint: str
+    fingerprint: int
+    registered: frozenset[int]
 
     def declared(self, id: int, bindings: Bindings, replacements: Replacements) -> Any:
         """The class of a declaration."""
@@ -35,39 +36,40 @@ class LoadedClasses(Protocol):
 
 
 class TypeRegistry(Mapping[int, Any]):
-    """Classes by their declarations' 64-bit ids: those annotated ``registerGlobally``. Of equal ids the newest counts."""
+    """Classes by their declarations' 64-bit ids: those annotated ``registerGlobally``; of equal ids the newest one."""
 
     def __init__(self) -> None:
-        self._registered: WeakValueDictionary[int, Any] = WeakValueDictionary()
-        self._loaded: WeakValueDictionary[str, LoadedClasses] = WeakValueDictionary()
+        self._loaded: WeakValueDictionary[int, LoadedClasses] = WeakValueDictionary()
 
     def __getitem__(self, id: int) -> Any:
-        return self._registered[id]
+        for classes in self._newest_first():
+            if id in classes.registered:
+                return classes.declared(id, (), ())
+        raise KeyError(id)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(list(self._registered))
+        return iter({id for classes in self._newest_first() for id in classes.registered})
 
     def __len__(self) -> int:
-        return len(self._registered)
-
-    def register(self, id: int, cls: Any) -> None:
-        """Add a class."""
-        self._registered[id] = cls
+        return len(list(iter(self)))
 
     def add_loaded(self, classes: LoadedClasses) -> None:
-        """Make the classes of a schema known to unpickling."""
+        """Make the classes of a schema known."""
         self._loaded[classes.fingerprint] = classes
 
-    def find_loaded(self, fingerprint: str, id: int) -> LoadedClasses:
-        """The very classes that a pickle came from, else the newest ones that declare the id.
+    def _newest_first(self) -> list[LoadedClasses]:
+        return list(self._loaded.values())[::-1]
+
+    def find_loaded(self, fingerprint: int, id: int) -> LoadedClasses:
+        """The very classes that a pickle came from, else, as in another process, the newest ones that declare the id.
 
         Raises:
             LookupError: no loaded schema declares it.
         """
         exact = self._loaded.get(fingerprint)
-        if exact is not None:
+        if exact is not None and exact.has(id):
             return exact
-        for classes in reversed(list(self._loaded.values())):
+        for classes in self._newest_first():
             if classes.has(id):
                 return classes
         raise LookupError(f"the schema that declares {id:#x} is not loaded in this process")
@@ -85,11 +87,11 @@ def _reduce(cls: Any) -> Any:
         return cls.__qualname__
     if declaration.replacements:
         raise TypeError(f"{cls.__name__} was made by ReplaceTypes and cannot be pickled")
-    fingerprint: str = getattr(declaration.classes, "fingerprint")  # noqa: B009 (more than the protocol promises)
+    fingerprint: int = getattr(declaration.classes, "fingerprint")  # noqa: B009 (more than the protocol promises)
     return _restore, (fingerprint, declaration.node.id, declaration.bindings)
 
 
-def _restore(fingerprint: str, id: int, bindings: tuple[tuple[int, tuple[ValueType, ...]], ...]) -> Any:
+def _restore(fingerprint: int, id: int, bindings: tuple[tuple[int, tuple[ValueType, ...]], ...]) -> Any:
     return GlobalTypeRegistry.find_loaded(fingerprint, id).declared(id, bindings, ())
 
 

@@ -1,7 +1,7 @@
 """Checks of the builtin types: a Python value in, the value as it is stored and sent out. Knows no schema.
 
-Each check returns the value in its plain Python type or raises `InvalidValue`. ``test`` expressions are the part of a check
-that passes nearly always; generated code has them inline (see `Conversion.test`).
+Each check returns the value in its plain Python type or raises `InvalidValue`. ``test`` expressions are the part of a
+check that passes nearly always; generated code has them inline (see `Conversion.test`).
 """
 
 from __future__ import annotations

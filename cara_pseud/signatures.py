@@ -1,7 +1,7 @@
 """Method signatures: arguments and results between callers, wire and handlers. Sends nothing, calls nobody.
 
-Parameters are either a list of names, given by position or by name, or one struct, given as such or by keywords. Results are
-one struct, nothing, one bare value, or several by name.
+Parameters are either a list of names, given by position or by name, or one struct, given as such or by keywords.
+Results are one struct, nothing, one bare value, or several by name.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from cara_pseud.capabilities import NO_ARGUMENTS
 from cara_pseud.errors import ArgumentError, InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Bindings, Declaration, plain
 from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import BoundMethod, Field, InterfaceNode, Method, Type, describe_type
+from cara_pseud.schema.nodes import BoundMethod, Field, InterfaceNode, Kind, Method, Schema, Type, describe_type
 from cara_pseud.values import MISSING, Annotations, Conversion, Stored, ValueType, Wire, conversion_of
 
 
 class MethodResult(dict[str, Any]):
     """Several results, by name as items and as attributes; a missing one reads as its type's default."""
 
-    def __init__(self, values: Mapping[str, Any], method: str = "", absent: Mapping[str, Conversion] = NO_ARGUMENTS) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], method: str = "", absent: Mapping[str, Conversion] = NO_ARGUMENTS
+    ) -> None:
         super().__init__(values)
         self.__dict__["_method"] = method
         self.__dict__["_absent"] = absent
@@ -56,7 +58,9 @@ class Parameter:
         has_default: whether the schema gives an explicit default.
     """
 
-    __slots__ = ("_declaration", "_node", "conversion", "doc", "has_default", "name", "nullable", "type", "wire_default")
+    __slots__ = (
+        "_declaration", "_node", "conversion", "doc", "has_default", "name", "nullable", "type", "wire_default",
+    )
 
     def __init__(self, declaration: Declaration, field: Field, value_type: ValueType) -> None:
         self._declaration = declaration
@@ -217,10 +221,7 @@ class Signature:
     def raise_missing(self, names: Sequence[str]) -> NoReturn:
         """Raise the ArgumentError for missing arguments, in Python's words."""
         quoted = [f"'{name}'" for name in names]
-        if len(quoted) > 2:
-            listed = f"{', '.join(quoted[:-1])}, and {quoted[-1]}"
-        else:
-            listed = " and ".join(quoted)
+        listed = f"{', '.join(quoted[:-1])}, and {quoted[-1]}" if len(quoted) > 2 else " and ".join(quoted)
         plural = "" if len(quoted) == 1 else "s"
         raise self._error(f"{self.name}() missing {len(quoted)} required positional argument{plural}: {listed}")
 
@@ -292,7 +293,8 @@ class Signature:
             by_name = {result.name: result for result in self.results}
             unknown = [name for name in value if name not in by_name]
             if unknown:
-                raise UnknownField(f"{self.name} has no result {shown(unknown[0])}; its results are {', '.join(by_name)}")
+                listed = ", ".join(by_name)
+                raise UnknownField(f"{self.name} has no result {shown(unknown[0])}; its results are {listed}")
             return [(by_name[name], item) for name, item in value.items()]
         items = list(value) if isinstance(value, list | tuple | GeneratorType) else [value]
         if len(items) != len(self.results) or not isinstance(value, list | tuple | GeneratorType):
@@ -302,6 +304,13 @@ class Signature:
                 path="",
             )
         return zip(self.results, items, strict=True)
+
+
+def default_text(schema: Schema, field: Field) -> str:
+    """A parameter's default; structs and lists as they are on the wire."""
+    if field.type is not None and field.type.kind is Kind.ENUM:
+        return schema.enum(field.type.node_id).enumerants[int(field.default)].name
+    return json.dumps(field.default, ensure_ascii=False, default=repr)
 
 
 def signature_text(owner: Declaration, method: Method) -> str:
@@ -316,14 +325,11 @@ def signature_text(owner: Declaration, method: Method) -> str:
             assert field.type is not None
             text = f"{field.name} :{describe_type(schema, field.type)}"
             if field.has_explicit_default:
-                text += f" = {json.dumps(field.default, ensure_ascii=False, default=repr)}"
+                text += f" = {default_text(schema, field)}"
             listed.append(text)
         return f"({', '.join(listed)})"
 
     type_parameters = f"[{', '.join(method.type_parameters)}] " if method.type_parameters else ""
     params = members(method.params, method.params_inline)
-    if method.streaming:
-        results = "stream"
-    else:
-        results = members(method.results, method.results_inline)
+    results = "stream" if method.streaming else members(method.results, method.results_inline)
     return f"{method.name}{type_parameters or ('' if method.params_inline else ' ')}{params} -> {results}"

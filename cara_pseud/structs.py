@@ -1,26 +1,21 @@
 """Struct classes: dicts keyed by field id that take and give names, ids, keyword arguments and attributes.
 
-Only fields that are set are in the dict; the others read as their defaults. Reading, hashing and comparing change nothing.
+Only fields that are set are in the dict; the others read as their defaults. Reading and comparing change nothing.
 """
 
 from __future__ import annotations
 
 import copy
-import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from reprlib import recursive_repr
-from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from cara_pseud.attachment import Attachable
-from cara_pseud.errors import InvalidValue, UnknownField, WrongType
-from cara_pseud.generics import Declaration, DeclaredType
-from cara_pseud.layouts import Layout, StructField, pairs_of
-from cara_pseud.patterns import in_class_pattern
-from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import StructNode, Type
-from cara_pseud.values import MISSING, Conversion
+from cara_pseud.errors import InvalidValue, UnknownField
+from cara_pseud.layouts import StructField, pairs_of
+from cara_pseud.struct_types import StructType
+from cara_pseud.values import MISSING
 
 _Self = TypeVar("_Self", bound="Struct")
 _get: Final = dict.get
@@ -28,73 +23,12 @@ _store: Final = dict.__setitem__
 _remove: Final[Callable[..., Any]] = dict.pop
 
 
-class _LazyLayout:
-    """Compiles a class's layout at its first use: a struct may contain itself."""
-
-    def __get__(self, instance: object, owner: StructType) -> Layout:
-        # A user's subclass finds this in its base, whose layout it shares.
-        declared = next(base for base in owner.__mro__ if vars(base).get("_layout") is self)
-        assert isinstance(declared, StructType)
-        layout = Layout(declared.__name__, declared.__declaration__)
-        declared._layout = layout
-        return layout
-
-
-class _FieldAccess:
-    """``struct.name``; on the class it is the `StructField`, or a group's struct class."""
-
-    __slots__ = ("id", "name")
-
-    def __init__(self, id: int, name: str) -> None:
-        self.id = id
-        self.name = name
-
-    def __get__(self, instance: Struct | None, owner: StructType) -> Any:
-        if instance is None:
-            field = owner._layout.by_id[self.id]
-            return field.type if isinstance(field.type, StructType) and field.type.__is_group__ else field
-        value = _get(instance, self.id, MISSING)
-        if value is not MISSING:
-            return value
-        layout = owner._layout
-        field = layout.by_id[self.id]
-        if field.in_union and layout.active(instance) is not field and in_class_pattern(sys._getframe(1)):
-            raise UnknownField(f"{self.name} is not the active member of {layout.name}'s union")
-        return instance._absent(field)
-
-
-class StructType(DeclaredType):
-    """The metaclass of struct classes."""
-
-    _layout: Layout
-
-    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **arguments: Any) -> None:
-        super().__init__(name, bases, namespace)
-        if hasattr(cls, "__declaration__"):
-            cls.__conversion__ = _conversion(cls)
-
-    @property
-    def __fields__(cls) -> Mapping[str, StructField]:
-        """The fields by name, in the order of their ids."""
-        return MappingProxyType(cls._layout.by_name)
-
-    @property
-    def __struct_type__(cls) -> Type:
-        """The struct as a type of the schema."""
-        return cls.__declaration__.type
-
-    @property
-    def __is_group__(cls) -> bool:
-        node = cls.__declaration__.node
-        return isinstance(node, StructNode) and node.is_group
-
-
 class Struct(Attachable, dict[int, Any], metaclass=StructType):
     """The base of all struct classes.
 
-    ``s.name``, ``s["name"]``, ``s[0]``, ``s["0"]`` and ``s[b"name"]`` are one field. Where a field has the name of a dict
-    method, ``s.items`` is the method and ``s["items"]`` the field. Values are checked when they enter; None takes a
-    pointer field out.
+    ``s.name``, ``s["name"]``, ``s[0]``, ``s["0"]`` and ``s[b"name"]`` are one field. Where a field has the name of a
+    dict method, ``s.items`` is the method and ``s["items"]`` the field. Values are checked when they enter; None takes
+    a pointer field out.
     """
 
     def __init__(self, value: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None = None, /, **fields: Any) -> None:
@@ -140,6 +74,9 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name in type(self)._layout.by_name:
+            # Only a failed class pattern comes here; see `_FieldAccess`.
+            raise UnknownField(f"{name} is not the active member of this {type(self).__name__}'s union")
         if name in dict(type(self).__declaration__.node.nested):
             return getattr(type(self), name)
         return self[name]
@@ -180,12 +117,9 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def _assign(self, field: StructField, value: Any) -> None:
         layout = type(self)._layout
         if value is None and field.nullable:
-            self._changing()
             self._forget(field.id)
-            return
-        stored = layout.enter_one(field, value)
-        self._changing()
-        self._put(field, stored)
+        else:
+            self._put(field, layout.enter_one(field, value))
 
     def _put(self, field: StructField, stored: Any) -> None:
         children = self.__dict__.get("_children")
@@ -196,18 +130,21 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
                 if id != field.id:
                     self._forget(id)
         _store(self, field.id, stored)
+        self._changed()
 
     def _forget(self, id: int) -> Any:
         children = self.__dict__.get("_children")
         if children:
             children.pop(id, None)
-        return _remove(self, id, MISSING)
+        removed = _remove(self, id, MISSING)
+        if removed is not MISSING:
+            self._changed()
+        return removed
 
     def _adopt(self, id: int, child: Attachable) -> None:
         children = self.__dict__.get("_children")
         reference = children.get(id) if children else None
         if reference is not None and reference() is child:
-            self._changing()
             self._put(type(self)._layout.by_id[id], child)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -225,7 +162,6 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     def __delitem__(self, key: Any) -> None:
         field = type(self)._layout.find(key)
-        self._changing()
         if self._forget(field.id) is MISSING:
             raise UnknownField(f"{field.name} is not set in this {type(self)._layout.name}")
 
@@ -240,7 +176,6 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         layout = type(self)._layout
         given = pairs_of(value, layout.name)
         staged = layout.stage(given, fields)
-        self._changing()
         for key in (*given, *fields):
             id = layout.find(key).id
             if id in staged:
@@ -262,7 +197,6 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
             UnknownField: there is no such field, or it is not set and there is no default.
         """
         field = type(self)._layout.find(key)
-        self._changing()
         value = self._forget(field.id)
         if value is not MISSING:
             return value
@@ -272,14 +206,15 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     def popitem(self) -> tuple[int, Any]:
         """Take the field that was set last out and give its id and value."""
-        self._changing()
-        return dict.popitem(self)
+        item = dict.popitem(self)
+        self._changed()
+        return item
 
     def clear(self) -> None:
         """Take all fields out."""
-        self._changing()
         self.__dict__.pop("_children", None)
         dict.clear(self)
+        self._changed()
 
     # Copies, comparison, other forms.
 
@@ -298,17 +233,17 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
             _store(result, key, copy.deepcopy(value, memo))
         return result
 
-    def __or__(self: _Self, other: Any) -> _Self:
+    def __or__(self: _Self, other: Any) -> _Self:  # type: ignore[override]
         if not isinstance(other, Mapping):
             return NotImplemented
         result = self.copy()
         result.update(other)
         return result
 
-    def __ror__(self: _Self, other: Any) -> _Self:
+    def __ror__(self: _Self, other: Any) -> _Self:  # type: ignore[override]
         return type(self)(other) | self if isinstance(other, Mapping) else NotImplemented
 
-    def __ior__(self: _Self, other: Any) -> _Self:  # type: ignore[misc, override]
+    def __ior__(self: _Self, other: Any) -> _Self:  # type: ignore[override]
         self.update(other)
         return self
 
@@ -349,52 +284,6 @@ def which(struct: Struct) -> str:
     if member is None:
         raise TypeError(f"{layout.name} has no unnamed union")
     return member.name
-
-
-def make_struct_class(name: str, base: type[Struct], declaration: Declaration, module: str) -> StructType:
-    """The class of a struct, group or named union."""
-    node = declaration.node
-    assert isinstance(node, StructNode)
-    namespace: dict[str, Any] = {
-        "__declaration__": declaration,
-        "__doc__": node.doc or None,
-        "__match_args__": tuple(field.name for field in node.fields),
-        "__module__": module,
-        "__qualname__": name,
-        "_layout": _LazyLayout(),
-    }
-    for field in node.fields:
-        # A dict method keeps its name; `which` is ours and gives way.
-        if not hasattr(dict, field.name):
-            namespace[field.name] = _FieldAccess(field.id, field.name)
-    return StructType(name, (base,), namespace)
-
-
-def _conversion(cls: StructType) -> Conversion:
-    def enter(value: Any) -> Any:
-        if isinstance(value, cls):
-            # A value that waits for its place in another struct must not end up in two.
-            return value if value._owner is None else copy.deepcopy(value)
-        if not isinstance(value, Mapping):
-            raise WrongType(f"{shown(value)} is no {cls.__name__}")
-        if custom:
-            return cls(value)
-        result: Any = cls.__new__(cls)
-        layout = cls._layout
-        layout.fill(result, value)
-        if layout.union_ids:
-            layout.check_union(result)
-        return result
-
-    def dump(value: Any) -> Any:
-        return type(value)._layout.dump(value)
-
-    def absent() -> Any:
-        return cls({}) if custom else cls.__new__(cls)
-
-    # A user's subclass may do more at its making than fill in the fields.
-    custom = cls.__init__ is not Struct.__init__  # type: ignore[misc]
-    return Conversion(cls.__name__, enter, dump, absent, True)
 
 
 def to_plain(value: Any, with_field_names: bool) -> Any:

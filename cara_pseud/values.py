@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 from cara_pseud.errors import InvalidValue, UnknownField
-from cara_pseud.schema.nodes import Annotation, Kind, Type
+from cara_pseud.schema.nodes import Annotation
 
 Wire: TypeAlias = Any
 """A value as msgpack carries it; capabilities in it are `Capability` objects."""
@@ -53,11 +53,8 @@ class Conversion:
         return stored if self.dump is None else self.dump(stored)
 
 
-class Resolver(Protocol):
-    """Where a declared class learns what the types in its declaration are."""
-
-    def resolve(self, type: Type) -> ValueType:
-        """The type object of a type that stands in the declaration."""
+class AnnotationValues(Protocol):
+    """Where the values of annotations come from."""
 
     def value_of(self, annotation: Annotation) -> Stored:
         """The stored value of an annotation."""
@@ -73,11 +70,6 @@ def conversion_of(type: ValueType) -> Conversion:
     if isinstance(conversion, Conversion):
         return conversion
     raise TypeError(f"{type!r} is no Cap'n Proto type")
-
-
-def has_children(kind: Kind) -> bool:
-    """Whether values of this kind can be changed in place."""
-    return kind in (Kind.STRUCT, Kind.LIST)
 
 
 def enter_items(enter: Callable[[Any], Stored], items: Iterable[Any]) -> list[Stored]:
@@ -99,13 +91,14 @@ def enter_items(enter: Callable[[Any], Stored], items: Iterable[Any]) -> list[St
 
 
 class Annotations(dict[str, Any]):
-    """Applied annotations, values by name; an annotation's 64-bit id works as a key too. Void ones have the value None."""
+    """Applied annotations, values by name; an annotation's 64-bit id works as a key too. Void ones have the value None.
+    """
 
-    def __init__(self, applied: Iterable[Annotation], resolver: Resolver) -> None:
+    def __init__(self, applied: Iterable[Annotation], values: AnnotationValues) -> None:
         super().__init__()
         self._ids: dict[int, str] = {}
         for annotation in applied:
-            self[annotation.name] = resolver.value_of(annotation)
+            self[annotation.name] = values.value_of(annotation)
             self._ids[annotation.id] = annotation.name
 
     def __missing__(self, key: object) -> Any:

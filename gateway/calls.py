@@ -97,7 +97,8 @@ class Calls:
             )
             return target.invoke(method.bound, args, NO_ARGUMENTS, repeated, write)
 
-        return asyncio.ensure_future(_at_most_twice(future, again, method.service.upstream, timeout_s))
+        until = asyncio.get_running_loop().time() + timeout_s
+        return asyncio.ensure_future(_at_most_twice(future, again, method.service.upstream, until))
 
     def failure(self, error: BaseException, method: Method, request_id: str | None) -> GatewayError:
         """What the caller is told about the exception of a call; the log is told what the caller is not."""
@@ -123,11 +124,10 @@ class Calls:
 
 
 async def _at_most_twice(
-    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any]], upstream: Upstream, timeout_s: float
+    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any]], upstream: Upstream, until: float
 ) -> Any:
-    """Await a call of an idempotent method; if its connection is lost, repeat it once, within the same deadline."""
+    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + timeout_s
     try:
         return await first
     except OutcomeUnknown as lost:

@@ -1,4 +1,4 @@
-"""The command ``cara-gateway``: demo, serve, check, routes, call.
+"""The command ``cara-gateway``: demo, serve, check, routes, call, passwd.
 
 Exit codes: 0 done or stopped by a signal, 2 the configuration or the command line cannot be used, 1 everything else.
 stdout is for what was asked for; logs go to stderr.
@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 
 import click
 
+from cara_pseud.passwords import PasswordFileError, set_password
 from gateway import logs
 from gateway.app import Gateway, load_routes
 from gateway.config import ConfigError, GatewayConfig, load
@@ -150,6 +151,26 @@ class _Failed(Exception):
     """The gateway cannot run; the text says why."""
 
 
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("user")
+def passwd(file: Path, user: str) -> None:
+    """Set USER's password in FILE, for servers with passwords="FILE". Only a scrypt hash is kept.
+
+    Asks for the password twice; from a pipe it is the first line.
+    """
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("the password must not be empty")
+    try:
+        set_password(file, user, password)
+    except (OSError, PasswordFileError) as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _load(path: Path, flags: dict[str, str]) -> GatewayConfig:
     try:
         return load(path, os.environ, flags)
@@ -169,7 +190,8 @@ def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) 
     except ConfigError as error:
         _refuse(error)
     try:
-        asyncio.run(_until_signal(gateway, config, announce))
+        import uvloop
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_until_signal(gateway, config, announce))
     except _Failed as error:
         click.echo(f"cara-gateway: {error}", err=True)
         sys.exit(1)

@@ -1,6 +1,7 @@
 // @ts-check
 /** The page of the gateway: shows the services, calls their methods, keeps what they return. */
 import { connect } from './client/index.js';
+import { sampleParams } from './console/description.js';
 import { element } from './console/elements.js';
 import { methodPanel } from './console/methods.js';
 import { LiveObjects, valueNodes } from './console/objects.js';
@@ -23,7 +24,7 @@ const surroundings = {
   log: logCall,
   show: (value) => valueNodes(value, objects),
 };
-const objects = new LiveObjects(byId('objects'), byId('no-objects'), surroundings);
+const objects = new LiveObjects(byId('objects'), byId('no-objects'), byId('release-all'), surroundings);
 /** @type {Map<string, Description>} */
 const services = new Map();
 /** Forms that were made, so that what was typed is still there on the way back. @type {Map<string, HTMLElement>} */
@@ -115,7 +116,7 @@ function showServices() {
 function showPlace() {
   const place = decodeURIComponent(location.hash.slice(1));
   for (const link of byId('services').querySelectorAll('a')) {
-    link.toggleAttribute('aria-current', link.hash === location.hash);
+    link.setAttribute('aria-current', link.hash === location.hash ? 'page' : 'false');
   }
   let panel = panels.get(place);
   if (!panel) {
@@ -141,7 +142,28 @@ function makePanel(place) {
   };
   const panel = methodPanel(method, description, callee, surroundings, 'h2');
   panel.prepend(element('p', { class: 'eyebrow' }, service));
+  // Without a stream there is nobody whom a service could call back.
+  if (!method.params.some(({ shape }) => shape.kind === 'interface')) {
+    panel.querySelector('form')?.after(curlCommand(service, method, description));
+  }
   return panel;
+}
+
+/**
+ * The same call for a shell, with an example of the parameters.
+ * @param {string} service
+ * @param {import('./console/description.js').Method} method
+ * @param {Description} description
+ */
+function curlCommand(service, method, description) {
+  const params = sampleParams(method, description);
+  const words = [
+    `curl ${location.origin}/api/${service}/${method.name}`,
+    "-H 'Content-Type: application/json'",
+    `-d '${JSON.stringify(params).replaceAll("'", "'\\''")}'`,
+  ];
+  const command = element('pre', { tabindex: '0' }, words.join(' \\\n  '));
+  return element('details', { class: 'curl' }, element('summary', {}, 'The same with curl'), command);
 }
 
 function overview() {

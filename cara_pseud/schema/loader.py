@@ -53,9 +53,12 @@ def compile_schema(
     directories: list[str | Path | None] = [*_sequence(import_path)]
     directories += [os.path.dirname(name) or os.curdir for name in names]
     directories += [schema_tree(), pycapnp_tree()]
-    sources = Sources(search_path([directory for directory in directories if directory is not None]))
-    roots = [sources.add_root(name) for name in names]
-    sources.add_stream_file()
+    try:
+        sources = Sources(search_path([directory for directory in directories if directory is not None]))
+        roots = [sources.add_root(name) for name in names]
+        sources.add_stream_file()
+    except OSError as error:  # the current directory is gone, for example
+        raise SchemaError(f"cannot be read: {error}", names[0]) from None
     files = {
         source.copy_name: CompiledFile(source.display_name, source.shown_name, source.path, source.text)
         for source in sources
@@ -78,12 +81,13 @@ def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s
             request = {
                 "root": directory,
                 "files": [source.copy_name for source in sources if not source.embedded],
-                "sys_path": [os.path.abspath(path) for path in sys.path],
+                "sys_path": _module_path(),
             }
             child = subprocess.run(  # noqa: S603 - our own interpreter and script, and no shell
                 [sys.executable, "-I", str(_CHILD)],
                 input=json.dumps(request).encode(),
                 capture_output=True,
+                cwd=directory,  # ours may be gone, which the compiler does not bear
                 timeout=timeout_s,
                 check=False,
             )
@@ -99,6 +103,15 @@ def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s
         return answer.messages
     stderr = child.stderr.decode(errors="replace")
     raise diagnose(LastWords(stderr, answer.complaint, child.returncode, answer.compiling), files)
+
+
+def _module_path() -> list[str]:
+    """Where the child may find pycapnp, however it was installed."""
+    entries = [os.fsdecode(path) for path in sys.path]
+    try:
+        return [os.path.abspath(path) for path in entries]
+    except FileNotFoundError:  # the current directory is gone
+        return [path for path in entries if os.path.isabs(path)]
 
 
 @dataclass

@@ -55,7 +55,8 @@ class Sources:
 
     import_path: Sequence[tuple[str, str]]
     """Directories for imports that begin with a slash: (as shown, absolute)."""
-    _by_real_path: dict[str, Source] = field(default_factory=dict)
+    _known: dict[tuple[str, bool], Source] = field(default_factory=dict)
+    """By real path and whether it is embedded: a schema may be both, and is embedded as it is."""
     _ordered: list[Source] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Source]:
@@ -75,7 +76,7 @@ class Sources:
     def _add(self, shown_name: str, path: str, display_name: str) -> Source:
         """Read a file and what it imports, depth first, unless it is known already."""
         waiting: list[tuple[Source, Iterator[Import], list[tuple[Import, str]]]] = []
-        source = self._known(path)
+        source = self._known.get((os.path.realpath(path), False))
         if source is None:
             source = self._read(shown_name, path, display_name, embedded=False)
             waiting.append((source, imports(source.text), []))
@@ -89,26 +90,23 @@ class Sources:
                 waiting.pop()
                 continue
             shown_name, path, display_name = self._resolve(source, wanted)
-            imported = self._known(path)
+            embedded = wanted.keyword == "embed"
+            imported = self._known.get((os.path.realpath(path), embedded))
             if imported is None:
-                embedded = wanted.keyword == "embed"
                 imported = self._read(shown_name, path, display_name, embedded=embedded)
                 if not embedded:
                     waiting.append((imported, imports(imported.text), []))
             renamed.append((wanted, imported.copy_name))
         return first
 
-    def _known(self, path: str) -> Source | None:
-        return self._by_real_path.get(os.path.realpath(path))
-
     def _read(self, shown_name: str, path: str, display_name: str, *, embedded: bool) -> Source:
         content = _read_file(shown_name, path)
-        number = len(self._by_real_path)
+        number = len(self._known)
         copy_name = f"embedded{number}" if embedded else f"file{number}.capnp"
-        if display_name == STREAM_FILE and not self._has_stream_file():
+        if display_name == STREAM_FILE and not embedded and not self._has_stream_file():
             copy_name = STREAM_FILE
         source = Source(copy_name, shown_name, display_name.replace(":", "_"), path, content, embedded)
-        self._by_real_path[os.path.realpath(path)] = source
+        self._known[os.path.realpath(path), embedded] = source
         if embedded:
             source.copy = content
             self._ordered.append(source)
@@ -122,13 +120,13 @@ class Sources:
         if not target.strip("/") or "\0" in target:
             raise SchemaError(f"{target!r} is no name of a file", source.shown_name, line)
         if not target.startswith("/"):
-            path = os.path.join(os.path.dirname(source.path), target)
+            path = os.path.normpath(os.path.join(os.path.dirname(source.path), target))
             if os.path.isfile(path):
                 shown_name = os.path.normpath(os.path.join(os.path.dirname(source.shown_name), target))
                 display_name = os.path.normpath(os.path.join(os.path.dirname(source.display_name), target))
                 if display_name.startswith(os.pardir):
                     display_name = os.path.basename(path)
-                return shown_name, os.path.normpath(path), display_name
+                return shown_name, path, display_name
             raise SchemaError(f'{wanted.keyword} "{target}": there is no such file', source.shown_name, line)
         relative = os.path.normpath(target.lstrip("/"))
         if not relative.startswith(os.pardir):
@@ -153,7 +151,7 @@ class Sources:
                     return
 
     def _has_stream_file(self) -> bool:
-        return any(source.copy_name == STREAM_FILE for source in self._by_real_path.values())
+        return any(source.copy_name == STREAM_FILE for source in self._known.values())
 
     def write_copies(self, directory: str) -> None:
         """Write what the compiler gets into an empty directory."""

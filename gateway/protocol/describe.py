@@ -114,7 +114,8 @@ class _Tables:
         told: dict[str, JSON] = {
             "name": name,
             "doc": method.doc,
-            "signature": f"{name}{self._words(params, params_struct)} -> {self._words(results, results_struct)}",
+            "signature": f"{name}{self._words(params, params_struct, '({})')}"
+            f" -> {self._words(results, results_struct)}",
             "params": params,
             "params_struct": None if params_struct is None else self._shape(params_struct),
             "results": results,
@@ -131,10 +132,10 @@ class _Tables:
             told["http"] = {"verb": facts.http.verb, "path": facts.http.path, "body": facts.http.body}
         return told
 
-    def _words(self, members: list[dict[str, JSON]], struct: Type | None) -> str:
-        """A parameter or result list as it would be written."""
+    def _words(self, members: list[dict[str, JSON]], struct: Type | None, form: str = "{}") -> str:
+        """A parameter or result list as it would be written; ``form`` is for one that is a struct."""
         if struct is not None:
-            return describe_type(self._schema, struct)
+            return form.format(describe_type(self._schema, struct))
         words = [f"{member['name']} :{member['type']}" for member in members]
         return f"({', '.join(words)})"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError
 from gateway.protocol.json_text import JSON
@@ -53,8 +53,7 @@ class HandleTarget:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallRequested:
+class CallRequested(NamedTuple):  # as messages.Request: made once per call
     """Begin a call, before the next event: calls start in the order sent.
 
     ``call`` is the stream's own number for it; `Stream.answer` or `Stream.fail` ends it, harmlessly for a notification.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError, Status
 from gateway.protocol.json_text import JSON
@@ -41,8 +41,7 @@ class Meta:
 NO_META: Final = Meta()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):  # a tuple costs half as much to make as a frozen dataclass, once per call
     """A request, or with ``notification`` one that wants no answer (its ``id`` is None and means nothing)."""
 
     id: Id

@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.errors import GatewayError, Status
 from gateway.limits import Limits
@@ -57,8 +57,7 @@ class _Batch:
     waiting: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     id: Id
     notification: bool
     batch: _Batch | None

@@ -61,20 +61,21 @@ def http_params(match: HttpMatch, pairs: Iterable[tuple[str, str]], body: JSON, 
         if name in params:
             raise GatewayError.invalid("is given in the query and in the body", render((None, name)))
         params[name] = value
-    _merge(params, given, None)
-    return params
+    return _merged(params, given, None)
 
 
-def _merge(params: dict[str, JSON], more: Mapping[str, JSON], path: Path | None) -> None:
-    """Add what the path says; an object that is there already takes the members it does not have."""
+def _merged(params: Mapping[str, JSON], more: Mapping[str, JSON], path: Path | None) -> dict[str, JSON]:
+    """Both together; an object that is in both has the members of both."""
+    merged = dict(params)
     for name, value in more.items():
-        present = params.get(name)
-        if name not in params:
-            params[name] = value
+        present = merged.get(name)
+        if name not in merged:
+            merged[name] = value
         elif isinstance(present, dict) and isinstance(value, dict):
-            _merge(present, value, (path, name))
+            merged[name] = _merged(present, value, (path, name))
         else:
             raise GatewayError.invalid("is given by the path already", render((path, name)))
+    return merged
 
 
 class _Texts:
@@ -169,6 +170,8 @@ def _field_of(slot: Slot, name: str) -> FieldLayout | None:
 
 def _data(text: str, form: Form) -> str | None:
     """Base64url as the JSON text that the field's form wants; None if it is none."""
+    if "+" in text or "/" in text:  # of the other alphabet, which the decoder would take too
+        return None
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):

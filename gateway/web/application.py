@@ -6,6 +6,7 @@ are counted here, because Tornado's own limit answers with a bare 400.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -79,12 +80,12 @@ class GatewayApplication(tornado.web.Application):
             return delegate
         return _Measured(self, request, delegate, limit)
 
-    def refuse(
-        self, request: tornado.httputil.HTTPServerRequest, error: GatewayError
-    ) -> tornado.httputil.HTTPMessageDelegate:
-        """A delegate that answers with an error, whatever is asked."""
-        arguments = {"site": self._site, "error": error}
-        return self.get_handler_delegate(request, RefusingHandler, arguments)
+    def refuse(self, request: tornado.httputil.HTTPServerRequest, error: GatewayError) -> asyncio.Future[None]:
+        """Answer with an error, whatever is asked; resolves when that is written."""
+        done = asyncio.get_running_loop().create_future()
+        arguments = {"site": self._site, "error": error, "done": done}
+        self.get_handler_delegate(request, RefusingHandler, arguments).finish()
+        return done
 
     def _route(self, request: tornado.httputil.HTTPServerRequest) -> Route:
         path = request.path
@@ -95,10 +96,10 @@ class GatewayApplication(tornado.web.Application):
             match = self._http_routes.match(request.method or "", path)
         except GatewayError as error:
             if error.status is Status.METHOD_NOT_ALLOWED:
-                return HttpRuleHandler, {**plain, "match": None, "error": error}
+                return HttpRuleHandler, {**plain, "match": None, "allowed": (error.details or {}).get("allow", ())}
             return RefusingHandler, {**plain, "error": error}
         if match is not None:
-            return HttpRuleHandler, {**plain, "match": match, "error": None}
+            return HttpRuleHandler, {**plain, "match": match, "allowed": ()}
         return PageHandler, self._page
 
     def _api_route(self, path: str) -> Route:
@@ -153,8 +154,8 @@ class _Measured(tornado.httputil.HTTPMessageDelegate):
         if announced > self._limit and (
             announced > MAX_DRAINED_BYTES or headers.get("Expect", "").lower() == "100-continue"
         ):
-            self._refuse()
-            return None
+            # Awaited before Tornado says `100 Continue`.
+            return self._refuse()
         return self._inner.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -178,10 +179,10 @@ class _Measured(tornado.httputil.HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         self._inner.on_connection_close()
 
-    def _refuse(self) -> None:
+    def _refuse(self) -> asyncio.Future[None]:
         self._answered = True
-        detail = f"the body has more than {self._limit} bytes, which are permitted"
-        self._application.refuse(self._request, GatewayError(Status.TOO_LARGE, detail)).finish()
+        detail = f"the body is too large: at most {self._limit} bytes are permitted"
+        return self._application.refuse(self._request, GatewayError(Status.TOO_LARGE, detail))
 
 
 def default_routes(services: Iterable[ServiceRoutes]) -> Iterator[tuple[str, str, str]]:

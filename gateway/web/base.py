@@ -6,6 +6,7 @@ origins and authentication stand in one place, `prepare`.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -254,9 +255,16 @@ _DETAILS: Final = {
 class RefusingHandler(BaseHandler):
     """Answers every method with one error: nothing is at this path, or its body is too large."""
 
-    def initialize(self, site: Site, error: GatewayError) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, site: Site, error: GatewayError, done: asyncio.Future[None] | None = None
+    ) -> None:
         super().initialize(site)
         self._error = error
+        self._done = done
+
+    def on_finish(self) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
 
     def _refuse(self) -> None:
         raise self._error

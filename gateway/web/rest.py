@@ -204,19 +204,15 @@ def _params(handler: ApiHandler, method: Method) -> JSON:
 class HttpRuleHandler(CallingHandler):
     """A route of a schema's ``$http`` annotation."""
 
-    def initialize(self, site: Site, match: HttpMatch | None, error: GatewayError | None) -> None:  # type: ignore[override]
+    def initialize(self, site: Site, match: HttpMatch | None, allowed: Sequence[str]) -> None:  # type: ignore[override]
         self.site = site
+        self.allowed = tuple(allowed)
         self._match = match
-        self._error = error
-
-    def methods(self) -> tuple[str, ...]:
-        details = self._error.details if self._error is not None else None
-        return tuple((details or {}).get("allow", ()))
 
     async def _call(self) -> None:
         match = self._match
         if match is None:
-            raise self._error or self.method_not_allowed()
+            raise self.method_not_allowed()
         method = self.site.services[match.service.name].methods[match.name]
         try:
             body = self.body()

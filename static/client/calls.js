@@ -11,6 +11,9 @@ const UNSENT_TIMEOUT_MS = 30_000;
 // without either end knowing it.
 const SENT_TIMEOUT_MS = 330_000;
 
+// Platforms run a timer that is set for longer at once.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * @typedef {object} Prepared a call that is ready to travel
  * @property {string} method as on the wire: `calculator.add`, `@<token>.read`
@@ -127,7 +130,7 @@ export class Calls {
   #watchTime(call, timeout) {
     if (timeout !== undefined) {
       const late = () => this.#abandon(call, new GatewayError('deadline_exceeded', `no answer within ${timeout} ms`));
-      call.timer = this.#clock.setTimeout(late, timeout);
+      call.timer = this.#clock.setTimeout(late, Math.min(timeout, LONGEST_TIMER_MS));
       return;
     }
     call.timer = this.#clock.setTimeout(() => {

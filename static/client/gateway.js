@@ -34,7 +34,10 @@ export class Gateway {
   /** @type {Map<string, any>} */
   #services = new Map();
   /** @type {Map<string, Set<(...args: any[]) => void>>} */
-  #listeners = new Map();
+  #listeners = new Map([
+    ['state', new Set()],
+    ['released', new Set()],
+  ]);
   /** @type {State | 'connecting'} */
   #state = 'connecting';
   /** The safety net: gives back an object that nobody released and nobody can reach any more. */
@@ -111,8 +114,10 @@ export class Gateway {
    * @returns {() => void} removes the listener
    */
   on(event, listener) {
-    const listeners = this.#listeners.get(event) ?? new Set();
-    this.#listeners.set(event, listeners);
+    const listeners = this.#listeners.get(event);
+    if (!listeners) {
+      throw new TypeError(`there is no event ${event}; there are ${[...this.#listeners.keys()].join(' and ')}`);
+    }
     // Wrapped, so that a function that was added twice is heard twice and removed once at a time.
     const entry = (/** @type {any[]} */ ...args) => listener(...args);
     listeners.add(entry);
@@ -135,6 +140,7 @@ export class Gateway {
   #call(target, method, params, options) {
     const references = new References(this, this.#callbacks);
     try {
+      checkTimeout(options?.timeout);
       // Written now, before anything is waited for: what the caller changes afterwards must not be sent.
       const json = encodeParams(params, references);
       const call = { method, json, references, options };
@@ -284,6 +290,16 @@ export class Gateway {
 }
 if (Symbol.dispose) {
   Object.defineProperty(Gateway.prototype, Symbol.dispose, { value: Gateway.prototype.close });
+}
+
+/** @param {number} [timeout] */
+function checkTimeout(timeout) {
+  if (timeout !== undefined && !(timeout > 0 && timeout < Infinity)) {
+    throw new GatewayError(
+      'invalid_argument',
+      `the timeout is ${timeout}; it must be a number of milliseconds above 0`,
+    );
+  }
 }
 
 /**

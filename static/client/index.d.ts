@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 /** Types of the browser client. `gateway types` prints such types for the services themselves. */
 
 /** `code`: a status name such as `not_found`; programs decide by it. */

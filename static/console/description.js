@@ -106,6 +106,15 @@ function sampleStruct(struct, tables, depth) {
 }
 
 /**
+ * Parameters by name to begin with. Objects are left out.
+ * @param {Method} method
+ * @param {Tables} tables
+ */
+export function sampleParams({ params }, tables) {
+  return sampleStruct({ fields: params, union: [] }, tables, 0);
+}
+
+/**
  * What a callback answers if nobody chose: nothing, one value, or several by name.
  * @param {Method} method
  * @param {Tables} tables

@@ -49,7 +49,7 @@ export function inputFor(field, tables, surroundings) {
   /** @param {string} message */
   const complain = (message) => {
     complaint.textContent = message;
-    control.toggleAttribute('aria-invalid', message !== '');
+    control.setAttribute('aria-invalid', String(message !== ''));
   };
   return { node, complain, read: () => reading(read, complain) };
 }

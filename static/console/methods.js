@@ -82,7 +82,7 @@ function readAll(inputs) {
       wrong ??= input.node;
     }
   }
-  wrong?.querySelector('input, textarea')?.dispatchEvent(new Event('focus'));
+  /** @type {HTMLElement | null | undefined} */ (wrong?.querySelector('input, textarea'))?.focus();
   return wrong ? undefined : params;
 }
 

@@ -14,6 +14,7 @@ import { methodPanel } from './methods.js';
 export class LiveObjects {
   #list;
   #hint;
+  #releaseAll;
   #surroundings;
   /** @type {Map<any, LiveObject>} */
   #objects = new Map();
@@ -23,12 +24,15 @@ export class LiveObjects {
   /**
    * @param {HTMLElement} list
    * @param {HTMLElement} hint shown while there are none
+   * @param {HTMLElement} releaseAll the button
    * @param {import('./methods.js').Surroundings} surroundings
    */
-  constructor(list, hint, surroundings) {
+  constructor(list, hint, releaseAll, surroundings) {
     this.#list = list;
     this.#hint = hint;
+    this.#releaseAll = releaseAll;
     this.#surroundings = surroundings;
+    releaseAll.addEventListener('click', () => [...this.#objects.keys()].forEach((proxy) => this.#release(proxy)));
   }
 
   get all() {
@@ -61,8 +65,8 @@ export class LiveObjects {
     const node = element('li', { class: 'card', tabindex: '-1' }, details, release);
     const object = { proxy, interfaceName, label, node };
     this.#objects.set(proxy, object);
-    this.#list.append(node);
-    this.#hint.hidden = true;
+    this.#list.prepend(node);
+    this.#showCount();
     return object;
   }
 
@@ -70,7 +74,7 @@ export class LiveObjects {
   clear() {
     this.#objects.clear();
     this.#list.replaceChildren();
-    this.#hint.hidden = false;
+    this.#showCount();
   }
 
   /** @param {any} proxy */
@@ -78,7 +82,12 @@ export class LiveObjects {
     proxy.$release();
     this.#objects.get(proxy)?.node.remove();
     this.#objects.delete(proxy);
+    this.#showCount();
+  }
+
+  #showCount() {
     this.#hint.hidden = this.#objects.size > 0;
+    this.#releaseAll.hidden = this.#objects.size === 0;
   }
 
   /** @param {any} proxy @param {HTMLElement} place */

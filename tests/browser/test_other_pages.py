@@ -27,21 +27,20 @@ OPEN_SOCKET = """
 })
 """
 LOAD_IN_FRAME = """
-(url) => new Promise((resolve) => {
+(url) => {
   const frame = document.createElement('iframe');
-  frame.onload = () => resolve(frame.contentDocument === null ? 'closed' : 'readable');
   frame.src = url;
   document.body.append(frame);
-})
+}
 """
 
 
 @pytest.fixture(params=["another site", "another port of this machine"])
-def other_page(request: pytest.FixtureRequest, page: Page, other_port: int, foreign_host: str) -> Page:
+def other_page(request: pytest.FixtureRequest, window: Page, other_port: int, foreign_host: str) -> Page:
     """A page of another origin; the second is even "same-site" in a browser's eyes."""
     host = foreign_host if request.param == "another site" else "127.0.0.1"
-    page.goto(f"http://{host}:{other_port}/")
-    return page
+    window.goto(f"http://{host}:{other_port}/")
+    return window
 
 
 def fetch(page: Page, url: str, **options: Any) -> tuple[str, str, int]:
@@ -87,33 +86,31 @@ def test_answers_cannot_be_read(other_page: Page, gateway_url: str, path: str) -
 
 
 def test_no_socket_opens(other_page: Page, gateway_url: str) -> None:
-    told: list[str] = []
-    other_page.on("console", lambda message: told.append(message.text))
-    with other_page.expect_console_message(lambda message: "WebSocket" in message.text):
+    with other_page.expect_console_message(lambda message: "WebSocket" in message.text) as told:
         assert other_page.evaluate(OPEN_SOCKET, gateway_url.replace("http", "ws") + "/ws") == "refused"
-    assert any("403" in text for text in told), told
+    assert "403" in told.value.text
 
 
 def test_the_page_is_shown_in_no_frame(other_page: Page, gateway_url: str) -> None:
-    with other_page.expect_console_message(lambda message: "frame" in message.text):
-        assert other_page.evaluate(LOAD_IN_FRAME, f"{gateway_url}/") == "closed"
+    with other_page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+        other_page.evaluate(LOAD_IN_FRAME, f"{gateway_url}/")
 
 
-def test_a_name_of_somebody_else_leads_nowhere(page: Page, gateway_url: str, foreign_host: str) -> None:
+def test_a_name_of_somebody_else_leads_nowhere(window: Page, gateway_url: str, foreign_host: str) -> None:
     # With DNS rebinding such a page would be of one origin with the gateway, and could read everything.
     rebound = f"http://{foreign_host}:{urlsplit(gateway_url).port}"
     for path in ("/", "/api", "/client/index.js"):
-        response = page.goto(rebound + path)
+        response = window.goto(rebound + path)
         assert response is not None
         assert response.status == 421
         assert response.json()["code"] == "misdirected"
-    socket = page.evaluate(OPEN_SOCKET, rebound.replace("http", "ws") + "/ws")
+    socket = window.evaluate(OPEN_SOCKET, rebound.replace("http", "ws") + "/ws")
     assert socket == "refused"
 
 
-def test_the_gateway_s_own_page_can_do_all_of_it(page: Page, gateway_url: str) -> None:
-    page.goto(gateway_url)
+def test_the_gateway_s_own_page_can_do_all_of_it(window: Page, gateway_url: str) -> None:
+    window.goto(gateway_url)
     body = '{"first": 2, "second": 5}'
     options = {"method": "POST", "headers": {"Content-Type": "application/json"}, "body": body}
-    assert page.evaluate(FETCH, [f"{gateway_url}/api/calculator/add", options]) == ["basic", '{"result":7}']
-    assert page.evaluate(OPEN_SOCKET, gateway_url.replace("http", "ws") + "/ws") == "open"
+    assert window.evaluate(FETCH, [f"{gateway_url}/api/calculator/add", options]) == ["basic", '{"result":7}']
+    assert window.evaluate(OPEN_SOCKET, gateway_url.replace("http", "ws") + "/ws") == "open"

@@ -87,7 +87,7 @@ test('a returned object lives until it is released', async () => {
   assert.equal(accumulator.$interface, 'Calculator.Accumulator');
   assert.equal(Number(await accumulator.add(5)), 15);
   assert.equal(Number(await accumulator.value()), 15);
-  assert.equal(await accumulator.reset(), null);
+  assert.deepEqual(Object.keys(await accumulator.reset()), []);
   const token = accumulator.$handle;
   const holds = async () => JSON.stringify((await session()).handles).includes(token);
   assert.equal(await holds(), true);
@@ -147,11 +147,13 @@ test('a listener hears of every change, with live objects, until it is cancelled
 });
 
 test('the gateway says when a service lets go of a callback', async () => {
-  const released = new Promise((resolve) => gateway.on('released', resolve));
-  const subscription = await book.watch({ changed() {} });
+  const other = await connect(demo.url, { WebSocket });
+  const released = new Promise((resolve) => other.on('released', resolve));
+  const subscription = await other.service('addressbook').watch({ changed() {} });
   await subscription.cancel();
-  subscription.$release();
-  assert.equal(typeof (await released).callback, 'string');
+  const { callback, code } = await released;
+  assert.deepEqual([callback, code], ['c1', 'released']);
+  other.close();
 });
 
 test('calls go into results that have not come yet', async () => {
@@ -159,7 +161,7 @@ test('calls go into results that have not come yet', async () => {
   const updated = await book.add({ name }).updater.update({ phoneNumber: '5' });
   assert.equal(updated.phoneNumber, '5');
   assert.equal(await calculator.add(calculator.add(1, 2), 3), 6);
-  assert.equal(await book.find(name).updater.delete(), null);
+  assert.deepEqual(Object.keys(await book.find(name).updater.delete()), []);
 });
 
 test('a call ends at its timeout and at its abort', async () => {
@@ -177,6 +179,18 @@ test('a message over the limit is refused by the client and the connection lives
   const error = await failure(book.find('x'.repeat(gateway.limits.max_message_bytes)));
   assert.equal(error.code, 'too_large');
   assert.equal(await calculator.add(1, 1), 2);
+});
+
+test('a session that is ended elsewhere is followed by a new one', async () => {
+  const other = await connect(demo.url, { WebSocket });
+  const ended = other.session;
+  const reopened = new Promise((resolve) => other.on('state', (state) => state === 'open' && resolve()));
+  const response = await fetch(`${demo.url}/api/session`, { method: 'DELETE', headers: { 'Session-Id': ended } });
+  assert.equal(response.status, 204);
+  await reopened;
+  assert.notEqual(other.session, ended);
+  assert.equal(await other.service('calculator').add(1, 2), 3);
+  other.close();
 });
 
 test('a lost connection is replaced and the page is told what is gone', async () => {

@@ -26,6 +26,10 @@ Writer: TypeAlias = "Callable[..., JSON]"
 """``(wire, refs=None) -> JSON``"""
 
 
+_ENOUGH_TYPES = 50
+"""Brands may grow without end (``Tree(Box(T))`` within ``Tree(T)``), and to say yes for no reason costs little."""
+
+
 class Conversions:
     """The readers and writers of a schema's types."""
 
@@ -60,24 +64,20 @@ class Conversions:
         """A new careful walk through an input."""
         return Reading(self.layouts, self.options)
 
-    def careful_writing(self) -> Writing:
-        """A new careful walk through an output."""
-        return Writing(self.layouts, self.options)
-
     def holds_references(self, type: Type) -> bool:
         """Whether a value of that type can refer to a live object."""
         return self._holds_references(type, set())
 
-    def _holds_references(self, type: Type, seen: set[int]) -> bool:
+    def _holds_references(self, type: Type, seen: set[Type]) -> bool:
         if type.kind in (Kind.INTERFACE, Kind.ANY_POINTER):
             return True
         if type.kind is Kind.LIST and type.element is not None:
             return self._holds_references(type.element, seen)
-        if type.kind is not Kind.STRUCT or type.node_id == JSON_VALUE_ID or type.node_id in seen:
+        if type.kind is not Kind.STRUCT or type.node_id == JSON_VALUE_ID or type in seen:
             return False
-        if type.brand:
-            return True  # what the parameters are bound to is not worth a look: saying yes costs little
-        seen.add(type.node_id)
+        if len(seen) > _ENOUGH_TYPES:
+            return True
+        seen.add(type)
         layout = self.layouts.struct(type)
         return any(
             self._holds_references(field.group.type if field.group is not None else field.type or type, seen)
@@ -115,7 +115,7 @@ class Conversions:
                     if outgoing:
                         send_all(outgoing, refs)
                     return obj
-            writing = self.careful_writing()
+            writing = Writing(self.layouts, self.options)
             holder: list[JSON] = [None]
             writing.store(holder, 0, type, wire, None, 1)
             send_all(writing.outgoing, refs)

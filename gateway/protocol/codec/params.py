@@ -11,9 +11,9 @@ from cara_pseud.schema.nodes import BoundMethod, Field, Type, describe_type, sub
 from gateway.errors import GatewayError, Status
 from gateway.protocol.annotations import json_name
 from gateway.protocol.codec.conversions import Conversions
-from gateway.protocol.codec.layout import FieldLayout, Form, StructLayout, may_be_null
+from gateway.protocol.codec.layout import FieldLayout, StructLayout, may_be_null
 from gateway.protocol.codec.reading import Wire, empty
-from gateway.protocol.codec.references import References, send_all
+from gateway.protocol.codec.references import References
 from gateway.protocol.codec.scalars import show
 from gateway.protocol.codec.source import FAILURES
 from gateway.protocol.json_text import JSON
@@ -21,6 +21,9 @@ from gateway.protocol.json_text import JSON
 
 class Params:
     """The parameters of one method.
+
+    The annotations of json.capnp cannot be applied to a parameter, so an inline list is an object without flattened or
+    renamed members; the structs in it may have any.
 
     Attributes:
         has_references: whether a parameter can refer to a live object, so that reading one needs a door.
@@ -76,7 +79,7 @@ class Params:
         if len(params) > count or (not self._inline and not params):
             takes = f"{count} parameter{'' if count == 1 else 's'}"
             raise GatewayError.invalid(f"{self.signature} takes {takes}, got {len(params)}")
-        if self._inline and self._layout.is_plain:
+        if self._inline:
             try:
                 return self._positional(self._read_fast(dict(zip(self.names, params, strict=False))))
             except FAILURES:
@@ -85,11 +88,10 @@ class Params:
         args: list[Wire] = [default(member.field, member.type) for member in self._members] if self._inline else [None]
         for index, value in enumerate(params):
             member = self._members[index] if self._inline else None
-            type, form = (member.type, member.form) if member is not None else (self._type, Form.PLAIN)
+            type = self._type if member is None else member.type
             assert type is not None  # an inline parameter is no group
-            if value is None and member is not None and may_be_null(member):
-                continue
-            reading.store(args, index, reading.value(type, value, (None, index), 2, form))
+            if value is not None or member is None or not may_be_null(member):
+                reading.store(args, index, reading.value(type, value, (None, index), 2))
         reading.resolve(refs)
         return args
 
@@ -107,18 +109,8 @@ class Params:
             raise GatewayError(Status.INTERNAL, f"the service passed {len(args)} arguments to {self.signature}")
         wire: dict[int, Wire] = {member.id: value for member, value in zip(self._members, args, strict=False)}
         wire.update(_struct_of(self._members, kwargs))
-        if self._layout.is_plain:
-            obj = self._write(wire, refs)
-            return [obj.get(name) for name in self.names]
-        writing = self._conversions.careful_writing()
-        array: list[JSON] = [None] * len(self._members)
-        for index, member in enumerate(self._members):
-            assert member.type is not None  # an inline parameter is no group
-            value = wire.get(member.id, member.field.default)
-            if value is not None or not member.type.kind.is_pointer:
-                writing.store(array, index, member.type, value, (None, index), 2, member.form)
-        send_all(writing.outgoing, refs)
-        return array
+        obj = self._write(wire, refs)
+        return [obj.get(name) for name in self.names]
 
     def _positional(self, wire: Mapping[int, Wire]) -> list[Wire]:
         return [

@@ -8,7 +8,6 @@ from typing import Any
 from cara_pseud.schema.nodes import BoundMethod, Kind, substitute
 from gateway.errors import GatewayError
 from gateway.protocol.codec.conversions import Conversions
-from gateway.protocol.codec.layout import FieldLayout, Form
 from gateway.protocol.codec.params import default, in_written_order
 from gateway.protocol.codec.reading import Wire
 from gateway.protocol.codec.references import References
@@ -40,7 +39,6 @@ class Results:
         self._ids: dict[Any, int] = {member.field.name: member.id for member in self._members}
         self._ids |= {member.id: member.id for member in self._members}
         self.names = tuple(member.tag_value for member in self._members)
-        self._declared = tuple(member.name for member in self._members if member.name is not None)
         self._single = self._members[0] if len(self._members) == 1 else None
         self._read_single = None
         if self._single is not None and self._single.type is not None:
@@ -63,15 +61,15 @@ class Results:
                 too deeply, or what ``refs`` raises.
         """
         obj: dict[str, JSON] = self._write(self._by_id(wire), refs)
-        if len(obj) < len(self._declared):
-            for name in self._declared:
+        if len(obj) < len(self.names):
+            for name in self.names:
                 obj.setdefault(name, None)
         return obj
 
     def unboxed(self, wire: Wire, refs: References | None = None) -> JSON:
         """Write a single inline result as its bare value, anything else as `boxed`."""
         obj = self.boxed(wire, refs)
-        return obj[self._declared[0]] if self._single is not None and self._declared else obj
+        return obj[self.names[0]] if self._single is not None else obj
 
     def to_wire(self, obj: JSON, refs: References | None = None, unbox: bool = False) -> Wire:
         """Read a client's answer to a callback; a missing result takes its default.
@@ -81,8 +79,10 @@ class Results:
         """
         if self._inline and not self._members and (unbox or obj is None):
             return None  # what a function without declared results happens to return is nobody's concern
-        if unbox and self._single is not None and self._single.name is not None:
-            return self._bare_to_wire(self._single, obj, refs)
+        if unbox and self._single is not None:
+            if obj is None or self._read_single is None:
+                return default(self._single.field, self._single.type)
+            return self._read_single(obj, refs)
         if not isinstance(obj, dict | None):
             raise GatewayError.invalid(f"expected an object of results, got {show(obj)}")
         wire: Mapping[int, Wire] = self._read(obj or {}, refs)
@@ -95,13 +95,6 @@ class Results:
         return {
             member.field.name: wire.get(member.id, default(member.field, member.type)) for member in self._members
         }
-
-    def _bare_to_wire(self, single: FieldLayout, obj: JSON, refs: References | None) -> Wire:
-        if obj is None:
-            return default(single.field, single.type)
-        if single.form is not Form.PLAIN or self._read_single is None:
-            return self._read({single.name: obj}, refs)[single.id]  # the box holds the annotation
-        return self._read_single(obj, refs)
 
     def _by_id(self, wire: Wire) -> Wire:
         """The results as the struct of results, by field id."""

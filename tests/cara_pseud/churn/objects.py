@@ -1,4 +1,4 @@
-"""``python objects.py server ENDPOINT`` gives objects away; ``python objects.py client ENDPOINT COUNT`` uses them up."""
+"""``objects.py server ENDPOINT`` gives objects away, ``objects.py client ENDPOINT COUNT`` uses them up."""
 
 from __future__ import annotations
 

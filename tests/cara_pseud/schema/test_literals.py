@@ -41,7 +41,8 @@ struct Unset {
 struct Set {
   void @0 :Void = void; bool @1 :Bool = true; int8 @2 :Int8 = -128; int16 @3 :Int16 = -32768; int32 @4 :Int32 = -7;
   int64 @5 :Int64 = -9223372036854775808; uint8 @6 :UInt8 = 255; uint16 @7 :UInt16 = 65535;
-  uint32 @8 :UInt32 = 4294967295; uint64 @9 :UInt64 = 18446744073709551615; float32 @10 :Float32 = -0.5; float64 @11 :Float64 = 1e300;
+  uint32 @8 :UInt32 = 4294967295; uint64 @9 :UInt64 = 18446744073709551615;
+  float32 @10 :Float32 = -0.5; float64 @11 :Float64 = 1e300;
   text @12 :Text = "dflt"; data @13 :Data = 0x"00 ff"; list @14 :List(Int32) = [1, -2]; color @15 :Color = blue;
   point @16 :Point = (x = 3); emptyText @17 :Text = ""; emptyData @18 :Data = ""; emptyList @19 :List(Int8) = [];
   emptyPoint @20 :Point = (); infinite @21 :Float32 = inf; negative @22 :Float64 = -inf; notANumber @23 :Float64 = nan;

@@ -200,6 +200,19 @@ except SchemaError as error:
     assert (root / "result").read_text() == f"({0xD4C9B2A1F0E3D587},) 1"
 
 
+def test_a_current_directory_that_is_gone_matters_only_to_relative_paths(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write({"a.capnp": ID, "gone/x": ""})
+    monkeypatch.chdir(root / "gone")
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    (root / "gone" / "x").unlink()
+    (root / "gone").rmdir()
+    assert compile_schema([root / "a.capnp"]).roots == (0xD4C9B2A1F0E3D587,)
+    with pytest.raises(SchemaError, match=r"a\.capnp: cannot be read: "):
+        compile_schema(["a.capnp"])
+
+
 def test_pycapnp_stays_out_of_this_process_and_nothing_is_left_behind(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

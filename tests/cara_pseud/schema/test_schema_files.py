@@ -163,7 +163,8 @@ def test_the_address_book_has_its_fields_and_changes(shipped: Schema) -> None:
 
 
 def test_the_address_book_says_how_the_web_may_call_it(shipped: Schema) -> None:
-    assert web_annotations(shipped, "AddressBook", "find") == {"readOnly": None, "http": {0: "get", 1: "/people/{name}"}}
+    get_person = {0: "get", 1: "/people/{name}"}
+    assert web_annotations(shipped, "AddressBook", "find") == {"readOnly": None, "http": get_person}
     assert web_annotations(shipped, "AddressBook", "add") == {"http": {0: "post", 1: "/people", 2: "person"}}
     assert web_annotations(shipped, "AddressBook", "list") == {"readOnly": None, "http": {0: "get", 1: "/people"}}
     assert web_annotations(shipped, "Calculator", "add") == {}

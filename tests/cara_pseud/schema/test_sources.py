@@ -95,6 +95,15 @@ def test_embedded_files_are_copied_as_they_are(write: Write) -> None:
     assert found[1].copy.decode().count('embed "/embedded1"') == 2
 
 
+def test_a_schema_that_is_imported_and_embedded_is_embedded_unchanged(write: Write) -> None:
+    b = f'{ID}using A = import "a.capnp";'
+    root = write({"a.capnp": f'{ID}const t :Text = embed "b.capnp"; using B = import "b.capnp";', "b.capnp": b})
+    found = {source.copy_name: source.copy.decode() for source in collect(root / "a.capnp")}
+    assert found["embedded1"] == b
+    assert found["file2.capnp"] == b.replace("a.capnp", "/file0.capnp")
+    assert 'embed "/embedded1"; using B = import "/file2.capnp"' in found["file0.capnp"]
+
+
 def test_the_file_of_streaming_methods_keeps_its_name(write: Write) -> None:
     root = write({"a.capnp": f"{ID}interface A {{ a @0 () -> stream; }}", "capnp/stream.capnp": ID, "b.capnp": ID})
     assert [source.copy_name for source in collect(root / "a.capnp", import_path=[root])][1] == "capnp/stream.capnp"

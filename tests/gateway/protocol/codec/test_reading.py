@@ -24,7 +24,12 @@ struct Numbers {
 struct Shape { name @0 :Text; union { circle @1 :Float64; square @2 :Float64; none @3 :Void; label @4 :Text; } }
 struct Bytes { plain @0 :Data; b64 @1 :Data $Json.base64; hex @2 :Data $Json.hex; list @3 :List(Data); }
 struct Tagged $Json.discriminator(name = "kind") {
-  union { cat :group $Json.flatten() { lives @0 :Int32; } dog :group $Json.flatten() { good @1 :Bool; } rock @2 :Void; n @3 :Int8; }
+  union {
+    cat :group $Json.flatten() { lives @0 :Int32; }
+    dog :group $Json.flatten() { good @1 :Bool; }
+    rock @2 :Void;
+    n @3 :Int8;
+  }
 }
 struct Valued $Json.discriminator(name = "type", valueName = "value") { union { i @0 :Int32; s @1 :Text; } }
 struct Untold { union { a :group $Json.flatten() { x @0 :Int32; } b @1 :Text; } }
@@ -91,9 +96,11 @@ READ: list[tuple[str, str, Any]] = [
     ("Anything", '{"raw":null}', {1: {0: None}}),
     ("Anything", '{"raw":[true,1,{"a":null}]}', {1: {4: [{1: True}, {2: 1.0}, {5: [{0: "a", 1: {0: None}}]}]}}),
     ("Boxes", '{"open":{"item":[1,null,[2]]}}', {2: {0: [1, None, [2]]}}),
-    ("Boxes", '{"texts":{"item":"x","tag":"y"},"orders":{"item":{"qty":1}}}', {0: {0: "x", 1: "y"}, 1: {0: {0: 1}}}),
+    ("Boxes", '{"texts":{"item":"x","tag":"y"},"orders":{"item":{"qty":1}}}',
+     {0: {0: "x", 1: "y"}, 1: {0: {0: 1}}}),
     ("Boxes", '{"open":{"item":[1,"a"]},"nested":{"item":{"item":"x"}}}', ...),
-    ("Boxes", '{"open":{"item":[1,"a"]},"nested":{"item":{"item":{"qty":7}}}}', {2: {0: [1, "a"]}, 3: {0: {0: {0: 7}}}}),
+    ("Boxes", '{"open":{"item":[1,"a"]},"nested":{"item":{"item":{"qty":7}}}}',
+     {2: {0: [1, "a"]}, 3: {0: {0: {0: 7}}}}),
     ("Grown", '{"start":{"item":"a","next":{"item":{"item":"b"},"next":{"item":{"item":{"item":"c"}}}}}}',
      {0: {0: "a", 1: {0: {0: "b"}, 1: {0: {0: {0: "c"}}}}}}),
 ]
@@ -158,8 +165,10 @@ REFUSED: list[tuple[str, str, str]] = [
      "$.i64: 9007199254740993 is not exact as a JSON number; write it as a string"),
     ("Numbers", '{"u64":18446744073709551615}',
      "$.u64: 18446744073709551615 is not exact as a JSON number; write it as a string"),
-    ("Numbers", '{"i64":-9223372036854775809}', "$.i64: this number is not exact as a JSON number; write it as a string"),
-    ("Numbers", '{"i64":9007199254740993.0}', "$.i64: this number is not exact as a JSON number; write it as a string"),
+    ("Numbers", '{"i64":-9223372036854775809}',
+     "$.i64: this number is not exact as a JSON number; write it as a string"),
+    ("Numbers", '{"i64":9007199254740993.0}',
+     "$.i64: this number is not exact as a JSON number; write it as a string"),
     ("Numbers", '{"i64":"9223372036854775808"}',
      "$.i64: 9223372036854775808 is out of range for Int64 (-9223372036854775808 … 9223372036854775807)"),
     ("Numbers", '{"u64":"-1"}', "$.u64: -1 is out of range for UInt64 (0 … 18446744073709551615)"),

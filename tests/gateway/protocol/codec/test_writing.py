@@ -16,14 +16,20 @@ SCHEMA = """
 using Json = import "/capnp/compat/json.capnp";
 enum Color { red @0; green @1 $Json.name("GREEN"); }
 struct All {
-  v @0 :Void; b @1 :Bool = true; i @2 :Int16 = -7; big @3 :Int64; ubig @4 :UInt64 = 18446744073709551615; f @5 :Float32; d @6 :Float64 = inf;
-  t @7 :Text; bytes @8 :Data; c @9 :Color = green; l @10 :List(Int64); s @11 :All; g :group { x @12 :Int8; y @13 :Text; }
+  v @0 :Void; b @1 :Bool = true; i @2 :Int16 = -7; big @3 :Int64; ubig @4 :UInt64 = 18446744073709551615;
+  f @5 :Float32; d @6 :Float64 = inf; t @7 :Text; bytes @8 :Data; c @9 :Color = green; l @10 :List(Int64); s @11 :All;
+  g :group { x @12 :Int8; y @13 :Text; }
 }
 struct Shape { name @0 :Text; union { circle @1 :Float64; label @2 :Text; none @3 :Void; pt @4 :Point; } }
 struct Point { x @0 :Int32; y @1 :Int32; }
-struct Pointers { any @0 :AnyPointer; raw @1 :Json.Value; texts @2 :List(Text); bools @3 :List(Bool); fs @4 :List(Float64);
-  shapes @5 :List(Shape); blobs @6 :List(Data); hex @7 :Data $Json.hex; b64 @8 :Data $Json.base64; colors @9 :List(Color); voids @10 :List(Void); }
-struct Tagged $Json.discriminator(name = "kind") { union { cat :group $Json.flatten(prefix = "c_") { lives @0 :Int32; } n @1 :Int8; } }
+struct Pointers {
+  any @0 :AnyPointer; raw @1 :Json.Value; texts @2 :List(Text); bools @3 :List(Bool); fs @4 :List(Float64);
+  shapes @5 :List(Shape); blobs @6 :List(Data); hex @7 :Data $Json.hex; b64 @8 :Data $Json.base64;
+  colors @9 :List(Color); voids @10 :List(Void);
+}
+struct Tagged $Json.discriminator(name = "kind") {
+  union { cat :group $Json.flatten(prefix = "c_") { lives @0 :Int32; } n @1 :Int8; }
+}
 """
 
 DEFAULTS = {
@@ -64,8 +70,8 @@ WRITTEN: list[tuple[str, Any, Any]] = [
     ("Shape", {4: {0: 1}}, {"pt": {"x": 1, "y": 0}}),
     ("Shape", {4: None}, {"pt": {"x": 0, "y": 0}}),
     ("Pointers", {}, {}),
-    ("Pointers", {0: {1: b"\x01", "a": (1, None, 2.5), b"k": float("inf"), True: 2**63}},
-     {"any": {"true": 2**63, "a": [1, None, 2.5], "k": "Infinity"}}),
+    ("Pointers", {0: {7: b"\x01", "a": (1, None, 2.5), b"k": float("inf"), True: 2**63, None: 1, 2.5: 2}},
+     {"any": {"7": [1], "a": [1, None, 2.5], "k": "Infinity", "true": 2**63, "null": 1, "2.5": 2}}),
     ("Pointers", {0: 5}, {"any": 5}),
     ("Pointers", {1: {5: ({0: "a", 1: {4: ({2: 1.0}, {2: 0.5}, {1: True}, {0: None}, {3: "s"}, {})}},)}},
      {"raw": {"a": [1, 0.5, True, None, "s", None]}}),

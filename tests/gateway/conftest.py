@@ -1,0 +1,159 @@
+"""A service without a network: its schema is real, what it answers is said by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cara_pseud.capabilities import CallOptions, Capability
+from cara_pseud.schema.loader import compile_schema
+from cara_pseud.schema.nodes import Kind, Schema, Type
+from gateway.protocol.codec import Codec
+from gateway.protocol.routes import ServiceRoutes
+from gateway.services import Service
+
+SCHEMAS = Path(__file__).resolve().parent.parent.parent / "schemas"
+
+
+class FakeCall(asyncio.Future[Any]):
+    """A call under way. ``reply`` resolves it as a peer does: the wire value is converted on arrival."""
+
+    method: str
+    args: Sequence[Any]
+    options: CallOptions
+    convert: Callable[[Any], Any]
+
+    def reply(self, wire: Any) -> None:
+        try:
+            self.set_result(self.convert(wire))
+        except Exception as error:
+            self.set_exception(error)
+
+
+class FakeObject(Capability):
+    """An object of a service that answers when the test says so."""
+
+    __slots__ = ("calls", "error", "released")
+
+    def __init__(self, key: object = "object") -> None:
+        self.key = key
+        self.calls: list[FakeCall] = []
+        self.released = 0
+        self.error: Exception | None = None
+
+    def invoke(
+        self,
+        bound: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        options: CallOptions | None = None,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> FakeCall:
+        assert options is not None
+        assert convert is not None
+        call = FakeCall()
+        call.method, call.args, call.options, call.convert = bound.method.name, args, options, convert
+        self.calls.append(call)
+        if self.error is not None:
+            call.set_exception(self.error)
+        return call
+
+    def release(self) -> None:
+        self.released += 1
+
+
+class FakeUpstream:
+    """A connection whose state the test sets."""
+
+    def __init__(self) -> None:
+        self.root = FakeObject("root")
+        self.state = "up"
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def become(self, state: str) -> None:
+        self.state = state
+        for listener in list(self._listeners):
+            listener(state)
+
+    async def start(self) -> None:
+        """Nothing to connect."""
+
+    async def stop(self) -> None:
+        """Nothing to close."""
+
+
+class FakeTimeLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock the test moves."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+async def pass_time(seconds: float) -> None:
+    """Move the clock and let everything run that is due."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, FakeTimeLoop)
+    loop.ahead += seconds
+    await settle()
+
+
+async def settle() -> None:
+    """Let everything run that can run now."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test's coroutine in a loop with a clock that can be moved."""
+    with asyncio.Runner(loop_factory=FakeTimeLoop) as runner:
+        runner.run(main)
+
+
+@pytest.fixture(scope="session")
+def schemas() -> Mapping[str, Schema]:
+    return {name: compile_schema([SCHEMAS / f"{name}.capnp"]) for name in ("calculator", "addressbook")}
+
+
+@pytest.fixture
+def make_service(schemas: Mapping[str, Schema]) -> Callable[[str, str], Service]:
+    def make(name: str, interface: str) -> Service:
+        schema = schemas[name]
+        node = schema.find(interface)
+        assert node is not None
+        routes = ServiceRoutes(name, schema, Type(Kind.INTERFACE, node.id))
+        return Service(routes, Codec(schema), FakeUpstream(), 30.0)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def calculator(make_service: Callable[[str, str], Service]) -> Service:
+    return make_service("calculator", "Calculator")
+
+
+@pytest.fixture
+def addressbook(make_service: Callable[[str, str], Service]) -> Service:
+    return make_service("addressbook", "AddressBook")
+
+
+@pytest.fixture
+def fakes() -> Any:
+    """The names of this module, for tests that make objects or move the clock themselves."""
+
+    class Fakes:
+        Object = FakeObject
+        pass_time = staticmethod(pass_time)
+        settle = staticmethod(settle)
+        run = staticmethod(run)
+
+    return Fakes

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.protocol.counting import ACK_BYTES, ACK_MESSAGES, Counting
+
+
+@pytest.mark.parametrize(("messages", "size", "due"), [
+    (0, 0, False), (1, 0, False), (ACK_MESSAGES - 1, ACK_BYTES - 1, False), (ACK_MESSAGES, 0, True),
+    (1, ACK_BYTES, True), (0, ACK_BYTES, False),
+])  # fmt: skip
+def test_an_acknowledgement_is_due_by_messages_or_bytes(messages: int, size: int, due: bool) -> None:
+    counting = Counting()
+    counting.take(messages, size)
+    assert counting.is_due is due
+
+
+def test_what_was_taken_is_confirmed_once() -> None:
+    counting = Counting()
+    assert counting.confirm() is None
+    counting.take(3, 10)
+    assert counting.confirm() == 3
+    assert counting.confirm() is None
+    counting.take(1, ACK_BYTES)
+    assert counting.confirm() == 4
+    assert not counting.is_due
+
+
+def test_the_other_side_confirms_no_more_than_was_sent_and_never_goes_back() -> None:
+    counting = Counting()
+    counting.sent = 5
+    assert counting.acknowledge(5)
+    assert counting.acknowledge(2)
+    assert counting.acknowledged == 5
+    assert not counting.acknowledge(6)

@@ -1,0 +1,209 @@
+"""Calls: what reaches a service, what comes back, and what is told when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from cara_pseud.errors import (
+    DeadlineExceeded,
+    OutcomeUnknown,
+    RemoteError,
+    RpcError,
+    Unauthenticated,
+    Unavailable,
+)
+from gateway.calls import Calls, Wishes
+from gateway.errors import GatewayError, Status
+from gateway.limits import Limits
+from gateway.services import Method, Service
+
+LIMITS = Limits(default_call_timeout_s=30, max_call_timeout_s=100)
+
+
+def test_a_call_goes_out_by_position_and_its_result_comes_back_by_name(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        future = Calls(LIMITS).begin(calculator.method("add"), root, {"second": 5, "first": 2})
+        (call,) = root.calls
+        assert (call.method, call.args) == ("add", [2, 5])
+        call.reply(7)
+        assert await future == {"result": 7}
+
+    fakes.run(main())
+
+
+def test_a_single_result_can_stand_for_itself(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        future = Calls(LIMITS).begin(calculator.method("add"), root, [2, 5], unbox=True)
+        root.calls[0].reply(7)
+        assert await future == 7
+
+    fakes.run(main())
+
+
+def test_bad_parameters_are_refused_before_anything_is_sent(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        with pytest.raises(GatewayError) as raised:
+            Calls(LIMITS).begin(calculator.method("add"), root, {"first": "x"})
+        assert raised.value.status is Status.INVALID_ARGUMENT
+        assert root.calls == []
+
+    fakes.run(main())
+
+
+def test_what_a_caller_says_about_a_call_goes_along(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        wishes = Wishes(5.0, "request-1", "ann", "00-trace", "key")
+        Calls(LIMITS).begin(calculator.method("add"), root, [], None, wishes)
+        options = root.calls[0].options
+        assert (options.timeout, options.request_id, options.principal) == (5.0, "request-1", "ann")
+        assert (options.traceparent, options.idempotency_key) == ("00-trace", "key")
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize(("wished", "expected"), [(None, 30.0), (0.5, 0.5), (100.0, 100.0), (1e9, 100.0)])
+def test_every_call_has_a_deadline(calculator: Service, fakes: Any, wished: float | None, expected: float) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        Calls(LIMITS).begin(calculator.method("add"), root, [], None, Wishes(wished))
+        assert root.calls[0].options.timeout == expected
+
+    fakes.run(main())
+
+
+def test_who_may_not_call_is_refused_first(calculator: Service, fakes: Any) -> None:
+    def refuse(principal: str | None, method: Method) -> None:
+        raise GatewayError(Status.PERMISSION_DENIED, f"{principal} may not call {method.name}")
+
+    async def main() -> None:
+        with pytest.raises(GatewayError, match="ann may not call add"):
+            Calls(LIMITS, authorise=refuse).begin(
+                calculator.method("add"), calculator.upstream.root, "nonsense", None, Wishes(principal="ann")
+            )
+        assert calculator.upstream.root.calls == []
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (Unavailable(), Status.UNAVAILABLE, "the service cannot be reached"),
+        (OutcomeUnknown(), Status.OUTCOME_UNKNOWN, "the connection was lost before the answer came"),
+        (DeadlineExceeded(), Status.DEADLINE_EXCEEDED, "no answer within the deadline"),
+        (RpcError("not_found", "no such person"), Status.NOT_FOUND, "no such person"),
+        (RemoteError("ValueError", "secret"), Status.UNKNOWN, "the service raised ValueError"),
+        (Unauthenticated(), Status.UNAVAILABLE, "the service does not let the gateway in"),
+        (ZeroDivisionError("secret"), Status.INTERNAL, "the gateway failed to make this call"),
+        (asyncio.CancelledError(), Status.CANCELLED, "the call was cancelled"),
+        (GatewayError(Status.INTERNAL, "the answer does not fit"), Status.INTERNAL, "the answer does not fit"),
+    ],
+)
+def test_a_failure_is_told_with_its_place(
+    calculator: Service, error: BaseException, status: Status, detail: str
+) -> None:
+    told = Calls(LIMITS).failure(error, calculator.method("add"), "request-1")
+    assert (told.status, told.detail) == (status, detail)
+    assert (told.service, told.method, told.request_id) == ("calculator", "add", "request-1")
+
+
+def test_details_of_a_service_are_passed_on(calculator: Service) -> None:
+    error = RpcError("aborted", "again", {"after_s": 1})
+    assert Calls(LIMITS).failure(error, calculator.method("add"), None).details == {"after_s": 1}
+
+
+def test_the_text_of_an_exception_is_shown_only_where_the_operator_says_so(
+    calculator: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    error, method = RemoteError("ValueError", "secret"), calculator.method("add")
+    with caplog.at_level(logging.WARNING):
+        assert "secret" not in Calls(LIMITS).failure(error, method, "request-1").detail
+    assert "secret" in caplog.text
+    assert "request-1" in caplog.text
+    assert "secret" in Calls(LIMITS, expose_errors=True).failure(error, method, None).detail
+
+
+def begin_idempotent(service: Service) -> asyncio.Future[Any]:
+    return Calls(LIMITS).begin(service.method("divide"), service.upstream.root, [7, 2])
+
+
+def test_an_idempotent_call_is_repeated_once_when_the_connection_is_back(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        future = begin_idempotent(calculator)
+        await fakes.pass_time(10)
+        upstream.become("connecting")
+        upstream.root.calls[0].set_exception(OutcomeUnknown())
+        await fakes.settle()
+        assert len(upstream.root.calls) == 1
+        await fakes.pass_time(5)
+        upstream.become("up")
+        await fakes.settle()
+        again = upstream.root.calls[1]
+        assert again.options.timeout == pytest.approx(15, abs=1)
+        again.reply({"quotient": 3, "remainder": 1})
+        assert await future == {"quotient": 3, "remainder": 1}
+
+    fakes.run(main())
+
+
+def test_a_second_loss_is_told(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        future = begin_idempotent(calculator)
+        for number in range(2):
+            calculator.upstream.root.calls[number].set_exception(OutcomeUnknown())
+            await fakes.settle()
+        with pytest.raises(OutcomeUnknown):
+            await future
+        assert len(calculator.upstream.root.calls) == 2
+
+    fakes.run(main())
+
+
+def test_a_loss_is_told_at_the_deadline_if_the_connection_does_not_come_back(
+    calculator: Service, fakes: Any
+) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        future = begin_idempotent(calculator)
+        await fakes.settle()
+        upstream.become("down")
+        upstream.root.calls[0].set_exception(OutcomeUnknown())
+        await fakes.settle()
+        assert not future.done()
+        await fakes.pass_time(31)
+        with pytest.raises(OutcomeUnknown):
+            await future
+
+    fakes.run(main())
+
+
+def test_other_calls_are_never_repeated(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        future = Calls(LIMITS).begin(calculator.method("add"), root, [])
+        root.calls[0].set_exception(OutcomeUnknown())
+        with pytest.raises(OutcomeUnknown):
+            await future
+        assert len(root.calls) == 1
+
+    fakes.run(main())
+
+
+def test_cancelling_an_idempotent_call_cancels_it_at_the_service(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        future = begin_idempotent(calculator)
+        await fakes.settle()
+        future.cancel()
+        await fakes.settle()
+        assert calculator.upstream.root.calls[0].cancelled()
+
+    fakes.run(main())

@@ -1,0 +1,117 @@
+"""Log lines: for people and for machines, in order, and never a way into a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway import logs
+from gateway.logs import LogWriter
+
+
+def record(message: str, *arguments: object) -> logging.LogRecord:
+    return logging.LogRecord("gateway.test", logging.WARNING, "", 1, message, arguments, None)
+
+
+def test_requests_are_gathered_and_written_soon(fakes: Any) -> None:
+    async def main() -> None:
+        stream = io.StringIO()
+        writer = LogWriter(stream, as_json=True)
+        writer.request("POST", "/api/a/b", 200, 0.0123, "127.0.0.1", "id-1", None)
+        writer.request("POST", "/api/a/c", 404, 0.001, "127.0.0.1", "id-2", "not_found")
+        assert stream.getvalue() == ""
+        await fakes.pass_time(1)
+        first, second = map(json.loads, stream.getvalue().splitlines())
+        assert first.pop("time").endswith("Z")
+        assert first == {
+            "level": "info",
+            "method": "POST",
+            "path": "/api/a/b",
+            "status": 200,
+            "ms": 12.3,
+            "remote": "127.0.0.1",
+            "request_id": "id-1",
+        }
+        assert (second["status"], second["code"]) == (404, "not_found")
+
+    fakes.run(main())
+
+
+def test_a_message_comes_after_the_requests_before_it(fakes: Any) -> None:
+    async def main() -> None:
+        stream = io.StringIO()
+        writer = LogWriter(stream, as_json=False)
+        writer.request("GET", "/x", 404, 0.001, "127.0.0.1", "id-1", "not_found")
+        writer.message(record("%d went wrong", 5), "5 went wrong", "Traceback …")
+        lines = stream.getvalue().splitlines()
+        assert lines[0].endswith(" 404 not_found GET /x 1.0 ms [id-1]")
+        assert lines[1].endswith(" warning: 5 went wrong")
+        assert lines[2] == "Traceback …"
+
+    fakes.run(main())
+
+
+def test_many_requests_do_not_wait(fakes: Any) -> None:
+    async def main() -> None:
+        stream = io.StringIO()
+        writer = LogWriter(stream, as_json=False)
+        for _ in range(2000):
+            writer.request("GET", "/x", 200, 0.001, "-", "id", None)
+        assert stream.getvalue().count("\n") >= 1000
+        writer.flush()
+        assert stream.getvalue().count("\n") == 2000
+
+    fakes.run(main())
+
+
+def test_control_characters_are_not_written(fakes: Any) -> None:
+    async def main() -> None:
+        stream = io.StringIO()
+        writer = LogWriter(stream, as_json=False)
+        writer.request("GET", "/\x1b[2J\n", 200, 0, "-", "id", None)
+        writer.message(record("x"), "\x1b]0;title\x07", None)
+        assert "\x1b" not in stream.getvalue()
+        assert stream.getvalue().count("\n") == 2
+
+    fakes.run(main())
+
+
+def test_what_utf8_cannot_hold_is_escaped() -> None:
+    stream = io.StringIO()
+    LogWriter(stream, as_json=True).message(record("x"), "bad \udcff name", None)
+    assert json.loads(stream.getvalue())["message"] == "bad \udcff name"
+
+
+def test_a_reader_that_is_gone_does_no_harm() -> None:
+    stream = io.StringIO()
+    stream.close()
+    LogWriter(stream, as_json=True).message(record("x"), "x", None)
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield root
+    logging.captureWarnings(False)
+    root.handlers, root.level = handlers, level
+
+
+def test_everything_that_is_logged_goes_to_stderr(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up()
+    logging.getLogger("somewhere").warning("it is %s", "so")
+    try:
+        raise ValueError("why")
+    except ValueError:
+        logging.getLogger("somewhere").exception("failed")
+    logging.getLogger("somewhere").debug("not this")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    first, second = map(json.loads, captured.err.splitlines())
+    assert (first["level"], first["logger"], first["message"]) == ("warning", "somewhere", "it is so")
+    assert "ValueError: why" in second["traceback"]

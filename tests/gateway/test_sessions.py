@@ -1,0 +1,171 @@
+"""Sessions: who finds them, how long they live, and that their end releases everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+
+from cara_pseud.schema.nodes import Schema
+from gateway.errors import GatewayError, Status
+from gateway.limits import Limits
+from gateway.protocol.handles import REST
+from gateway.sessions import LiveSession, Sessions
+
+LIMITS = Limits(idle_session_s=900, max_sessions=3)
+
+
+class FakeDoor:
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def session_ended(self, reason: str) -> None:
+        self.ended.append(reason)
+
+    def callback_names(self) -> Collection[str]:
+        return ()
+
+
+def put(session: LiveSession, schemas: Mapping[str, Schema], thing: Any) -> None:
+    session.handles.put(REST, "calculator", schemas["calculator"], None, thing)
+
+
+def gone(sessions: Sessions, id: str, principal: str | None = None) -> bool:
+    try:
+        sessions.find(id, principal)
+    except GatewayError as error:
+        return (error.status, error.reason) == (Status.NOT_FOUND, "session")
+    return False
+
+
+def test_ids_are_long_and_never_the_same(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(Limits())
+        ids = {sessions.open().id for _ in range(100)}
+        assert len(ids) == 100
+        assert min(map(len, ids)) >= 22  # 128 bits in base64
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_session_is_found_by_its_owner_only(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.open("ann")
+        assert sessions.find(session.id, "ann") is session
+        assert gone(sessions, session.id, "bob")
+        assert gone(sessions, session.id)
+        assert gone(sessions, "invented", "ann")
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_an_idle_session_ends_and_releases_its_handles(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, thing = Sessions(LIMITS), fakes.Object()
+        session = sessions.open()
+        put(session, schemas, thing)
+        await fakes.pass_time(899)
+        assert not gone(sessions, session.id)
+        await fakes.pass_time(899)
+        assert thing.released == 0
+        await fakes.pass_time(2)
+        assert thing.released == 1
+        assert gone(sessions, session.id)
+        assert len(sessions) == 0
+
+    fakes.run(main())
+
+
+def test_a_stream_or_a_call_under_way_keeps_a_session(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        with_stream, with_call = sessions.open(), sessions.open()
+        sessions.attach(with_stream, "s", FakeDoor())
+        with_call.busy += 1
+        for _ in range(3):
+            await fakes.pass_time(1000)
+        sessions.detach(with_stream, "s")
+        with_call.busy -= 1
+        assert len(sessions) == 2
+        for _ in range(2):
+            await fakes.pass_time(1000)
+        assert len(sessions) == 0
+
+    fakes.run(main())
+
+
+def test_an_expired_session_is_gone_even_before_anybody_cleans_up(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        id = sessions.open().id
+        loop = asyncio.get_running_loop()
+        loop.ahead += 901  # no timer has run yet
+        assert gone(sessions, id)
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_ending_tells_the_streams_and_happens_once(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, door, thing = Sessions(LIMITS), FakeDoor(), fakes.Object()
+        session = sessions.open()
+        sessions.attach(session, "s", door)
+        put(session, schemas, thing)
+        for _ in range(2):
+            sessions.end(session, "enough")
+        assert door.ended == ["enough"]
+        assert thing.released == 1
+        assert session.ended
+        assert gone(sessions, session.id)
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_what_only_a_stream_held_goes_with_it(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, own, shared = Sessions(LIMITS), fakes.Object("own"), fakes.Object("shared")
+        session = sessions.open()
+        sessions.attach(session, "s", FakeDoor())
+        for thing in (own, shared):
+            session.handles.put("s", "calculator", schemas["calculator"], None, thing)
+        put(session, schemas, shared)
+        sessions.detach(session, "s")
+        assert (own.released, shared.released) == (1, 0)
+        assert not gone(sessions, session.id)
+        sessions.end_all("done")
+        assert shared.released == 1
+
+    fakes.run(main())
+
+
+def test_there_is_a_limit_and_idle_ones_make_room(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        for _ in range(3):
+            sessions.open()
+        with pytest.raises(GatewayError) as raised:
+            sessions.open()
+        assert raised.value.status is Status.RESOURCE_EXHAUSTED
+        asyncio.get_running_loop().ahead += 901
+        sessions.open()
+        assert len(sessions) == 1
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_private_session_is_found_by_nobody(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.private()
+        assert session not in sessions
+        assert gone(sessions, session.id)
+
+    fakes.run(main())

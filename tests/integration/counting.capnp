@@ -1,0 +1,38 @@
+@0xc4f1d1c8a1e0b7d3;
+
+using Gateway = import "/gateway.capnp";
+
+interface Counting {
+  count @0 () -> (calls :UInt32, processId :UInt32);
+  # How many calls of the other methods have ever begun, in this process and in those before it.
+
+  slow @1 (milliseconds :UInt32) -> (done :Bool);
+  # Answers after that time.
+
+  again @2 (milliseconds :UInt32) -> (calls :UInt32) $Gateway.idempotent;
+  # The same, but may be repeated.
+
+  crash @3 () -> ();
+  # Fails with an exception that no caller is meant to see.
+
+  big @4 (size :UInt32) -> (text :Text);
+  # A text of that many characters.
+
+  object @5 () -> (object :Object);
+  # An object.
+
+  short @6 (milliseconds :UInt32) -> () $Gateway.timeout(100);
+  # As slow, with a deadline of its own.
+
+  anything @7 (value :AnyPointer) -> (value :AnyPointer);
+  # Gives back what it is given.
+
+  secret @8 () -> () $Gateway.hidden;
+
+  released @9 () -> (objects :UInt32);
+  # How many objects were let go.
+
+  interface Object {
+    name @0 () -> (name :Text);
+  }
+}

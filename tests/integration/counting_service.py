@@ -1,0 +1,81 @@
+"""A service for tests: counts its calls in a file, is slow, fails, and gives large answers, as it is told.
+
+`python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import cara_pseud
+
+
+async def main(endpoint: str, count_file: Path) -> None:
+    schema = cara_pseud.load(Path(__file__).with_name("counting.capnp"))
+    released = 0
+
+    def begun() -> None:
+        with count_file.open("a") as file:
+            file.write(".")
+
+    def calls() -> int:
+        return count_file.stat().st_size if count_file.exists() else 0
+
+    class Object(schema.Counting.Object):
+        def name(self) -> str:
+            return "object"
+
+        def __released__(self) -> None:
+            nonlocal released
+            released += 1
+
+    class Counting(schema.Counting):
+        def count(self) -> dict[str, int]:
+            return {"calls": calls(), "processId": os.getpid()}
+
+        async def slow(self, milliseconds: int) -> bool:
+            begun()
+            await asyncio.sleep(milliseconds / 1000)
+            return True
+
+        async def again(self, milliseconds: int) -> int:
+            begun()
+            await asyncio.sleep(milliseconds / 1000)
+            return calls()
+
+        def crash(self) -> None:
+            raise RuntimeError(f"the password is in {__file__}")
+
+        def big(self, size: int) -> str:
+            return "x" * size
+
+        def object(self) -> Object:
+            return Object()
+
+        async def short(self, milliseconds: int) -> None:
+            await asyncio.sleep(milliseconds / 1000)
+
+        def anything(self, value: Any) -> Any:
+            return value
+
+        def secret(self) -> None:
+            begun()
+
+        def released(self) -> int:
+            return released
+
+    server = cara_pseud.Server(b"counting")
+    server.bind(endpoint)
+    cara_pseud.setup_server(server)
+    cara_pseud.register_interface(server, schema.Counting, Counting())
+    await server.start()
+    print(server.endpoint, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

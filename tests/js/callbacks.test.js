@@ -1,0 +1,140 @@
+// Objects of the page that the gateway calls.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { failure, settle } from './fakes.js';
+import { Scripted, handle, returned } from './scripted.js';
+
+test('a function and an object are called by the gateway, in order, with live objects', async () => {
+  const scripted = new Scripted();
+  const heard = [];
+  const listener = {
+    greeting: 'hello',
+    changed(person, change) {
+      heard.push([this.greeting, person.name, change, person.updater.$handle]);
+      return { seen: true };
+    },
+  };
+  scripted.gateway.service('addressbook').watch(listener, (text) => heard.push(text));
+  assert.deepEqual(await scripted.sent(), [['addressbook.watch', [{ $callback: 'c1' }, { $callback: 'c2' }]]]);
+  scripted.says({ id: 'g:1', method: '!c1.changed', params: [{ name: 'Ann', updater: handle('t1') }, 'added'] });
+  scripted.says({ id: 'g:2', method: '!c2.call', params: ['text'] });
+  assert.deepEqual(heard, [['hello', 'Ann', 'added', 't1'], 'text']);
+  await settle();
+  assert.deepEqual(scripted.written.slice(1), [
+    { id: 'g:1', result: { seen: true } },
+    { id: 'g:2', result: 2 },
+  ]);
+});
+
+test('a callback that returns a promise, an object or a function answers with it', async () => {
+  const scripted = new Scripted();
+  const callback = { later: async () => 5, make: () => ({ read: () => 1 }) };
+  scripted.gateway.service('a').use(callback);
+  await settle();
+  scripted.says({ id: 'g:1', method: '!c1.later', params: [] });
+  scripted.says({ id: 'g:2', method: '!c1.make', params: [] });
+  await settle();
+  scripted.says({ id: 'g:3', method: '!c2.read', params: [] });
+  await settle();
+  assert.deepEqual(
+    scripted.written.slice(1).map(({ result }) => result),
+    [5, { $callback: 'c2' }, 1],
+  );
+});
+
+test('a missing method, a missing callback and a failing one are answered as errors', async () => {
+  const scripted = new Scripted();
+  const callback = {
+    changed() {
+      throw new TypeError('broken');
+    },
+  };
+  scripted.gateway.service('a').watch(callback);
+  await settle();
+  for (const [id, method] of [
+    ['g:1', '!c1.deleted'],
+    ['g:2', '!c1.constructor'],
+    ['g:3', '!c9.changed'],
+    ['g:4', '!c1.changed'],
+  ]) {
+    scripted.says({ id, method, params: [handle('t1')] });
+  }
+  await settle();
+  const answers = new Map(scripted.written.filter(({ error }) => error).map(({ id, error }) => [id, error]));
+  assert.deepEqual(
+    [...answers.keys()].sort().map((id) => [answers.get(id).code, answers.get(id).data.code]),
+    [
+      [-32012, 'unimplemented'],
+      [-32012, 'unimplemented'],
+      [-32005, 'not_found'],
+      [-32002, 'unknown'],
+    ],
+  );
+  assert.equal(answers.get('g:4').message, 'broken');
+  // What nobody took is given back.
+  assert.equal(scripted.written.filter(({ method }) => method === 'rpc.release').length, 3);
+});
+
+test('one listener keeps its name until the gateway lets go of it', async () => {
+  const scripted = new Scripted();
+  const listener = () => {};
+  const service = scripted.gateway.service('a');
+  service.watch(listener);
+  service.watch(listener, [listener]);
+  await scripted.answers(1, null);
+  await scripted.answers(2, null);
+  const heard = [];
+  scripted.gateway.on('released', (what) => heard.push(what));
+  scripted.says({ method: 'rpc.released', params: { callback: 'c1', code: 'ok', reason: 'dropped' } });
+  scripted.says({ id: 'g:1', method: '!c1.changed', params: [] });
+  service.watch(listener);
+  await settle();
+  assert.deepEqual(
+    scripted.written.filter(({ method }) => method === 'a.watch').map(({ params }) => params),
+    [[{ $callback: 'c1' }], [{ $callback: 'c1' }, [{ $callback: 'c1' }]], [{ $callback: 'c2' }]],
+  );
+  assert.equal(scripted.written.find(({ id }) => id === 'g:1').error.data.code, 'not_found');
+  assert.deepEqual(heard, [{ callback: 'c1', code: 'ok', reason: 'dropped' }]);
+});
+
+test('a listener that is passed again while the gateway lets go of it stays', async () => {
+  const scripted = new Scripted();
+  const heard = [];
+  const listener = (text) => heard.push(text);
+  const service = scripted.gateway.service('a');
+  service.watch(listener);
+  await scripted.answers(1, null);
+  service.watch(listener);
+  await settle();
+  scripted.says({ method: 'rpc.released', params: { callback: 'c1', code: 'ok', reason: 'dropped' } });
+  scripted.says({ id: 'g:1', method: '!c1.changed', params: ['still here'] });
+  assert.deepEqual(heard, ['still here']);
+});
+
+test('after a reconnect calls work, objects and callbacks of before do not, and the page is told', async () => {
+  const { scripted, object } = await returned();
+  const states = [];
+  scripted.gateway.on('state', (state, details) => states.push([state, details.resumed]));
+  scripted.gateway.service('a').watch(() => {});
+  await scripted.answers(2, null);
+  scripted.WebSocket.latest.emit('close', { code: 1006, reason: '' });
+  assert.equal(scripted.gateway.state, 'reconnecting');
+  const waiting = scripted.gateway.service('calculator').add(1, 2);
+  const stale = await failure(object.read());
+  assert.equal(stale.code, 'not_found');
+  scripted.clock.advance(200);
+  scripted.accept();
+  await scripted.answers(3, 3);
+  assert.equal(await waiting, 3);
+  assert.deepEqual(states, [
+    ['reconnecting', undefined],
+    ['open', false],
+  ]);
+  object.$release();
+  scripted.says({ id: 'g:1', method: '!c1.changed', params: [] });
+  await settle();
+  const after = scripted.written;
+  assert.ok(!after.some(({ method }) => method === 'rpc.release'));
+  assert.equal(after.find(({ id }) => id === 'g:1').error.data.code, 'not_found');
+});

@@ -1,0 +1,56 @@
+// A client whose gateway is the test: it reads what the client wrote and says what the gateway would.
+import { Gateway } from '../../static/client/gateway.js';
+import { FakeClock, HELLO_RESULT, fakeWebSocketClass, messagesOf, settle } from './fakes.js';
+
+export class Scripted {
+  clock = new FakeClock();
+  WebSocket = fakeWebSocketClass();
+
+  constructor() {
+    this.gateway = new Gateway('ws://gateway/ws', this.WebSocket, { clock: this.clock, random: () => 1 });
+    this.accept();
+  }
+
+  accept(hello = HELLO_RESULT) {
+    this.WebSocket.latest.emit('open', {});
+    this.says({ id: 0, result: hello });
+    this.WebSocket.latest.frames = [];
+  }
+
+  says(message) {
+    this.WebSocket.latest.emit('message', { data: JSON.stringify({ jsonrpc: '2.0', ...message }) });
+  }
+
+  async answers(id, result) {
+    await settle();
+    this.says({ id, result });
+    await settle();
+  }
+
+  async fails(id, code, message = code) {
+    await settle();
+    this.says({ id, error: { code: -32002, message, data: { code, detail: message } } });
+    await settle();
+  }
+
+  get written() {
+    return messagesOf(this.WebSocket.latest.frames).map(({ jsonrpc: _, ...message }) => message);
+  }
+
+  async sent() {
+    await settle();
+    return this.written.map(({ method, params }) => [method, params]);
+  }
+}
+
+export const handle = (token, name = 'Calculator.Value') => ({ $handle: token, interface: name });
+
+/** A returned object, live on a scripted gateway. */
+export async function returned(token = 't1') {
+  const scripted = new Scripted();
+  const call = scripted.gateway.service('calculator').value(7);
+  await scripted.answers(1, handle(token));
+  const object = await call;
+  scripted.WebSocket.latest.frames = [];
+  return { scripted, object };
+}

@@ -1,0 +1,129 @@
+// What the loss and the end of a connection mean for what was under way.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { failure, settle } from './fakes.js';
+import { Stage } from './stage.js';
+
+test('a frame that is no JSON ends the connection with 4000', () => {
+  const stage = new Stage().connect();
+  stage.session.received('{');
+  assert.equal(stage.closed, 4000);
+  assert.equal(stage.again, true);
+});
+
+test('at the loss of the connection, sent calls have an unknown outcome and unsent ones wait', async () => {
+  const stage = new Stage().connect();
+  const sent = stage.call('a.sent');
+  await settle();
+  const unsent = stage.call('a.unsent');
+  assert.equal(stage.session.disconnected(1006, ''), true);
+  assert.equal((await failure(sent)).code, 'outcome_unknown');
+  const later = stage.call('a.later');
+  await settle();
+  stage.connect();
+  await settle();
+  stage.says({ jsonrpc: '2.0', id: 2, result: 'u' }, { jsonrpc: '2.0', id: 3, result: 'l' });
+  assert.deepEqual(await Promise.all([unsent, later]), ['u', 'l']);
+  assert.deepEqual(stage.states, ['open', 'reconnecting', 'open']);
+  assert.equal(stage.losses, 1);
+});
+
+test('counters begin anew on a new stream', async () => {
+  const stage = new Stage().connect();
+  stage.call('a.b');
+  await settle();
+  stage.answers(1, 1);
+  stage.session.disconnected(1006, '');
+  stage.connect();
+  assert.deepEqual(stage.session.counts, { sent: 0, received: 0, acknowledged: 0 });
+});
+
+test('what belongs to a lost session is not written to the next', async () => {
+  const stage = new Stage().connect();
+  const { generation } = stage.session;
+  let finish;
+  stage.callback = () => new Promise((resolve) => (finish = resolve));
+  stage.says({ jsonrpc: '2.0', id: 'g:1', method: '!c1.read', params: [] });
+  const waiting = stage.call('@token.read', [], {}, { generation });
+  stage.session.release('t', generation);
+  stage.session.disconnected(1006, '');
+  stage.connect();
+  const stale = stage.call('@token.read', [], {}, { generation });
+  stage.session.release('t', generation);
+  finish({ result: 1, callbacks: ['c9'] });
+  await settle();
+  assert.deepEqual(stage.written, []);
+  for (const call of [waiting, stale]) {
+    const error = await failure(call);
+    assert.equal(error.code, 'not_found');
+    assert.match(error.message, /belonged to a session that was lost/);
+  }
+  assert.deepEqual(stage.settled.at(-1), [['c9'], false]);
+});
+
+test('a call that finds no connection for 30 s is unavailable and never sent', async () => {
+  const stage = new Stage().connect();
+  stage.session.disconnected(1006, '');
+  const call = stage.call('a.b');
+  stage.clock.advance(30_000);
+  assert.equal((await failure(call)).code, 'unavailable');
+  stage.connect();
+  await settle();
+  assert.deepEqual(stage.frames, []);
+});
+
+for (const [code, status] of [
+  [4001, 'aborted'],
+  [4401, 'unauthenticated'],
+  [4403, 'permission_denied'],
+]) {
+  test(`after close code ${code} there is no other attempt`, async () => {
+    const stage = new Stage().connect();
+    const unsent = stage.call('a.b');
+    assert.equal(stage.session.disconnected(code, 'reason'), false);
+    assert.equal((await failure(unsent)).code, 'unavailable');
+    assert.equal((await failure(stage.call('a.c'))).code, 'failed_precondition');
+    assert.equal(stage.session.failure.code, status);
+    assert.deepEqual(stage.states, ['open', 'closed']);
+  });
+}
+
+test('a hello that is refused for good closes the session', () => {
+  const stage = new Stage().connect(null);
+  const data = { code: 'unimplemented', detail: 'protocols: 1' };
+  stage.says({ jsonrpc: '2.0', id: 0, error: { code: -32012, message: 'protocols: 1', data } });
+  assert.equal(stage.again, false);
+  assert.equal(stage.session.failure.code, 'unimplemented');
+  assert.deepEqual(stage.states, ['closed']);
+});
+
+test('a hello that is refused for now is tried again', () => {
+  const stage = new Stage().connect(null);
+  stage.says({ jsonrpc: '2.0', id: 0, error: { code: -32014, message: 'starting', data: { code: 'unavailable' } } });
+  assert.equal(stage.again, true);
+  stage.connect();
+  assert.deepEqual(stage.states, ['open']);
+});
+
+test('a hello without an answer is given up after 10 s', () => {
+  const stage = new Stage().connect(null);
+  stage.clock.advance(10_000);
+  assert.equal(stage.closed, 4000);
+  assert.equal(stage.again, true);
+});
+
+test('close writes what waits, ends every call and leaves no timer', async () => {
+  const stage = new Stage().connect();
+  const sent = stage.call('a.b');
+  await settle();
+  stage.session.release('t', stage.session.generation);
+  stage.session.close();
+  assert.deepEqual(stage.written[1], { method: 'rpc.release', params: { handle: 't', count: 1 } });
+  assert.equal(stage.closed, 1000);
+  assert.equal((await failure(sent)).code, 'outcome_unknown');
+  assert.deepEqual(stage.states, ['open', 'closed']);
+  assert.equal(stage.clock.waiting, 0);
+  stage.session.close();
+  assert.deepEqual(stage.states, ['open', 'closed']);
+});

@@ -1,0 +1,70 @@
+// The protocol as a play: what the page does, what the gateway says, what is written.
+import assert from 'node:assert/strict';
+
+import { Session } from '../../static/client/session.js';
+import { FakeClock, HELLO_RESULT, messagesOf } from './fakes.js';
+
+export class Stage {
+  clock = new FakeClock();
+  frames = [];
+  closed = undefined;
+  states = [];
+  settled = [];
+  unclaimed = [];
+  released = [];
+  losses = 0;
+  callback = async () => ({ result: null, callbacks: [] });
+
+  constructor(options = {}) {
+    this.session = new Session(
+      {
+        state: (state) => this.states.push(state),
+        callback: (name, method, params) => this.callback(name, method, params),
+        settled: (callbacks, accepted) => this.settled.push([callbacks, accepted]),
+        released: (params) => this.released.push(params),
+        unclaimed: (result) => this.unclaimed.push(result),
+        sessionLost: () => this.losses++,
+      },
+      { clock: this.clock, ...options },
+    );
+  }
+
+  connect(hello = HELLO_RESULT) {
+    this.frames = [];
+    this.session.connected({
+      send: (text) => this.frames.push(text),
+      close: (code) => {
+        this.closed = code;
+        this.again = this.session.disconnected(code, '');
+      },
+    });
+    if (hello) {
+      this.says({ jsonrpc: '2.0', id: 0, result: hello });
+      this.frames = [];
+    }
+    return this;
+  }
+
+  says(...messages) {
+    for (const message of messages) {
+      this.session.received(JSON.stringify(message));
+    }
+  }
+
+  answers(id, result) {
+    this.says({ jsonrpc: '2.0', id, result });
+  }
+
+  call(method, params = [], options = {}, more = {}) {
+    const promise = this.session.call({ method, params, callbacks: [], ...more }, options);
+    promise.catch(() => {});
+    return promise;
+  }
+
+  get written() {
+    return messagesOf(this.frames).map(({ jsonrpc, ...message }) => {
+      assert.equal(jsonrpc, '2.0');
+      return message;
+    });
+  }
+}
