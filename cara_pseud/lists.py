@@ -15,22 +15,22 @@ from cara_pseud.struct_types import StructType
 from cara_pseud.structs import Struct, frozen, to_plain
 from cara_pseud.values import Conversion, Stored, ValueType, conversion_of, enter_items
 
-_Self = TypeVar("_Self", bound="List")
+_Self = TypeVar("_Self", bound="TypedList")
 _LIST_ATTRIBUTE: Final = "__list_class__"
 
 
 class ListType(type):
-    """The metaclass of list classes. `List` itself makes them: called or subscripted with an element type."""
+    """The metaclass of list classes. `TypedList` itself makes them: called or subscripted with an element type."""
 
     __element__: ValueType
     __conversion__: Conversion
     __type__: Type
 
     def __call__(cls, *arguments: Any) -> Any:
-        return list_class(*arguments) if cls is List else super().__call__(*arguments)
+        return list_class(*arguments) if cls is TypedList else super().__call__(*arguments)
 
     def __getitem__(cls, element: ValueType) -> ListType:
-        if cls is not List:
+        if cls is not TypedList:
             raise TypeError(f"{cls.__name__} has its element type already")
         return list_class(element)
 
@@ -44,7 +44,7 @@ class ListType(type):
         return replace(cls, tuple((old, new) for old, new in pairs if old is not new))
 
 
-class List(list[Any], Attachable, metaclass=ListType):
+class TypedList(list[Any], Attachable, metaclass=ListType):
     """The base of all list classes. None of them holds None, but lists of interfaces and of AnyPointer."""
 
     def __init__(self, items: Iterable[Any] | None = None, /) -> None:
@@ -183,6 +183,10 @@ class List(list[Any], Attachable, metaclass=ListType):
         return f"{type(self).__name__}({super().__repr__()})"
 
 
+# Any to type checkers, which have no notion of a class that makes classes when it is called.
+List: Any = TypedList
+
+
 def list_class(element: ValueType) -> ListType:
     """The list class of an element type; the same one for the same type.
 
@@ -194,7 +198,7 @@ def list_class(element: ValueType) -> ListType:
     if known is None:
         conversion = conversion_of(element)
         name = getattr(element, "__name__", conversion.name)
-        known = ListType(f"List[{name}]", (List,), {"__element__": element, "__module__": __name__})
+        known = ListType(f"List[{name}]", (TypedList,), {"__element__": element, "__module__": __name__})
         known.__type__ = Type(Kind.LIST, element=element.__type__)
         known.__conversion__ = _conversion(known, conversion)
         setattr(element, _LIST_ATTRIBUTE, known)

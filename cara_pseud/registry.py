@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from cara_pseud.enums import EnumType
 from cara_pseud.generics import Bindings, Declaration, Replacements
 from cara_pseud.interfaces import InterfaceType
-from cara_pseud.lists import List, ListType, list_class
+from cara_pseud.lists import ListType, TypedList, list_class
 from cara_pseud.struct_types import StructType
 from cara_pseud.values import ValueType
 
@@ -81,7 +81,7 @@ GlobalTypeRegistry: Final = TypeRegistry()
 def _reduce(cls: Any) -> Any:
     """How pickle writes a class: ours by what they were made from, a user's subclass by its name as usual."""
     if isinstance(cls, ListType):
-        return (list_class, (cls.__element__,)) if cls is not List else cls.__qualname__
+        return (list_class, (cls.__element__,)) if cls is not TypedList else cls.__qualname__
     declaration = vars(cls).get("__declaration__")
     if not isinstance(declaration, Declaration):
         return cls.__qualname__

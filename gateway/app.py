@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -33,9 +33,13 @@ _LOG: Final = logging.getLogger(__name__)
 
 UNLIMITED_BYTES: Final = 2**62
 """For Tornado's own limit of bodies; ours is kept in `gateway.web.application`."""
+_IDLE_CONNECTION_S: Final = 120.0
+"""A connection on which no request comes is closed; longer than the proxies' 60 s, so that they close first."""
 _GRACE_S: Final = 10.0
 """How long calls under way may take to end when the gateway stops."""
-_IDLE_POLL_S: Final = 0.02
+_CLOSING_S: Final = 1.0
+"""How long clients have to answer that their WebSocket is closed."""
+_POLL_S: Final = 0.02
 
 
 def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]:
@@ -158,7 +162,9 @@ class Gateway:
             cookie_name=f"cara_session_{self.port}",
         )
         application = GatewayApplication(site, self._http_routes, str(static_tree()))
-        self._server = tornado.httpserver.HTTPServer(application, max_body_size=UNLIMITED_BYTES)
+        self._server = tornado.httpserver.HTTPServer(
+            application, max_body_size=UNLIMITED_BYTES, idle_connection_timeout=_IDLE_CONNECTION_S
+        )
         self._server.add_sockets(sockets)
 
     async def stop(self) -> None:
@@ -168,9 +174,12 @@ class Gateway:
             return
         site.stopping = True
         server.stop()
-        await _idle(site, _GRACE_S)
+        for channel in site.sockets:
+            channel.conversation.drain()
+        await _until(lambda: not site.is_busy, _GRACE_S)
         for channel in list(site.sockets):
             channel.conversation.shut_down()
+        await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
         for upstream in self._upstreams:
             await upstream.stop()
@@ -194,13 +203,9 @@ class Gateway:
         return True
 
 
-async def _idle(site: Site, grace_s: float) -> None:
-    """Wait until no call is under way, but not for ever."""
+async def _until(is_over: Callable[[], bool], within_s: float) -> None:
+    """Wait for something at the end of which nobody is told, but not for ever."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + grace_s
-    for channel in site.sockets:
-        channel.conversation.drain()
-    while loop.time() < until:
-        if not site.calls_under_way and not any(channel.conversation.is_busy for channel in site.sockets):
-            return
-        await asyncio.sleep(_IDLE_POLL_S)
+    until = loop.time() + within_s
+    while not is_over() and loop.time() < until:
+        await asyncio.sleep(_POLL_S)

@@ -90,7 +90,12 @@ def demo(listen: str | None, database: Path | None) -> None:
             for comment, line in curl_lines(gateway.url):
                 click.echo(f"# {comment}\n{line}\n")
 
-        _run(services.config(wanted), announce)
+        try:
+            config = services.config(wanted)
+        except RuntimeError as error:
+            click.echo(f"cara-gateway: {error}", err=True)
+            sys.exit(1)
+        _run(config, announce)
 
 
 @main.command()
@@ -190,8 +195,7 @@ def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) 
     except ConfigError as error:
         _refuse(error)
     try:
-        import uvloop
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_until_signal(gateway, config, announce))
+        asyncio.run(_until_signal(gateway, config, announce))
     except _Failed as error:
         click.echo(f"cara-gateway: {error}", err=True)
         sys.exit(1)

@@ -228,12 +228,11 @@ class Conversation:
         used = Discard(refs) if refs is not None and event.notification else refs
         try:
             future = self._calls.begin(method, capability, event.params, used, wishes, self.stream.unbox)
-        except GatewayError as error:
+        except Exception as error:
             if refs is not None:
                 refs.never_sent()
             self._end_call()
-            failed = error.at(method.service_name, method.name, wishes.request_id)
-            self._run(self.stream.fail(event.call, failed))
+            self._run(self.stream.fail(event.call, self._calls.failure(error, method, wishes.request_id)))
             return
         self._running[event.call] = (future, refs)
         future.add_done_callback(partial(self._on_done, event.call, method, wishes.request_id, future.done()))

@@ -46,7 +46,9 @@ class DemoServices:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, start_new_session=True
         )
         assert self._process.stdin is not None
-        self._process.stdin.write(self._password + "\n")
+        # If it ended already, that shows when it is asked where it is.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(self._password + "\n")
         return self
 
     def __exit__(

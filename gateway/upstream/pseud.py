@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
+from cara_pseud.peer import DEFAULT_MAX_MESSAGE_BYTES
 from gateway.config import ServiceConfig
 from gateway.limits import Limits
 from gateway.upstream.base import State
@@ -30,13 +31,15 @@ class PseudUpstream:
             if config.security == "curve"
             else {}
         )
+        # Not our own bound on messages: an answer that is too large shall fail its call, and not, as ZeroMQ would have
+        # it for a frame over its bound, the connection with everything under way.
         arguments: dict[str, Any] = {
             "user_id": config.user_id,
             "password": config.password,
             "security_plugin": _PLUGINS[config.security],
             "timeout": limits.default_call_timeout_s,
             "connect_grace": _FIRST_CONNECTION_S,
-            "max_message_bytes": limits.max_message_bytes,
+            "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),
             **keys,
         }
         self._client = Client(config.peer, **arguments)

@@ -62,6 +62,12 @@ class Site:
     calls_under_way: int = 0
     sockets: set[Socket] = field(default_factory=set)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether calls are under way, of REST or of WebSockets."""
+        return self.calls_under_way > 0 or any(socket.conversation.is_busy for socket in self.sockets)
+
+
 
 def _request_ids() -> Iterator[str]:
     # A random prefix per process and a counter: unique enough for logs, and cheap.

@@ -12,6 +12,14 @@ from gateway.errors import GatewayError, Status
 from gateway.protocol.json_text import JSON
 from gateway.web.base import BaseHandler, Site
 
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
 _INDEX: Final = "index.html"
 # The page loads from here alone and is shown in no frame; styles in the page's own text are harmless.
 _POLICY: Final = (
@@ -29,8 +37,7 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
 
     def prepare(self) -> None:
         super().prepare()
-        relative = self._relative()
-        if self.request.method not in ("GET", "HEAD") and not (Path(self.root) / relative).is_file():
+        if self.request.method not in ("GET", "HEAD") and not self._is_there():
             raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
 
     async def get(self, path: str = "", include_body: bool = True) -> None:
@@ -38,6 +45,15 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
 
     async def head(self, path: str = "") -> None:
         await tornado.web.StaticFileHandler.get(self, self._relative(), False)
+
+    def _is_there(self) -> bool:
+        root = Path(self.root).resolve()
+        path = (root / self._relative()).resolve()
+        return path.is_relative_to(root) and path.is_file()
+
+    def get_content_type(self) -> str:
+        # The system's table of types is missing in small containers, and browsers refuse modules of another type.
+        return _TYPES.get(Path(self.absolute_path or "").suffix) or super().get_content_type()
 
     def _relative(self) -> str:
         path = url_unescape(self.request.path, plus=False).lstrip("/")

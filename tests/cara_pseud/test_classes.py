@@ -26,7 +26,7 @@ def test_declarations_are_attributes_of_the_module() -> None:
     assert (values.__name__, values.Item.__module__) == ("values_capnp", "values_capnp")
     assert Path(values.__file__).name == "values.capnp"
     assert values.__id__ == 0xD4C9B2A1F0E3D602
-    with pytest.raises(AttributeError, match="values.capnp has no declaration 'Nope'"):
+    with pytest.raises(AttributeError, match=r"values\.capnp has no declaration 'Nope'"):
         _ = values.Nope
 
 

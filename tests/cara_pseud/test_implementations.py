@@ -154,7 +154,7 @@ def test_bad_values_are_the_caller_s_fault_and_have_a_path(
         ("add", "x", "TypeError", "add returned a wrong result: $.result: 'x' is no Int32"),
         ("add", 2**31, "ValueError", "add returned a wrong result: $.result: 2147483648 is out of range for Int32"),
         ("byStruct", {"nope": 1}, "ValueError", "byStruct returned a wrong result: Item has no field 'nope'"),
-        ("add", object(), "TypeError", "add returned a wrong result: $.result: a object is no Int32"),
+        ("add", object(), "TypeError", "add returned a wrong result: $.result: an object is no Int32"),
         ("divMod", [1], "TypeError", "Multiple output parameters for divMod requires a list, tuple, or dict to be "
                                      "returned with the right number of elements ([1] given, 2 args needed)"),
     ],
@@ -165,9 +165,9 @@ def test_a_wrong_result_is_the_service_s_fault(name: str, returned: Any, class_n
 
     for handler in (lambda *args: returned, later):
         implementation = serving(**{name: handler})
+        args: list[Any] = [{}] if name == "byStruct" else [1, 2]
         with pytest.raises(RemoteError) as caught:
-            result = call(implementation, name, *([{}] if name == "byStruct" else [1, 2]))
-            asyncio.run(result)
+            asyncio.run(call(implementation, name, *args))
         assert caught.value.code == "internal"
         assert caught.value.exception_class == class_name
         assert caught.value.message.startswith(text)
@@ -290,7 +290,7 @@ def test_a_stop_iteration_ends_the_call_and_nothing_else() -> None:
     def stops(first: int, second: int) -> int:
         raise StopIteration("stop")
 
-    with pytest.raises(RuntimeError, match="^generator raised StopIteration$"):
+    with pytest.raises(RuntimeError, match=r"^generator raised StopIteration$"):
         call(serving(add=stops), "add", 1, 2)
 
 

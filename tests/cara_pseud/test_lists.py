@@ -58,7 +58,7 @@ WAYS_IN: dict[str, Callable[[Any, Any], Any]] = {
     "insert": lambda items, item: items.insert(0, item),
     "extend": lambda items, item: items.extend([item]),
     "iadd": lambda items, item: items.__iadd__([item]),
-    "add": lambda items, item: items + [item],
+    "add": lambda items, item: items.__add__([item]),
     "set": lambda items, item: items.__setitem__(0, item),
     "set slice": lambda items, item: items.__setitem__(slice(0, 1), [item]),
 }
@@ -99,7 +99,9 @@ def test_text_maps_and_numbers_are_no_lists(wrong: Any) -> None:
 def test_parts_and_multiples_keep_the_type() -> None:
     numbers = Int8s([1, 2, 3])
     assert numbers[1:] == [2, 3]
-    results: list[Any] = [numbers[1:], numbers * 2, 2 * numbers, numbers + [4], numbers.copy(), copy.copy(numbers)]
+    results: list[Any] = [
+        numbers[1:], numbers * 2, 2 * numbers, numbers.__add__([4]), numbers.copy(), copy.copy(numbers),
+    ]  # fmt: skip
     assert {type(result) for result in results} == {Int8s}
     numbers *= 2
     numbers.sort(reverse=True)

@@ -1,4 +1,4 @@
-"""Proxies and references: what a call sends, what comes back, who is who. The other side is played by an object here."""
+"""Proxies and references: what a call sends, what comes back, who is who. An object here plays the other side."""
 
 from __future__ import annotations
 
@@ -89,7 +89,11 @@ def test_a_call_sends_wire_values_and_gives_a_checked_result() -> None:
 
 @pytest.mark.parametrize(
     ("name", "answer"),
-    [("add", "x"), ("add", None), ("add", 2**31), ("find", 5), ("find", {77: "x"}), ("divMod", 5), ("divMod", {"x": 1})],
+    [
+        ("add", "x"), ("add", None), ("add", 2**31),
+        ("find", 5), ("find", {77: "x"}),
+        ("divMod", 5), ("divMod", {"x": 1}),
+    ],
 )
 def test_an_answer_that_does_not_fit_is_an_error_never_a_raw_value(name: str, answer: Any) -> None:
     async def main() -> None:
@@ -131,21 +135,29 @@ def test_calls_can_be_yielded_in_tornado_s_style() -> None:
     assert asyncio.run(start()) == (7, [1, 2])
 
 
-def test_a_method_can_decorate_its_callback() -> None:
+def test_a_method_can_decorate_its_callback_which_may_be_a_generator(tmp_path: Path) -> None:
+    path = tmp_path / "loop.capnp"
+    path.write_text(
+        "@0xd4c9b2a1f0e3d6d2; interface Loop { interface Back { back @0 (inner :Back) -> (text :Text); }"
+        " callMeMaybe @0 (back :Back) -> (text :Text); }"
+    )
+    Loop: Any = cara_pseud.load(path).Loop
+
+    class Server(Loop):  # type: ignore[misc]
+        async def callMeMaybe(self, back: Any) -> Any:
+            return "heard " + await back(lambda inner: "internal callback")
+
     async def main() -> None:
-        counter = Elsewhere("heard")
-        listener = Listener(OtherSide(counter))
-        methods = Methods(OtherSide(Elsewhere(5)))
+        loop = Loop(Loop.__conversion__.send(Server()))
 
-        @methods.count
-        class answer(Counter):  # type: ignore[misc]
-            pass
+        @loop.callMeMaybe
+        def answer(inner: Any) -> Any:
+            text = yield inner(None)
+            return text.upper()
 
-        await listener("x")
-        assert counter.calls[0][2] == ["x"]
+        assert await answer == "heard INTERNAL CALLBACK"
 
-    with pytest.raises(WrongType, match="the class answer is no Counter"):
-        run(main())
+    run(main())
 
 
 def test_methods_of_the_schema_win_over_ours(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ BAD_REQUESTS: list[tuple[str, str, Any, int, str, str]] = [
     ("GET", "/client/../../pyproject.toml", None, 404, "not_found", "nothing at this path"),
     ("GET", "/client/%2e%2e/%2e%2e/pyproject.toml", None, 404, "not_found", "nothing at this path"),
     ("GET", "/client/%00", None, 404, "not_found", "nothing at this path"),
+    ("POST", "/%2e%2e/pyproject.toml", {}, 404, "not_found", "nothing at this path"),
     ("GET", "/client", None, 404, "not_found", "nothing at this path"),
     ("POST", "/", {}, 405, "method_not_allowed", "permitted: GET, HEAD"),
     ("DELETE", "/healthz", None, 405, "method_not_allowed", "permitted: GET, HEAD"),
@@ -288,7 +289,7 @@ def test_a_callback_needs_a_stream(web: Web) -> None:
 
 def test_the_page_and_the_client_are_served(web: Web) -> None:
     page = web.get("/")
-    assert (page.status, page.headers["content-type"]) == (200, "text/html")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'self'" in page.headers["content-security-policy"]
     script = web.get("/client/index.js")
     assert script.headers["content-type"].startswith("text/javascript")
