@@ -28,9 +28,9 @@ class Attachable:
         """Take the place in the struct this was read from, if any; called after every change."""
         owner = self._owner
         if owner is not None:
-            self.__dict__["_owner"] = None
+            object.__setattr__(self, "_owner", None)
             parent, id = owner
             parent._adopt(id, self)
 
     def _attach_to(self, parent: Parent, id: int) -> None:
-        self.__dict__["_owner"] = (parent, id)
+        object.__setattr__(self, "_owner", (parent, id))

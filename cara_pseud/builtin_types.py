@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cara_pseud.any_pointer import dump_any, enter_any
-from cara_pseud.scalars import CHECKS, TESTS, ZEROS
+from cara_pseud.scalars import CHECKS, TESTS, WHOLE_TESTS, ZEROS
 from cara_pseud.schema.nodes import Kind, Type
 from cara_pseud.values import MISSING, Conversion
 
@@ -40,9 +40,10 @@ class BuiltinType:
 
 def _scalar(name: str, kind: Kind) -> BuiltinType:
     zero = ZEROS[kind]
-    return BuiltinType(
-        name, kind, Conversion(kind.value, CHECKS[kind], None, lambda: zero, kind.is_pointer, TESTS.get(kind))
+    conversion = Conversion(
+        kind.value, CHECKS[kind], None, lambda: zero, kind.is_pointer, TESTS.get(kind), WHOLE_TESTS.get(kind)
     )
+    return BuiltinType(name, kind, conversion)
 
 
 Void: Final = _scalar("Void", Kind.VOID)

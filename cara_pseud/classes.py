@@ -232,7 +232,10 @@ class Module(ModuleType):
         if not name.startswith("_"):
             id = dict(self.__node__.nested).get(name)
             if id is not None:
-                return plain(self.__classes__.declared(id))
+                declared = plain(self.__classes__.declared(id))
+                if not isinstance(self.__schema__.nodes[id], ConstNode):
+                    vars(self)[name] = declared
+                return declared
         raise AttributeError(f"{self.__node__.display_name} has no declaration {name!r}")
 
     def __dir__(self) -> Iterable[str]:

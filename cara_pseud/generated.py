@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cara_pseud.capabilities import NO_ARGUMENTS, IncomingCall
+from cara_pseud.errors import InvalidValue, RpcError, UnknownField
 from cara_pseud.signatures import Parameter, Signature
 from cara_pseud.values import Wire
 
@@ -36,14 +37,11 @@ def make(enter_result):
 """
 
 _DISPATCH: Final = """
-def make(handler, convert_and_run, finish):
+def make(handler, enters, argument_errors, refused, convert_and_run, finish):
     def dispatch(call, args, kwargs):
         try:
-            if not kwargs and len(args) == {count}:
-{unpack}                if {tests}:
-                    result = handler({names})
-                else:
-                    result = convert_and_run(handler, args, kwargs)
+            if not kwargs and len(args) == {count}{present}:
+{unpack}{convert}                result = handler({names})
             else:
                 result = convert_and_run(handler, args, kwargs)
         except StopIteration as error:
@@ -53,6 +51,13 @@ def make(handler, convert_and_run, finish):
             return result
         return finish(result)
     return dispatch
+"""
+
+_CONVERT_ARGUMENTS: Final = """\
+                try:
+{lines}
+                except argument_errors as error:
+                    raise refused(error) from error
 """
 
 
@@ -68,30 +73,43 @@ def proxy_method(signature: Signature) -> Callable[..., Any]:
 
 def dispatch_maker(
     signature: Signature,
+    refused: Callable[[Exception], RpcError],
     convert_and_run: Callable[[Callable[..., Any], Sequence[Wire], Mapping[str, Wire]], Any],
     finish: Callable[[Any], Any],
 ) -> Callable[[Callable[..., Any]], Dispatch]:
     """A function that makes the dispatcher of a handler.
 
     Args:
-        convert_and_run: calls the handler when the arguments need converting or are wrong.
+        refused: what to raise for an error of an argument.
+        convert_and_run: calls the handler when the arguments are not simply one for each parameter by position.
         finish: converts the handler's result when it is not plainly the wire value.
     """
+    struct = signature.parameter_struct
+    enters = [parameter.enter for parameter in signature.parameters] if struct is None else [struct.enter]
     make = _compiled(_DISPATCH, signature, indent=16)
-    return lambda handler: make(handler, convert_and_run, finish)
+    errors = (InvalidValue, UnknownField, RecursionError)
+    return lambda handler: make(handler, enters, errors, refused, convert_and_run, finish)
 
 
 def _compiled(template: str, signature: Signature, indent: int) -> Callable[..., Any]:
-    parameters = signature.parameters
-    names = [f"a{index}" for index in range(len(parameters))]
-    tests = [_test(parameter, name) for parameter, name in zip(parameters, names, strict=True)]
-    if signature.parameter_struct is not None:
-        tests = ["False"]
-    unpack = f"{' ' * indent}{', '.join(names)}, = args\n" if names else ""
-    variable = "value" if template is _CONVERT else "result"
+    takes_struct = signature.parameter_struct is not None
+    names = ["a0"] if takes_struct else [f"a{index}" for index in range(len(signature.parameters))]
+    tests = ["False"] if takes_struct else [
+        _test(parameter, name) for parameter, name in zip(signature.parameters, names, strict=True)
+    ]
+    lines = [
+        f"{' ' * 20}{'' if test == 'False' else f'if not ({test}): '}{name} = enters[{index}]({name})"
+        for index, (name, test) in enumerate(zip(names, tests, strict=True))
+    ]
     source = template.format(
-        count=len(names), unpack=unpack, names=", ".join(names), tests=" and ".join(tests) or "True",
-        test=_result_test(signature, variable),
+        count=len(names),
+        names=", ".join(names),
+        # A missing struct is not an empty one: the handler may have a default for it.
+        present=" and args[0] is not None" if takes_struct else "",
+        unpack=f"{' ' * indent}{', '.join(names)}, = args\n" if names else "",
+        tests=" and ".join(tests) or "True",
+        convert=_CONVERT_ARGUMENTS.format(lines="\n".join(lines)) if names else "",
+        test=_result_test(signature, "value" if template is _CONVERT else "result"),
     )
     namespace: dict[str, Any] = {}
     # Only our templates and expressions with numbers of our own are executed, no text of a schema or a peer.

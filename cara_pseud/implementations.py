@@ -105,7 +105,7 @@ class Dispatcher:
         self.signature = signature
         self.name: Final = signature.name
         self._names = [parameter.name for parameter in signature.parameters]
-        self._make = dispatch_maker(signature, self._convert_and_run, self._finish)
+        self._make = dispatch_maker(signature, self._refused, self._convert_and_run, self._finish)
 
     def bind(self, handler: Callable[..., Any]) -> Dispatch:
         """The function that runs a handler."""
@@ -117,16 +117,21 @@ class Dispatcher:
         Raises:
             ArgumentError: a value is missing and the handler has no default for it.
         """
+        positional, named = self._filled(handler, values)
+        return handler(*positional, **named)
+
+    def _filled(self, handler: Callable[..., Any], values: list[Stored]) -> tuple[list[Stored], dict[str, Stored]]:
+        """What to call a handler with; ArgumentError if it cannot do without a value that is missing."""
         if not any(value is MISSING for value in values):
-            return handler(*values)
+            return values, {}
         if isinstance(handler, _ByName):
             required = handler.without_default(values)
             if required:
                 self.signature.raise_missing(required)
-            return handler(*values)
+            return values, {}
         own = _parameters(handler)
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
+        positional: list[Stored] = []
+        named: dict[str, Stored] = {}
         missing: list[str] = []
         for index, value in enumerate(values):
             parameter = own[index] if index < len(own) else None
@@ -139,25 +144,23 @@ class Dispatcher:
                 missing.append(self._names[index] if self._names else parameter.name if parameter else "value")
         if missing:
             self.signature.raise_missing(missing)
-        return handler(*positional, **named)
+        return positional, named
+
+    def _refused(self, error: Exception) -> RpcError:
+        """What a caller is answered for an error of its arguments."""
+        if isinstance(error, ArgumentError):
+            # On the wire it is the TypeError that the original's server answers with.
+            return RemoteError("TypeError", error.reason, code="invalid_argument")
+        path = error.path if isinstance(error, InvalidValue | UnknownField) else "$"
+        text = f"{path}: is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return RpcError("invalid_argument", f"{self.name}: {text}", {"path": path})
 
     def _convert_and_run(self, handler: Callable[..., Any], args: Sequence[Wire], kwargs: Mapping[str, Wire]) -> Any:
         try:
-            values = self.signature.incoming(args, kwargs)
-        except (InvalidValue, UnknownField) as error:
-            details = {"path": error.path}
-            raise RpcError("invalid_argument", f"{self.name}: {error}", details) from error
-        except ArgumentError as error:
-            raise _python_error(error) from error
-        for value in values:
-            if value is MISSING:
-                break
-        else:
-            return handler(*values)
-        try:
-            return self.run(handler, values)
-        except ArgumentError as error:
-            raise _python_error(error) from error
+            positional, named = self._filled(handler, self.signature.incoming(args, kwargs))
+        except (ArgumentError, InvalidValue, UnknownField) as error:
+            raise self._refused(error) from error
+        return handler(*positional, **named)
 
     def _finish(self, result: Any) -> Wire | Awaitable[Wire]:
         if type(result) not in _IMMEDIATE:
@@ -206,11 +209,6 @@ async def _drive(generator: GeneratorType[Any, Any, Any]) -> Any:
                 yielded = generator.send(value)
     except StopIteration as end:
         return end.value
-
-
-def _python_error(error: ArgumentError) -> RemoteError:
-    """On the wire it is the TypeError that the original's server answers with."""
-    return RemoteError("TypeError", error.reason, code="invalid_argument")
 
 
 def _parameters(handler: Callable[..., Any]) -> list[inspect.Parameter]:

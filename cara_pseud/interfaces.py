@@ -169,6 +169,10 @@ class Interface(metaclass=InterfaceType):
             return getattr(type(self), name)
         raise _unknown_method(type(self), name)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        # A struct's copy refers to the same object: what counts about it is who it is.
+        return self
+
     def __repr__(self) -> str:
         wrapped = vars(self).get("__wrapped__", self)
         return object.__repr__(self) if wrapped is self else f"<{type(self).__name__} of {shown(wrapped)}>"

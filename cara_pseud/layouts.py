@@ -14,7 +14,6 @@ from cara_pseud.schema.nodes import Field, StructNode
 from cara_pseud.values import Annotations, Conversion, Stored, ValueType, Wire, conversion_of
 
 _NAMED_FIELDS: Final = 20
-_store: Final = dict.__setitem__
 
 
 class StructField:
@@ -67,7 +66,7 @@ class StructField:
 class Layout:
     """The fields of one struct class, by id and by name."""
 
-    __slots__ = ("by_id", "by_name", "dumps", "name", "union_ids")
+    __slots__ = ("by_id", "by_name", "dumps", "enters", "name", "union_ids")
 
     def __init__(self, name: str, declaration: Declaration) -> None:
         node = declaration.node
@@ -76,6 +75,7 @@ class Layout:
         self.name = name
         self.by_id = {field.id: field for field in fields}
         self.by_name = {field.name: field for field in fields}
+        self.enters = {field.id: field.enter for field in fields}
         self.union_ids = tuple(field.id for field in node.union)
         self.dumps = tuple(
             (field.id, field.conversion.dump) for field in fields if field.conversion.dump is not None
@@ -87,7 +87,7 @@ class Layout:
         Raises:
             UnknownField: there is none; names the fields there are.
         """
-        field = self.look_up(key)
+        field = self.by_id.get(key) if type(key) is int else self.look_up(key)
         if field is None:
             names = list(self.by_name)
             listed = ", ".join(names[:_NAMED_FIELDS]) + (" …" if len(names) > _NAMED_FIELDS else "")
@@ -114,35 +114,40 @@ class Layout:
         """The fields of a new struct, from what its class was called with.
 
         Raises:
-            InvalidValue, UnknownField: as `fill`; also for two members of one union.
+            InvalidValue, UnknownField: as `entered`, and also for two members of one union.
         """
         staged: dict[int, Stored] = {}
         try:
             if value is not None:
-                self.fill(staged, pairs_of(value, self.name))
+                staged = self.entered(pairs_of(value, self.name))
             if fields:
-                self.fill(staged, fields)
+                staged.update(self.entered(fields))
         except RecursionError:
             raise InvalidValue("is nested too deeply") from None
         self.check_union(staged)
         return staged
 
-    def fill(self, target: dict[int, Any], values: Mapping[Any, Any]) -> None:
-        """Let every value enter and store it. Of two values for one field the later one wins.
+    def entered(self, values: Mapping[Any, Any]) -> dict[int, Stored]:
+        """Let every value enter. Of two values for one field the later one wins.
 
         Raises:
             InvalidValue: a value does not fit; with its path.
             UnknownField: there is no such field.
         """
-        by_id, by_name = self.by_id, self.by_name
-        for key, value in values.items():
-            field = (by_id if type(key) is int else by_name).get(key) or self.find(key)
-            if value is None and field.nullable:
-                continue
-            try:
-                _store(target, field.id, field.enter(value))
-            except (InvalidValue, UnknownField) as error:
-                raise error.within(f".{field.name}") from None
+        enters = self.enters
+        staged: dict[int, Stored] = {}
+        key: Any = None
+        try:
+            for key, value in values.items():
+                if value is not None and type(key) is int and key in enters:
+                    staged[key] = enters[key](value)
+                elif value is not None or not self.find(key).nullable:
+                    field = self.find(key)
+                    staged[field.id] = field.enter(value)
+        except (InvalidValue, UnknownField) as error:
+            known = self.look_up(key)
+            raise error if known is None else error.within(f".{known.name}") from None
+        return staged
 
     def check_union(self, target: Mapping[int, Any]) -> None:
         """Raise InvalidValue if two members of one union are set."""

@@ -209,12 +209,18 @@ def _conversion(list_class: ListType, element: Conversion) -> Conversion:
     cls: Any = list_class
     enter_item = element.enter
     dump_item = element.dump
+    whole_test = element.whole_test
 
     def enter(value: Any) -> Any:
         if isinstance(value, cls):
             return value if value._owner is None else copy.deepcopy(value)
         result: Any = cls.__new__(cls)
-        list.extend(result, enter_items(enter_item, value) if type(value) in (list, tuple) else _enter_all(cls, value))
+        if type(value) is not list and type(value) is not tuple:
+            list.extend(result, _enter_all(cls, value))
+        elif whole_test is not None and whole_test(value):
+            list.extend(result, value)
+        else:
+            list.extend(result, enter_items(enter_item, value))
         return result
 
     def dump(value: Any) -> Any:

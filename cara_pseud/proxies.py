@@ -113,7 +113,9 @@ def with_options(
 
 
 def release(proxy: Any) -> None:
-    """Let go of the object behind a proxy or a reference; later calls fail. Garbage collection does it too, but later.
+    """Let go of the object behind a proxy or a reference, which must not be called afterwards.
+
+    Garbage collection does it too, but later.
 
     Raises:
         TypeError: it is neither.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cara_pseud.errors import InvalidValue, WrongType
@@ -129,6 +129,29 @@ TESTS: Final[dict[Kind, str]] = {
     Kind.TEXT: "type({0}) is str and {0}.isascii()",
     Kind.DATA: "type({0}) is bytes",
 }
+
+def _all_of(type_: type) -> Callable[[Sequence[Any]], bool]:
+    wanted = {type_}
+    return lambda items: wanted.issuperset(map(type, items))
+
+
+def _all_within(low: int, high: int) -> Callable[[Sequence[Any]], bool]:
+    are_integers = _all_of(int)
+    return lambda items: not items or (are_integers(items) and low <= min(items) and max(items) <= high)
+
+
+def _are_ascii(items: Sequence[Any]) -> bool:
+    return {str}.issuperset(map(type, items)) and all(map(str.isascii, items))
+
+
+WHOLE_TESTS: Final[dict[Kind, Callable[[Sequence[Any]], bool]]] = {
+    Kind.BOOL: _all_of(bool),
+    **{kind: _all_within(low, high) for kind, (low, high) in INT_RANGES.items()},
+    Kind.FLOAT64: _all_of(float),
+    Kind.TEXT: _are_ascii,
+    Kind.DATA: _all_of(bytes),
+}
+"""As TESTS, for all items of a list at once and at the speed of C."""
 
 ZEROS: Final[dict[Kind, Any]] = {
     Kind.VOID: None,

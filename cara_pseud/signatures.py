@@ -170,6 +170,10 @@ class Signature:
             if self.parameter_struct is not None:
                 given = self._struct_argument(args, kwargs)
                 return [given if given is MISSING else self.parameter_struct.enter({} if given is None else given)]
+            if not kwargs and len(args) == len(self.parameters):
+                return [parameter.enter(value) for parameter, value in zip(self.parameters, args, strict=True)]
+            if not args and kwargs.keys() == self._index.keys():
+                return [parameter.enter(kwargs[parameter.name]) for parameter in self.parameters]
             return [
                 parameter.enter(value) if value is not MISSING
                 else parameter.absent() if parameter.has_default
@@ -194,6 +198,11 @@ class Signature:
                 if given is MISSING:
                     return (), NO_ARGUMENTS
                 return (self.parameter_struct.send({} if given is None else given),), NO_ARGUMENTS
+            if not kwargs and len(args) == len(self.parameters):
+                sent = [parameter.send(value) for parameter, value in zip(self.parameters, args, strict=True)]
+                return sent, NO_ARGUMENTS
+            if not args and kwargs.keys() == self._index.keys():
+                return (), {name: self.parameters[self._index[name]].send(value) for name, value in kwargs.items()}
             values = self.bind(args, kwargs)
             missing = [
                 parameter.name for parameter, value in zip(self.parameters, values, strict=True)

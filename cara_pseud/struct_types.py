@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -17,6 +17,7 @@ from cara_pseud.schema.nodes import StructNode, Type
 from cara_pseud.values import MISSING, Conversion
 
 _get: Final = dict.get
+_update: Final[Callable[..., None]] = dict.update
 
 
 class _LazyLayout:
@@ -107,15 +108,16 @@ def _conversion(struct_class: StructType) -> Conversion:
         if isinstance(value, cls):
             # A value that waits for its place in another struct must not end up in two.
             return value if value._owner is None else copy.deepcopy(value)
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise WrongType(f"{shown(value)} is no {cls.__name__}")
         if custom:
             return cls(value)
         result: Any = cls.__new__(cls)
         layout = cls._layout
-        layout.fill(result, value)
+        staged = layout.entered(value)
         if layout.union_ids:
-            layout.check_union(result)
+            layout.check_union(staged)
+        _update(result, staged)
         return result
 
     def dump(value: Any) -> Any:

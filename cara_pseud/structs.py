@@ -31,6 +31,9 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     a pointer field out.
     """
 
+    # What was read from unset fields and is still in somebody's hands, by field id.
+    _children: dict[int, weakref.ref[Any]] | None = None
+
     def __init__(self, value: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None = None, /, **fields: Any) -> None:
         dict.update(self, type(self)._layout.stage(value, fields))
 
@@ -67,7 +70,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     # Reading.
 
     def __getitem__(self, key: Any) -> Any:
-        field = type(self)._layout.find(key)
+        layout = type(self)._layout
+        field = (layout.by_name.get(key) if type(key) is str else None) or layout.find(key)
         value = _get(self, field.id, MISSING)
         return self._absent(field) if value is MISSING else value
 
@@ -102,7 +106,10 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
             if field.in_union and type(self)._layout.active(self) is not field:
                 return None
             return field.default
-        children = self.__dict__.setdefault("_children", {})
+        children = self._children
+        if children is None:
+            children = {}
+            object.__setattr__(self, "_children", children)
         reference = children.get(field.id)
         child = None if reference is None else reference()
         if child is None:
@@ -118,13 +125,18 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         layout = type(self)._layout
         if value is None and field.nullable:
             self._forget(field.id)
+            return
+        stored = layout.enter_one(field, value)
+        if field.in_union or self._children:
+            self._put(field, stored)
         else:
-            self._put(field, layout.enter_one(field, value))
+            _store(self, field.id, stored)
+            if self._owner is not None:
+                self._changed()
 
     def _put(self, field: StructField, stored: Any) -> None:
-        children = self.__dict__.get("_children")
-        if children:
-            children.pop(field.id, None)
+        if self._children:
+            self._children.pop(field.id, None)
         if field.in_union:
             for id in type(self)._layout.union_ids:
                 if id != field.id:
@@ -133,17 +145,15 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         self._changed()
 
     def _forget(self, id: int) -> Any:
-        children = self.__dict__.get("_children")
-        if children:
-            children.pop(id, None)
+        if self._children:
+            self._children.pop(id, None)
         removed = _remove(self, id, MISSING)
         if removed is not MISSING:
             self._changed()
         return removed
 
     def _adopt(self, id: int, child: Attachable) -> None:
-        children = self.__dict__.get("_children")
-        reference = children.get(id) if children else None
+        reference = self._children.get(id) if self._children else None
         if reference is not None and reference() is child:
             self._put(type(self)._layout.by_id[id], child)
 
@@ -212,7 +222,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     def clear(self) -> None:
         """Take all fields out."""
-        self.__dict__.pop("_children", None)
+        object.__setattr__(self, "_children", None)
         dict.clear(self)
         self._changed()
 

@@ -7,7 +7,7 @@ what msgpack carries. Every type object (`Int32`, a struct class, `List[Text]`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -38,6 +38,7 @@ class Conversion:
         absent: makes what a value that is not there reads as.
         nullable: whether None stands for a value that is not there.
         test: a Python expression with ``{0}`` for the value, true only if ``enter`` and ``dump`` would not change it.
+        whole_test: the same for all items of a list or tuple.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Conversion:
     absent: Callable[[], Stored]
     nullable: bool
     test: str | None = None
+    whole_test: Callable[[Sequence[Any]], bool] | None = None
 
     def send(self, value: Any) -> Wire:
         """Convert any Python value to a wire value."""

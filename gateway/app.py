@@ -204,8 +204,9 @@ class Gateway:
 
 
 async def _until(is_over: Callable[[], bool], within_s: float) -> None:
-    """Wait for something at the end of which nobody is told, but not for ever."""
+    """Wait for something to be over, but not for ever."""
     loop = asyncio.get_running_loop()
     until = loop.time() + within_s
-    while not is_over() and loop.time() < until:
+    # This happens once, when the gateway stops; an event would have to be looked after by every call.
+    while not is_over() and loop.time() < until:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_S)

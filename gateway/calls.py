@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability
-from cara_pseud.errors import OutcomeUnknown, RpcError, Unauthenticated
+from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
 from gateway.errors import GatewayError, Status, from_rpc_error
 from gateway.limits import Limits
 from gateway.protocol.codec.references import References
@@ -109,6 +109,8 @@ class Calls:
         elif isinstance(error, Unauthenticated):
             # The service refuses the gateway, which is nothing that the caller could mend by logging in.
             told = GatewayError(Status.UNAVAILABLE, "the service does not let the gateway in")
+        elif isinstance(error, RemoteError) and error.code == Status.UNIMPLEMENTED.code:
+            told = GatewayError(Status.UNIMPLEMENTED, "the schema has this method, but the service does not")
         elif isinstance(error, RpcError):
             told = from_rpc_error(error, expose_errors=self._expose_errors)
         else:

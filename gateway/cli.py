@@ -57,6 +57,7 @@ def main() -> None:
 @_listen_option
 def serve(config_path: Path, listen: str | None) -> None:
     """Run the gateway."""
+    _stop_quietly()
     flags = {} if listen is None else {"listen": listen}
     _run(_load(config_path, flags), _announced)
 
@@ -73,6 +74,7 @@ async def _announced(gateway: Gateway) -> None:
 )
 def demo(listen: str | None, database: Path | None) -> None:
     """Run the example services and a gateway in front of them."""
+    _stop_quietly()
     try:
         wanted = LISTEN.read(listen or os.environ.get("CARA_GATEWAY_LISTEN") or "127.0.0.1:8080")
     except ValueError as error:
@@ -174,6 +176,12 @@ def passwd(file: Path, user: str) -> None:
         set_password(file, user, password)
     except (OSError, PasswordFileError) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _stop_quietly() -> None:
+    """End with 0 on a signal that comes before the loop looks for signals itself."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def _load(path: Path, flags: dict[str, str]) -> GatewayConfig:

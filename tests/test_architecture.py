@@ -97,6 +97,8 @@ PRINTS = {"gateway.cli"}
 
 FORBIDDEN_NAMES = {"util", "utils", "common", "manager", "helper", "helpers", "context", "data", "info"}
 LONGEST_FILE = 500
+# Tables and transcripts of tests grow longer without a second concept in them.
+LONGEST_TEST_FILE = 700
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,13 @@ def test_no_module_is_named_by_what_it_is_not() -> None:
 def test_no_file_is_longer_than_two_concepts() -> None:
     files = [path for folder in (*PACKAGES, "bench", "static", "tests") for path in sources(ROOT / folder)]
     long = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in files}
-    assert_none([f"{name}: {lines} lines" for name, lines in long.items() if lines > LONGEST_FILE])
+    assert_none(
+        [
+            f"{name}: {lines} lines"
+            for name, lines in long.items()
+            if lines > (LONGEST_TEST_FILE if name.startswith("tests/") else LONGEST_FILE)
+        ]
+    )
 
 
 def sources(folder: Path) -> Iterator[Path]:

@@ -68,7 +68,6 @@ class Site:
         return self.calls_under_way > 0 or any(socket.conversation.is_busy for socket in self.sockets)
 
 
-
 def _request_ids() -> Iterator[str]:
     # A random prefix per process and a counter: unique enough for logs, and cheap.
     prefix = secrets.token_hex(4)

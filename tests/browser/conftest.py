@@ -104,7 +104,9 @@ def other_port() -> Iterator[int]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
+# Not for the whole run: while Playwright's synchronous interface is in use a loop runs in this thread, and tests that
+# come after these have loops of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
@@ -112,7 +114,7 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def window(browser: Browser) -> Iterator[Page]:
     """One page for all tests, since opening one takes as long as a test; each test loads anew what it needs."""
     context = browser.new_context()

@@ -299,8 +299,10 @@ def test_async_handlers_give_awaitables() -> None:
 def test_objects_of_ours_are_not_copied_with_their_struct() -> None:
     instance = MyCounter()
     Holder: Any = cara_pseud.load(SCHEMAS / "vectors.capnp").AllTypes
-    holder = Holder(any={"counter": instance})
-    assert copy.copy(holder).any["counter"] is instance
+    holder = Holder(any={"counter": instance}, iface={"clone": print})
+    copied = copy.deepcopy(holder)
+    assert copied.any["counter"] is instance
+    assert copied.iface is holder.iface
 
 
 FORMS: list[tuple[Any, Any]] = [

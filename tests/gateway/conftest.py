@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cara_pseud.capabilities import CallOptions, Capability
+from cara_pseud.capabilities import CallOptions, Capability, LocalCapability
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
+from gateway.calls import Calls
+from gateway.conversation import Conversation
+from gateway.limits import Limits
 from gateway.protocol.codec import Codec
 from gateway.protocol.routes import ServiceRoutes
 from gateway.services import Service
+from gateway.sessions import Sessions
 
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "schemas"
 
@@ -119,6 +124,71 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
+LIMITS = Limits(max_calls_per_session=5, max_callbacks_per_session=2, max_message_bytes=10_000)
+
+
+class FakeChannel:
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.closed: tuple[int, str] | None = None
+
+    def send(self, data: bytes) -> None:
+        assert self.closed is None
+        self.sent.append(json.loads(data))
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+
+class Play:
+    """A conversation with its service at one side and its client at the other."""
+
+    def __init__(self, *services: Service, sessions: Sessions | None = None) -> None:
+        self.services = {service.name: service for service in services}
+        self.sessions = Sessions(LIMITS) if sessions is None else sessions
+        self.channel = FakeChannel()
+        self.conversation = Conversation(self.services, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+
+    @property
+    def roots(self) -> Sequence[Any]:
+        return [service.upstream.root for service in self.services.values()]
+
+    @property
+    def calls(self) -> list[Any]:
+        calls: list[Any] = self.roots[0].calls
+        return calls
+
+    def says(self, method: str, params: Any = None, id: Any = 1, **members: Any) -> None:
+        self.conversation.receive(
+            json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params or {}, **members})
+        )
+
+    def notifies(self, method: str, params: Any = None) -> None:
+        self.conversation.receive(json.dumps({"jsonrpc": "2.0", "method": method, "params": params or {}}))
+
+    def answers(self, request: Mapping[str, Any], **outcome: Any) -> None:
+        self.conversation.receive(json.dumps({"jsonrpc": "2.0", "id": request["id"], **outcome}))
+
+    async def hears(self) -> list[Any]:
+        """What was sent since the last time."""
+        await settle()
+        sent, self.channel.sent = self.channel.sent, []
+        return sent
+
+    async def hello(self, **params: Any) -> dict[str, Any]:
+        self.says("rpc.hello", {"protocol": 1, **params})
+        (answer,) = await self.hears()
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    async def pass_callback(self, name: str = "f") -> LocalCapability:
+        """Have the client pass an object to `map` of the calculator; the call stays under way."""
+        self.says("calculator.map", {"values": [1], "transform": {"$callback": name}}, id=f"pass {len(self.calls)}")
+        capability = self.calls[-1].args[1]
+        assert isinstance(capability, LocalCapability)
+        return capability
+
+
 @pytest.fixture(scope="session")
 def schemas() -> Mapping[str, Schema]:
     return {name: compile_schema([SCHEMAS / f"{name}.capnp"]) for name in ("calculator", "addressbook")}
@@ -152,6 +222,7 @@ def fakes() -> Any:
 
     class Fakes:
         Object = FakeObject
+        Play = Play
         pass_time = staticmethod(pass_time)
         settle = staticmethod(settle)
         run = staticmethod(run)

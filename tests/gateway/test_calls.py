@@ -101,6 +101,11 @@ def test_who_may_not_call_is_refused_first(calculator: Service, fakes: Any) -> N
         (DeadlineExceeded(), Status.DEADLINE_EXCEEDED, "no answer within the deadline"),
         (RpcError("not_found", "no such person"), Status.NOT_FOUND, "no such person"),
         (RemoteError("ValueError", "secret"), Status.UNKNOWN, "the service raised ValueError"),
+        (
+            RemoteError("ServiceNotFoundError", "add", "unimplemented"),
+            Status.UNIMPLEMENTED,
+            "the schema has this method, but the service does not",
+        ),
         (Unauthenticated(), Status.UNAVAILABLE, "the service does not let the gateway in"),
         (ZeroDivisionError("secret"), Status.INTERNAL, "the gateway failed to make this call"),
         (asyncio.CancelledError(), Status.CANCELLED, "the call was cancelled"),

@@ -178,10 +178,12 @@ class Start:
         process = self.process("-m", "gateway", "serve", "--config", str(path), "--listen", "127.0.0.1:0", *arguments)
         return self._listening(process)
 
-    def counting(self, endpoint: str = "tcp://127.0.0.1:*") -> tuple[Process, str]:
+    def counting(
+        self, endpoint: str = "tcp://127.0.0.1:*", environment: Mapping[str, str] | None = None
+    ) -> tuple[Process, str]:
         """The service that counts; the process and its endpoint."""
         count = self.folder / "count.txt"
-        process = self.process(str(HERE / "counting_service.py"), endpoint, str(count))
+        process = self.process(str(HERE / "counting_service.py"), endpoint, str(count), environment=environment)
         return process, process.line()
 
     def _listening(self, process: Process) -> tuple[Process, Web]:

@@ -32,6 +32,9 @@ interface Counting {
   released @9 () -> (objects :UInt32);
   # How many objects were let go.
 
+  cancelled @10 () -> (calls :UInt32);
+  # How many calls of slow were given up by their caller.
+
   interface Object {
     name @0 () -> (name :Text);
   }

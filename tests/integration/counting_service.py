@@ -1,6 +1,7 @@
 """A service for tests: counts its calls in a file, is slow, fails, and gives large answers, as it is told.
 
-`python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed.
+`python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed. With COUNTING_KEYS, its own
+public and secret key and its client's public one, it speaks CURVE.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import cara_pseud
 
 async def main(endpoint: str, count_file: Path) -> None:
     schema = cara_pseud.load(Path(__file__).with_name("counting.capnp"))
-    released = 0
+    released = cancelled = 0
 
     def begun() -> None:
         with count_file.open("a") as file:
@@ -38,8 +39,13 @@ async def main(endpoint: str, count_file: Path) -> None:
             return {"calls": calls(), "processId": os.getpid()}
 
         async def slow(self, milliseconds: int) -> bool:
+            nonlocal cancelled
             begun()
-            await asyncio.sleep(milliseconds / 1000)
+            try:
+                await asyncio.sleep(milliseconds / 1000)
+            except asyncio.CancelledError:
+                cancelled += 1
+                raise
             return True
 
         async def again(self, milliseconds: int) -> int:
@@ -68,7 +74,20 @@ async def main(endpoint: str, count_file: Path) -> None:
         def released(self) -> int:
             return released
 
-    server = cara_pseud.Server(b"counting")
+        def cancelled(self) -> int:
+            return cancelled
+
+    if "COUNTING_KEYS" in os.environ:
+        public_key, secret_key, client_key = os.environ["COUNTING_KEYS"].encode().split()
+        server = cara_pseud.Server(
+            b"counting",
+            security_plugin="curve",
+            public_key=public_key,
+            secret_key=secret_key,
+            allowed_keys={client_key: "gateway"},
+        )
+    else:
+        server = cara_pseud.Server(b"counting")
     server.bind(endpoint)
     cara_pseud.setup_server(server)
     cara_pseud.register_interface(server, schema.Counting, Counting())

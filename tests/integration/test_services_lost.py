@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import zmq
 
 if TYPE_CHECKING:
     from tests.integration.conftest import Start, Web
@@ -152,6 +153,48 @@ def test_a_websocket_is_told_of_a_loss_and_goes_on(start: Start, eventually: Eve
         assert socket.result("counting.count")["calls"] == 1
         # The object ended with the process that had it.
         assert socket.call(f"@{handle}.name")["error"]["data"]["code"] == "not_found"
+
+
+def test_a_caller_that_goes_away_is_not_worked_for_any_more(start: Start, eventually: Eventually) -> None:
+    _, endpoint = start.counting()
+    _, web = start.gateway(config(endpoint))
+
+    def cancelled() -> int:
+        calls: int = web.post("/api/counting/cancelled").json["calls"]
+        return calls
+
+    assert cancelled() == 0
+    body = b'{"milliseconds":20000}'
+    head = "POST /api/counting/slow HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with sockets.create_connection(("127.0.0.1", web.port), 10) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        eventually(lambda: count(web) == 1, within_s=5)
+    eventually(lambda: cancelled() == 1, within_s=5)
+    with web.socket() as socket:
+        socket.send({"jsonrpc": "2.0", "id": 1, "method": "counting.slow", "params": [20_000]})
+        eventually(lambda: count(web) == 2, within_s=5)
+    eventually(lambda: cancelled() == 2, within_s=5)
+
+
+def test_a_service_that_does_not_let_the_gateway_in_is_unavailable(start: Start) -> None:
+    keys = {name: zmq.curve_keypair() for name in ("service", "gateway", "stranger")}
+    (public, secret), (client_public, client_secret) = keys["service"], keys["gateway"]
+    environment = {"COUNTING_KEYS": b" ".join((public, secret, client_public)).decode()}
+    _, endpoint = start.counting(environment=environment)
+
+    def curve(own_public: bytes, own_secret: bytes) -> str:
+        return config(endpoint) + (
+            f"security = 'curve'\nserver_public_key = '{public.decode()}'\n"
+            f"public_key = '{own_public.decode()}'\nsecret_key = '{own_secret.decode()}'\n"
+        )
+
+    _, web = start.gateway(curve(client_public, client_secret))
+    assert web.post("/api/counting/count").status == 200
+    process, web = start.gateway(curve(*keys["stranger"]))
+    answer = web.post("/api/counting/count")
+    assert (answer.status, answer.code) == (503, "unavailable")
+    assert "let the gateway in" in answer.json["detail"]
+    assert process.stop() == 0
 
 
 def test_deadlines_come_from_the_request_the_schema_and_the_configuration(start: Start) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.web.frames import (
     BAD_UTF8,
@@ -136,6 +138,18 @@ def test_after_a_fault_the_rest_is_skipped_up_to_the_close_frame() -> None:
 @pytest.mark.parametrize("code", [1000, 1001, 1009, 1014, 3000, 4999])
 def test_a_close_frame_has_a_code(code: int) -> None:
     assert read(frame(0x88, code.to_bytes(2, "big") + b"why")) == [Closed(code)]
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 50), max_size=10))
+def test_any_bytes_give_the_same_events_however_they_are_cut(data: bytes, sizes: list[int]) -> None:
+    expected = read(data)
+    reader, events, at = FrameReader(LIMIT), [], 0
+    for size in [*sizes, len(data)]:
+        events += reader.feed(data[at : at + size])
+        at += size
+        if events and isinstance(events[-1], Fault):
+            break
+    assert events == expected
 
 
 def test_a_close_frame_may_be_empty() -> None:
