@@ -1,7 +1,7 @@
 """Cap'n Proto interfaces over pseud: write services and clients in Python with schemas loaded at run time.
 
-`load` a schema, serve its interfaces from a `Server`, call them through ``Interface(client)``. What is not named here is
-internal.
+`load` a schema, serve its interfaces from a `Server`, call them through ``Interface(client)``. What is not named here
+is internal.
 """
 
 from cara_pseud import pseud

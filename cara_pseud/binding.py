@@ -21,8 +21,8 @@ _NOTHING: Any = object()
 def setup_server(server: Any) -> Server:
     """Make a server ready for `register_interface`.
 
-    Ours is given back as it is; for a stock `pseud.Server`, bound or not, there is one of ours in its place, at the same
-    endpoint and with the same registry, and the stock object is closed.
+    Ours is given back as it is; for a stock `pseud.Server`, bound or not, there is one of ours in its place, at the
+    same endpoint and with the same registry, and the stock object is closed.
 
     Raises:
         TypeError: it is no pseud server.
@@ -56,10 +56,10 @@ def register_interface(server: PeerBase, interface_or_instance: Any, implementat
 def register_interface(server: PeerBase, interface_or_instance: Any = None, implementation: Any = _NOTHING) -> Any:
     """Answer calls of an interface's methods, under their bare names, with an implementation.
 
-    ``@register_interface(server)`` decorates a subclass of an interface, ``@register_interface(server, Interface)`` any class, or a
-    function for an interface of one method. ``register_interface(server, instance)`` takes an instance of such a subclass,
-    ``register_interface(server, Interface, x)`` an object, a class, a function or a dict of functions. Classes are
-    instantiated without arguments.
+    ``@register_interface(server)`` decorates a subclass of an interface, ``@register_interface(server, Interface)`` any
+    class, or a function for an interface of one method. ``register_interface(server, instance)`` takes an instance of
+    such a subclass, ``register_interface(server, Interface, x)`` an object, a class, a function or a dict of functions.
+    Classes are instantiated without arguments.
 
     Returns:
         What was decorated, else the implementation.

@@ -26,7 +26,11 @@ _BATCH: Final = 256
 # A message of the protocol has six frames with its routing id; more are read and thrown away.
 _MAX_FRAMES: Final = 8
 _RETRY_S: Final = 0.005
-_MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
+# Plain numbers: pyzmq's are enum members, and every use of one in a call or with & costs as much as a frame.
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
 
 
 class Receiver(Protocol):
@@ -138,9 +142,9 @@ class Transport:
         send(wire.VERSION, _MORE)
         send(uid, _MORE)
         send(kind, _MORE)
-        send(body, zmq.NOBLOCK)
+        send(body, _NOBLOCK)
         # The send may have swallowed the signal that something came in.
-        if not self._drain_soon and self._get_option(zmq.EVENTS) & zmq.POLLIN:
+        if not self._drain_soon and self._get_option(_EVENTS) & _POLLIN:
             self._schedule_drain()
         return True
 
@@ -170,7 +174,7 @@ class Transport:
                 else:
                     for frame in frames[1:-1]:
                         self._send_frame(frame, _MORE)
-                    self._send_frame(frames[-1], zmq.NOBLOCK)
+                    self._send_frame(frames[-1], _NOBLOCK)
                     continue
             self._backlog.append(frames)
             self._backlog_bytes += sum(map(len, frames))
@@ -187,26 +191,19 @@ class Transport:
         if self._loop is None:
             return
         self._drain_soon = True
-        receive, get_option = self._receive, self._get_option
+        receive = self._receive
         try:
             for _ in range(_BATCH):
-                if not get_option(zmq.EVENTS) & zmq.POLLIN:
-                    self._drain_soon = False
-                    return
-                frames = [receive(zmq.NOBLOCK)]
-                user: str | None = None
-                descriptor = -1
-                if get_option(zmq.RCVMORE):
-                    if self._receiver.wants_metadata(frames[0]):
-                        frame = receive(zmq.NOBLOCK, copy=False)
+                # Frames instead of bytes: they know whether more follow, for which bytes would have to ask the socket.
+                frame = receive(_NOBLOCK, False)
+                frames = [frame.bytes]
+                user, descriptor = None, -1
+                if self._receiver.wants_metadata(frames[0]):
+                    user, descriptor = _metadata(frame)
+                while frame.more:
+                    frame = receive(_NOBLOCK, False)
+                    if len(frames) < _MAX_FRAMES:
                         frames.append(frame.bytes)
-                        user, descriptor = _metadata(frame)
-                    else:
-                        frames.append(receive(zmq.NOBLOCK))
-                    while get_option(zmq.RCVMORE):
-                        part = receive(zmq.NOBLOCK)
-                        if len(frames) < _MAX_FRAMES:
-                            frames.append(part)
                 try:
                     self._receiver.on_message(frames, user, descriptor)
                 except Exception:

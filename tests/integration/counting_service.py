@@ -1,7 +1,7 @@
 """A service for tests: counts its calls in a file, is slow, fails, and gives large answers, as it is told.
 
-`python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed. With COUNTING_KEYS, its own
-public and secret key and its client's public one, it speaks CURVE.
+`python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed. With COUNTING_KEYS,
+its own public and secret key and its client's public one, it speaks CURVE.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The documentation's two listings, unchanged below their imports: ``python coroutine_style.py server|client ENDPOINT``."""
+"""The documentation's listings, unchanged below their imports: ``coroutine_style.py server|client ENDPOINT``."""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""A service that is killed, stopped or not there yet: what callers are told and when, and that no call comes late."""
+"""Services that are killed, stopped, not there yet, slow or failing: what callers are told, and when.
+
+A service that counts its calls shows that none is delivered late.
+"""
 
 from __future__ import annotations
 
