@@ -210,6 +210,10 @@ class HolderExports:
         """Start a message: what it exports is taken back by `roll_back` if it cannot be sent."""
         self._journal.clear()
 
+    def exported(self) -> tuple[int, ...]:
+        """The ids counted since `begin`, one per reference."""
+        return tuple(self._journal)
+
     def roll_back(self) -> None:
         """Take back every reference counted since `begin`."""
         for id in self._journal:

@@ -200,7 +200,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
                 sent = self._transport.send(connection.routing_id, uid, kind, body)
             except ResourceExhausted as error:
                 del self._waiting[uid]
-                connection.fail(uid, error)
+                connection.fail_unsent(uid, error)
                 continue
             if not sent:
                 if self.running_loop.time() < self._retry_until:
@@ -214,7 +214,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
     def _fail_waiting(self, error: RpcError) -> None:
         waiting, self._waiting = self._waiting, {}
         for uid in waiting:
-            self._connection.fail(uid, error)
+            self._connection.fail_unsent(uid, error)
 
     # States.
 

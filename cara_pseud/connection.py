@@ -74,6 +74,7 @@ class CallFuture(asyncio.Future[Any]):
     uid: bytes
     convert: Callable[[Any], Any] | None
     slot: int
+    exported: tuple[int, ...] = ()
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not self.done():
@@ -141,6 +142,7 @@ class Connection:
             if len(body) > host.max_message_bytes:
                 raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
             self.pending[uid] = future
+            future.exported = self.exports.exported()
             future.slot = host.deadlines.add(future, timeout)
             host.transmit(self, uid, wire.WORK, body)
         except RpcError as error:
@@ -190,6 +192,7 @@ class Connection:
 
     def _call_off(self, future: CallFuture) -> bool:
         if self.host.withdraw(self, future.uid):
+            self._take_back(future)
             return False
         if self.extended and not self.lost:
             self.notify(wire.EXT_CANCEL, (future.uid,))
@@ -201,6 +204,17 @@ class Connection:
         if future is not None:
             self.host.deadlines.discard(future.slot, future)
             future.set_exception(error)
+
+    def fail_unsent(self, uid: bytes, error: Exception) -> None:
+        """End a call of ours that was never sent: the objects in it were not passed after all."""
+        future = self.pending.get(uid)
+        if future is not None:
+            self._take_back(future)
+            self.fail(uid, error)
+
+    def _take_back(self, future: CallFuture) -> None:
+        for id in future.exported:
+            self.exports.release(id, 1)
 
     def fail_sent(self, waiting: Mapping[bytes, Any]) -> None:
         """End every call that was sent, because the connection is lost; those still ``waiting`` to be sent go on."""

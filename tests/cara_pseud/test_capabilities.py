@@ -161,6 +161,19 @@ def test_objects_of_a_vanished_client_are_freed(serving: Any) -> None:
     run(main())
 
 
+def test_objects_in_a_call_that_was_never_sent_are_taken_back() -> None:
+    async def main() -> None:
+        async with Client(b"server", connect_grace=0.01) as client:
+            client.connect("tcp://127.0.0.1:1")
+            target = Recorder()
+            with pytest.raises(errors.Unavailable):
+                await client.put(LocalCapability(target))
+            await target.gone.wait()
+            assert len(client.connections[0].exports) == 0
+
+    run(main())
+
+
 def test_own_objects_come_home_unwrapped(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:
