@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench lock clean node-tools chromium
+.PHONY: help demo test check bench bench-check lock clean node-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -23,7 +23,7 @@ help: ## list the targets
 demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--listen 127.0.0.1:9000")
 	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
 
-test: $(STAMPS)/dev $(JS_STAMP) chromium ## run all tests, Python's and JavaScript's (ARGS="-k calls")
+test: $(STAMPS)/dev $(JS_STAMP) test-tools ## run all tests, Python's and JavaScript's (ARGS="-k calls")
 	$(PY) -m pytest $(ARGS)
 
 check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
@@ -34,6 +34,9 @@ check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 
 bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=7 BENCH_SECONDS=1)
 	@$(PY) -m bench $(ARGS)
+
+bench-check: $(STAMPS)/project ## measure cara_pseud and fail if it costs more than promised (about 3 minutes)
+	@$(PY) -m bench.check
 
 lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (ARGS=--upgrade)
 	$(call make_venv,.venv-lock)
@@ -85,8 +88,8 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/project
 node-tools:
 	$(call need,node:nodejs npm:npm)
 
-chromium:
-	$(call need,chromium:chromium)
+test-tools:
+	$(call need,curl:curl chromium:chromium)
 
 # $(call need,COMMAND:PACKAGE …)
 define need
