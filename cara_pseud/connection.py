@@ -232,6 +232,7 @@ class Connection:
         if not keep_references:
             self._epoch += 1
             self._imports = WeakValueDictionary()
+            self._dropped = []
 
     @property
     def epoch(self) -> int:
@@ -258,9 +259,14 @@ class Connection:
 
     def _greeted_back(self, greeting: asyncio.Future[Any]) -> None:
         if self.extended is None:
-            self.extended = not greeting.cancelled() and greeting.exception() is None and bool(greeting.result())
+            self.recognise(not greeting.cancelled() and greeting.exception() is None and bool(greeting.result()))
         elif not greeting.cancelled():
             greeting.exception()
+
+    def recognise(self, extended: bool) -> None:
+        """Take note of whether it is a peer of cara_pseud."""
+        self.extended = extended
+        self._flush_dropped()
 
     # References.
 
@@ -300,10 +306,11 @@ class Connection:
 
     def dropped(self, id: int, count: int) -> None:
         """Give ``count`` references back; may be called from the collector, on any thread."""
-        if self.lost or not self.extended:
+        # Until it is known whether the peer understands, what is given back is kept.
+        if self.lost or self.extended is False or (self.extended is None and len(self._dropped) >= _MAX_DROPPED):
             return
         self._dropped.append((id, count))
-        if len(self._dropped) == 1:
+        if self.extended and len(self._dropped) == 1:
             try:
                 self.host.running_loop.call_soon_threadsafe(self._flush_dropped)
             except RuntimeError:
@@ -311,8 +318,10 @@ class Connection:
                 self._dropped.clear()
 
     def _flush_dropped(self) -> None:
+        if self.extended is None:
+            return
         released, self._dropped = self._dropped, []
-        if released and not self.lost:
+        if released and self.extended and not self.lost:
             self.notify(wire.EXT_RELEASE, released)
 
 
@@ -418,3 +427,5 @@ def _metadata(options: CallOptions) -> dict[str, Any]:
 
 
 UID_PREFIX_BYTES: Final = 8
+_MAX_DROPPED: Final = 10_000
+"""References given back to a peer that nobody knows yet: an original one never says what it is."""

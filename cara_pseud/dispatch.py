@@ -204,7 +204,7 @@ def _call_object(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, A
 
 
 def _hello(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    _connection(call).extended = True
+    _connection(call).recognise(extended=True)
     return {"version": wire.EXTENSION_VERSION}
 
 

@@ -296,8 +296,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             return
         self._receiving_from = connection
         if kind == wire.WORK:
-            if not connection.admitted:
-                self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Authentication Required")
+            if not (connection.admitted or self._admit_late(connection)):
+                self.send_answer(connection, uid, wire.UNAUTHORIZED, _LOGIN_REQUIRED if self.logs_in else _NAME_TAKEN)
             elif wire.is_uuid(uid):
                 self._dispatcher.on_work(connection, uid, body)
             else:
@@ -316,7 +316,16 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
         """Take part in a login by messages; unless the plugin has one, HELLO and AUTHENTICATED mean nothing."""
         if kind == wire.UNAUTHORIZED:
-            connection.fail(uid, Unauthenticated("the peer asks for a login that the security plugin does not have"))
+            text = (
+                "the server refused the login: this user is connected already"
+                if body == _NAME_TAKEN
+                else "the peer asks for a login that the security plugin does not have"
+            )
+            connection.fail(uid, Unauthenticated(text))
+
+    def _admit_late(self, connection: Connection) -> bool:
+        """Whether a connection that was not admitted may be by now."""
+        return False
 
     # Answering.
 
@@ -390,6 +399,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         return self._receiving_from.resolve(id, user)
 
 
+_LOGIN_REQUIRED: Final = b"Authentication Required"
+_NAME_TAKEN: Final = b"This user is connected already"
 _LOGIN_TYPES: Final = frozenset({wire.HELLO, wire.AUTHENTICATED, wire.UNAUTHORIZED})
 
 

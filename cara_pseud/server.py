@@ -126,6 +126,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             connection.user, connection.admitted = b"", False
         else:
             connection.admitted = self._permits_duplicate(connection)
+            if not connection.admitted:
+                _LOG.warning("a second login as %r is refused", connection.user)
             self._admit(connection)
         self._by_routing_id[routing_id] = connection
         if descriptor >= 0:
@@ -155,11 +157,17 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
                 if not self._transport.send(other.routing_id, b"", wire.HEARTBEAT, b""):
                     self._forget(other)
             if any(not other.lost for other in others):
-                _LOG.warning("a second login as %r is refused", connection.user)
                 return False
         else:
             _LOG.warning("a second login as %r; objects of the first stay with its connection", connection.user)
         return True
+
+    def _admit_late(self, connection: Connection) -> bool:
+        # The one that had the name may be gone since: one that was cut off is noticed after some seconds only.
+        if not self.logs_in and self._permits_duplicate(connection):
+            connection.admitted = True
+            self._admit(connection)
+        return connection.admitted
 
     def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
         if kind != wire.HELLO or not self.logs_in or connection.admitted:
@@ -187,7 +195,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             return
         connection.user, connection.admitted = login, True
         self._admit(connection)
-        self.send_answer(connection, uid, wire.AUTHENTICATED, b"Welcome")
+        self.send_answer(connection, uid, wire.AUTHENTICATED, f"Welcome {login!r}".encode())
 
     def on_event(self, event: int, value: int) -> None:
         if event == zmq.EVENT_DISCONNECTED:

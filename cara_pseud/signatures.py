@@ -186,10 +186,11 @@ class Signature:
     def outgoing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Wire], Mapping[str, Wire]]:
         """Wire values for a call: by position what was given so, by name the others.
 
-        Missing ones with a default in the schema are added, since the original's servers do not know defaults.
+        Missing ones with a default in the schema are added: the original's servers do not know defaults. Others are left
+        out: the handler may have a default of its own, and the server says so if it has none.
 
         Raises:
-            ArgumentError: missing, too many, unknown or double ones.
+            ArgumentError: too many, unknown or double ones.
             InvalidValue, UnknownField: one does not fit.
         """
         try:
@@ -204,24 +205,18 @@ class Signature:
             if not args and kwargs.keys() == self._index.keys():
                 return (), {name: self.parameters[self._index[name]].send(value) for name, value in kwargs.items()}
             values = self.bind(args, kwargs)
-            missing = [
-                parameter.name for parameter, value in zip(self.parameters, values, strict=True)
-                if value is MISSING and not parameter.has_default
-            ]
-            if missing:
-                self.raise_missing(missing)
-            if not kwargs:
-                return [
-                    parameter.wire_default if value is MISSING else parameter.send(value)
-                    for parameter, value in zip(self.parameters, values, strict=True)
-                ], NO_ARGUMENTS
             positional = [parameter.send(value) for parameter, value in zip(self.parameters, args, strict=False)]
+            if not kwargs:
+                for parameter in self.parameters[len(args) :]:
+                    if not parameter.has_default:
+                        break
+                    positional.append(parameter.wire_default)
             named = {}
             for name in kwargs:
                 parameter = self.parameters[self._find(name)]
                 named[parameter.name] = parameter.send(kwargs[name])
-            for parameter, value in zip(self.parameters, values, strict=True):
-                if value is MISSING:
+            for parameter, value in list(zip(self.parameters, values, strict=True))[len(positional) :]:
+                if value is MISSING and parameter.has_default:
                     named[parameter.name] = parameter.wire_default
             return positional, named
         except RecursionError:

@@ -206,6 +206,34 @@ class _RemoteTimeoutError(RemoteError, TimeoutError):
     pass
 
 
+class _RemoteOSError(RemoteError, OSError):
+    pass
+
+
+class _RemoteFileNotFoundError(RemoteError, FileNotFoundError):
+    pass
+
+
+class _RemoteFileExistsError(RemoteError, FileExistsError):
+    pass
+
+
+class _RemoteLookupError(RemoteError, LookupError):
+    pass
+
+
+class _RemoteArithmeticError(RemoteError, ArithmeticError):
+    pass
+
+
+class _RemoteOverflowError(RemoteError, OverflowError):
+    pass
+
+
+class _RemoteAssertionError(RemoteError, AssertionError):
+    pass
+
+
 # ``except ValueError`` around a remote call worked with the original. This closed table keeps it working: the
 # peer's name selects one of our own classes and is otherwise only text.
 _REMOTE: Final[Mapping[str, type[RemoteError]]] = {
@@ -219,6 +247,13 @@ _REMOTE: Final[Mapping[str, type[RemoteError]]] = {
     "ZeroDivisionError": _RemoteZeroDivisionError,
     "PermissionError": _RemotePermissionError,
     "TimeoutError": _RemoteTimeoutError,
+    "OSError": _RemoteOSError,
+    "FileNotFoundError": _RemoteFileNotFoundError,
+    "FileExistsError": _RemoteFileExistsError,
+    "LookupError": _RemoteLookupError,
+    "ArithmeticError": _RemoteArithmeticError,
+    "OverflowError": _RemoteOverflowError,
+    "AssertionError": _RemoteAssertionError,
 }
 
 

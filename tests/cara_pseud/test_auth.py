@@ -110,6 +110,24 @@ def test_a_second_login_under_a_live_name(serving: Any, connected: Any, on_dupli
     run(main())
 
 
+def test_a_refused_second_login_gets_in_once_the_first_is_gone(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        login: dict[str, Any] = {"security_plugin": "plain", "user_id": b"ann", "password": b"_"}
+        async with serving(security_plugin="trusted_peer", on_duplicate="refuse") as server:
+            server.register_rpc(add)
+            async with connected(server.endpoint, **login) as first:
+                assert await first.add(1, 2) == 3
+                second = Client(b"server", **login)
+                second.connect(server.endpoint)
+                await second.start()
+                with pytest.raises(errors.Unauthenticated, match="refused the login: this user is connected already"):
+                    await second.add(1, 2)
+            async with second:
+                assert await second.add(1, 2) == 3
+
+    run(main())
+
+
 def test_a_login_with_a_zero_byte_is_no_other_user(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving(security_plugin="trusted_peer") as server:

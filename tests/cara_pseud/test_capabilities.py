@@ -131,6 +131,18 @@ def test_released_objects_leave_the_table_and_tell_the_target(serving: Any, conn
     run(main())
 
 
+def test_what_is_released_before_the_peers_know_each_other_is_freed_too(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            target = Recorder()
+            server.register_rpc(lambda: LocalCapability(target), name="get")
+            (await client.get()).release()
+            assert client.connections[0].extended is None
+            await target.gone.wait()
+
+    run(main())
+
+
 def test_a_forgotten_reference_is_released_by_the_collector(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:

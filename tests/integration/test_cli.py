@@ -184,3 +184,14 @@ def test_a_wrong_command_line_ends_with_2(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_passwd_keeps_a_hash_and_refuses_what_cannot_be_a_user(tmp_path: Path) -> None:
+    file = tmp_path / "passwords"
+    assert run("passwd", str(file), "ann", stdin="secret\n").returncode == 0
+    assert file.read_text().startswith("ann:scrypt$")
+    assert "secret" not in file.read_text()
+    refused = run("passwd", str(file), "a:b", stdin="secret\n")
+    assert refused.returncode == 1
+    assert "'a:b' cannot be a user" in refused.stderr
+    assert run("passwd", str(file), "ann", stdin="\n").returncode == 2
