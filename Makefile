@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench bench-check lock clean node-tools test-tools
+.PHONY: help demo test test-pythons check bench bench-check lock clean node-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -17,6 +17,9 @@ JS_STAMP := $(JS)/node_modules/.stamp
 # a name on the PATH is no proof (version switchers leave names that only print an error).
 SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
+SAYS_VERSION := import ensurepip, sys, venv; print("%d.%d" % sys.version_info[:2])
+LIBRARY_TESTS := tests/cara_pseud tests/test_documentation.py tests/test_typing.py
+
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
@@ -25,6 +28,25 @@ demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--l
 
 test: $(STAMPS)/dev $(JS_STAMP) test-tools ## run all tests, Python's and JavaScript's (ARGS="-k calls")
 	$(PY) -m pytest $(ARGS)
+
+test-pythons: ## run the library's tests on Python 3.11, 3.12 and 3.13, each in .venvs/ (ARGS="-k calls")
+	@missing=; failed=; \
+	for version in 3.11 3.12 3.13; do \
+	  found=; \
+	  for python in $$(echo "$$PATH" | tr : '\n' | sed "s|\$$|/python$$version|") \
+	      "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python; do \
+	    if [ "$$("$$python" -c '$(SAYS_VERSION)' 2>/dev/null)" = "$$version" ]; then found="$$python"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then missing="$$missing $$version"; continue; fi; \
+	  echo "Python $$version: $$found"; \
+	  $(MAKE) --no-print-directory VENV=.venvs/$$version PYTHON="$$found" .venvs/$$version/.stamps/dev && \
+	    .venvs/$$version/bin/python -m pytest $(LIBRARY_TESTS) $(ARGS) || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "The tests failed on Python$$failed." >&2; fi; \
+	if [ -n "$$missing" ]; then \
+	  echo "Not tested, because no interpreter was found that can make environments: Python$$missing." >&2; \
+	fi; \
+	test -z "$$failed$$missing"
 
 check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 	$(PY) -m ruff check .
@@ -48,7 +70,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	done
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .venv-lock $(JS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venvs .venv-lock $(JS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(call make_venv,DIRECTORY): leaves an environment alone that works.

@@ -1,0 +1,50 @@
+"""docs/configuration.md names every key of the configuration, with the default that the code has."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.config import DEFAULT_LISTEN, GATEWAY_KEYS, LIMIT_KEYS, SERVICE_KEYS, GatewayConfig, ServiceConfig
+from gateway.limits import Limits
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
+
+
+def documented(heading: str) -> dict[str, str]:
+    """Return the section's defaults as they are written, by key."""
+    section = PAGE.partition(f"## `[{heading}]`")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[a-z0-9_`, ]+`) \| (.*?) ?\| ", section, re.MULTILINE)
+    return {key: default.strip() for keys, default in rows for key in re.findall(r"\w+", keys)}
+
+
+@pytest.mark.parametrize(
+    ("heading", "keys"), [("gateway", GATEWAY_KEYS), ("services.NAME", SERVICE_KEYS), ("gateway.limits", LIMIT_KEYS)]
+)
+def test_the_page_names_every_key_and_no_other(heading: str, keys: dict[str, object]) -> None:
+    assert list(documented(heading)) == list(keys)
+
+
+def test_the_limits_on_the_page_are_those_in_the_code() -> None:
+    written = {key: float(default.replace(",", "")) for key, default in documented("gateway.limits").items()}
+    assert written == {bound.name: bound.default for bound in dataclasses.fields(Limits)}
+
+
+def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
+    config = GatewayConfig()
+    assert documented("gateway") == {
+        "listen": f'`"{DEFAULT_LISTEN.host}:{DEFAULT_LISTEN.port}"`',
+        "hosts": "`[]`" if not config.hosts else "",
+        "origins": "`[]`" if not config.origins else "",
+        "import_path": "`[]`" if not config.import_path else "",
+        "unknown_fields": f'`"{config.codec.unknown_fields}"`',
+        "int64": f'`"{config.codec.int64}"`',
+        "data": f'`"{config.codec.data}"`',
+        "expose_errors": f"`{str(config.expose_errors).lower()}`",
+    }
+    service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoint="tcp://127.0.0.1:1")
+    assert documented("services.NAME")["peer"] == f'`"{service.peer}"`'
+    assert documented("services.NAME")["security"] == f'`"{service.security}"`'
