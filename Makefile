@@ -21,7 +21,7 @@ SAYS_VERSION := import ensurepip, sys, venv; print("%d.%d" % sys.version_info[:2
 LIBRARY_TESTS := tests/cara_pseud tests/test_documentation.py tests/test_typing.py
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--listen 127.0.0.1:9000")
 	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
@@ -64,7 +64,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	$(call make_venv,.venv-lock)
 	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check pip-tools==7.6.2
 	cd requirements && set -e && export CUSTOM_COMPILE_COMMAND="make lock" && \
-	for pair in ../pyproject.toml:runtime.txt build.in:build.txt dev.in:dev.txt; do \
+	for pair in ../pyproject.toml:runtime.txt build.in:build.txt dev.in:dev.txt stock-pseud.in:stock-pseud.txt; do \
 	  ../.venv-lock/bin/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options \
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --output-file "$${pair#*:}" "$${pair%%:*}"; \
 	done

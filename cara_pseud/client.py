@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import zmq
@@ -31,11 +32,9 @@ GRACE_S: Final = 0.25
 """After a loss calls wait this long for a new connection before they fail."""
 _NOBODY_S: Final = 1.0
 _RETRY_S: Final = 0.005
-_REFUSED: Final = (
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-)
+_REFUSED: Final = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+_CONNECT_AGAIN_S: Final = 1.0
+"""After a refusal, which ZeroMQ takes for final."""
 
 
 @zope.interface.implementer(IClient)
@@ -82,6 +81,8 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._state_timer: asyncio.TimerHandle | None = None
         self._retry_timer: asyncio.TimerHandle | None = None
         self._retry_until = 0.0
+        self._endpoints: list[str] = []
+        self._connect_timer: asyncio.TimerHandle | None = None
         self._holder_timer: asyncio.TimerHandle | None = None
         self._listeners: list[Callable[[str], None]] = []
         # Until a login by messages is through, what was sent is kept to be sent again after it.
@@ -99,6 +100,14 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
         socket.setsockopt(zmq.HANDSHAKE_IVL, 2000)
 
+    def connect(self, endpoint: str) -> None:
+        super().connect(endpoint)
+        self._endpoints.append(endpoint)
+
+    def disconnect(self, endpoint: str) -> None:
+        super().disconnect(endpoint)
+        self._endpoints.remove(endpoint)
+
     async def start(self) -> None:
         if self._started:
             return
@@ -107,7 +116,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             self._state_timer = self.running_loop.call_later(self._connect_grace, self._give_up)
 
     async def stop(self, grace: float = 0) -> None:
-        for timer in (self._state_timer, self._retry_timer, self._holder_timer):
+        for timer in (self._state_timer, self._retry_timer, self._holder_timer, self._connect_timer):
             if timer is not None:
                 timer.cancel()
         self._waiting.clear()
@@ -280,7 +289,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             self._fail_waiting(Unavailable())
 
     def _on_refused(self, event: int) -> None:
-        # ZeroMQ goes on trying, so a mended server lets us in; until then every call is told at once.
+        # Every call is told at once, until the server was mended and lets us in.
         self._refusal = Unauthenticated(
             "the server refused the credentials"
             if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -288,3 +297,15 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         )
         self._set_state(DOWN)
         self._fail_waiting(self._refusal)
+        if self._connect_timer is None:
+            self._connect_timer = self.running_loop.call_later(_CONNECT_AGAIN_S, self._connect_again)
+
+    def _connect_again(self) -> None:
+        self._connect_timer = None
+        if self._state == UP:
+            return
+        for endpoint in self._endpoints:
+            with suppress(zmq.ZMQError):
+                # ZeroMQ gave it up, so perhaps there is nothing to undo.
+                super().disconnect(endpoint)
+            super().connect(endpoint)

@@ -92,6 +92,7 @@ class Connection:
         extended: True once it is known to be a peer of cara_pseud, False once it is known not to be.
         lost: whether it is gone; nothing is sent to it any more.
         admitted: whether its calls are answered; only a login by messages makes them wait.
+        descriptor: the file descriptor of its socket, as ZeroMQ's monitor names it.
         transport_user: who it is to ZeroMQ, which ``user`` is too unless there is a login by messages.
     """
 
@@ -105,6 +106,7 @@ class Connection:
         self.lost = False
         self.admitted = True
         self.transport_user = user
+        self.descriptor = -1
         self.pending: dict[bytes, CallFuture] = {}
         self.running: dict[bytes, tuple[asyncio.Task[None], IncomingCall]] = {}
         self._imports: WeakValueDictionary[int, RemoteCapability] = WeakValueDictionary()

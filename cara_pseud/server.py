@@ -115,8 +115,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
     def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
         connection = self._by_routing_id.get(routing_id)
         if connection is not None and (not self._authenticates or connection.transport_user == (user or "").encode()):
-            if descriptor >= 0 and self._authenticates:
-                self._by_descriptor[descriptor] = routing_id
+            if descriptor >= 0 and descriptor != connection.descriptor:
+                self._note_descriptor(connection, descriptor)
             return connection
         if connection is not None:
             self._forget(connection)
@@ -131,8 +131,16 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             self._admit(connection)
         self._by_routing_id[routing_id] = connection
         if descriptor >= 0:
-            self._by_descriptor[descriptor] = routing_id
+            self._note_descriptor(connection, descriptor)
         return connection
+
+    def _note_descriptor(self, connection: Connection, descriptor: int) -> None:
+        connection.descriptor = descriptor
+        before = self._by_routing_id.get(self._by_descriptor.get(descriptor, b""))
+        self._by_descriptor[descriptor] = connection.routing_id
+        if before is not None and before is not connection:
+            # Its descriptor has passed on, before we were told that it is closed.
+            self._probe_later(before, 0)
 
     def _admit(self, connection: Connection) -> None:
         user = connection.user
@@ -214,6 +222,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if connection.lost or self._closed:
             return
         if self._transport.send(connection.routing_id, b"", wire.HEARTBEAT, b""):
+            # The event was another connection's, which had the descriptor before.
+            self._by_descriptor.setdefault(connection.descriptor, connection.routing_id)
             self._probe_later(connection, attempt + 1)
         else:
             self._forget(connection)

@@ -186,8 +186,8 @@ class Signature:
     def outgoing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Wire], Mapping[str, Wire]]:
         """Wire values for a call: by position what was given so, by name the others.
 
-        Missing ones with a default in the schema are added: the original's servers do not know defaults. Others are left
-        out: the handler may have a default of its own, and the server says so if it has none.
+        Missing ones with a default in the schema are added: the original's servers do not know defaults. Others are
+        left out: the handler may have a default of its own, and the server says so if it has none.
 
         Raises:
             ArgumentError: too many, unknown or double ones.

@@ -244,6 +244,13 @@ def test_every_argument_of_a_peer_is_documented() -> None:
     assert [name for name in sorted(arguments) if f"`{name}" not in text] == []
 
 
+def test_every_link_within_the_documentation_leads_to_a_heading() -> None:
+    text = LIBRARY.read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) - anchors == set()
+
+
 def test_the_readme_s_listing_runs(tmp_path: Path) -> None:
     found = {block.language: block.text for block in blocks(ROOT / "README.md") if block.section == "In Python"}
     (tmp_path / "calculator.capnp").write_text(found["capnp"], "utf-8")

@@ -104,6 +104,8 @@ def test_a_second_login_under_a_live_name(serving: Any, connected: Any, on_dupli
                         with pytest.raises(errors.Unauthenticated):
                             await second.add(1, 2)
                 assert await first.add(1, 2) == 3
+            while server.connections:
+                await asyncio.sleep(0.005)
             async with connected(server.endpoint, **login) as third:
                 assert await third.add(1, 2) == 3
 
@@ -122,6 +124,8 @@ def test_a_refused_second_login_gets_in_once_the_first_is_gone(serving: Any, con
                 await second.start()
                 with pytest.raises(errors.Unauthenticated, match="refused the login: this user is connected already"):
                     await second.add(1, 2)
+            while len(server.connections) > 1:
+                await asyncio.sleep(0.005)
             async with second:
                 assert await second.add(1, 2) == 3
 

@@ -1,8 +1,8 @@
 """A server or a client of pseud 1.0.1, run by the tests in the environment that has it.
 
 ``stock_peer.py server PLUGIN`` prints its endpoint. ``stock_peer.py client PLUGIN ENDPOINT`` and ``stock_peer.py
-sync_client ENDPOINT`` read one list of calls per line of JSON, make the calls of a list at the same time, and print their
-outcomes.
+sync_client ENDPOINT`` read one list of calls per line of JSON, make the calls of a list at the same time, and print
+their outcomes.
 """
 
 import asyncio
