@@ -78,14 +78,14 @@ def test_long_digits_in_texts_are_no_numbers() -> None:
 
 def test_a_deep_text_with_a_long_number_is_no_crash() -> None:
     # How deep the json module goes depends on the Python; what it takes is refused by the schema's depth limit.
+    refused, value = "", None
     try:
         value = parse("[" * 1000 + "90071992547409931234567" + "]" * 1000)
     except GatewayError as error:
-        assert error.detail == "no JSON: nested too deeply"
-    else:
-        for _ in range(1000):
-            (value,) = value
-        assert value == 90071992547409931234567
+        refused = error.detail
+    while isinstance(value, list):
+        (value,) = value
+    assert refused == "no JSON: nested too deeply" or value == 90071992547409931234567
 
 
 @given(st.recursive(
