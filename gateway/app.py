@@ -151,6 +151,7 @@ class Gateway:
         self.port = sockets[0].getsockname()[1]
         for (name, service), upstream in zip(self._services.items(), self._upstreams, strict=True):
             service.upstream.on_state(partial(_LOG.info, "service %s is %s", name))
+            service.upstream.on_state(partial(self._on_state, name))
             await upstream.start()
         self._site = site = Site(
             services=self._services,
@@ -185,6 +186,10 @@ class Gateway:
             await upstream.stop()
         await server.close_all_connections()
         self._log.flush()
+
+    def _on_state(self, service: str, state: str) -> None:
+        if state != "up":
+            self._sessions.service_lost(service, f"the connection to {service} was lost")
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""

@@ -20,18 +20,22 @@ from gateway.callbacks import Callback, as_rpc_error
 from gateway.calls import Calls, Wishes
 from gateway.errors import GatewayError, Status, quote
 from gateway.limits import Limits
-from gateway.protocol import events
+from gateway.protocol import events, messages
 from gateway.protocol.describe import describe_handle, describe_interface, describe_service
 from gateway.protocol.json_text import JSON
 from gateway.protocol.stream import Stream
 from gateway.references import Discard, StreamReferences
 from gateway.services import Method, Service, find_service
-from gateway.sessions import LiveSession, Sessions
+from gateway.sessions import Door, LiveSession, Sessions
 
 _ID_BYTES: Final = 18
 _ACKNOWLEDGE_S: Final = 1.0
-SESSION_ENDED: Final = 4002
+_DONE_S: Final = 2.0
+"""How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
+NORMAL: Final = 1000
 SHUTDOWN: Final = 1001
+REPLACED: Final = 4001
+SESSION_ENDED: Final = 4002
 
 
 class Channel(Protocol):
@@ -41,11 +45,14 @@ class Channel(Protocol):
         """Send one text message; never waits and never fails."""
 
     def close(self, code: int, reason: str) -> None:
-        """Send what is under way, then close with a code of RFC 6455 or ours."""
+        """Send what is under way, then close with a code of RFC 6455 or ours. Nothing more is taken from the client."""
+
+    def carry(self, conversation: Conversation) -> None:
+        """Give what comes from now on to that conversation."""
 
 
 class Conversation:
-    """One stream from its first message to its end.
+    """One stream from its first message to its end, over one channel after the other.
 
     Attributes:
         stream: its rules.
@@ -64,7 +71,7 @@ class Conversation:
         self._calls = calls
         self._sessions = sessions
         self._limits = limits
-        self._channel = channel
+        self._channel: Channel | None = channel
         self._principal = principal
         self._session: LiveSession | None = None
         self._over = False
@@ -72,7 +79,9 @@ class Conversation:
         self._running: dict[int, tuple[asyncio.Future[Any], StreamReferences | None]] = {}
         self._asked: dict[str, asyncio.Future[JSON]] = {}
         self._callbacks: dict[tuple[str, str], Callback] = {}
+        self._waits: dict[int, asyncio.TimerHandle] = {}
         self._acknowledging: asyncio.TimerHandle | None = None
+        self._away: asyncio.TimerHandle | None = None
         self._request_ids = (f"{self.stream_id[:8]}-{number}" for number in itertools.count(1))
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits)
         self._actions: dict[type[Any], Callable[[Any], None]] = {
@@ -85,6 +94,8 @@ class Conversation:
             events.ReleaseRequested: self._on_release,
             events.DescribeRequested: self._on_describe,
             events.AnswerDropped: self._on_answer_dropped,
+            events.CallWaits: self._on_call_waits,
+            events.WaitEnded: self._on_wait_ended,
         }
 
     def receive(self, text: str | bytes) -> None:
@@ -95,18 +106,47 @@ class Conversation:
                 loop = asyncio.get_running_loop()
                 self._acknowledging = loop.call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
-    def channel_closed(self) -> None:
-        """The channel is gone, whoever closed it: the stream ends, calls are cancelled, callbacks fail."""
+    def channel_closed(self, channel: Channel, code: int | None = None) -> None:
+        """The channel is gone, whoever closed it. A stream that said hello waits for another one; else it ends.
+
+        Args:
+            code: the client's close code, if it gave one.
+        """
+        if self._over or channel is not self._channel:
+            return
+        if not self.stream.greeted:
+            self.end()
+            return
+        self._channel = None
+        self._stop_acknowledging()
+        window_s = self._limits.resume_window_s
+        if code == NORMAL:
+            window_s = min(window_s, _DONE_S)
+        self._away = asyncio.get_running_loop().call_later(window_s, self.end)
+
+    def channel_failed(self, channel: Channel) -> None:
+        """The channel is closed because of what the client sent or did not read: the stream is over."""
+        if channel is self._channel:
+            self.end()
+
+    def end(self) -> None:
+        """End the stream: calls are cancelled, callbacks fail, what only it held is released. Idempotent."""
         if self._over:
             return
         self._over = True
-        if self._acknowledging is not None:
-            self._acknowledging.cancel()
+        self._channel = None
+        self.stream.end()
+        self._stop_acknowledging()
+        if self._away is not None:
+            self._away.cancel()
+        for timer in self._waits.values():
+            timer.cancel()
+        self._waits.clear()
         for future, _ in list(self._running.values()):
             future.cancel()
         for callback in self._callbacks.values():
             callback.orphan()
-        for answer in self._asked.values():
+        for answer in list(self._asked.values()):
             answer.cancel()
         self._asked.clear()
         session = self._session
@@ -121,7 +161,7 @@ class Conversation:
     @property
     def is_busy(self) -> bool:
         """Whether calls are under way."""
-        return bool(self._running)
+        return bool(self._running or self._waits)
 
     def drain(self) -> None:
         """Begin no more calls; those under way go on."""
@@ -135,14 +175,19 @@ class Conversation:
         """See `gateway.sessions.Door`."""
         self._close(SESSION_ENDED, f"the session has ended: {reason}")
 
+    def handle_lost(self, token: str, code: str, reason: str) -> None:
+        """See `gateway.sessions.Door`."""
+        self._run(self.stream.released(handle=token, code=code, reason=reason))
+
     def callback_names(self) -> Collection[str]:
         """See `gateway.sessions.Door`."""
         return sorted({name for name, _ in self._callbacks})
 
     def _close(self, code: int, reason: str) -> None:
         if not self._over:
-            self._channel.close(code, reason)
-            self.channel_closed()
+            if self._channel is not None:
+                self._channel.close(code, reason)
+            self.end()
 
     def _run(self, happened: Iterable[events.Event]) -> None:
         actions = self._actions
@@ -150,15 +195,20 @@ class Conversation:
             actions[type(event)](event)
 
     def _on_send(self, event: events.Send) -> None:
-        self._channel.send(event.data)
+        if self._channel is not None:  # else it is kept for the next one
+            self._channel.send(event.data)
 
     def _on_close(self, event: events.Close) -> None:
         self._close(event.code, event.reason)
 
     def _acknowledge(self) -> None:
         self._acknowledging = None
-        if not self._over:
-            self._run(self.stream.acknowledge())
+        self._run(self.stream.acknowledge())
+
+    def _stop_acknowledging(self) -> None:
+        if self._acknowledging is not None:
+            self._acknowledging.cancel()
+            self._acknowledging = None
 
     # Sessions.
 
@@ -182,22 +232,48 @@ class Conversation:
 
     def _on_hello(self, hello: events.Hello) -> None:
         try:
-            if hello.stream is not None:
-                raise GatewayError(Status.NOT_FOUND, "the stream has ended with its socket", reason="stream")
             if hello.session is None:
                 session = self._sessions.open(self._principal)
             else:
                 session = self._sessions.find(hello.session, self._principal)
+            if hello.stream is not None:
+                self._give_way(hello, session.door(hello.stream, hello.received or 0))
+                return
             self._join(session)
         except GatewayError as error:
             self._run(self.stream.fail(hello.call, error))
         else:
-            self._run(self.stream.welcome(hello.call, session.id))
+            self._run(self.stream.welcome(hello.call, session.id, self._limits.resume_window_s))
+
+    def _give_way(self, hello: events.Hello, door: Door) -> None:
+        channel = self._channel
+        assert channel is not None  # hello has just come over it
+        id = self.stream.give_way(hello.call)
+        self.end()
+        door.resume(channel, id, hello.received or 0)
+
+    def can_resume(self, received: int) -> bool:
+        """See `gateway.sessions.Door`."""
+        return self.stream.can_resume(received)
+
+    def resume(self, channel: Any, hello: messages.Id, received: int) -> None:
+        """See `gateway.sessions.Door`."""
+        replaced, self._channel = self._channel, channel
+        if replaced is not None:
+            # Nothing more is taken from it, so what was received is settled before hello is answered.
+            replaced.close(REPLACED, "another socket took this stream over")
+            self._stop_acknowledging()
+        if self._away is not None:
+            self._away.cancel()
+            self._away = None
+        channel.carry(self)
+        self._run(self.stream.resume(hello, received, self._limits.resume_window_s))
 
     # Calls of the client.
 
     def _on_call(self, event: events.CallRequested) -> None:
         wishes = event.meta
+        timeout_s = wishes.timeout_s if not self._waits else self._left_after_wait(event)
         request_id = wishes.request_id or next(self._request_ids)
         target = event.target
         try:
@@ -219,12 +295,12 @@ class Conversation:
             self._run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return
         wished = Wishes(
-            wishes.timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key
+            timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key
         )
         self._begin(event, method, capability, wished)
 
     def _begin(self, event: events.CallRequested, method: Method, capability: Capability, wishes: Wishes) -> None:
-        refs = StreamReferences(self, method.service) if method.has_references else None
+        refs = StreamReferences(self, method.service, event.results) if method.has_references else None
         used = Discard(refs) if refs is not None and event.notification else refs
         try:
             future = self._calls.begin(method, capability, event.params, used, wishes, self.stream.unbox)
@@ -255,7 +331,7 @@ class Conversation:
                     refs.never_sent()
             self._run(self.stream.fail(call, self._calls.failure(error, method, request_id)))
             return
-        for event in self.stream.answer(call, result):
+        for event in self.stream.answer(call, result, refs is not None):
             if type(event) is events.AnswerDropped:
                 if refs is not None:
                     refs.take_back()
@@ -273,6 +349,29 @@ class Conversation:
         running = self._running.get(event.call)
         if running is not None:
             running[0].cancel()
+
+    def _on_call_waits(self, event: events.CallWaits) -> None:
+        limits = self._limits
+        timeout_s = min(event.timeout_s or limits.default_call_timeout_s, limits.max_call_timeout_s)
+        self._waits[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._wait_expired, event.call)
+
+    def _on_wait_ended(self, event: events.WaitEnded) -> None:
+        timer = self._waits.pop(event.call, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _wait_expired(self, call: int) -> None:
+        detail = "the calls that it refers to were not answered in time"
+        self._run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
+
+    def _left_after_wait(self, event: events.CallRequested) -> float | None:
+        """What a call that waited has left of the time that its client gave it."""
+        timer = self._waits.pop(event.call, None)
+        wished_s = event.meta.timeout_s
+        if timer is None:
+            return wished_s
+        timer.cancel()
+        return None if wished_s is None else max(timer.when() - asyncio.get_running_loop().time(), 0.001)
 
     def _on_release(self, event: events.ReleaseRequested) -> None:
         if self._session is not None:

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -13,8 +14,11 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.callbacks import Callback
 from gateway.errors import GatewayError, Status
+from gateway.protocol.events import Outcome
 from gateway.protocol.handles import REST, Handles
 from gateway.protocol.json_text import JSON
+from gateway.protocol.messages import Id
+from gateway.protocol.pipeline import NOT_THERE, find_object
 from gateway.services import Service
 from gateway.sessions import LiveSession
 
@@ -116,11 +120,14 @@ class StreamSide(Protocol):
 class StreamReferences:
     """References in one message of a stream, or in a call and its answer."""
 
-    __slots__ = ("_counted", "_made", "_service", "_stream")
+    __slots__ = ("_counted", "_made", "_results", "_service", "_stream")
 
-    def __init__(self, stream: StreamSide, service: Service) -> None:
+    def __init__(
+        self, stream: StreamSide, service: Service, results: Mapping[Id, Outcome] | None = None
+    ) -> None:
         self._stream = stream
         self._service = service
+        self._results = results
         self._counted = Counted(service)
         self._made: list[Callback] = []
 
@@ -134,8 +141,17 @@ class StreamReferences:
         return callback.capability
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
-        detail = f"{path}: results that have not come yet cannot be passed on so far"
-        raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
+        id, way = obj["$result"], obj.get("path") or ()
+        outcome = None if self._results is None else self._results.get(id)
+        if outcome is None:
+            detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"
+            raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
+        try:
+            token = find_object(outcome, tuple(way))
+        except GatewayError as error:
+            error.path, error.detail = path, f"{path}: {error.detail}"
+            raise
+        return self.handle_in(token, interface, path)
 
     def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
         try:

@@ -14,11 +14,12 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.errors import GatewayError, Status
 from gateway.limits import Limits
 from gateway.protocol.handles import Handles
+from gateway.protocol.messages import Id
 from gateway.protocol.session import Session
 
 _ID_BYTES: Final = 24
@@ -32,6 +33,15 @@ class Door(Protocol):
     def session_ended(self, reason: str) -> None:
         """Learn that the session is no more."""
 
+    def handle_lost(self, token: str, code: str, reason: str) -> None:
+        """Learn that the object behind a handle is no more."""
+
+    def can_resume(self, received: int) -> bool:
+        """Whether the client can go on here, having received so many messages."""
+
+    def resume(self, channel: Any, hello: Id, received: int) -> None:
+        """Go on over that channel, and answer there the hello of that id. Only if `can_resume`."""
+
     def callback_names(self) -> Collection[str]:
         """The client's objects that services hold."""
 
@@ -44,16 +54,18 @@ class LiveSession:
         principal: whose it is; nobody else finds it.
         used_at: the loop's time of its last use.
         busy: REST calls under way.
+        rest: whether REST uses it too, so that it does not end with its last stream.
         ended: whether it is over.
     """
 
-    __slots__ = ("busy", "core", "doors", "ended", "principal", "used_at")
+    __slots__ = ("busy", "core", "doors", "ended", "principal", "rest", "used_at")
 
     def __init__(self, core: Session, principal: str | None) -> None:
         self.core = core
         self.principal = principal
         self.used_at = 0.0
         self.busy = 0
+        self.rest = False
         self.doors: dict[str, Door] = {}
         self.ended = False
 
@@ -64,6 +76,20 @@ class LiveSession:
     @property
     def handles(self) -> Handles:
         return self.core.handles
+
+    def door(self, stream_id: str, received: int) -> Door:
+        """The stream of that id, if it can go on behind so many received messages.
+
+        Raises:
+            GatewayError: NOT_FOUND, with a reason; nothing has changed.
+        """
+        door = self.doors.get(stream_id)
+        if door is None:
+            raise GatewayError(Status.NOT_FOUND, "there is no such stream, or it has ended", reason="stream")
+        if not door.can_resume(received):
+            detail = f"the stream cannot go on behind {received} messages: never sent, or dropped already"
+            raise GatewayError(Status.NOT_FOUND, detail, reason="received")
+        return door
 
 
 class Sessions:
@@ -88,8 +114,8 @@ class Sessions:
         core = Session(secrets.token_urlsafe(_ID_BYTES), self._limits, _new_token)
         return LiveSession(core, principal)
 
-    def open(self, principal: str | None = None) -> LiveSession:
-        """Make a session that can be found.
+    def open(self, principal: str | None = None, *, rest: bool = False) -> LiveSession:
+        """Make a session that can be found; ``rest`` is whether REST opens it.
 
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, there are too many.
@@ -101,12 +127,13 @@ class Sessions:
                 Status.RESOURCE_EXHAUSTED, f"there are {self._limits.max_sessions} sessions already; try again later"
             )
         session = self.private(principal)
+        session.rest = rest
         self._sessions[session.id] = session
         self._touch(session)
         return session
 
-    def find(self, id: str, principal: str | None = None) -> LiveSession:
-        """Find a session by its id and note that it is used.
+    def find(self, id: str, principal: str | None = None, *, rest: bool = False) -> LiveSession:
+        """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
 
         Raises:
             GatewayError: NOT_FOUND, for an unknown, ended or expired id and for somebody else's session alike.
@@ -117,6 +144,7 @@ class Sessions:
             session = None
         if session is None or session.principal != principal:
             raise GatewayError(Status.NOT_FOUND, "there is no such session, or it has ended", reason="session")
+        session.rest = session.rest or rest
         self._touch(session)
         return session
 
@@ -128,7 +156,9 @@ class Sessions:
         """End a stream: what only it held is released."""
         session.doors.pop(stream_id, None)
         session.core.close_stream(stream_id)
-        if session in self:
+        if not session.doors and not session.rest:
+            self.end(session, "its last stream has ended")
+        elif session in self:
             self._touch(session)
 
     def end(self, session: LiveSession, reason: str) -> None:
@@ -141,6 +171,18 @@ class Sessions:
             door.session_ended(reason)
         session.doors.clear()
         session.handles.clear()
+
+    def service_lost(self, service: str, reason: str) -> None:
+        """A service is gone: the handles of objects that went with it end, and their streams are told."""
+        for session in self:
+            for handle in session.handles:
+                if handle.service == service and not handle.capability.alive:
+                    holders = list(handle.counts)
+                    session.handles.drop(handle.token)
+                    for holder in holders:
+                        door = session.doors.get(holder)
+                        if door is not None:
+                            door.handle_lost(handle.token, Status.UNAVAILABLE.code, reason)
 
     def end_all(self, reason: str) -> None:
         """End every session; the gateway stops."""

@@ -115,6 +115,10 @@ def _hello(params: Mapping[str, JSON]) -> Greeting:
         return Greeting(error=GatewayError.invalid("expected true or false", "$.unbox"))
     if received is not None and (not _is_whole(received) or received < 0):
         return Greeting(error=GatewayError.invalid("expected a number of messages", "$.received"))
+    stream = params.get("stream")
+    if stream is not None and (params.get("session") is None or received is None):
+        missing = "session" if params.get("session") is None else "received"
+        return Greeting(error=GatewayError.invalid("a stream is resumed with session and received", f"$.{missing}"))
     return Greeting(params.get("session"), params.get("stream"), received, params.get("token"), unbox)
 
 

@@ -1,10 +1,12 @@
-"""How many messages a stream has sent and taken, and when to say so (PROTOCOL.md, Counting).
+"""How many messages a stream has sent and taken, when to say so, and what a new socket must repeat.
 
-Counting begins after hello. What was sent and not acknowledged is what a resumed stream would have to replay.
+The rules are in PROTOCOL.md, Counting. Both sides count by themselves, from hello on: no message carries a number, as
+a socket keeps order and hello says where to go on.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 ACK_MESSAGES: Final = 64
@@ -13,20 +15,25 @@ ACK_BYTES: Final = 256 * 1024
 
 
 class Counting:
-    """The counters of one stream.
+    """The counters of one stream and its sent messages that the client has not confirmed.
 
     Attributes:
-        sent: messages written.
+        sent: messages written, those included that wait for a socket.
         received: messages taken.
         acknowledged: how many of the sent ones the client has confirmed.
+        kept_bytes: the size of the rest.
     """
 
     def __init__(self) -> None:
         self.sent = 0
         self.received = 0
         self.acknowledged = 0
+        self.kept_bytes = 0
+        self._kept: deque[bytes] = deque()
         self._confirmed = 0
         self._unconfirmed_bytes = 0
+
+    # In.
 
     def take(self, messages: int, size: int) -> None:
         """Count messages that came in a text of that many bytes."""
@@ -47,9 +54,33 @@ class Counting:
         self._unconfirmed_bytes = 0
         return self.received
 
+    # Out.
+
+    def keep(self, data: bytes) -> None:
+        """Count a message that is sent, and keep it until it is confirmed."""
+        self.sent += 1
+        self.kept_bytes += len(data)
+        self._kept.append(data)
+
     def acknowledge(self, received: int) -> bool:
         """Note what the client says it took; False if that many were never sent. Going back is an old message."""
         if received > self.sent:
             return False
+        kept = self._kept
+        for _ in range(received - self.acknowledged):
+            self.kept_bytes -= len(kept.popleft())
         self.acknowledged = max(self.acknowledged, received)
         return True
+
+    def can_repeat(self, received: int) -> bool:
+        """Whether everything behind the first ``received`` messages is still there."""
+        return self.acknowledged <= received <= self.sent
+
+    def missing(self) -> list[bytes]:
+        """The messages that the client has not confirmed, in order."""
+        return list(self._kept)
+
+    def drop(self) -> None:
+        """Forget what was kept: nobody will ask for it."""
+        self._kept.clear()
+        self.kept_bytes = 0

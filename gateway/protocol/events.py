@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError
 from gateway.protocol.json_text import JSON
-from gateway.protocol.messages import Meta
+from gateway.protocol.messages import Id, Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Close:
 class Hello:
     """The client wants a session: ``session`` None is a new one. ``stream`` and ``received`` are set to resume.
 
-    To be answered by `Stream.welcome` or `Stream.fail` before the next `Stream.receive`.
+    To be answered by `Stream.welcome` or `Stream.fail` before the next `Stream.receive`; or by `Stream.give_way`, and
+    then by the `Stream.resume` of the stream that goes on.
     """
 
     call: int
@@ -53,18 +55,54 @@ class HandleTarget:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class ResultTarget:
+    """An object inside the answer to another call; an edge never sees this one."""
+
+    id: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended, for those that call into its answer: with an error, or a result as its client is sent it."""
+
+    result: JSON
+    error: GatewayError | None = None
+
+
 class CallRequested(NamedTuple):  # as messages.Request: made once per call
     """Begin a call, before the next event: calls start in the order sent.
 
     ``call`` is the stream's own number for it; `Stream.answer` or `Stream.fail` ends it, harmlessly for a notification.
+    ``results`` are the answers that its parameters refer to; see `gateway.protocol.pipeline.find_object`.
     """
 
     call: int
     notification: bool
-    target: ServiceTarget | HandleTarget
+    target: ServiceTarget | HandleTarget | ResultTarget
     method: str
     params: dict[str, JSON] | list[JSON] | None
     meta: Meta
+    results: Mapping[Id, Outcome] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallWaits:
+    """A call waits for the answers that it refers to: end it with `Stream.fail` if that takes too long.
+
+    `CallRequested` or `WaitEnded` comes when the wait is over.
+    """
+
+    call: int
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """A call that waited has failed without having begun; it is answered already."""
+
+    call: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +149,10 @@ class AnswerDropped:
     call: int
 
 
+NO_OBJECTS: Final = Outcome(None)
+"""Of a call whose result holds nothing that could be called."""
+
 Event: TypeAlias = (
     "Send | Close | Hello | CallRequested | CancelRequested | CallbackAnswered | ReleaseRequested"
-    " | DescribeRequested | AnswerDropped"
+    " | DescribeRequested | AnswerDropped | CallWaits | WaitEnded"
 )

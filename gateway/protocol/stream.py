@@ -2,11 +2,15 @@
 
     fresh ── any message but hello ──► plain ──────────────────────────────► closed
       │ ▲                                                                      ▲
-      │ └──── refused ────┐                                                    │
-      └── rpc.hello ──► greeting ── welcome() ──► counted ── bad frame ────────┘
+      │ └──── refused ────┐                          bad frame, full buffer    │
+      └── rpc.hello ──► greeting ── welcome() ──► counted ─────────────────────┤
+                          │                        │   ▲                       │
+                          │                        └───┘ resume()              │
+                          └── give_way(): another stream goes on here ─────────┘
 
 A plain stream is JSON-RPC 2.0 as in the specification. A counted one numbers its messages, may be told `rpc.released`,
-and answers each message as it is ready. A stream outlives no socket yet, but nothing here would mind if it did.
+answers each message as it is ready, and outlives its socket: while there is none, what it says is kept, and `resume`
+repeats on the next socket what the client has not received.
 """
 
 from __future__ import annotations
@@ -22,22 +26,29 @@ from gateway.protocol import messages
 from gateway.protocol.control import Ack, Cancel, Control, Describe, Greeting, Release, read_control
 from gateway.protocol.counting import Counting
 from gateway.protocol.events import (
+    NO_OBJECTS,
     AnswerDropped,
     CallbackAnswered,
     CallRequested,
+    CallWaits,
     CancelRequested,
     Close,
     DescribeRequested,
     Event,
     Hello,
+    Outcome,
     ReleaseRequested,
+    ResultTarget,
     Send,
+    WaitEnded,
 )
 from gateway.protocol.json_text import JSON, dump, parse
 from gateway.protocol.messages import Answer, Id, Invalid, Request
+from gateway.protocol.pipeline import Pipeline, Step
 from gateway.protocol.targets import read_target
 
 BAD_MESSAGE: Final = 4000
+SLOW_READER: Final = 4003
 PROTOCOL: Final = 1
 
 
@@ -80,6 +91,9 @@ class Stream:
         self._state = _State.FRESH
         self._calls: dict[int, _Call] = {}
         self._ids: dict[Id, int] = {}
+        self._pipeline = Pipeline()
+        self._session_id = ""
+        self._may_refer = False
         self._last_call = 0
         self._requests: set[str] = set()
         self._last_request = 0
@@ -110,6 +124,7 @@ class Stream:
             return self._unreadable(error)
         events: list[Event] = []
         counted = self.greeted
+        self._may_refer = _may_refer(text)
         if isinstance(obj, list):
             self._batch(obj, events)
         else:
@@ -120,11 +135,14 @@ class Stream:
                 events += self.acknowledge()
         return events
 
-    def answer(self, call: int, result: JSON) -> list[Event]:
+    def answer(self, call: int, result: JSON, may_hold_objects: bool = True) -> list[Event]:
         """End a call with its result.
 
         A result that cannot be sent (too large, no JSON) is replaced by an error; then, and where nobody waits for it,
         the events have an `AnswerDropped`.
+
+        Args:
+            may_hold_objects: whether there may be handles in the result, that is, whether others can call into it.
         """
         record = self._end(call)
         if record is None or record.notification:
@@ -133,8 +151,10 @@ class Stream:
             data = dump(messages.result(record.id, result))
             self._check_size(data, "the result")
         except GatewayError as error:
-            return [*self._reply(record, dump(messages.error(record.id, error))), AnswerDropped(call)]
-        return self._reply(record, data)
+            return [*self._failed(call, record, error), AnswerDropped(call)]
+        events = self._reply(record, data)
+        self._go_on(self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS), events)
+        return events
 
     def fail(self, call: int, error: GatewayError) -> list[Event]:
         """End a call with an error; a call that nobody waits for, quietly."""
@@ -142,25 +162,52 @@ class Stream:
         if self._state is _State.GREETING:
             self._state = _State.FRESH
             self.unbox = False
-        if record is None or record.notification:
-            return []
-        return self._reply(record, dump(messages.error(record.id, error)))
+        return [] if record is None else self._failed(call, record, error)
 
     def welcome(self, call: int, session_id: str, resume_window_s: float = 0) -> list[Event]:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
+        self._state = _State.COUNTED
+        self._session_id = session_id
+        return [self._greeting(record.id, False, resume_window_s)]
+
+    def give_way(self, call: int) -> Id:
+        """Leave hello, and the socket, to the stream that goes on: this one is over. The id of hello."""
+        record = self._end(call)
+        assert record is not None
+        self._state = _State.CLOSED
+        return record.id
+
+    def can_resume(self, received: int) -> bool:
+        """Whether what the client lacks, having received so many messages, can be sent to it."""
+        return self.greeted and self.counting.can_repeat(received)
+
+    def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
+        """Go on over a new socket (see `can_resume`): hello's answer, then what the client has not received."""
+        counting = self.counting
+        counting.acknowledge(received)
+        self._pipeline.forget(received)
+        counting.confirm()
+        greeting = self._greeting(hello, True, resume_window_s)
+        return [greeting, *(Send(data) for data in counting.missing())]
+
+    def end(self) -> None:
+        """The stream is over."""
+        self._state = _State.CLOSED
+        self.counting.drop()
+
+    def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
         result = {
             "protocol": PROTOCOL,
-            "session": session_id,
+            "session": self._session_id,
             "stream": self.id,
             "received": self.counting.received,
-            "resumed": False,
+            "resumed": resumed,
             "resume_window_s": resume_window_s,
             "limits": self._limits.public(),
         }
-        self._state = _State.COUNTED
-        return [Send(dump(messages.result(record.id, result)))]
+        return Send(dump(messages.result(id, result)))
 
     def call_callback(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
         """Ask the client's object ``name`` to run a method; the key comes back in `CallbackAnswered`.
@@ -204,9 +251,9 @@ class Stream:
         self._state = _State.PLAIN
         return [Send(dump(messages.error(None, error)))]
 
-    def _close(self, reason: str) -> Close:
-        self._state = _State.CLOSED
-        return Close(BAD_MESSAGE, reason)
+    def _close(self, reason: str, code: int = BAD_MESSAGE) -> Close:
+        self.end()
+        return Close(code, reason)
 
     def _batch(self, objs: list[JSON], events: list[Event]) -> None:
         if not objs:
@@ -277,9 +324,29 @@ class Stream:
         if isinstance(target, GatewayError):
             events += self._refuse(message, batch, target)
             return
-        call = self._begin(message, batch)
         where, method = target
-        events.append(CallRequested(call, message.notification, where, method, message.params, message.meta))
+        if self._may_refer or type(where) is ResultTarget or self._pipeline:
+            call = self._begin(message, batch)
+            request = CallRequested(call, message.notification, where, method, message.params, message.meta)
+            self._place(request, events)
+        else:
+            call = self._begin(message, batch)
+            events.append(CallRequested(call, message.notification, where, method, message.params, message.meta))
+
+    def _place(self, request: CallRequested, events: list[Event]) -> None:
+        """Begin a call, or let it wait for those that it refers to and for those before it."""
+        pipeline = self._pipeline
+        if len(pipeline) >= self._limits.max_calls_per_session:
+            detail = f"{len(pipeline)} calls of the stream wait for others already"
+            events += self.fail(request.call, GatewayError(Status.RESOURCE_EXHAUSTED, detail))
+            return
+        step = pipeline.arrive(request, self._ids, self._may_refer)
+        if step is None:
+            events.append(CallWaits(request.call, request.meta.timeout_s))
+            return
+        events += step.started
+        for call, error in step.failed:
+            events += self.fail(call, error)
 
     def _control(self, message: Request, control: Control, batch: _Batch | None, events: list[Event]) -> None:
         error = control.error
@@ -290,8 +357,11 @@ class Stream:
         if error is not None:
             events += self._refuse(message, batch, error)
         elif isinstance(control, Ack):
-            if self.greeted and not self.counting.acknowledge(control.received):
-                events.append(self._close("rpc.ack of a message that was not sent"))
+            if self.greeted:
+                if self.counting.acknowledge(control.received):
+                    self._pipeline.forget(control.received)
+                else:
+                    events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
             call = self._begin(message, batch)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
@@ -299,10 +369,16 @@ class Stream:
             if isinstance(control, Release):
                 events.append(ReleaseRequested(control.handle, control.count))
             elif isinstance(control, Cancel) and control.id in self._ids:
-                events.append(CancelRequested(self._ids[control.id]))
+                self._cancel(self._ids[control.id], events)
             if not message.notification:
                 record = _Call(message.id, False, batch)
                 events += self._reply_at_once(record, dump(messages.result(message.id, {})))
+
+    def _cancel(self, call: int, events: list[Event]) -> None:
+        if self._pipeline.is_waiting(call):
+            events += self.fail(call, GatewayError(Status.CANCELLED, "the call was cancelled"))
+        else:
+            events.append(CancelRequested(call))
 
     def _begin(self, message: Request, batch: _Batch | None) -> int:
         self._last_call += 1
@@ -318,6 +394,37 @@ class Stream:
         if record is not None and record.id is not None:
             del self._ids[record.id]
         return record
+
+    def _failed(self, call: int, record: _Call, error: GatewayError) -> list[Event]:
+        events: list[Event] = []
+        withdrawn = self._pipeline.withdraw(call)
+        if withdrawn is not None:
+            events.append(WaitEnded(call))
+            events += withdrawn.started
+        if not record.notification:
+            events += self._reply(record, dump(messages.error(record.id, error)))
+        self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
+        return events
+
+    def _ended(self, call: int, id: Id, outcome: Outcome) -> Step | None:
+        if id is not None and self.greeted:
+            self._pipeline.remember(id, outcome, self.counting.sent)
+        return self._pipeline.ended(call, outcome) if self._pipeline else None
+
+    def _go_on(self, step: Step | None, events: list[Event]) -> None:
+        """Begin the calls that waited for one that ended; what called into a failed one fails too, and so on."""
+        failing = [] if step is None else list(step.failed)
+        events += () if step is None else step.started
+        for call, error in failing:
+            events.append(WaitEnded(call))
+            record = self._end(call)
+            assert record is not None  # it waited
+            if not record.notification:
+                events += self._reply(record, dump(messages.error(record.id, error)))
+            more = self._ended(call, record.id, Outcome(None, error))
+            if more is not None:
+                events += more.started
+                failing += more.failed
 
     def _refuse(self, message: Request, batch: _Batch | None, error: GatewayError) -> list[Event]:
         if message.notification:
@@ -347,8 +454,12 @@ class Stream:
     def _send(self, data: bytes) -> list[Event]:
         if self._is_closed():
             return []
-        if self.greeted:
-            self.counting.sent += 1
+        if not self.greeted:
+            return [Send(data)]
+        counting = self.counting
+        counting.keep(data)
+        if counting.kept_bytes > self._limits.send_buffer_bytes:
+            return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", SLOW_READER)]
         return [Send(data)]
 
     def _check_size(self, data: bytes, what: str) -> None:
@@ -357,3 +468,10 @@ class Stream:
                 Status.TOO_LARGE,
                 f"{what} has {len(data)} bytes, more than the {self._limits.max_message_bytes} of one message",
             )
+
+
+def _may_refer(text: str | bytes) -> bool:
+    """Whether a message may hold a ``$result``; the name could be written with escapes."""
+    if isinstance(text, bytes):
+        return b'"$result"' in text or b"\\u" in text
+    return '"$result"' in text or "\\u" in text

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+from urllib.parse import unquote
+
 from gateway.errors import METHOD_NOT_FOUND, GatewayError, Status, quote
-from gateway.protocol.events import HandleTarget, ServiceTarget
+from gateway.protocol.events import HandleTarget, ResultTarget, ServiceTarget
+
+_RESULT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
-def read_target(method: str) -> tuple[ServiceTarget | HandleTarget, str] | GatewayError:
-    """The object addressed and the method's own name, or what is wrong. The first dot separates."""
-    if method.startswith("#"):
-        return GatewayError(
-            Status.FAILED_PRECONDITION,
-            f"{quote(method)}: calls into an answer that has not come yet are not available",
-            reason="pipelining_unavailable",
-        )
+def read_target(method: str) -> tuple[ServiceTarget | HandleTarget | ResultTarget, str] | GatewayError:
+    """The object addressed and the method's own name, or what is wrong. The first dot separates.
+
+    In ``#id.path.method`` it is the last one too: what lies between is the way into the answer.
+    """
     owner, dot, name = method.partition(".")
     if not dot or not name or not owner:
-        return GatewayError(
-            Status.NOT_FOUND,
-            f"there is no method {quote(method)}; a method is service.method or @handle.method",
-            jsonrpc=METHOD_NOT_FOUND,
+        return _not_found(
+            f"there is no method {quote(method)}; a method is service.method, @handle.method or #id.method"
         )
     if owner.startswith("@"):
         return HandleTarget(owner[1:]), name
+    if owner.startswith("#"):
+        id = owner[1:]
+        if not _RESULT_ID.fullmatch(id):
+            return _not_found(f"there is no call {quote(owner)}; an id here is 1 to 64 characters of A-Z a-z 0-9 _ -")
+        *path, name = name.split(".")
+        if not name:
+            return _not_found(f"{quote(method)} names no method")
+        return ResultTarget(id, tuple([unquote(segment) for segment in path])), unquote(name)
     if owner.startswith("!"):
-        return GatewayError(
-            Status.NOT_FOUND, f"{quote(method)}: callbacks are the client's own", jsonrpc=METHOD_NOT_FOUND
-        )
+        return _not_found(f"{quote(method)}: callbacks are the client's own")
     return ServiceTarget(owner), name
+
+
+def ids_meant(text: str) -> tuple[int | str, ...]:
+    """The request ids that an id in a method may stand for: digits are an integer, the rest a string.
+
+    ``-5`` is both: an integer in decimal, and a string that is not all digits.
+    """
+    if text.isdigit():
+        return (int(text),)
+    return (int(text), text) if text[0] == "-" and text[1:].isdigit() else (text,)
+
+
+def _not_found(detail: str) -> GatewayError:
+    return GatewayError(Status.NOT_FOUND, detail, jsonrpc=METHOD_NOT_FOUND)

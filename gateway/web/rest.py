@@ -36,7 +36,7 @@ class ApiHandler(BaseHandler):
         id = self.sent.get(SESSION_HEADER)
         if id is None and "Cookie" in self.sent:
             id = self.get_cookie(self.site.cookie_name)
-        return self.site.sessions.find(id, self.principal) if id else None
+        return self.site.sessions.find(id, self.principal, rest=True) if id else None
 
     def required_session(self) -> LiveSession:
         """The session that the request names.
@@ -52,7 +52,7 @@ class ApiHandler(BaseHandler):
 
     def open_session(self) -> LiveSession:
         """Open a session for whoever asks."""
-        return self.site.sessions.open(self.principal)
+        return self.site.sessions.open(self.principal, rest=True)
 
     def tell_session(self, session: LiveSession) -> None:
         """Say in the answer which session was opened."""

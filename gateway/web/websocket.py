@@ -122,7 +122,7 @@ class SocketChannel:
             self._end()
             return
         self.close(fault.code, fault.reason)
-        self.conversation.channel_closed()
+        self.conversation.channel_failed(self)
         if fault.code == frames.PROTOCOL_ERROR:
             # Where the next frame begins is not known any more, so no answer to our close frame can be seen.
             self._end_soon(_LOST_S)
@@ -133,10 +133,14 @@ class SocketChannel:
         if not self._reader.closing:
             self._reader.closing = True
             self._put(frames.close_frame(code))
-        self.conversation.channel_closed()
+        self.conversation.channel_closed(self, code)
         self._done = True
         if not self._writing:
             self._end()
+
+    def carry(self, conversation: Conversation) -> None:
+        """See `gateway.conversation.Channel`."""
+        self.conversation = conversation
 
     # Out.
 
@@ -173,7 +177,7 @@ class SocketChannel:
         self._waiting_bytes -= sum(map(len, self._frames))
         self._frames.clear()
         self.close(SLOW_READER, f"more than {self._max_waiting_bytes} bytes were waiting to be read")
-        self.conversation.channel_closed()
+        self.conversation.channel_failed(self)
 
     def _write(self) -> None:
         try:
@@ -225,4 +229,4 @@ class SocketChannel:
             if timer is not None:
                 timer.cancel()
         self._stream.close()
-        self.conversation.channel_closed()
+        self.conversation.channel_closed(self)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cara_pseud.capabilities import CallOptions, Capability, LocalCapability
+from cara_pseud.capabilities import CallOptions, Capability, IncomingCall, LocalCapability
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.calls import Calls
@@ -42,10 +42,11 @@ class FakeCall(asyncio.Future[Any]):
 class FakeObject(Capability):
     """An object of a service that answers when the test says so."""
 
-    __slots__ = ("calls", "error", "released")
+    __slots__ = ("alive", "calls", "error", "released")
 
     def __init__(self, key: object = "object") -> None:
         self.key = key
+        self.alive = True  # type: ignore[misc]
         self.calls: list[FakeCall] = []
         self.released = 0
         self.error: Exception | None = None
@@ -124,10 +125,14 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-LIMITS = Limits(max_calls_per_session=5, max_callbacks_per_session=2, max_message_bytes=10_000)
+LIMITS = Limits(
+    max_calls_per_session=5, max_callbacks_per_session=2, max_message_bytes=10_000, send_buffer_bytes=20_000
+)
 
 
 class FakeChannel:
+    conversation: Conversation
+
     def __init__(self) -> None:
         self.sent: list[Any] = []
         self.closed: tuple[int, str] | None = None
@@ -139,6 +144,9 @@ class FakeChannel:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    def carry(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+
 
 class Play:
     """A conversation with its service at one side and its client at the other."""
@@ -148,6 +156,7 @@ class Play:
         self.sessions = Sessions(LIMITS) if sessions is None else sessions
         self.channel = FakeChannel()
         self.conversation = Conversation(self.services, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.channel.conversation = self.conversation
 
     @property
     def roots(self) -> Sequence[Any]:
@@ -175,6 +184,20 @@ class Play:
         sent, self.channel.sent = self.channel.sent, []
         return sent
 
+    def cut(self, code: int | None = None) -> None:
+        """Lose the channel; what was sent and not heard yet is lost too."""
+        channel, self.channel = self.channel, FakeChannel()
+        channel.sent.clear()
+        channel.conversation.channel_closed(channel, code)
+
+    async def resume(self, hello: Mapping[str, Any], received: int) -> list[Any]:
+        """Connect again and ask for the stream; what comes, the answer first."""
+        self.conversation = Conversation(self.services, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.channel.conversation = self.conversation
+        self.says("rpc.hello", {"protocol": 1, "received": received, **{k: hello[k] for k in ("session", "stream")}})
+        self.conversation = self.channel.conversation
+        return await self.hears()
+
     async def hello(self, **params: Any) -> dict[str, Any]:
         self.says("rpc.hello", {"protocol": 1, **params})
         (answer,) = await self.hears()
@@ -187,6 +210,13 @@ class Play:
         capability = self.calls[-1].args[1]
         assert isinstance(capability, LocalCapability)
         return capability
+
+
+def invoke(service: Service, capability: LocalCapability, value: int) -> Any:
+    """The service calls `apply` of a client's object that is a Transform."""
+    node = service.schema.find("Calculator.Transform")
+    assert node is not None
+    return capability.target.invoke(node.id, 0, [value], {}, IncomingCall(b""))
 
 
 @pytest.fixture(scope="session")
@@ -226,5 +256,6 @@ def fakes() -> Any:
         pass_time = staticmethod(pass_time)
         settle = staticmethod(settle)
         run = staticmethod(run)
+        invoke = staticmethod(invoke)
 
     return Fakes

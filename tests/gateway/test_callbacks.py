@@ -72,7 +72,7 @@ def test_requests_to_a_callback_keep_the_order_of_the_service(calculator: Servic
         capability = await play.pass_callback()
         results = [apply(calculator, capability, value) for value in range(10)]
         assert [request["params"] for request in await play.hears()] == [[value] for value in range(10)]
-        play.conversation.channel_closed()
+        play.conversation.channel_closed(play.channel)
         for result in results:
             with pytest.raises(Unavailable):
                 await result
@@ -85,7 +85,7 @@ def test_a_gone_client_fails_pending_and_later_calls_at_once(calculator: Service
         play = fakes.Play(calculator)
         capability = await play.pass_callback()
         pending = apply(calculator, capability, 1)
-        play.conversation.channel_closed()
+        play.conversation.channel_closed(play.channel)
         with pytest.raises(Unavailable):
             await pending
         with pytest.raises(Unavailable):

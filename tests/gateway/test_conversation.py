@@ -83,7 +83,7 @@ def test_two_streams_of_one_session_share_its_handles(calculator: Service, fakes
         token = (await first.hears())[0]["result"]["accumulator"]["$handle"]
         second.says(f"@{token}.value", id=3)
         assert thing.calls[0].method == "value"
-        first.conversation.channel_closed()
+        first.conversation.channel_failed(first.channel)
         assert thing.released == 1  # only the first had counted it
         first.sessions.end_all("done")
 

@@ -74,7 +74,7 @@ def test_handles_end_with_a_stream_that_never_said_hello(calculator: Service, fa
         play.says("calculator.accumulator")
         play.calls[0].reply(thing)
         await play.hears()
-        play.conversation.channel_closed()
+        play.conversation.channel_closed(play.channel)
         assert thing.released == 1
 
     fakes.run(main())
@@ -85,7 +85,7 @@ def test_an_answer_that_arrived_just_before_the_end_keeps_nothing(calculator: Se
         play, thing = fakes.Play(calculator), fakes.Object()
         play.says("calculator.accumulator")
         play.calls[0].reply(thing)
-        play.conversation.channel_closed()
+        play.conversation.channel_closed(play.channel)
         await fakes.settle()
         assert thing.released == 1
         assert play.channel.sent == []
@@ -97,7 +97,7 @@ def test_calls_under_way_are_cancelled_when_the_channel_is_gone(calculator: Serv
     async def main() -> None:
         play = fakes.Play(calculator)
         play.says("calculator.add")
-        play.conversation.channel_closed()
+        play.conversation.channel_closed(play.channel)
         assert play.calls[0].cancelled()
         await fakes.settle()
         assert not play.conversation.is_busy

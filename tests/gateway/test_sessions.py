@@ -20,12 +20,22 @@ LIMITS = Limits(idle_session_s=900, max_sessions=3)
 class FakeDoor:
     def __init__(self) -> None:
         self.ended: list[str] = []
+        self.lost: list[tuple[str, str, str]] = []
 
     def session_ended(self, reason: str) -> None:
         self.ended.append(reason)
 
     def callback_names(self) -> Collection[str]:
         return ()
+
+    def handle_lost(self, token: str, code: str, reason: str) -> None:
+        self.lost.append((token, code, reason))
+
+    def can_resume(self, received: int) -> bool:
+        return False
+
+    def resume(self, channel: Any, hello: Any, received: int) -> None:
+        raise AssertionError("it said no")
 
 
 def put(session: LiveSession, schemas: Mapping[str, Schema], thing: Any) -> None:
@@ -84,7 +94,7 @@ def test_an_idle_session_ends_and_releases_its_handles(fakes: Any, schemas: Mapp
 def test_a_stream_or_a_call_under_way_keeps_a_session(fakes: Any) -> None:
     async def main() -> None:
         sessions = Sessions(LIMITS)
-        with_stream, with_call = sessions.open(), sessions.open()
+        with_stream, with_call = sessions.open(rest=True), sessions.open()
         sessions.attach(with_stream, "s", FakeDoor())
         with_call.busy += 1
         for _ in range(3):
@@ -131,7 +141,7 @@ def test_ending_tells_the_streams_and_happens_once(fakes: Any, schemas: Mapping[
 def test_what_only_a_stream_held_goes_with_it(fakes: Any, schemas: Mapping[str, Schema]) -> None:
     async def main() -> None:
         sessions, own, shared = Sessions(LIMITS), fakes.Object("own"), fakes.Object("shared")
-        session = sessions.open()
+        session = sessions.open(rest=True)
         sessions.attach(session, "s", FakeDoor())
         for thing in (own, shared):
             session.handles.put("s", "calculator", schemas["calculator"], None, thing)
@@ -167,5 +177,41 @@ def test_a_private_session_is_found_by_nobody(fakes: Any) -> None:
         session = sessions.private()
         assert session not in sessions
         assert gone(sessions, session.id)
+
+    fakes.run(main())
+
+
+def test_a_session_that_rest_never_used_ends_with_its_last_stream(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.open()
+        for stream in ("s", "t"):
+            sessions.attach(session, stream, FakeDoor())
+        sessions.detach(session, "s")
+        assert not session.ended
+        sessions.detach(session, "t")
+        assert session.ended
+        assert gone(sessions, session.id)
+
+    fakes.run(main())
+
+
+def test_handles_of_a_lost_service_end_and_their_streams_are_told(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, dead, living = Sessions(LIMITS), fakes.Object("dead"), fakes.Object("living")
+        session, door, other = sessions.open(), FakeDoor(), FakeDoor()
+        sessions.attach(session, "s", door)
+        sessions.attach(session, "t", other)
+        tokens = [
+            session.handles.put("s", "calculator", schemas["calculator"], None, thing).token for thing in (dead, living)
+        ]
+        dead.alive = False
+        sessions.service_lost("addressbook", "another one")
+        assert len(session.handles) == 2
+        sessions.service_lost("calculator", "it is gone")
+        assert [handle.token for handle in session.handles] == [tokens[1]]
+        assert door.lost == [(tokens[0], "unavailable", "it is gone")]
+        assert other.lost == []
+        sessions.end_all("done")
 
     fakes.run(main())

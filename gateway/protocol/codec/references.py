@@ -81,12 +81,25 @@ def reference_form(obj: Any) -> str | None:
 def check_reference(form: str, obj: Mapping[str, Any]) -> str | None:
     """What is wrong with the values of a reference's members, or None."""
     if form == "$result":
-        return None
+        return _check_result(obj)
     name = obj[form]
     if not isinstance(name, str) or not TOKEN.fullmatch(name):
         return f"{form} must be 1 to 64 characters of A-Z a-z 0-9 _ -"
     if not isinstance(obj.get("interface", ""), str | None):
         return "interface must be a name or null"
+    return None
+
+
+def _check_result(obj: Mapping[str, Any]) -> str | None:
+    id, path = obj["$result"], obj.get("path")
+    if not isinstance(id, str | int) or isinstance(id, bool):
+        return "$result must be the id of a call, a string or an integer"
+    segments = () if path is None else path
+    if not isinstance(segments, list | tuple) or not all(
+        isinstance(segment, str) or (isinstance(segment, int) and not isinstance(segment, bool) and segment >= 0)
+        for segment in segments
+    ):
+        return "path must be an array of names and of indexes from 0"
     return None
 
 

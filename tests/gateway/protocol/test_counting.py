@@ -28,8 +28,19 @@ def test_what_was_taken_is_confirmed_once() -> None:
 
 def test_the_other_side_confirms_no_more_than_was_sent_and_never_goes_back() -> None:
     counting = Counting()
-    counting.sent = 5
+    for _ in range(5):
+        counting.keep(b"x")
     assert counting.acknowledge(5)
     assert counting.acknowledge(2)
     assert counting.acknowledged == 5
     assert not counting.acknowledge(6)
+
+
+def test_what_was_sent_is_kept_until_it_is_confirmed() -> None:
+    counting = Counting()
+    for data in (b"a", b"bb", b"ccc"):
+        counting.keep(data)
+    assert (counting.kept_bytes, counting.missing()) == (6, [b"a", b"bb", b"ccc"])
+    counting.acknowledge(2)
+    assert (counting.kept_bytes, counting.missing()) == (3, [b"ccc"])
+    assert [counting.can_repeat(received) for received in range(5)] == [False, False, True, True, False]
