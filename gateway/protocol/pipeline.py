@@ -134,6 +134,7 @@ class Pipeline:
                 self._resolve(place, outcome, step, touched)
         for place in touched:
             self._start(place, step)
+        step.started.sort(key=lambda request: request.call)
         return step
 
     def is_waiting(self, call: int) -> bool:

@@ -16,7 +16,7 @@ repeats on the next socket what the client has not received.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -109,6 +109,11 @@ class Stream:
         return self._calls.keys()
 
     @property
+    def ids(self) -> Mapping[Id, int]:
+        """The calls in flight by their JSON-RPC ids."""
+        return self._ids
+
+    @property
     def requests(self) -> Collection[str]:
         """The requests to the client that it has not answered."""
         return self._requests
@@ -186,8 +191,8 @@ class Stream:
     def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
         """Go on over a new socket (see `can_resume`): hello's answer, then what the client has not received."""
         counting = self.counting
+        # What the client repeats may call into answers that it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
-        self._pipeline.forget(received)
         counting.confirm()
         greeting = self._greeting(hello, True, resume_window_s)
         return [greeting, *(Send(data) for data in counting.missing())]
