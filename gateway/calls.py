@@ -77,6 +77,7 @@ class Calls:
         Raises:
             GatewayError: the call is not permitted or its parameters do not fit; nothing was sent.
         """
+        method.calls += 1
         self._authorise(wishes.principal, method)
         args = method.params.read(params, refs)
         timeout_s = method.timeout_s if wishes.timeout_s is None else wishes.timeout_s
@@ -116,6 +117,7 @@ class Calls:
         else:
             told = GatewayError(Status.INTERNAL, "the gateway failed to make this call")
         told.at(method.service_name, method.name, request_id)
+        method.failures[told.status.code] = method.failures.get(told.status.code, 0) + 1
         if told.status in _LOGGED or isinstance(error, Unauthenticated):
             unexpected = not isinstance(error, GatewayError | RpcError)
             place = f"{method.service_name}.{method.name}"

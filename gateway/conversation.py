@@ -163,6 +163,11 @@ class Conversation:
         """Whether calls are under way."""
         return bool(self._running or self._waits)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a channel to the client."""
+        return self._channel is not None
+
     def drain(self) -> None:
         """Begin no more calls; those under way go on."""
         self._draining = True

@@ -57,10 +57,12 @@ class RestReferences:
         opened: whether it was opened here.
     """
 
-    __slots__ = ("_counted", "_open_session", "opened", "session")
+    __slots__ = ("_counted", "_made", "_open_session", "_service", "opened", "session")
 
     def __init__(self, service: Service, session: LiveSession | None, open_session: Callable[[], LiveSession]) -> None:
+        self._service = service
         self._counted = Counted(service)
+        self._made: list[Callback] = []
         self._open_session = open_session
         self.session = session
         self.opened = False
@@ -72,8 +74,14 @@ class RestReferences:
         return self.session.handles.get(token, path).capability
 
     def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
-        detail = f"{path}: a callback needs a stream on which it can be called; use the WebSocket at /ws"
-        raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
+        events: EventsSide | None = None if self.session is None else self.session.events
+        if events is None or not events.is_open:
+            detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
+            raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
+        callback, is_new = events.callback(name, self._service, interface)
+        if is_new:
+            self._made.append(callback)
+        return callback.capability
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
         detail = f"{path}: a request cannot refer to the result of another one"
@@ -102,6 +110,11 @@ class RestReferences:
         if self.session is not None and not self.session.ended:
             self._counted.take_back(self.session.handles, REST)
 
+    def never_sent(self) -> None:
+        """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
+        for callback in self._made:
+            callback.released()
+
 
 class StreamSide(Protocol):
     """A stream as its references see it."""
@@ -112,6 +125,17 @@ class StreamSide(Protocol):
 
     def live_session(self) -> LiveSession:
         """Its session; made if there is none yet. Raises GatewayError when the stream is over."""
+
+    def callback(self, name: str, service: Service, interface: Type | None) -> tuple[Callback, bool]:
+        """The client's object of that name, and whether it is new."""
+
+
+class EventsSide(Protocol):
+    """The stream of a session's ``/api/events`` as REST sees it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody listens."""
 
     def callback(self, name: str, service: Service, interface: Type | None) -> tuple[Callback, bool]:
         """The client's object of that name, and whether it is new."""

@@ -6,7 +6,7 @@ protocol of a service.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cara_pseud.errors import RpcError
@@ -25,14 +25,21 @@ class Method:
     Attributes:
         has_references: whether objects can occur in its parameters or results.
         timeout_s: the deadline of a call that wishes none.
+        label: the name in metrics, with its interface if it is an object's.
+        calls: how many were begun.
+        failures: how many failed, by status code.
     """
 
     __slots__ = (
-        "bound", "facts", "has_references", "name", "params", "results", "service", "service_name", "timeout_s",
+        "bound", "calls", "facts", "failures", "has_references", "label", "name", "params", "results", "service",
+        "service_name", "timeout_s",
     )  # fmt: skip
 
-    def __init__(self, service: Service, name: str, bound: BoundMethod) -> None:
+    def __init__(self, service: Service, name: str, bound: BoundMethod, owner: str | None = None) -> None:
         self.service = service
+        self.label = name if owner is None else f"{owner}.{name}"
+        self.calls = 0
+        self.failures: dict[str, int] = {}
         self.service_name = service.name
         self.name = name
         self.bound = bound
@@ -101,8 +108,14 @@ class Service:
         method = methods.get(name)
         if method is None:
             bound = self.routes.handle_method(interface, name)
-            method = methods[name] = Method(self, name, bound)
+            method = methods[name] = Method(self, name, bound, self.interface_name(interface))
         return method
+
+    def known_methods(self) -> Iterator[Method]:
+        """The service's own methods, and those of objects that were called."""
+        yield from self.methods.values()
+        for methods in self._of_objects.values():
+            yield from methods.values()
 
     def callback_method(self, interface: Type | None, interface_id: int, method: int | str) -> CallbackMethod:
         """A method of a client's object that was passed as ``interface`` (None: as AnyPointer), by its wire names.

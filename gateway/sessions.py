@@ -55,10 +55,12 @@ class LiveSession:
         used_at: the loop's time of its last use.
         busy: REST calls under way.
         rest: whether REST uses it too, so that it does not end with its last stream.
+        events: the stream of its ``/api/events``, which takes the callbacks that REST passes (see
+            `gateway.references.EventsSide`); None if it was never opened.
         ended: whether it is over.
     """
 
-    __slots__ = ("busy", "core", "doors", "ended", "principal", "rest", "used_at")
+    __slots__ = ("busy", "core", "doors", "ended", "events", "principal", "rest", "used_at")
 
     def __init__(self, core: Session, principal: str | None) -> None:
         self.core = core
@@ -66,6 +68,7 @@ class LiveSession:
         self.used_at = 0.0
         self.busy = 0
         self.rest = False
+        self.events: Any = None
         self.doors: dict[str, Door] = {}
         self.ended = False
 
@@ -170,6 +173,7 @@ class Sessions:
         for door in list(session.doors.values()):
             door.session_ended(reason)
         session.doors.clear()
+        session.events = None
         session.handles.clear()
 
     def service_lost(self, service: str, reason: str) -> None:

@@ -18,6 +18,8 @@ from gateway.errors import GatewayError, Status
 from gateway.protocol.routes import HttpRoutes, ServiceRoutes
 from gateway.services import find_service
 from gateway.web.base import BaseHandler, RefusingHandler, Site
+from gateway.web.events import CallbackAnswerHandler, EventsHandler
+from gateway.web.metrics import MetricsHandler
 from gateway.web.pages import HealthHandler, PageHandler, ReadyHandler
 from gateway.web.rest import (
     CallHandler,
@@ -52,6 +54,8 @@ class GatewayApplication(tornado.web.Application):
             "/readyz": (ReadyHandler, plain),
             "/api": (ServicesHandler, plain),
             "/api/session": (SessionHandler, plain),
+            "/api/events": (EventsHandler, plain),
+            "/metrics": (MetricsHandler, plain),
         }
         for service in site.services.values():
             self._fixed[f"/api/{service.name}"] = (ServiceHandler, {**plain, "service": service})
@@ -115,6 +119,8 @@ class GatewayApplication(tornado.web.Application):
                 return HandleHandler, {**plain, "token": parts[1]}
             if len(parts) == 3:
                 return HandleCallHandler, {**plain, "token": parts[1], "name": parts[2]}
+        elif len(parts) == 2 and parts[0] == "callbacks" and parts[1]:
+            return CallbackAnswerHandler, {**plain, "id": parts[1]}
         elif 1 <= len(parts) <= 2 and parts[0] not in ("handles", "session", ""):
             service = find_service(self._site.services, parts[0])
             if len(parts) == 1:

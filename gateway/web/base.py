@@ -48,6 +48,8 @@ class Site:
         stopping: true when the gateway is about to end.
         sockets: the open WebSockets.
         calls_under_way: of REST.
+        calls_without_session: those of them that belong to no session.
+        answered: requests by HTTP status.
     """
 
     services: Mapping[str, Service]
@@ -60,6 +62,8 @@ class Site:
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
     calls_under_way: int = 0
+    calls_without_session: int = 0
+    answered: dict[int, int] = field(default_factory=dict)
     sockets: set[Socket] = field(default_factory=set)
 
     @property
@@ -209,11 +213,12 @@ class BaseHandler(tornado.web.RequestHandler):
         return self.request.path
 
     def _log(self) -> None:
-        request = self.request
+        request, status, answered = self.request, self.get_status(), self.site.answered
+        answered[status] = answered.get(status, 0) + 1
         self.site.log.request(
             request.method or "-",
             self.logged_path(),
-            self.get_status(),
+            status,
             request.request_time(),
             request.remote_ip or "-",
             self.request_id,

@@ -132,9 +132,13 @@ class CallingHandler(ApiHandler):
         if session is not None:
             session.core.begin_call()
             session.busy += 1
+        else:
+            self.site.calls_without_session += 1
         self.site.calls_under_way += 1
+        sent = False
         try:
             self._future = future = self.site.calls.begin(method, target, params, refs, self.wishes())
+            sent = not future.done()
             data = dump(await future)
             if len(data) > self.site.limits.max_message_bytes:
                 limit = self.site.limits.max_message_bytes
@@ -143,11 +147,15 @@ class CallingHandler(ApiHandler):
         except (Exception, asyncio.CancelledError) as error:
             if refs is not None:
                 refs.take_back()
+                if not sent:
+                    refs.never_sent()
             raise self.site.calls.failure(error, method, self.request_id) from error
         finally:
             self._future = None
             self.site.calls_under_way -= 1
-            if session is not None:
+            if session is None:
+                self.site.calls_without_session -= 1
+            else:
                 session.busy -= 1
                 session.core.end_call()
         if refs is not None and refs.holds_handles:

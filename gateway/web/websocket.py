@@ -26,6 +26,11 @@ _READ_BYTES: Final = 65536
 _WRITE_BYTES: Final = 262_144
 _CLOSE_S: Final = 3.0
 """How long the other side has to answer a close frame."""
+_SLOW_CLOSE_S: Final = 30.0
+"""The same for a client that reads too slowly: the close frame stands behind what the kernel and Tornado hold already.
+
+Nothing is added to that, so it costs no more memory to wait until the client has read so far.
+"""
 _LOST_S: Final = 0.2
 """How long bytes of a client that broke the rules are read and thrown away, so that it can read our close frame."""
 _PING_S: Final = 30.0
@@ -154,8 +159,11 @@ class SocketChannel:
         if self._reader.closing:
             return
         self._reader.closing = True
+        if code == SLOW_READER:
+            self._waiting_bytes -= sum(map(len, self._frames))
+            self._frames.clear()
         self._put(frames.close_frame(code, reason))
-        self._end_soon(_CLOSE_S)
+        self._end_soon(_SLOW_CLOSE_S if code == SLOW_READER else _CLOSE_S)
 
     def _end_soon(self, seconds: float) -> None:
         if self._close_timer is not None:
@@ -174,8 +182,6 @@ class SocketChannel:
 
     def _give_up_on_reader(self) -> None:
         _LOG.warning("a WebSocket reads too slowly: %d bytes wait for it", self._waiting_bytes)
-        self._waiting_bytes -= sum(map(len, self._frames))
-        self._frames.clear()
         self.close(SLOW_READER, f"more than {self._max_waiting_bytes} bytes were waiting to be read")
         self.conversation.channel_failed(self)
 
