@@ -35,6 +35,13 @@ interface Counting {
   cancelled @10 () -> (calls :UInt32);
   # How many calls of slow were given up by their caller.
 
+  flood @11 (listener :Listener, calls :UInt32, size :UInt32) -> (failed :UInt32);
+  # Calls the listener so often at once, with texts of that many characters; how many of the calls failed.
+
+  interface Listener {
+    told @0 (text :Text) -> ();
+  }
+
   interface Object {
     name @0 () -> (name :Text);
   }

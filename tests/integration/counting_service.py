@@ -77,6 +77,11 @@ async def main(endpoint: str, count_file: Path) -> None:
         def cancelled(self) -> int:
             return cancelled
 
+        async def flood(self, listener: Any, calls: int, size: int) -> int:
+            told = [asyncio.ensure_future(listener.told("x" * size)) for _ in range(calls)]
+            outcomes = await asyncio.gather(*told, return_exceptions=True)
+            return sum(isinstance(outcome, BaseException) for outcome in outcomes)
+
     if "COUNTING_KEYS" in os.environ:
         public_key, secret_key, client_key = os.environ["COUNTING_KEYS"].encode().split()
         server = cara_pseud.Server(
