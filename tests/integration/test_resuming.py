@@ -92,6 +92,21 @@ def test_after_the_window_a_stream_is_gone_and_its_objects_are_released(
     client.socket.close()
 
 
+def test_a_lost_service_takes_its_objects_along_and_the_client_is_told(start: Start) -> None:
+    service, endpoint = start.counting()
+    _, web = start.gateway(CONFIG.format(schema=SCHEMA, endpoint=endpoint))
+    client = ResumingClient(web.url.replace("http", "ws") + "/ws")
+    token = client.call("counting.object")["object"]["$handle"]
+    service.end()
+    while not client.released:
+        client.read()
+    (told,) = client.released
+    assert (told["handle"], told["code"]) == (token, "unavailable")
+    with pytest.raises(RuntimeError, match="not_found"):
+        client.call(f"@{token}.name")
+    client.socket.close()
+
+
 def test_callbacks_that_are_made_while_the_client_is_away_wait_for_it(web: Web, client: ResumingClient) -> None:
     heard: list[str] = []
     client.callbacks["people"] = lambda method, person, change: heard.append(f"{change} {person['name']}")
