@@ -1,5 +1,4 @@
-// JSON-RPC clients that know nothing of this gateway: https://www.npmjs.com/package/json-rpc-2.0 and
-// https://www.npmjs.com/package/@open-rpc/client-js, as their manuals use them.
+// JSON-RPC clients that know nothing of this gateway, json-rpc-2.0 and @open-rpc/client-js, as their manuals use them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
