@@ -1,14 +1,16 @@
 """The client's side: one connection, and what is known of it.
 
 States, told by ZeroMQ's monitor: *connecting* (never connected, or lost less than 250 ms ago: calls wait within their
-deadline) → *up* → on loss *connecting* → *down* (calls fail at once with `Unavailable`) → *up* again whenever ZeroMQ
-has reconnected. Calls in flight at a loss fail at once with `OutcomeUnknown`; nothing is ever delivered late, because
-what was not sent is kept here and not in ZeroMQ (IMMEDIATE), and is dropped when its call ends.
+deadline) → *up* → on loss *connecting* → *down* (calls fail at once with `Unavailable`) → *up* again whenever it is
+connected anew. Calls in flight at a loss fail at once with `OutcomeUnknown`; nothing is ever delivered late, because
+what was not sent is kept here and dropped when its call ends, and because every new connection begins with an empty
+queue in ZeroMQ: it is made here, never by ZeroMQ itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -33,8 +35,12 @@ GRACE_S: Final = 0.25
 _NOBODY_S: Final = 1.0
 _RETRY_S: Final = 0.005
 _REFUSED: Final = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-_CONNECT_AGAIN_S: Final = 1.0
-"""After a refusal, which ZeroMQ takes for final."""
+_NEVER_MS: Final = 2**31 - 1
+_FAILED: Final = zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+"""What ends an attempt to connect, or a connection."""
+_CONNECT_AGAIN_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
+"""After a loss and each attempt that failed; the last one for ever."""
+_AFTER_REFUSAL_S: Final = 1.0
 
 
 @zope.interface.implementer(IClient)
@@ -52,7 +58,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
     """
 
     _paired_payloads = True
-    _monitored_events = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | _REFUSED
+    _monitored_events = _FAILED | zmq.EVENT_HANDSHAKE_SUCCEEDED | _REFUSED
 
     def __init__(
         self,
@@ -83,6 +89,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._retry_until = 0.0
         self._endpoints: list[str] = []
         self._connect_timer: asyncio.TimerHandle | None = None
+        self._attempts = 0
         self._holder_timer: asyncio.TimerHandle | None = None
         self._listeners: list[Callable[[str], None]] = []
         # Until a login by messages is through, what was sent is kept to be sent again after it.
@@ -91,13 +98,13 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._login_uid: bytes | None = None
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
-        # Without IMMEDIATE ZeroMQ keeps messages for a server that died and delivers them to the next one.
-        socket.setsockopt(zmq.IMMEDIATE, True)
+        # ZeroMQ keeps messages for a server that died and delivers them to the next one, so it must not connect again
+        # by itself. IMMEDIATE would drop them too, but with it ZeroMQ 4.3.5 also drops what has arrived and is not read
+        # yet, and aborts the process where a message was read in part ("Assertion failed: !_more (src/fq.cpp)").
+        socket.setsockopt(zmq.RECONNECT_IVL, _NEVER_MS)
         # A stopped process is noticed by heartbeats only: after 1.5 s at the latest.
         socket.setsockopt(zmq.HEARTBEAT_IVL, 300)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1200)
-        socket.setsockopt(zmq.RECONNECT_IVL, 50)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
         socket.setsockopt(zmq.HANDSHAKE_IVL, 2000)
 
     def connect(self, endpoint: str) -> None:
@@ -248,14 +255,23 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             return
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self._on_up()
-        elif event == zmq.EVENT_DISCONNECTED:
-            if self._state == UP:
-                self._on_loss()
+        elif event & _FAILED:
+            self._on_failed(event)
         elif event & _REFUSED:
             self._on_refused(event)
 
+    def _on_failed(self, event: int) -> None:
+        if event == zmq.EVENT_DISCONNECTED:
+            # The monitor is ahead of the socket: answers that have arrived come before the loss.
+            self._transport.drain()
+            if self._state == UP and not self._closed:
+                self._on_loss()
+        if self._state != UP and not self._closed:
+            self._connect_soon(_CONNECT_AGAIN_S[min(self._attempts, len(_CONNECT_AGAIN_S) - 1)])
+
     def _on_up(self) -> None:
         self._refusal = None
+        self._attempts = 0
         for timer in (self._state_timer, self._holder_timer):
             if timer is not None:
                 timer.cancel()
@@ -297,15 +313,21 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         )
         self._set_state(DOWN)
         self._fail_waiting(self._refusal)
+        self._connect_soon(_AFTER_REFUSAL_S)
+
+    def _connect_soon(self, delay_s: float) -> None:
         if self._connect_timer is None:
-            self._connect_timer = self.running_loop.call_later(_CONNECT_AGAIN_S, self._connect_again)
+            # Spread, so that the clients of a server that comes back do not come all at once.
+            spread_s = delay_s * (0.8 + secrets.randbelow(400) / 1000)
+            self._connect_timer = self.running_loop.call_later(spread_s, self._connect_again)
 
     def _connect_again(self) -> None:
         self._connect_timer = None
         if self._state == UP:
             return
+        self._attempts += 1
         for endpoint in self._endpoints:
             with suppress(zmq.ZMQError):
-                # ZeroMQ gave it up, so perhaps there is nothing to undo.
+                # ZeroMQ gave it up after a refusal, so perhaps there is nothing to undo.
                 super().disconnect(endpoint)
             super().connect(endpoint)

@@ -32,6 +32,8 @@ DEFAULT_MAX_EXPORTS: Final = 1_000_000
 """Objects that one holder may have at once."""
 DEFAULT_MAX_BACKLOG_BYTES: Final = 64 * 2**20
 """Waiting for slow readers, all together."""
+MAX_LINGER_S: Final = 1.0
+"""How long a stopped peer waits until its last answers are on the wire: a slow reader's would be never."""
 HOLDER_GRACE_S: Final = 60.0
 """How long an authenticated user keeps its objects after its last connection is lost."""
 
@@ -128,6 +130,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self._transport = Transport(self, self.dropped, max_backlog_bytes)
         self._deadlines: Deadlines | None = None
         self._started = False
+        self._stopping = False
         self._closed = False
 
     def __getattr__(self, name: str) -> Any:
@@ -201,19 +204,32 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self._transport.start(self.loop)
 
     async def stop(self, grace: float = 0) -> None:
-        """Stop for good: wait up to ``grace`` seconds for calls being answered, fail our own; idempotent."""
+        """Stop for good: finish within ``grace`` seconds what is being answered, fail our own calls; idempotent.
+
+        Calls that arrive meanwhile are refused with `Unavailable`, unless they are of a peer that waits for an answer
+        already and may need them for it. With a grace, what was answered is on the wire when this returns, except for
+        peers that do not read.
+        """
         if self._closed:
             return
-        running = [task for connection in self.connections for task, _ in connection.running.values()]
-        if running and grace > 0:
-            await asyncio.wait(running, timeout=grace)
+        if grace > 0 and self._started:
+            # What has arrived is in flight, too.
+            self._transport.drain()
+            self._stopping = True
+            until = self.running_loop.time() + grace
+            while running := [task for connection in self.connections for task, _ in connection.running.values()]:
+                remaining_s = until - self.running_loop.time()
+                if remaining_s <= 0 or not (await asyncio.wait(running, timeout=remaining_s))[0]:
+                    break
+        if self._closed:
+            return
         self._closed = True
         for connection in self.connections:
             self._end(connection, Unavailable(f"the {type(self).__name__} was stopped"))
             connection.exports.clear()
         if self._deadlines is not None:
             self._deadlines.close()
-        self._transport.close()
+        await self._transport.finish(min(grace, MAX_LINGER_S))
         await self.auth_backend.stop()
         await self.heartbeat_backend.stop()
 
@@ -298,6 +314,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         if kind == wire.WORK:
             if not (connection.admitted or self._admit_late(connection)):
                 self.send_answer(connection, uid, wire.UNAUTHORIZED, _LOGIN_REQUIRED if self.logs_in else _NAME_TAKEN)
+            elif self._stopping and not connection.running:
+                self._refuse_work(connection, uid)
             elif wire.is_uuid(uid):
                 self._dispatcher.on_work(connection, uid, body)
             else:
@@ -312,6 +330,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             self._on_login(connection, uid, kind, body)
         elif kind != wire.HEARTBEAT:
             self.dropped["unknown message type"] += 1
+
+    def _refuse_work(self, connection: Connection, uid: bytes) -> None:
+        error = Unavailable(f"the {type(self).__name__} is being stopped")
+        self.send_answer(connection, uid, wire.ERROR, self.codec.packb(wire.error_triple(error)))
 
     def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
         """Take part in a login by messages; unless the plugin has one, HELLO and AUTHENTICATED mean nothing."""

@@ -60,6 +60,7 @@ class Transport:
         self._drain_soon = False
         self._monitor: zmq.Socket[bytes] | None = None
         self._socket: zmq.Socket[bytes] | None = None
+        self._gone: asyncio.Future[None] | None = None
 
     def open(self, zmq_context: zmq.Context[Any], routing_id: bytes | None, max_frame_bytes: int) -> zmq.Socket[bytes]:
         """Make the socket; options that must precede bind and connect are still to be set."""
@@ -78,7 +79,7 @@ class Transport:
         assert self._socket is not None
         # Random, because ZeroMQ frees such an address only some time after it was closed.
         address = f"inproc://cara-monitor-{secrets.token_hex(8)}"
-        self._socket.monitor(address, events)
+        self._socket.monitor(address, events | zmq.EVENT_MONITOR_STOPPED)
         self._monitor = zmq.Socket(self._socket.context, zmq.PAIR)
         self._monitor.linger = 0
         self._monitor.connect(address)
@@ -99,6 +100,27 @@ class Transport:
         loop.call_soon(self._drain_monitor)
         self._schedule_drain()
 
+    async def finish(self, linger_s: float) -> None:
+        """Stop reading, and close the socket once everything sent is on the wire, or after ``linger_s`` seconds."""
+        loop, socket = self._loop, self._socket
+        if loop is not None and socket is not None and self._monitor is not None and linger_s > 0:
+            until = loop.time() + linger_s
+            # Nothing tells when ZeroMQ has room again, so the timer that sends what waits cannot do better either.
+            while self._backlog and loop.time() < until:  # noqa: ASYNC110
+                await asyncio.sleep(_RETRY_S)
+            self._gone = loop.create_future()
+            loop.remove_reader(socket.fileno())
+            # ZeroMQ closes it on a thread of its own, and ends the monitor when nothing is left to be sent.
+            remaining_s = max(until - loop.time(), _RETRY_S)
+            socket.close(linger=int(remaining_s * 1000))
+            await asyncio.wait([self._gone], timeout=remaining_s + _RETRY_S)
+        self.close()
+
+    def drain(self) -> None:
+        """Hand over all that has arrived, now."""
+        while self._loop is not None and self._drain_batch():
+            """Each turn takes a batch."""
+
     def close(self) -> None:
         """Stop reading and close the socket; what was not sent is dropped."""
         loop, self._loop = self._loop, None
@@ -106,12 +128,13 @@ class Transport:
             self._retry.cancel()
         if self._socket is None:
             return
-        if loop is not None and not loop.is_closed():
+        if loop is not None and not loop.is_closed() and not self._socket.closed:
             loop.remove_reader(self._socket.fileno())
             if self._monitor is not None:
                 loop.remove_reader(self._monitor.fileno())
         if self._monitor is not None:
-            self._socket.monitor(None, 0)
+            if not self._socket.closed:
+                self._socket.monitor(None, 0)
             self._monitor.close(linger=0)
             self._monitor = None
         self._socket.close(linger=0)
@@ -188,8 +211,11 @@ class Transport:
             self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        if self._loop is None:
-            return
+        if self._loop is not None and self._drain_batch() and self._loop is not None:
+            self._loop.call_soon(self._drain)
+
+    def _drain_batch(self) -> bool:
+        """Hand over the next messages. False once there are none."""
         self._drain_soon = True
         receive = self._receive
         try:
@@ -210,15 +236,12 @@ class Transport:
                     self._dropped["internal error"] += 1
                     _LOG.exception("a message could not be handled")
                 if self._loop is None:
-                    return
-        except zmq.Again:
-            self._drain_soon = False
-            return
+                    return False
         except zmq.ZMQError:
-            # The socket or its context is closed under us.
+            # Empty, or the socket or its context was closed under us.
             self._drain_soon = False
-            return
-        self._loop.call_soon(self._drain)
+            return False
+        return True
 
     def _drain_monitor(self) -> None:
         monitor = self._monitor
@@ -228,6 +251,10 @@ class Transport:
             except zmq.ZMQError:
                 return
             event = int.from_bytes(frames[0][:2], "little")
+            if event == zmq.EVENT_MONITOR_STOPPED:
+                if self._gone is not None and not self._gone.done():
+                    self._gone.set_result(None)
+                continue
             self._receiver.on_event(event, int.from_bytes(frames[0][2:6], "little"))
 
 

@@ -1,0 +1,257 @@
+"""The end of a server, graceful or not, and peers that fall silent: real processes and sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from cara_pseud import errors
+from cara_pseud.capabilities import LocalCapability
+from cara_pseud.client import Client
+
+SERVER = """
+import asyncio, sys
+import cara_pseud
+
+async def main():
+    server = cara_pseud.Server(b"server")
+    server.bind("tcp://127.0.0.1:*")
+    server.register_rpc(lambda size: b"x" * size, name="give")
+    begun = asyncio.Event()
+
+    async def slow(size):
+        begun.set()
+        await asyncio.sleep(0.2)
+        return b"x" * size
+
+    server.register_rpc(slow)
+
+    @server.register_rpc
+    async def hang():
+        print("hanging", flush=True)
+        await asyncio.sleep(60)
+
+    await server.start()
+    print(server.endpoint, flush=True)
+    if sys.argv[1] == "stop when busy":
+        await begun.wait()
+        await server.stop(grace=5)
+        return
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+CLIENT = """
+import asyncio, sys
+import cara_pseud
+from cara_pseud.capabilities import LocalCapability
+
+class Target:
+    def invoke(self, *_):
+        return "here"
+
+    def released(self):
+        pass
+
+async def main():
+    client = cara_pseud.Client(b"server")
+    client.connect(sys.argv[1])
+    await client.start()
+    await client.keep(LocalCapability(Target()))
+    kept = await client.give()
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+class Target:
+    """An object that says where it is."""
+
+    def invoke(self, *_: Any) -> str:
+        return "from the caller"
+
+    def released(self) -> None:
+        """Nobody asks."""
+
+
+def run(main: Awaitable[None]) -> None:
+    async def bounded() -> None:
+        await asyncio.wait_for(main, 30)
+
+    asyncio.run(bounded())
+
+
+@asynccontextmanager
+async def process(source: str, argument: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", source, argument, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+async def line_of(child: asyncio.subprocess.Process) -> str:
+    assert child.stdout is not None
+    return (await child.stdout.readline()).decode().strip()
+
+
+def test_a_stopping_process_gives_every_answer_before_it_ends(connected: Any) -> None:
+    size = 500_000
+
+    async def main() -> None:
+        async with process(SERVER, "stop when busy") as child, connected(await line_of(child)) as client:
+            # Together far more than a socket's buffers take: they are still on their way when the last was sent.
+            answers = await asyncio.gather(*[client.slow(size) for _ in range(40)])
+            assert [len(answer) for answer in answers] == [size] * 40
+            assert await child.wait() == 0
+
+    run(main())
+
+
+def test_a_graceful_stop_answers_what_is_in_flight_and_refuses_what_comes_later(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as busy, connected(server.endpoint) as late:
+            go_on = asyncio.Event()
+            server.register_rpc(go_on.wait, name="slow")
+            server.register_rpc(lambda: "pong", name="ping")
+            assert await late.ping() == "pong"
+            in_flight = busy.slow()
+            while not any(connection.running for connection in server.connections):
+                await asyncio.sleep(0.002)
+            stopped = asyncio.create_task(server.stop(grace=10))
+            await asyncio.sleep(0.02)
+            with pytest.raises(errors.RpcError, match="the Server is being stopped") as caught:
+                await late.ping()
+            assert caught.value.code == "unavailable"
+            # The answer may depend on this one.
+            assert await busy.ping() == "pong"
+            assert not stopped.done()
+            go_on.set()
+            assert await in_flight is True
+            await stopped
+
+    run(main())
+
+
+def test_a_handler_in_flight_may_still_call_its_caller(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+
+            async def ask(callback: Any) -> Any:
+                await asyncio.sleep(0.05)
+                return await callback.call(1, 0)
+
+            server.register_rpc(ask)
+            answer = client.ask(LocalCapability(Target()))
+            while not (server.connections and server.connections[0].running):
+                await asyncio.sleep(0.002)
+            await server.stop(grace=10)
+            assert await answer == "from the caller"
+
+    run(main())
+
+
+def test_the_grace_has_an_end(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            server.register_rpc(asyncio.Event().wait, name="for_ever")
+            in_flight = client.for_ever()
+            while not (server.connections and server.connections[0].running):
+                await asyncio.sleep(0.002)
+            started = time.monotonic()
+            await server.stop(grace=0.1)
+            assert time.monotonic() - started < 2
+            with pytest.raises(errors.OutcomeUnknown):
+                await in_flight
+
+    run(main())
+
+
+def test_answers_that_arrived_come_before_the_loss(connected: Any) -> None:
+    async def main() -> None:
+        async with process(SERVER, "stay") as child, connected(await line_of(child)) as client:
+            await client.give(1)
+            hanging = client.hang()
+            assert await line_of(child) == "hanging"
+            answered = [client.give(1000) for _ in range(300)]
+            # The loop sleeps while the answers come in and the process dies: both are found at once.
+            time.sleep(0.3)  # noqa: ASYNC251
+            child.kill()
+            time.sleep(0.3)  # noqa: ASYNC251
+            assert {len(answer) for answer in await asyncio.gather(*answered)} == {1000}
+            with pytest.raises(errors.OutcomeUnknown):
+                await hanging
+
+    run(main())
+
+
+def test_a_server_that_falls_silent_is_noticed(connected: Any) -> None:
+    async def main() -> None:
+        async with process(SERVER, "stay") as child, connected(await line_of(child), timeout=25) as client:
+            hanging = client.hang()
+            assert await line_of(child) == "hanging"
+            os.kill(child.pid, signal.SIGSTOP)
+            started = time.monotonic()
+            with pytest.raises(errors.OutcomeUnknown):
+                await hanging
+            with pytest.raises(errors.Unavailable):
+                await client.give(1)
+            assert time.monotonic() - started < 10
+            # Back again, it is found without anybody's help.
+            os.kill(child.pid, signal.SIGCONT)
+            while client.state != "up":
+                await asyncio.sleep(0.01)
+            assert await client.give(3) == b"xxx"
+
+    run(main())
+
+
+def test_a_client_that_falls_silent_is_noticed_and_loses_its_objects(serving: Any) -> None:
+    async def main() -> None:
+        async with serving(timeout=25) as server:
+            kept: list[Any] = []
+
+            async def keep(capability: Any) -> None:
+                kept.append(capability)
+
+            server.register_rpc(keep)
+            server.register_rpc(lambda: LocalCapability(Target()), name="give")
+            async with process(CLIENT, server.endpoint) as child:
+                while not (server.connections and len(server.connections[0].exports)):
+                    await asyncio.sleep(0.01)
+                (connection,) = server.connections
+                assert await kept[0].call(1, 0) == "here"
+                os.kill(child.pid, signal.SIGSTOP)
+                # It takes the server's eight seconds.
+                with pytest.raises(errors.OutcomeUnknown):
+                    await kept[0].call(1, 0)
+                assert (len(server.connections), len(connection.exports)) == (0, 0)
+
+    run(main())
+
+
+def test_a_stopped_peer_stays_stopped(serving: Any) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            client = Client(b"server")
+            client.connect(server.endpoint)
+            await asyncio.gather(server.stop(grace=1), server.stop(grace=1), server.stop())
+            async with client:
+                await client.stop(grace=1)
+                with pytest.raises(errors.Unavailable):
+                    await client.ping()
+
+    run(main())
