@@ -128,8 +128,9 @@ class Transport:
             self._retry.cancel()
         if self._socket is None:
             return
-        if loop is not None and not loop.is_closed() and not self._socket.closed:
-            loop.remove_reader(self._socket.fileno())
+        if loop is not None and not loop.is_closed():
+            if not self._socket.closed:
+                loop.remove_reader(self._socket.fileno())
             if self._monitor is not None:
                 loop.remove_reader(self._monitor.fileno())
         if self._monitor is not None:

@@ -158,7 +158,7 @@ def test_servers_with_different_plugins_live_in_one_process(connected: Any) -> N
         async with connected(plain.endpoint, password=b"whatever", **login) as client:
             with pytest.raises(errors.Unauthenticated):
                 await client.add(1, 2)
-        await trusting.stop()
+        await trusting.stop(grace=1)
         async with connected(plain.endpoint, password=b"secret", **login) as client:
             assert await client.add(1, 2) == 3
         await plain.stop()
