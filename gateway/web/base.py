@@ -26,10 +26,11 @@ from gateway.protocol.json_text import JSON, dump
 from gateway.services import Service
 from gateway.sessions import Sessions
 from gateway.web.origins import OriginPolicy
+from gateway.web.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag
 
 JSON_TYPE: Final = "application/json"
 PROBLEM_TYPE: Final = "application/problem+json"
-EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow"
+EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -126,15 +127,20 @@ class BaseHandler(tornado.web.RequestHandler):
         self.add_header("Vary", "Origin")
 
     def options(self) -> None:
-        """Answer a preflight of a configured origin; other pages learn nothing."""
-        headers = self.request.headers
-        origin, wanted = headers.get("Origin"), headers.get("Access-Control-Request-Method")
-        if origin is None or wanted is None or not self.site.origins.is_configured(origin):
-            raise self.method_not_allowed()
-        self.set_header("Access-Control-Allow-Methods", ", ".join(self.methods()))
-        asked = headers.get("Access-Control-Request-Headers", "")
-        self.set_header("Access-Control-Allow-Headers", asked if _HEADER_LIST.fullmatch(asked) else "Content-Type")
-        self.set_header("Access-Control-Max-Age", "600")
+        """Answer what may be asked here; a preflight only if its origin is ours or a configured one.
+
+        Raises:
+            GatewayError: PERMISSION_DENIED, a page of another origin asks for what it may not do.
+        """
+        sent, methods = self.sent, ", ".join(self.methods())
+        origin = sent.get("Origin")
+        if origin is not None and "Access-Control-Request-Method" in sent:
+            self.site.origins.check_page(origin, self.request.host)
+            self.set_header("Access-Control-Allow-Methods", methods)
+            asked = sent.get("Access-Control-Request-Headers", "")
+            self.set_header("Access-Control-Allow-Headers", asked if _HEADER_LIST.fullmatch(asked) else "Content-Type")
+            self.set_header("Access-Control-Max-Age", "600")
+        self.set_header("Allow", f"{methods}, OPTIONS" if methods else "OPTIONS")
         self.set_status(204)
         self.finish()
 
@@ -144,12 +150,38 @@ class BaseHandler(tornado.web.RequestHandler):
         """Finish with a JSON value."""
         self.answer_bytes(dump(obj), status)
 
-    def answer_bytes(self, data: bytes, status: int = 200) -> None:
-        """Finish with JSON text."""
+    def answer_bytes(self, data: bytes, status: int = 200, *, secret: bool = False) -> None:
+        """Finish with JSON text.
+
+        Args:
+            secret: it holds handles. Compressed beside what a caller chose, their length would tell of them.
+        """
         if status != 200:
             self.set_status(status)
         self.set_header("Content-Type", JSON_TYPE)
+        if len(data) >= MIN_COMPRESSED_BYTES and not secret:
+            data = self._encoded(data)
         self.finish(data)
+
+    def answer_unless_known(self, data: bytes, media_type: str = JSON_TYPE) -> None:
+        """Finish with bytes and their entity tag, or with 304 if ``If-None-Match`` names that tag."""
+        self.set_header("Content-Type", media_type)
+        self.set_header("ETag", entity_tag(data))
+        self.set_header("Cache-Control", "private, no-cache")
+        if self.check_etag_header():
+            self.set_status(304)
+            self.finish()
+            return
+        if len(data) >= MIN_COMPRESSED_BYTES:
+            data = self._encoded(data)
+        self.finish(data)
+
+    def _encoded(self, data: bytes) -> bytes:
+        self.add_header("Vary", "Accept-Encoding")
+        if not accepts_gzip(self.sent.get("Accept-Encoding", "")):
+            return data
+        self.set_header("Content-Encoding", "gzip")
+        return compress(data)
 
     def compute_etag(self) -> str | None:
         """None: an answer of a call is not worth a hash."""

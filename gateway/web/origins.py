@@ -50,13 +50,19 @@ class OriginPolicy:
             return
         origin = headers.get("Origin")
         if origin is not None:
-            if not self.permits(origin, host):
-                raise GatewayError(
-                    Status.PERMISSION_DENIED,
-                    f"pages of {quote(origin)} may not use this gateway; see origins in its configuration",
-                )
+            self.check_page(origin, host)
         elif headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
             raise GatewayError(Status.PERMISSION_DENIED, "pages of other sites may not use this gateway")
+
+    def check_page(self, origin: str, host: str) -> None:
+        """Refuse pages of an origin that is neither our own nor configured.
+
+        Raises:
+            GatewayError: PERMISSION_DENIED.
+        """
+        if not self.permits(origin, host):
+            detail = f"pages of {quote(origin)} may not use this gateway; see origins in its configuration"
+            raise GatewayError(Status.PERMISSION_DENIED, detail)
 
     def permits(self, origin: str, host: str) -> bool:
         """Whether pages of an origin may use the gateway that was addressed as ``host``."""

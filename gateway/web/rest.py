@@ -162,7 +162,11 @@ class CallingHandler(ApiHandler):
             self.set_header("Cache-Control", "no-store")
             if refs.opened and refs.session is not None:
                 self.tell_session(refs.session)
-        self.answer_bytes(data)
+            self.answer_bytes(data, secret=True)
+        elif method.facts.read_only and self.request.method != "POST":
+            self.answer_unless_known(data)
+        else:
+            self.answer_bytes(data)
 
     def on_connection_close(self) -> None:
         if self._future is not None:
@@ -285,7 +289,8 @@ class ServicesHandler(BaseHandler):
     """``/api``"""
 
     def get(self) -> None:
-        self.answer(describe_services(service.routes for service in self.site.services.values()))
+        described = describe_services(service.routes for service in self.site.services.values())
+        self.answer_unless_known(dump(described))
 
     head = get
 
@@ -298,7 +303,7 @@ class ServiceHandler(BaseHandler):
         self._service = service
 
     def get(self) -> None:
-        self.answer(describe_service(self._service.routes))
+        self.answer_unless_known(dump(describe_service(self._service.routes)))
 
     head = get
 

@@ -28,7 +28,11 @@ JSON_TYPE = {"Content-Type": "application/json"}
 class Answer:
     status: int
     headers: Mapping[str, str]
-    text: str
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
 
     @property
     def json(self) -> Any:
@@ -63,8 +67,7 @@ class Web:
             sent = {**(JSON_TYPE if body is not None else {}), **(headers or {})}
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
-            text = answer.read().decode()
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         finally:
             connection.close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
+import json
 import re
 import socket as sockets
 from collections.abc import Iterator
@@ -87,7 +89,6 @@ BAD_REQUESTS: list[tuple[str, str, Any, int, str, str]] = [
     ("GET", ADD + "?first=2&second=5", None, 405, "method_not_allowed", "permitted: POST"),
     ("PUT", ADD, {}, 405, "method_not_allowed", "permitted: POST"),
     ("BREW", ADD, None, 405, "method_not_allowed", "permitted: POST"),
-    ("OPTIONS", ADD, None, 405, "method_not_allowed", "permitted: POST"),
     ("GET", "/api/calculator/divide?dividend=x", None, 400, "invalid_argument", "$.dividend"),
     ("GET", "/api/calculator/divide?dividend=1&dividend=2", None, 400, "invalid_argument", "$.dividend"),
     ("GET", "/api/calculator/divide?nope=1", None, 400, "invalid_argument", "$.nope"),
@@ -188,6 +189,69 @@ def test_a_request_id_is_taken_over_or_made(web: Web) -> None:
 def test_a_timeout_that_is_none_is_told(web: Web, text: str) -> None:
     answer = web.post(ADD, [2, 5], {"Request-Timeout": text})
     assert (answer.code, answer.json["method"]) == ("invalid_argument", "add")
+
+
+# What travels: entity tags and compression.
+
+
+def test_a_read_answer_has_a_tag_that_saves_reading_it_again(web: Web) -> None:
+    path = "/api/calculator/divide?dividend=7&divisor=2"
+    first = web.get(path)
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "private, no-cache"
+    for known in (tag, f'"other", {tag}', "*", tag.removeprefix("W/")):
+        for method in ("GET", "HEAD"):
+            again = web.request(method, path, headers={"If-None-Match": known})
+            assert (again.status, again.text, again.headers["etag"]) == (304, "", tag)
+    assert web.get(path, **{"If-None-Match": '"other"'}).json == first.json
+    assert web.get("/api/calculator/divide?dividend=9&divisor=2").headers["etag"] != tag
+    assert web.request("HEAD", path).headers["etag"] == tag
+
+
+def test_an_answer_with_handles_and_one_to_a_post_have_no_tag(web: Web) -> None:
+    for answer in (web.get("/people/Ann"), web.get("/api/addressbook/list")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert "etag" not in answer.headers
+    assert "etag" not in web.post("/api/calculator/divide", [7, 2]).headers
+
+
+def test_a_description_is_compressed_for_who_takes_it(web: Web) -> None:
+    plain = web.get("/api/addressbook")
+    packed = web.get("/api/addressbook", **{"Accept-Encoding": "br, gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed.data)) == plain.json
+    assert len(packed.data) < len(plain.data) / 2
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert packed.headers["etag"] == plain.headers["etag"]
+    refused = web.get("/api/addressbook", **{"Accept-Encoding": "gzip;q=0, *"})
+    assert refused.json == plain.json
+    known = web.get("/api/addressbook", **{"Accept-Encoding": "gzip", "If-None-Match": plain.headers["etag"]})
+    assert (known.status, known.data) == (304, b"")
+
+
+def test_handles_are_never_compressed(web: Web) -> None:
+    person = {"name": "Long List", "tags": ["a long tag of somebody"] * 100}
+    answer = web.post("/api/addressbook/add", {"person": person}, {"Accept-Encoding": "gzip"})
+    session, handle = handle_of(answer)
+    web.post(f"/api/handles/{handle}/delete", None, {"Session-Id": session})
+    assert len(answer.data) > 1024
+    assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (ADD, "POST, OPTIONS"),
+        ("/api/calculator/divide", "GET, HEAD, POST, OPTIONS"),
+        ("/people", "GET, HEAD, POST, OPTIONS"),
+        ("/api/session", "GET, HEAD, POST, DELETE, OPTIONS"),
+        ("/healthz", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_options_says_what_is_permitted(web: Web, path: str, allowed: str) -> None:
+    answer = web.request("OPTIONS", path)
+    assert (answer.status, answer.text, answer.headers["allow"]) == (204, "", allowed)
+    assert not any(name.startswith("access-control") for name in answer.headers)
 
 
 # Handles and sessions.
@@ -343,5 +407,5 @@ def test_our_own_page_may_do_all(web: Web) -> None:
 def test_what_is_no_http_is_closed(web: Web) -> None:
     with sockets.create_connection(("127.0.0.1", web.port), 10) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        assert connection.recv(65536).startswith((b"HTTP/1.1 400 ", b""))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
     assert_alive(web)

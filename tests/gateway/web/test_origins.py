@@ -77,3 +77,11 @@ def test_what_a_foreign_page_may_not_ask(method: str, upgrades: bool, headers: d
     with pytest.raises(GatewayError) as raised:
         POLICY.check_origin(method, upgrades, OWN, headers)
     assert raised.value.status is Status.PERMISSION_DENIED
+
+
+def test_a_page_is_ours_or_configured_or_refused_with_its_name() -> None:
+    POLICY.check_page("http://localhost:8080", OWN)
+    POLICY.check_page("https://app.example.org", OWN)
+    with pytest.raises(GatewayError, match=r'"https://evil\.example"') as raised:
+        POLICY.check_page("https://evil.example", OWN)
+    assert raised.value.status is Status.PERMISSION_DENIED
