@@ -1,7 +1,7 @@
-"""What docs/rest.md and README.md show of curl is true: their commands run against a demo, and their answers are compared.
+"""What docs/rest.md and README.md show of curl is true: their commands run, and their answers are compared.
 
-A block marked ``console`` holds commands behind ``$ `` and what each of them prints. All blocks of a document run in one
-shell. In what is printed ``…`` stands for any text within a line, and alone in a line for any lines.
+A block marked ``console`` holds commands behind ``$ `` and what each of them prints. All blocks of a document run in
+one shell, against a demo. In what is printed ``…`` is any text within a line, and alone in a line any lines.
 """
 
 from __future__ import annotations
