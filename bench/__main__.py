@@ -45,6 +45,8 @@ Measure = Callable[[float, int], Awaitable[Sample]]
 
 
 class Load(Protocol):
+    p99_s: float | None
+
     async def run(self, seconds: float, in_flight: int) -> int: ...
 
 
@@ -54,7 +56,7 @@ def against(load: Load, server: Child) -> Measure:
     async def measure(seconds: float, in_flight: int) -> Sample:
         wall, cpu = time.perf_counter(), server.cpu_s()
         calls = await load.run(seconds, in_flight)
-        return Sample(calls, time.perf_counter() - wall, server.cpu_s() - cpu)
+        return Sample(calls, time.perf_counter() - wall, server.cpu_s() - cpu, load.p99_s)
 
     return measure
 

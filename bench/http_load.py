@@ -19,6 +19,11 @@ class _Connection(asyncio.Protocol):
     def __init__(self, load: HttpLoad) -> None:
         self._load = load
         self._received = b""
+        self._asked = 0.0
+
+    def ask(self) -> None:
+        self._asked = time.perf_counter()
+        self.transport.write(self._load.request)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -33,20 +38,26 @@ class _Connection(asyncio.Protocol):
             self._load.fail(self._received)
             return
         self._received = b""
-        self._load.answered(self)
+        self._load.answered(self, time.perf_counter() - self._asked)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._load.fail(b"the connection was lost")
 
 
 class HttpLoad:
-    """Connections to one server; they stay open between runs."""
+    """Connections to one server; they stay open between runs.
+
+    Attributes:
+        p99_s: of the last run.
+    """
+
+    p99_s: float | None = None
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._request = (REQUEST % port).encode() + BODY
+        self.request = (REQUEST % port).encode() + BODY
         self._connections: list[_Connection] = []
-        self._calls = 0
+        self._took: list[float] = []
         self._open = 0
         self._until = 0.0
         self._done: asyncio.Future[None] | None = None
@@ -60,22 +71,23 @@ class HttpLoad:
     async def run(self, seconds: float, in_flight: int) -> int:
         """Return how many calls were answered; `in_flight` is the number of connections used."""
         self._done = asyncio.get_running_loop().create_future()
-        self._calls, self._open = 0, in_flight
+        self._took, self._open = [], in_flight
         self._until = time.perf_counter() + seconds
         for connection in self._connections[:in_flight]:
-            connection.transport.write(self._request)
+            connection.ask()
         await self._done
-        return self._calls
+        self.p99_s = sorted(self._took)[len(self._took) * 99 // 100]
+        return len(self._took)
 
     def close(self) -> None:
         self._done = None
         for connection in self._connections:
             connection.transport.close()
 
-    def answered(self, connection: _Connection) -> None:
-        self._calls += 1
+    def answered(self, connection: _Connection, took_s: float) -> None:
+        self._took.append(took_s)
         if time.perf_counter() < self._until:
-            connection.transport.write(self._request)
+            connection.ask()
             return
         self._open -= 1
         if not self._open and self._done is not None and not self._done.done():

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-HEADINGS = ("calls", "in flight", "CPU µs/call", "bare", "ratio", "min–max", "calls/s", "bare", "ratio", "min–max")
+FIGURES = ("bare", "ratio", "min–max")
+HEADINGS = ("calls", "in flight", "CPU µs/call", *FIGURES, "calls/s", *FIGURES, "p99 ms", *FIGURES)
+UNKNOWN = "–"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run of one side took."""
+    """What one run of one side took; ``p99_s`` is the time within which 99 of 100 calls were answered, if known."""
 
     calls: int
     wall_s: float
     cpu_s: float
+    p99_s: float | None = None
 
     @property
     def cpu_us(self) -> float:
@@ -40,14 +43,20 @@ class Row:
             str(self.in_flight),
             *self._figures(lambda sample: sample.cpu_us),
             *self._figures(lambda sample: sample.rate),
+            *self._p99(),
         )
 
-    def _figures(self, figure: Callable[[Sample], float]) -> tuple[str, ...]:
+    def _p99(self) -> tuple[str, ...]:
+        if any(sample.p99_s is None for pair in self.pairs for sample in pair):
+            return (UNKNOWN,) * 4
+        return self._figures(lambda sample: (sample.p99_s or 0) * 1e3, digits=1)
+
+    def _figures(self, figure: Callable[[Sample], float], digits: int = 0) -> tuple[str, ...]:
         # The ratio is taken within each pair: the two runs of a pair met the same mood of the machine.
         ratios = [figure(ours) / figure(bare) for bare, ours in self.pairs]
         return (
-            f"{median(figure(ours) for _, ours in self.pairs):,.0f}",
-            f"{median(figure(bare) for bare, _ in self.pairs):,.0f}",
+            f"{median(figure(ours) for _, ours in self.pairs):,.{digits}f}",
+            f"{median(figure(bare) for bare, _ in self.pairs):,.{digits}f}",
             f"{median(ratios):.2f}",
             f"{min(ratios):.2f}–{max(ratios):.2f}",
         )

@@ -28,6 +28,8 @@ def call_frame(call_id: int) -> bytes:
 class WsLoad(asyncio.Protocol):
     """One WebSocket; it stays open between runs."""
 
+    p99_s: float | None = None
+
     def __init__(self, port: int) -> None:
         self._port = port
         self._transport: asyncio.Transport | None = None
