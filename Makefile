@@ -18,6 +18,8 @@ JS_STAMP := $(JS)/node_modules/.stamp
 SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
 SAYS_VERSION := import ensurepip, sys, venv; print("%d.%d" % sys.version_info[:2])
+# Files are shared out among processes; most tests wait for sockets. More than four would compete for the machine.
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
 LIBRARY_TESTS := tests/cara_pseud tests/test_documentation.py tests/test_typing.py
 
 help: ## list the targets
@@ -27,7 +29,7 @@ demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--l
 	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
 
 test: $(STAMPS)/dev $(JS_STAMP) test-tools ## run all tests, Python's and JavaScript's (ARGS="-k calls")
-	$(PY) -m pytest $(ARGS)
+	$(PY) $(PYTEST) $(ARGS)
 
 test-pythons: ## run the library's tests on Python 3.11, 3.12 and 3.13, each in .venvs/ (ARGS="-k calls")
 	@missing=; failed=; \
@@ -40,7 +42,7 @@ test-pythons: ## run the library's tests on Python 3.11, 3.12 and 3.13, each in 
 	  if [ -z "$$found" ]; then missing="$$missing $$version"; continue; fi; \
 	  echo "Python $$version: $$found"; \
 	  $(MAKE) --no-print-directory VENV=.venvs/$$version PYTHON="$$found" .venvs/$$version/.stamps/dev && \
-	    .venvs/$$version/bin/python -m pytest $(LIBRARY_TESTS) $(ARGS) || failed="$$failed $$version"; \
+	    .venvs/$$version/bin/python $(PYTEST) $(LIBRARY_TESTS) $(ARGS) || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "The tests failed on Python$$failed." >&2; fi; \
 	if [ -n "$$missing" ]; then \
