@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import tornado.httpserver
 import tornado.netutil
 
 from cara_pseud.errors import SchemaError
@@ -26,15 +25,16 @@ from gateway.sessions import Sessions
 from gateway.trees import static_tree
 from gateway.upstream.pseud import PseudUpstream
 from gateway.web.application import GatewayApplication
+from gateway.web.arrivals import Arrivals
 from gateway.web.base import Site
 from gateway.web.origins import OriginPolicy
+from gateway.web.server import GatewayServer
 
 _LOG: Final = logging.getLogger(__name__)
 
-UNLIMITED_BYTES: Final = 2**62
-"""For Tornado's own limit of bodies; ours is kept in `gateway.web.application`."""
 _IDLE_CONNECTION_S: Final = 120.0
-"""A connection on which no request comes is closed; longer than the proxies' 60 s, so that they close first."""
+"""A connection is closed on which no request comes, or only a part of one; longer than the proxies' 60 s, so that they
+close first."""
 _GRACE_S: Final = 10.0
 """How long calls under way may take to end when the gateway stops."""
 _CLOSING_S: Final = 1.0
@@ -131,7 +131,7 @@ class Gateway:
             for route, upstream, service in zip(routes, self._upstreams, config.services, strict=True)
         }
         self._sessions = Sessions(limits)
-        self._server: tornado.httpserver.HTTPServer | None = None
+        self._server: GatewayServer | None = None
         self._site: Site | None = None
 
     @property
@@ -161,11 +161,10 @@ class Gateway:
             origins=OriginPolicy(listen.host, self._config.hosts, self._config.origins),
             log=self._log,
             cookie_name=f"cara_session_{self.port}",
+            arrivals=Arrivals(_IDLE_CONNECTION_S),
         )
         application = GatewayApplication(site, self._http_routes, str(static_tree()))
-        self._server = tornado.httpserver.HTTPServer(
-            application, max_body_size=UNLIMITED_BYTES, idle_connection_timeout=_IDLE_CONNECTION_S
-        )
+        self._server = GatewayServer(application, arrivals=site.arrivals)
         self._server.add_sockets(sockets)
 
     async def stop(self) -> None:

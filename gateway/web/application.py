@@ -17,7 +17,7 @@ import tornado.web
 from gateway.errors import GatewayError, Status
 from gateway.protocol.routes import HttpRoutes, ServiceRoutes
 from gateway.services import find_service
-from gateway.web.base import BaseHandler, RefusingHandler, Site
+from gateway.web.base import BaseHandler, RefusingHandler, Site, connection_of
 from gateway.web.events import CallbackAnswerHandler, EventsHandler
 from gateway.web.metrics import MetricsHandler
 from gateway.web.pages import HealthHandler, PageHandler, ReadyHandler
@@ -69,6 +69,8 @@ class GatewayApplication(tornado.web.Application):
         self, request: tornado.httputil.HTTPServerRequest, **kwargs: Any
     ) -> tornado.httputil.HTTPMessageDelegate:
         """See `tornado.routing.Router`; called when the headers are there."""
+        # The head has come, now the body must.
+        self._site.arrivals.expect(connection_of(request), asyncio.get_running_loop().time())
         handler, arguments = self._fixed.get(request.path) or self._route(request)
         headers = request.headers
         media_type = headers.get("Content-Type")

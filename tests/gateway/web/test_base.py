@@ -104,3 +104,17 @@ def test_nothing_is_answered_with_a_page_of_tornado_s_own(asked: Callable[..., O
         assert status != 500, (method, place)
         if status >= 400:
             assert media_type == "application/problem+json", (method, place, status)
+
+
+def test_an_answer_begins_with_all_that_tornado_begins_it_with() -> None:
+    # BaseHandler.clear sets what Tornado's own method sets; this notices a release that sets more.
+    class Both(BaseHandler):
+        def __init__(self) -> None:
+            """Nothing: only `clear` is asked."""
+
+    ours, theirs = Both(), Both()
+    ours.clear()
+    tornado.web.RequestHandler.clear(theirs)
+    assert vars(ours).keys() == vars(theirs).keys()
+    assert dict(ours._headers).keys() == dict(theirs._headers).keys()
+    assert (ours._status_code, ours._reason) == (theirs._status_code, theirs._reason)
