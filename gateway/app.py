@@ -29,6 +29,7 @@ from gateway.web.arrivals import Arrivals
 from gateway.web.base import Site
 from gateway.web.origins import OriginPolicy
 from gateway.web.server import GatewayServer
+from gateway.web.wires import Wires, best_wires
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -109,14 +110,18 @@ class Gateway:
         port: the port it listens on, known after `start`.
     """
 
-    def __init__(self, config: GatewayConfig, log: LogWriter) -> None:
+    def __init__(self, config: GatewayConfig, log: LogWriter, wires: Wires | None = None) -> None:
         """Load everything.
+
+        Args:
+            wires: how the bytes of WebSockets travel; None = the best way there is.
 
         Raises:
             ConfigError: something of the configuration cannot be used.
         """
         self._config = config
         self._log = log
+        self._wires = best_wires() if wires is None else wires
         routes, self._http_routes = load_routes(config)
         self.port = config.listen.port
         limits = config.limits
@@ -162,6 +167,7 @@ class Gateway:
             log=self._log,
             cookie_name=f"cara_session_{self.port}",
             arrivals=Arrivals(_IDLE_CONNECTION_S),
+            wires=self._wires,
         )
         application = GatewayApplication(site, self._http_routes, str(static_tree()))
         self._server = GatewayServer(application, arrivals=site.arrivals)

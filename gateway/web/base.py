@@ -21,7 +21,6 @@ import tornado.httputil
 import tornado.web
 
 from gateway.calls import Calls
-from gateway.conversation import Conversation
 from gateway.errors import GatewayError, Status
 from gateway.limits import Limits
 from gateway.logs import LogWriter
@@ -31,6 +30,7 @@ from gateway.sessions import Sessions
 from gateway.web.arrivals import Arrivals
 from gateway.web.origins import OriginPolicy
 from gateway.web.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag
+from gateway.web.wires import Wires, best_wires
 
 JSON_TYPE: Final = "application/json"
 SERVER: Final = "cara-gateway"
@@ -40,10 +40,26 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class Socket(Protocol):
-    """An open WebSocket, as far as the end of the gateway concerns it."""
+class Talk(Protocol):
+    """What goes on over a socket, as far as the end of the gateway concerns it."""
 
-    conversation: Conversation
+    @property
+    def is_busy(self) -> bool:
+        """Whether calls are under way."""
+
+    def drain(self) -> None:
+        """Begin no more calls."""
+
+    def shut_down(self) -> None:
+        """The gateway stops."""
+
+
+class Socket(Protocol):
+    """An open WebSocket or event stream."""
+
+    @property
+    def conversation(self) -> Talk:
+        """What goes on over it."""
 
 
 @dataclass(kw_only=True)
@@ -52,7 +68,8 @@ class Site:
 
     Attributes:
         stopping: true when the gateway is about to end.
-        sockets: the open WebSockets.
+        sockets: the open WebSockets and event streams.
+        wires: how the bytes of WebSockets travel.
         calls_under_way: of REST.
         calls_without_session: those of them that belong to no session.
         answered: requests by HTTP status.
@@ -73,6 +90,7 @@ class Site:
     calls_without_session: int = 0
     answered: dict[int, int] = field(default_factory=dict)
     sockets: set[Socket] = field(default_factory=set)
+    wires: Wires = field(default_factory=best_wires)
 
     @property
     def is_busy(self) -> bool:

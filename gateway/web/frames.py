@@ -1,15 +1,22 @@
 """WebSocket frames (RFC 6455), the server's side, from bytes and to bytes. No sockets.
 
-Whole chunks are parsed at once: an await per frame would cost more than the frame. Extensions are not offered, so every
-reserved bit is an error. Which messages are welcome is said here too: text only, up to a size.
+Whole chunks are parsed at once: an await per frame would cost more than the frame. What has come of a frame is looked
+at before the rest is there, so that a fault is found at its first byte and a long message is kept once. Extensions are
+not offered, so every reserved bit is an error. Which messages are welcome is said here too: text, up to a size.
+
+    header ── long payload ──► payload ── all of it ──► header        header ── whole frame ──► header
+       │                          └──── a fault inside it ──────┐
+       └── a fault that leaves the frame's end known ───────────┴──► skipping ── its end ──► header
+       └── a fault that does not ──► lost, for good
 """
 
 from __future__ import annotations
 
 import base64
+import codecs
 import hashlib
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 NORMAL: Final = 1000
 PROTOCOL_ERROR: Final = 1002
@@ -24,16 +31,26 @@ _CLOSE: Final = 0x8
 _PING: Final = 0x9
 _PONG: Final = 0xA
 _FINAL: Final = 0x80
+_RESERVED: Final = 0x70
 _MASKED: Final = 0x80
+_WHOLE_TEXT: Final = _FINAL | _TEXT
 _MAX_CONTROL_BYTES: Final = 125
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 """The codes below 3000 that may be sent: RFC 6455 section 7.4 and IANA's registry."""
 
+_Utf8Decoder: Final = codecs.getincrementaldecoder("utf-8")
+
+
+class Message(NamedTuple):  # a tuple costs half as much to make as a frozen dataclass, once per message
+    """A whole text message, as valid UTF-8."""
+
+    data: bytes
+
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A whole text message, as valid UTF-8."""
+class Binary:
+    """A whole binary message; only of a reader that takes them."""
 
     data: bytes
 
@@ -59,13 +76,16 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The other side broke the rules; ``code`` is what to close with. The last event there is."""
+    """The other side broke the rules; ``code`` is what to close with.
+
+    After one of `PROTOCOL_ERROR` nothing more is understood, as where the next frame begins is not known.
+    """
 
     code: int
     reason: str
 
 
-Event: TypeAlias = Message | Ping | Pong | Closed | Fault
+Event: TypeAlias = Message | Binary | Ping | Pong | Closed | Fault
 
 
 class _Refused(Exception):
@@ -77,112 +97,153 @@ class _Refused(Exception):
 class FrameReader:
     """Makes events of what arrives.
 
+    Args:
+        takes_binary: whether binary messages are as welcome as text.
+
     Attributes:
         closing: set by the owner once it has sent a close frame: from then on only the answer to that counts.
     """
 
-    def __init__(self, max_message_bytes: int) -> None:
+    def __init__(self, max_message_bytes: int, *, takes_binary: bool = False) -> None:
         self._max_message_bytes = max_message_bytes
-        self._buffer = bytearray()
-        self._fragments: bytearray | None = None
-        self._skip = 0
+        self._takes_binary = takes_binary
+        self._rest = b""
+        # The frame whose payload is incomplete: its first byte, its mask as it goes on, and the bytes that lack.
+        self._first = 0
+        self._mask = b""
+        self._left = 0
+        self._skipping = False
+        self._lost = False
+        self._control = b""
+        # The message that is incomplete.
+        self._message: bytearray | None = None
+        self._decoder: codecs.IncrementalDecoder | None = None
         self.closing = False
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; what they complete. After a `Fault` the owner closes; what comes then is skipped if it can be."""
+        """Take bytes; what they complete. After a `Fault` the owner closes and feeds on, to see the answer to that."""
         events: list[Event] = []
+        if self._lost:
+            return events
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
         try:
             self._feed(data, events)
         except _Refused as refused:
             events.append(refused.fault)
+            self._skipping = True
+            self._message = self._decoder = None
+            if refused.fault.code == PROTOCOL_ERROR:
+                self._lost = True
+                self._rest, self._left = b"", 0
         return events
 
     def _feed(self, data: bytes, events: list[Event]) -> None:
-        buffer = self._buffer
-        buffer += data
-        at = 0
-        size = len(buffer)
-        if self._skip:
-            at = min(self._skip, size)
-            self._skip -= at
+        at, size = 0, len(data)
         try:
+            if self._left:
+                at = min(self._left, size)
+                self._go_on(data[:at], events)
             while size - at >= 2:
-                first, second = buffer[at], buffer[at + 1]
+                first, second = data[at], data[at + 1]
+                self._check(first, second)
                 length = second & 0x7F
                 payload_at = at + 6
-                if length == 126:
-                    payload_at = at + 8
-                    if size < payload_at:
+                if length >= 126:
+                    payload_at = at + (8 if length == 126 else 14)
+                    if size < payload_at - 4:
                         return
-                    length = buffer[at + 2] << 8 | buffer[at + 3]
-                elif length == 127:
-                    payload_at = at + 14
-                    if size < payload_at:
-                        return
-                    length = int.from_bytes(buffer[at + 2 : at + 10], "big")
-                end = payload_at + length
-                if not self._accept(first, second, length):
-                    self._skip = max(end - size, 0)
-                    at = min(end, size)
-                    continue
-                if size < end:
+                    length = _long_length(data[at + 2 : payload_at - 4])
+                if self._message is None and first == _WHOLE_TEXT and not self.closing:
+                    end = payload_at + length
+                    if end <= size and length <= self._max_message_bytes:
+                        at = end
+                        events.append(_text(_unmasked(data[end - length : end], data[payload_at - 4 : payload_at])))
+                        continue
+                if size < payload_at:
                     return
-                payload = _unmasked(buffer[payload_at:end], buffer[payload_at - 4 : payload_at])
-                at = end
-                event = self._frame(first, payload)
-                if event is not None:
-                    events.append(event)
+                self._skipping = self.closing and first & 0x0F != _CLOSE
+                self._first, self._mask, self._left = first, data[payload_at - 4 : payload_at], length
+                at = payload_at
+                if not self._skipping:
+                    self._begin(first, length)
+                part = data[at : at + length]
+                at += len(part)
+                self._go_on(part, events)
         finally:
-            del buffer[:at]
+            self._rest = data[at:]
 
-    def _accept(self, first: int, second: int, length: int) -> bool:
-        """Check a frame's header; False if its payload is to be skipped."""
+    def _check(self, first: int, second: int) -> None:
+        """Judge a frame by its first two bytes."""
         opcode = first & 0x0F
         if self.closing and opcode != _CLOSE:
-            return False
-        if first & 0x70:
+            return
+        if first & _RESERVED:
             raise _Refused(PROTOCOL_ERROR, "a reserved bit is set")
         if not second & _MASKED:
             raise _Refused(PROTOCOL_ERROR, "a frame is not masked")
         if opcode >= _CLOSE:
             if opcode > _PONG:
                 raise _Refused(PROTOCOL_ERROR, f"there is no frame type {opcode}")
-            if length > _MAX_CONTROL_BYTES or not first & _FINAL:
+            if second & 0x7F > _MAX_CONTROL_BYTES or not first & _FINAL:
                 raise _Refused(PROTOCOL_ERROR, "a control frame is longer than 125 bytes or fragmented")
-            return True
-        if opcode == _BINARY:
-            raise _Refused(UNSUPPORTED, "only text messages are understood")
-        if opcode not in (_TEXT, _CONTINUATION):
+        elif opcode > _BINARY:
             raise _Refused(PROTOCOL_ERROR, f"there is no frame type {opcode}")
-        if (opcode == _CONTINUATION) != (self._fragments is not None):
+        elif (opcode == _CONTINUATION) != (self._message is not None):
             raise _Refused(PROTOCOL_ERROR, "a fragment is out of order")
-        total = length + (0 if self._fragments is None else len(self._fragments))
-        if total > self._max_message_bytes:
-            raise _Refused(TOO_BIG, f"a message may have at most {self._max_message_bytes} bytes")
-        return True
 
-    def _frame(self, first: int, payload: bytes) -> Event | None:
+    def _begin(self, first: int, length: int) -> None:
+        """Take note of a frame whose whole header is there."""
         opcode = first & 0x0F
-        if opcode == _TEXT:
-            if first & _FINAL:
-                return _text(payload)
-            self._fragments = bytearray(payload)
-            return None
-        if opcode == _CONTINUATION:
-            assert self._fragments is not None
-            self._fragments += payload
-            if not first & _FINAL:
-                return None
-            whole, self._fragments = bytes(self._fragments), None
-            return _text(whole)
-        if opcode == _PING:
-            return Ping(payload)
-        if opcode == _PONG:
-            return Pong()
-        return _closed(payload)
+        if opcode >= _CLOSE:
+            return
+        if opcode == _BINARY and not self._takes_binary:
+            raise _Refused(UNSUPPORTED, "only text messages are understood")
+        if opcode != _CONTINUATION:
+            self._message = bytearray()
+            self._decoder = _Utf8Decoder() if opcode == _TEXT else None
+        assert self._message is not None
+        if len(self._message) + length > self._max_message_bytes:
+            raise _Refused(TOO_BIG, f"a message may have at most {self._max_message_bytes} bytes")
+
+    def _go_on(self, part: bytes, events: list[Event]) -> None:
+        """Take the next bytes of a payload, perhaps its last."""
+        self._left -= len(part)
+        if self._skipping:
+            return
+        size = len(part)
+        plain = _unmasked(part, self._mask)
+        if turned := size & 3:
+            self._mask = self._mask[turned:] + self._mask[:turned]
+        if self._first & 0x0F >= _CLOSE:
+            self._control += plain
+            if not self._left:
+                payload, self._control = self._control, b""
+                events.append(_control(self._first & 0x0F, payload))
+            return
+        message, decoder = self._message, self._decoder
+        assert message is not None
+        is_last = not self._left and bool(self._first & _FINAL)
+        if decoder is not None:
+            try:
+                decoder.decode(plain, is_last)
+            except UnicodeDecodeError:
+                raise _Refused(BAD_UTF8, "a message is not valid UTF-8") from None
+        message += plain
+        if is_last:
+            events.append(Binary(bytes(message)) if decoder is None else Message(bytes(message)))
+            self._message = self._decoder = None
 
 
-def _unmasked(payload: bytearray, mask: bytearray) -> bytes:
+def _long_length(data: bytes) -> int:
+    length = int.from_bytes(data, "big")
+    if length < 126 or (len(data) == 8 and length < 65536) or length >= 2**63:
+        raise _Refused(PROTOCOL_ERROR, "a length is not written in its shortest form")
+    return length
+
+
+def _unmasked(payload: bytes, mask: bytes) -> bytes:
     size = len(payload)
     # One exclusive-or of two long integers is the fastest way without C.
     repeated = (mask * (size // 4 + 1))[:size]
@@ -196,6 +257,14 @@ def _text(data: bytes) -> Message:
         except UnicodeDecodeError:
             raise _Refused(BAD_UTF8, "a message is not valid UTF-8") from None
     return Message(data)
+
+
+def _control(opcode: int, payload: bytes) -> Event:
+    if opcode == _PING:
+        return Ping(payload)
+    if opcode == _PONG:
+        return Pong()
+    return _closed(payload)
 
 
 def _closed(payload: bytes) -> Closed:
@@ -213,11 +282,20 @@ def _closed(payload: bytes) -> Closed:
 
 def text_header(size: int) -> bytes:
     """The header of a text message of that many bytes."""
+    return _header(_FINAL | _TEXT, size)
+
+
+def binary_header(size: int) -> bytes:
+    """The header of a binary message of that many bytes."""
+    return _header(_FINAL | _BINARY, size)
+
+
+def _header(first: int, size: int) -> bytes:
     if size < 126:
-        return bytes((_FINAL | _TEXT, size))
+        return bytes((first, size))
     if size < 65536:
-        return bytes((_FINAL | _TEXT, 126, size >> 8, size & 0xFF))
-    return bytes((_FINAL | _TEXT, 127)) + size.to_bytes(8, "big")
+        return bytes((first, 126, size >> 8, size & 0xFF))
+    return bytes((first, 127)) + size.to_bytes(8, "big")
 
 
 def close_frame(code: int | None, reason: str = "") -> bytes:

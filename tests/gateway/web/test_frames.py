@@ -13,6 +13,7 @@ from gateway.web.frames import (
     PROTOCOL_ERROR,
     TOO_BIG,
     UNSUPPORTED,
+    Binary,
     Closed,
     Event,
     Fault,
@@ -112,6 +113,39 @@ def test_what_breaks_the_rules_ends_with_a_code(data: bytes, code: int) -> None:
     (event,) = read(data + bytes(4))
     assert isinstance(event, Fault)
     assert event.code == code
+
+
+def test_bad_utf8_is_found_before_its_frame_is_whole() -> None:
+    reader = FrameReader(LIMIT)
+    whole = text(b"good" * 10 + b"\xed\xa0\x80" + b"x" * 200)
+    assert reader.feed(whole[:48]) == []
+    (fault,) = reader.feed(whole[48:52])
+    assert fault == Fault(BAD_UTF8, "a message is not valid UTF-8")
+    reader.closing = True
+    assert reader.feed(whole[52:] + frame(0x88, b"\x03\xef")) == [Closed(1007)]
+
+
+def test_binary_messages_are_for_readers_that_take_them() -> None:
+    reader = FrameReader(LIMIT, takes_binary=True)
+    assert reader.feed(frame(0x82, b"\xff\x00") + frame(0x02, b"a") + frame(0x80, b"b")) == [
+        Binary(b"\xff\x00"),
+        Binary(b"ab"),
+    ]
+
+
+def test_after_a_broken_frame_nothing_is_understood() -> None:
+    reader = FrameReader(LIMIT)
+    (fault,) = reader.feed(frame(0x83, b"x") + text(b"more"))
+    assert isinstance(fault, Fault)
+    assert reader.feed(text(b"more") * 1000 + frame(0x88)) == []
+
+
+@pytest.mark.parametrize(
+    "header", [b"\x81\xfe\x00\x7d", b"\x81\xff" + (65535).to_bytes(8, "big"), b"\x81\xff\x80" + bytes(7)]
+)
+def test_a_length_is_written_in_its_shortest_form(header: bytes) -> None:
+    (fault,) = read(header + bytes(200), 100_000)
+    assert fault == Fault(PROTOCOL_ERROR, "a length is not written in its shortest form")
 
 
 def test_what_came_before_a_fault_is_not_lost() -> None:

@@ -1,0 +1,196 @@
+"""How the bytes of a WebSocket come and go once its handshake is through. Knows no frames.
+
+There are two ways. `TransportWires` takes the connection away from Tornado and gives it to the event loop itself, which
+calls for what came and keeps what could not be written: no future, no task and no buffer per connection, and much less
+work per chunk than Tornado's stream. `StreamWires` goes on with Tornado's stream; it is slower and relies on nothing
+but what Tornado documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final, Protocol
+
+import tornado
+from tornado.iostream import IOStream, StreamClosedError
+
+_LOG: Final = logging.getLogger(__name__)
+
+_READ_BYTES: Final = 65536
+_KNOWN_TORNADO: Final = ((6, 4), (6, 7))
+"""Versions, from and below, whose stream behaves as `TransportWires` needs it: a read for what is there is done at
+once, and closing it closes its own descriptor and says nothing to the other side."""
+
+
+class Owner(Protocol):
+    """Whose bytes a wire carries."""
+
+    def wire_made(self, wire: Wire) -> None:
+        """Take the wire, before anything else is told."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes that came."""
+
+    def writable(self) -> None:
+        """Learn that everything is written, after `Wire.write` said that it was not."""
+
+    def wire_lost(self) -> None:
+        """Learn that the connection is no more, whoever ended it. Told once."""
+
+
+class Wire(Protocol):
+    """One open connection."""
+
+    def write(self, data: bytes) -> bool:
+        """Write; False if the kernel did not take everything, so that the owner is to wait for `Owner.writable`."""
+
+    def close(self) -> None:
+        """End the connection at once; idempotent."""
+
+
+class Wires(Protocol):
+    """A way to get wires."""
+
+    async def take(self, stream: IOStream, owner: Owner) -> None:
+        """Make a wire of a connection that Tornado has given up, and give it to its owner.
+
+        Raises:
+            OSError: the connection is gone.
+        """
+
+
+def best_wires(version: tuple[int, ...] = tornado.version_info) -> Wires:
+    """The faster way if this version of Tornado is known to permit it."""
+    since, below = _KNOWN_TORNADO
+    return TransportWires() if since <= version[:2] < below else StreamWires()
+
+
+class StreamWires:
+    """Wires that are Tornado's streams."""
+
+    async def take(self, stream: IOStream, owner: Owner) -> None:
+        """See `Wires`."""
+        _StreamWire(stream, owner)
+
+
+class _StreamWire:
+    def __init__(self, stream: IOStream, owner: Owner) -> None:
+        self._stream = stream
+        self._owner = owner
+        owner.wire_made(self)
+        self._reader = asyncio.ensure_future(self._read())
+
+    def write(self, data: bytes) -> bool:
+        try:
+            written = self._stream.write(data)
+        except StreamClosedError:
+            return False  # the reader says that the connection is lost
+        if written.done():
+            return True
+        written.add_done_callback(self._written)
+        return False
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _written(self, written: asyncio.Future[Any]) -> None:
+        if not written.cancelled() and written.exception() is None:
+            self._owner.writable()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                self._owner.data_received(await self._stream.read_bytes(_READ_BYTES, partial=True))
+        except StreamClosedError:
+            pass
+        except Exception:
+            _LOG.exception("a WebSocket failed")
+        finally:
+            self._stream.close()
+            self._owner.wire_lost()
+
+
+class TransportWires:
+    """Wires that are the event loop's transports. All share one buffer for reading, as its content is taken at once."""
+
+    def __init__(self) -> None:
+        self._buffer = memoryview(bytearray(_READ_BYTES))
+
+    async def take(self, stream: IOStream, owner: Owner) -> None:
+        """See `Wires`."""
+        if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
+            _StreamWire(stream, owner)
+            return
+        early = _read_already(stream)
+        # A second descriptor of the same connection: Tornado's is closed without a word to the other side.
+        socket = stream.socket.dup()
+        stream.close()
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: _TransportWire(owner, self._buffer, early), socket
+            )
+        except BaseException:
+            socket.close()
+            raise
+
+
+def _read_already(stream: IOStream) -> bytes:
+    """What a client sent before its handshake was answered: a few bytes, if it is rude, or none."""
+    parts = []
+    try:
+        while (reading := asyncio.ensure_future(stream.read_bytes(_READ_BYTES, partial=True))).done():
+            parts.append(reading.result())
+    except StreamClosedError:
+        raise ConnectionResetError("the client left during the handshake") from None
+    # The read that is under way has taken nothing yet, and ends with the stream.
+    return b"".join(parts)
+
+
+class _TransportWire(asyncio.BufferedProtocol):
+    _transport: asyncio.Transport
+
+    def __init__(self, owner: Owner, buffer: memoryview, early: bytes) -> None:
+        self._owner = owner
+        self._buffer = buffer
+        self._early = early
+        self._is_full = False
+
+    def write(self, data: bytes) -> bool:
+        self._transport.write(data)
+        return not self._is_full
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # "Full" begins with the first byte that the kernel does not take: what waits longer is the owner's to count.
+        transport.set_write_buffer_limits(0)
+        self._owner.wire_made(self)
+        if self._early:
+            self._take(self._early)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._take(bytes(self._buffer[:nbytes]))
+
+    def _take(self, data: bytes) -> None:
+        try:
+            self._owner.data_received(data)
+        except Exception:
+            _LOG.exception("a WebSocket failed")
+            self._transport.abort()
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._owner.writable()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._owner.wire_lost()

@@ -1,0 +1,115 @@
+"""A gateway before the example calculator and, beside it, an echo of the same frame layer, on a path of bytes that is
+chosen here: ``python edge_server.py transport|stream [ECHO_PORT]``.
+
+Prints the two ports, of the gateway and of the echo, and serves until it is killed. The echo is the gateway's own
+handler, channel and frame reader; only what a message means is another matter, and binary messages are welcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+
+import cara_pseud
+from gateway import config, logs
+from gateway.app import Gateway
+from gateway.calls import Calls
+from gateway.demo.calculator import calculator_service
+from gateway.sessions import Sessions
+from gateway.web import frames
+from gateway.web.base import Site
+from gateway.web.channel import SocketChannel
+from gateway.web.origins import OriginPolicy
+from gateway.web.websocket import SocketHandler
+from gateway.web.wires import StreamWires, TransportWires, Wires
+
+SCHEMA: Final = Path(__file__).resolve().parent.parent.parent / "schemas" / "calculator.capnp"
+WIRES: Final[dict[str, type[Wires]]] = {"transport": TransportWires, "stream": StreamWires}
+ECHO_BYTES: Final = 64 * 2**20
+CONFIG: Final = """\
+[gateway]
+listen = "127.0.0.1:0"
+[services.calculator]
+schema = "{schema}"
+interface = "Calculator"
+endpoint = "{endpoint}"
+"""
+
+
+class Echo:
+    """Says again what it is told."""
+
+    is_busy = False
+
+    def __init__(self, channel: SocketChannel) -> None:
+        self._channel = channel
+
+    def receive(self, text: bytes) -> None:
+        self._channel.send(text)
+
+    def channel_closed(self, channel: SocketChannel, code: int | None = None) -> None:
+        """Nothing: there is nothing to release."""
+
+    channel_failed = channel_closed
+
+    def drain(self) -> None:
+        """Nothing: nothing takes time here."""
+
+    def shut_down(self) -> None:
+        self._channel.close(1001, "the echo ends")
+
+
+class EchoChannel(SocketChannel):
+    def on_binary(self, data: bytes) -> None:
+        self.send_binary(data)
+
+
+class EchoHandler(SocketHandler):
+    def channel(self, greeting: bytes) -> SocketChannel:
+        limits = self.site.limits
+        reader = frames.FrameReader(limits.max_message_bytes, takes_binary=True)
+        channel = EchoChannel(limits, reader, greeting, self.site.sockets.discard)
+        channel.conversation = Echo(channel)
+        return channel
+
+
+async def main(wires: Wires, echo_port: int) -> None:
+    server = cara_pseud.Server(b"server", security_plugin="noop_auth_backend")
+    server.bind("tcp://127.0.0.1:*")
+    cara_pseud.setup_server(server)
+    await server.start()
+    cara_pseud.register_interface(server, *calculator_service())
+    log = logs.set_up()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "gateway.toml"
+        file.write_text(CONFIG.format(schema=SCHEMA, endpoint=server.endpoint), "utf-8")
+        gateway = Gateway(config.load(file, {}), log, wires=wires)
+    await gateway.start()
+    await gateway.services_up(10)
+    limits = config.Limits(max_message_bytes=ECHO_BYTES, send_buffer_bytes=4 * ECHO_BYTES)
+    site = Site(
+        services={},
+        calls=Calls(limits),
+        sessions=Sessions(limits),
+        limits=limits,
+        origins=OriginPolicy("127.0.0.1", (), ()),
+        log=log,
+        cookie_name="",
+        wires=wires,
+    )
+    sockets = tornado.netutil.bind_sockets(echo_port, "127.0.0.1")
+    echo = tornado.web.Application([("/.*", EchoHandler, {"site": site})], log_function=lambda _: None)
+    tornado.httpserver.HTTPServer(echo).add_sockets(sockets)
+    print(gateway.port, sockets[0].getsockname()[1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(WIRES[sys.argv[1]](), int(sys.argv[2]) if len(sys.argv) > 2 else 0))
