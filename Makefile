@@ -3,13 +3,14 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pythons check bench bench-check lock clean node-tools test-tools
+.PHONY: help demo test test-pythons check bench bench-check conformance lock lock-conformance clean node-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
 # The stamps live inside the environment, so removing it removes them too.
 STAMPS := $(VENV)/.stamps
 PIP := $(PY) -m pip install -qq --disable-pip-version-check --no-warn-script-location
+AUTOBAHN := .venvs/autobahn
 JS := tests/js
 JS_STAMP := $(JS)/node_modules/.stamp
 
@@ -62,6 +63,19 @@ bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_
 bench-check: $(STAMPS)/project ## measure cara_pseud and fail if it costs more than promised (about 3 minutes)
 	@$(PY) -m bench.check
 
+conformance: $(STAMPS)/project ## run the Autobahn test suite for WebSockets on both frame paths (about 1 minute; needs Python 2.7)
+	@python=$(call find_python2); \
+	$(MAKE) --no-print-directory PYTHON2="$$python" $(AUTOBAHN)/.stamp && \
+	$(PY) tests/conformance/autobahn.py "$$python" $(AUTOBAHN)/packages .venvs/autobahn/report
+
+lock-conformance: ## write requirements/conformance.txt anew (needs Python 2.7)
+	@python=$(call find_python2); rm -rf .venv-lock/python2 && \
+	"$$python" -m pip install -qq --disable-pip-version-check --target .venv-lock/python2 pip-tools==5.5.0 && \
+	cd requirements && export CUSTOM_COMPILE_COMMAND="make lock-conformance" PYTHONPATH=../.venv-lock/python2 && \
+	"$$python" -m piptools compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
+	  $(ARGS) --output-file conformance.txt conformance.in && \
+	sed -i 's/^\([a-z.-]*\)\[[a-z,]*\]==/\1==/' conformance.txt
+
 lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (ARGS=--upgrade)
 	$(call make_venv,.venv-lock)
 	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check pip-tools==7.6.2
@@ -71,9 +85,27 @@ lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --output-file "$${pair#*:}" "$${pair%%:*}"; \
 	done
 
+# Installed beside the interpreter that it needs, which has no venv module: a folder of packages will do.
+$(AUTOBAHN)/.stamp: requirements/conformance.txt
+	@echo 'Installing the Autobahn test suite'
+	@rm -rf $(AUTOBAHN) && mkdir -p $(AUTOBAHN)
+	@PIP_NO_PYTHON_VERSION_WARNING=1 $(PYTHON2) -m pip install -qq --disable-pip-version-check --require-hashes \
+	  --target $(AUTOBAHN)/packages -r requirements/conformance.txt
+	@touch $@
+
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venvs .venv-lock $(JS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(call find_python2): a shell expression that is the first Python 2.7 that runs and has pip, or ends with a hint.
+define find_python2
+$$(for python in $(PYTHON2) $$(command -v python2.7) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/2.7.*/bin/python; do \
+	  if "$$python" -c 'import pip, sys; sys.exit(sys.version_info[:2] != (2, 7))' 2>/dev/null; then \
+	    echo "$$python"; exit 0; \
+	  fi; \
+	done; \
+	echo 'The Autobahn test suite needs Python 2.7 with pip. Install it with pyenv: pyenv install 2.7.18' >&2; exit 1) || exit 1
+endef
 
 # $(call make_venv,DIRECTORY): leaves an environment alone that works.
 define make_venv

@@ -127,7 +127,9 @@ class SocketChannel:
             return
         self.close(fault.code, fault.reason)
         self.conversation.channel_failed(self)
-        if fault.code == frames.PROTOCOL_ERROR:
+        if fault.in_close:
+            self._end_when_written()
+        elif fault.code == frames.PROTOCOL_ERROR:
             # Where the next frame begins is not known any more, so no answer to our close frame can be seen.
             self._end_soon(_LOST_S)
         else:
@@ -138,6 +140,9 @@ class SocketChannel:
             self._reader.closing = True
             self._put(frames.close_frame(code))
         self.conversation.channel_closed(self, code)
+        self._end_when_written()
+
+    def _end_when_written(self) -> None:
         self._done = True
         if not self._writing:
             self._end()

@@ -79,19 +79,23 @@ class Fault:
     """The other side broke the rules; ``code`` is what to close with.
 
     After one of `PROTOCOL_ERROR` nothing more is understood, as where the next frame begins is not known.
+
+    Attributes:
+        in_close: whether it is in a close frame, so that there is no answer to wait for.
     """
 
     code: int
     reason: str
+    in_close: bool = False
 
 
 Event: TypeAlias = Message | Binary | Ping | Pong | Closed | Fault
 
 
 class _Refused(Exception):
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, in_close: bool = False) -> None:
         super().__init__(reason)
-        self.fault = Fault(code, reason)
+        self.fault = Fault(code, reason, in_close)
 
 
 class FrameReader:
@@ -272,11 +276,11 @@ def _closed(payload: bytes) -> Closed:
         return Closed(None)
     code = int.from_bytes(payload[:2], "big")
     if len(payload) == 1 or not (code in _CLOSE_CODES or 3000 <= code < 5000):
-        raise _Refused(PROTOCOL_ERROR, "a close frame has no valid code")
+        raise _Refused(PROTOCOL_ERROR, "a close frame has no valid code", in_close=True)
     try:
         payload[2:].decode("utf-8")
     except UnicodeDecodeError:
-        raise _Refused(BAD_UTF8, "the reason for closing is not valid UTF-8") from None
+        raise _Refused(BAD_UTF8, "the reason for closing is not valid UTF-8", in_close=True) from None
     return Closed(code)
 
 

@@ -24,6 +24,7 @@ from gateway.calls import Calls
 from gateway.demo.calculator import calculator_service
 from gateway.sessions import Sessions
 from gateway.web import frames
+from gateway.web.arrivals import Arrivals
 from gateway.web.base import Site
 from gateway.web.channel import SocketChannel
 from gateway.web.origins import OriginPolicy
@@ -102,6 +103,7 @@ async def main(wires: Wires, echo_port: int) -> None:
         origins=OriginPolicy("127.0.0.1", (), ()),
         log=log,
         cookie_name="",
+        arrivals=Arrivals(60),
         wires=wires,
     )
     sockets = tornado.netutil.bind_sockets(echo_port, "127.0.0.1")

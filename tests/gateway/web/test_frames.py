@@ -186,6 +186,13 @@ def test_any_bytes_give_the_same_events_however_they_are_cut(data: bytes, sizes:
     assert events == expected
 
 
+@pytest.mark.parametrize("payload", [b"\x03", b"\x03\xec", b"\x03\xe8\xff"])
+def test_a_fault_of_a_close_frame_says_that_no_other_will_come(payload: bytes) -> None:
+    (fault,) = read(frame(0x88, payload))
+    assert isinstance(fault, Fault)
+    assert fault.in_close
+
+
 def test_a_close_frame_may_be_empty() -> None:
     assert read(frame(0x88)) == [Closed(None)]
 
