@@ -34,10 +34,20 @@ export class Acknowledgements {
     return this.#acknowledged;
   }
 
-  /** Begin with a new stream. */
-  restart() {
+  /**
+   * Begin with a stream.
+   * @param {number} [received] of a stream that an earlier page began
+   */
+  restart(received = 0) {
     this.stop();
-    this.#received = this.#acknowledged = this.#chars = 0;
+    this.#received = received;
+    this.#acknowledged = this.#chars = 0;
+  }
+
+  /** Go on over another socket. The last acknowledgement may be lost, so what was received is confirmed once more. */
+  resume() {
+    this.#acknowledged = 0;
+    this.frameEnds(0);
   }
 
   /** Send nothing more. */

@@ -5,8 +5,9 @@
  */
 import { GatewayError } from './errors.js';
 
-// A call that was not sent, because there is no connection, waits this long if its caller named no time.
-const UNSENT_TIMEOUT_MS = 30_000;
+// A call that was not sent, because there is no connection, waits this long if its caller named no time: as long as the
+// gateway keeps a session without a connection, unless it is set otherwise.
+const UNSENT_TIMEOUT_MS = 60_000;
 // A call that was sent is ended by the gateway, whose longest deadline is 300 s. This is for a connection that is dead
 // without either end knowing it.
 const SENT_TIMEOUT_MS = 330_000;
@@ -16,10 +17,17 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {object} Prepared a call that is ready to travel
- * @property {string} method as on the wire: `calculator.add`, `@<token>.read`
+ * @property {string} method as on the wire: `calculator.add`, `@<token>.read`, `#<id>.updater.update`
  * @property {unknown} params JSON
  * @property {string[]} callbacks the names of callbacks in the parameters
  * @property {number} [generation] the session that its handles belong to, if it has any
+ * @property {number[]} [needs] the ids of calls into whose answers it reaches
+ */
+
+/**
+ * @typedef {object} Sink who made a call
+ * @property {(json: any) => void} resolve
+ * @property {(error: GatewayError) => void} reject
  */
 
 /**
@@ -33,8 +41,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * @property {number} id
  * @property {Prepared} prepared
  * @property {boolean} sent
- * @property {(json: any) => void} resolve
- * @property {(error: GatewayError) => void} reject
+ * @property {Sink} sink
  * @property {any} timer
  * @property {() => void} forgetSignal
  */
@@ -50,33 +57,29 @@ export class Calls {
   #events;
   /** @type {Map<number, Call>} */
   #calls = new Map();
-  #lastId = 0;
+  #lastId;
 
-  /** @param {import('./transport.js').Clock} clock @param {CallEvents} events */
-  constructor(clock, events) {
+  /** @param {import('./transport.js').Clock} clock @param {CallEvents} events @param {number} [lastId] */
+  constructor(clock, events, lastId = 0) {
     this.#clock = clock;
     this.#events = events;
+    this.#lastId = lastId;
+  }
+
+  get lastId() {
+    return this.#lastId;
   }
 
   /**
    * @param {Prepared} prepared
    * @param {CallOptions} options
-   * @param {Call['resolve']} resolve
-   * @param {Call['reject']} reject
+   * @param {Sink} sink
    * @returns {Call} with an id that is never used again
    */
-  begin(prepared, { timeout, signal }, resolve, reject) {
+  begin(prepared, { timeout, signal }, sink) {
     const id = ++this.#lastId;
     /** @type {Call} */
-    const call = {
-      id,
-      prepared,
-      sent: false,
-      resolve,
-      reject,
-      timer: undefined,
-      forgetSignal: () => {},
-    };
+    const call = { id, prepared, sent: false, sink, timer: undefined, forgetSignal: () => {} };
     this.#calls.set(id, call);
     this.#watchTime(call, timeout);
     if (signal) {
@@ -102,14 +105,24 @@ export class Calls {
   /** @param {Call} call @param {unknown} json */
   resolve(call, json) {
     if (this.#remove(call, true)) {
-      call.resolve(json);
+      call.sink.resolve(json);
     }
   }
 
   /** @param {Call} call @param {GatewayError} error @param {boolean} accepted whether the gateway may hold its callbacks */
   reject(call, error, accepted) {
-    if (this.#remove(call, accepted)) {
-      call.reject(error);
+    if (!this.#remove(call, accepted)) {
+      return;
+    }
+    call.sink.reject(error);
+    if (!call.sent) {
+      // The gateway will never hear of it, so it cannot fail what builds on it.
+      for (const other of [...this.#calls.values()]) {
+        if (!other.sent && other.prepared.needs?.includes(call.id)) {
+          this.#events.abandoned(other);
+          this.reject(other, failedWith(error), false);
+        }
+      }
     }
   }
 
@@ -159,4 +172,17 @@ export class Calls {
     this.#events.settled(call.prepared.callbacks, accepted);
     return true;
   }
+}
+
+/**
+ * The error of a call that builds on one that failed.
+ * @param {GatewayError} error
+ */
+export function failedWith(error) {
+  const { code, message, requestId, data } = error;
+  return new GatewayError(code, `the call that this one builds on failed: ${message}`, {
+    requestId,
+    data: { code, cause: data },
+    cause: error,
+  });
 }

@@ -4,8 +4,10 @@
  * them, the transport moves the text.
  */
 import { CallbackTable } from './callbacks.js';
+import { failedWith } from './calls.js';
 import { GatewayError } from './errors.js';
-import { pendingProxy, releaseWithin, remoteProxy, targetOf, valueAt } from './proxies.js';
+import { watchNetwork } from './network.js';
+import { pendingProxy, releaseWithin, remoteAt, remoteProxy, valueAt } from './proxies.js';
 import { References } from './references.js';
 import { Session } from './session.js';
 import { Transport, systemClock } from './transport.js';
@@ -15,6 +17,8 @@ import { decode, encodeParams, encodeResult, findMethod } from './values.js';
 /** @typedef {import('./proxies.js').ServiceTarget} ServiceTarget */
 /** @typedef {import('./proxies.js').HandleTarget} HandleTarget */
 /** @typedef {import('./proxies.js').PendingTarget} PendingTarget */
+/** @typedef {import('./proxies.js').Base} Base */
+/** @typedef {import('./calls.js').Sink} Sink */
 /** @typedef {import('./proxies.js').Params} Params */
 /** @typedef {import('./session.js').State} State */
 /** @typedef {import('./session.js').StateDetails} StateDetails */
@@ -23,6 +27,8 @@ import { decode, encodeParams, encodeResult, findMethod } from './values.js';
 /**
  * @typedef {object} GatewayOptions
  * @property {string} [token] sent with hello; proves who the user is
+ * @property {string} [session] the id of one that is there already, such as REST's, to share its objects
+ * @property {import('./session.js').Resumption} [resume] a stream to take over from a page that is no more
  * @property {import('./transport.js').Clock} [clock]
  * @property {() => number} [random]
  */
@@ -30,6 +36,7 @@ import { decode, encodeParams, encodeResult, findMethod } from './values.js';
 export class Gateway {
   #session;
   #transport;
+  #forgetNetwork;
   #callbacks = new CallbackTable();
   /** @type {Map<string, any>} */
   #services = new Map();
@@ -56,7 +63,7 @@ export class Gateway {
    * @param {import('./transport.js').SocketClass} WebSocket
    * @param {GatewayOptions} [options]
    */
-  constructor(url, WebSocket, { token, clock = systemClock, random } = {}) {
+  constructor(url, WebSocket, { token, session, resume, clock = systemClock, random } = {}) {
     this.#session = new Session(
       {
         state: (state, details) => this.#changeState(state, details),
@@ -66,7 +73,7 @@ export class Gateway {
         unclaimed: (result) => releaseWithin(this.#decode(result)),
         sessionLost: () => this.#callbacks.sessionLost(),
       },
-      { clock, token },
+      { clock, token, session, resume },
     );
     const events = {
       opened: (/** @type {Socket} */ socket) => this.#session.connected(socket),
@@ -75,6 +82,10 @@ export class Gateway {
     };
     this.#transport = new Transport(url, WebSocket, events, clock, random);
     this.#transport.start();
+    this.#forgetNetwork = watchNetwork({
+      back: () => this.#transport.hurry(),
+      changed: () => this.#transport.renew(),
+    });
   }
 
   /** @returns {State | 'connecting'} */
@@ -90,6 +101,11 @@ export class Gateway {
   /** The secret id of the session, for REST calls in it (header `Session-Id`). */
   get session() {
     return this.#session.id;
+  }
+
+  /** What `connect(url, {resume})` of another page needs to go on with this stream, as plain data. */
+  get resumption() {
+    return this.#session.resumption;
   }
 
   /**
@@ -135,66 +151,157 @@ export class Gateway {
    * @param {string} method
    * @param {Params} params
    * @param {CallOptions} [options]
-   * @returns {Promise<any>}
+   * @returns {Base}
    */
-  #call(target, method, params, options) {
+  #call(target, method, params, options = {}) {
     const references = new References(this, this.#callbacks);
+    const base = this.#newBase();
     try {
-      checkTimeout(options?.timeout);
+      checkTimeout(options.timeout);
       // Written now, before anything is waited for: what the caller changes afterwards must not be sent.
       const json = encodeParams(params, references);
       const call = { method, json, references, options };
-      // A pending result is waited for, which costs a round trip. Once the gateway takes calls into results
-      // (`#<id>.path`, `$result`), they are written here instead and everything goes out at once.
-      return target.kind === 'pending' || references.holes.length > 0
-        ? this.#sendLater(target, call)
-        : this.#send(target, call);
+      if (this.#canSend(target, references)) {
+        this.#send(base, target, call);
+      } else {
+        this.#sendLater(base, target, call);
+      }
     } catch (error) {
       references.discard();
-      return Promise.reject(error);
+      base.reject(error);
     }
+    return base;
+  }
+
+  #newBase() {
+    /** @type {Base & {resolve: (value: any) => void, reject: (error: any) => void}} */
+    const base = /** @type {any} */ ({ id: 0, generation: this.#session.generation, settled: false });
+    base.result = new Promise((resolve, reject) => {
+      base.resolve = (value) => {
+        base.settled = true;
+        resolve((base.value = value));
+      };
+      base.reject = (error) => {
+        base.settled = true;
+        reject((base.error = error));
+      };
+    });
+    return base;
   }
 
   /**
-   * @param {ServiceTarget | HandleTarget} target
-   * @param {{method: string, json: unknown, references: References, options?: CallOptions}} call
+   * Whether everything that the call builds on is there, or the gateway knows the calls that it will come from.
+   * @param {ServiceTarget | HandleTarget | PendingTarget} target
+   * @param {References} references
    */
-  async #send(target, { method, json, references, options }) {
+  #canSend(target, references) {
+    const pending = references.holes.map((hole) => hole.target);
+    if (target.kind === 'pending') {
+      pending.push(target);
+    }
+    const { generation } = this.#session;
+    return pending.every(({ base }) => base.settled || (base.id !== 0 && base.generation === generation));
+  }
+
+  /**
+   * @param {Sink} base
+   * @param {ServiceTarget | HandleTarget | PendingTarget} target
+   * @param {{method: string, json: unknown, references: References, options: CallOptions}} call
+   */
+  #send(base, target, { method, json, references, options }) {
+    /** @type {Set<number>} */
+    const needs = new Set();
+    const guessed = references.holes.filter((hole) => !fill(hole, references, needs));
     let generation = references.generation;
-    if (target.kind === 'handle') {
+    let owner;
+    if (target.kind === 'pending' && target.base.settled) {
+      target = remoteAt(valueOf(target.base), target.path);
+    }
+    if (target.kind === 'service') {
+      owner = target.name;
+    } else if (target.kind === 'handle') {
       if (target.released) {
-        references.discard();
         throw new GatewayError('failed_precondition', `${target.interfaceName ?? 'the object'} was released`);
       }
       generation = Math.min(target.generation, generation ?? Infinity);
+      owner = `@${target.token}`;
+    } else {
+      needs.add(target.base.id);
+      owner = ['#' + target.base.id, ...target.path.map(escaped)].join('.');
     }
-    const wireName = target.kind === 'service' ? `${target.name}.${method}` : `@${target.token}.${method}`;
-    const prepared = { method: wireName, params: json, callbacks: references.callbacks, generation };
-    return this.#decode(await this.#session.call(prepared, options));
+    if (needs.size > 0) {
+      generation = Math.min(this.#session.generation, generation ?? Infinity);
+    }
+    const { callbacks } = references;
+    const prepared = { method: `${owner}.${method}`, params: json, callbacks, generation, needs: [...needs] };
+    /** @type {Sink} */
+    const sink = { resolve: (result) => base.resolve(this.#decode(result)), reject: base.reject };
+    const id = this.#session.call(
+      prepared,
+      options,
+      guessed.length === 0
+        ? sink
+        : this.#guessing(sink, references, guessed, (again) =>
+            this.#sendLater(base, target, { method, json, references: again, options }),
+          ),
+    );
+    Object.assign(base, { id });
   }
 
   /**
-   * @param {ServiceTarget | HandleTarget | PendingTarget} target
-   * @param {{method: string, json: unknown, references: References, options?: CallOptions}} call
+   * Where a parameter is a value and no object, the gateway takes no reference to a result. Nothing was called then, so
+   * the call is made again with the value itself.
+   * @param {Sink} sink
+   * @param {References} references
+   * @param {import('./references.js').Hole[]} guessed the places where references stand
+   * @param {(references: References) => void} again
+   * @returns {Sink}
    */
-  async #sendLater(target, call) {
+  #guessing(sink, references, guessed, again) {
+    references.hold();
+    return {
+      resolve: (result) => {
+        references.discard();
+        sink.resolve(result);
+      },
+      reject: (error) => {
+        if (guessed.some(({ path }) => error.code === 'invalid_argument' && error.path === path)) {
+          again(references.again(guessed));
+        } else {
+          references.discard();
+          sink.reject(error);
+        }
+      },
+    };
+  }
+
+  /**
+   * Wait for what the call builds on.
+   * @param {Sink} base
+   * @param {ServiceTarget | HandleTarget | PendingTarget} target
+   * @param {{method: string, json: unknown, references: References, options: CallOptions}} call
+   */
+  async #sendLater(base, target, call) {
     try {
-      await fillHoles(call.references);
+      await waitFor(call.references);
       if (target.kind === 'pending') {
-        target = remoteAt(await resultOf(target), target.path);
+        await target.base.result.catch(() => {});
       }
+      this.#send(base, target, call);
     } catch (error) {
       call.references.discard();
-      throw error;
+      base.reject(/** @type {any} */ (error));
     }
-    return this.#send(target, call);
   }
 
   /** @param {ServiceTarget | HandleTarget} target */
   async #describe(target) {
     const [params, generation] =
       target.kind === 'service' ? [{ service: target.name }] : [{ handle: target.token }, target.generation];
-    const description = await this.#session.call({ method: 'rpc.describe', params, callbacks: [], generation });
+    const prepared = { method: 'rpc.describe', params, callbacks: [], generation };
+    const description = await new Promise((resolve, reject) => {
+      this.#session.call(prepared, {}, { resolve, reject });
+    });
     return decode(description, (token) => token);
   }
 
@@ -238,7 +345,8 @@ export class Gateway {
     const references = new References(this, this.#callbacks);
     try {
       const written = encodeResult(result, references);
-      await fillHoles(references);
+      await waitFor(references);
+      references.holes.forEach((hole) => fill(hole, references));
       return { result: written.value, callbacks: references.callbacks };
     } catch (error) {
       references.discard();
@@ -271,6 +379,9 @@ export class Gateway {
   /** @param {State} state @param {StateDetails} details */
   #changeState(state, details) {
     this.#state = state;
+    if (state === 'closed') {
+      this.#forgetNetwork();
+    }
     this.#emit('state', state, details);
   }
 
@@ -303,40 +414,45 @@ function checkTimeout(timeout) {
 }
 
 /**
- * Wait for the results that stand in a message, and write them into their places.
+ * Wait for the results that stand in a message; whether they are errors shows when they are written.
  * @param {References} references
  */
-async function fillHoles(references) {
-  for (const { holder, key, path, target } of references.holes) {
-    holder[key] = encodeResult(valueAt(await resultOf(target), target.path), references, path).value;
-  }
-}
-
-/** @param {PendingTarget} target */
-async function resultOf(target) {
-  try {
-    return await target.result;
-  } catch (error) {
-    if (!(error instanceof GatewayError)) {
-      throw error;
-    }
-    const { code, message, requestId, data } = error;
-    throw new GatewayError(code, `the call that this one builds on failed: ${message}`, {
-      requestId,
-      data: { code, cause: data },
-      cause: error,
-    });
-  }
+function waitFor({ holes }) {
+  return Promise.allSettled(holes.map(({ target }) => target.base.result));
 }
 
 /**
- * @param {unknown} whole
- * @param {string[]} path
+ * Write a result into its place, or where it will be found.
+ * @param {import('./references.js').Hole} hole
+ * @param {References} references
+ * @param {Set<number>} [needs] collects the calls that are referred to
+ * @returns {boolean} whether the result was there
  */
-function remoteAt(whole, path) {
-  const target = targetOf(valueAt(whole, path));
-  if (target?.kind !== 'handle') {
-    throw new GatewayError('invalid_argument', `${['the result', ...path].join('.')} is not a remote object`);
+function fill({ holder, key, path, target: { base, path: place } }, references, needs) {
+  if (!base.settled) {
+    needs?.add(base.id);
+    holder[key] = { $result: base.id, path: place };
+    return false;
   }
-  return target;
+  holder[key] = encodeResult(valueAt(valueOf(base), place), references, path).value;
+  return true;
+}
+
+/**
+ * The result of a call that has ended.
+ * @param {Base} base
+ */
+function valueOf({ value, error }) {
+  if (error instanceof GatewayError) {
+    throw failedWith(error);
+  }
+  if (error) {
+    throw error;
+  }
+  return value;
+}
+
+/** @param {string} segment a member's name in the method of a call into a result */
+function escaped(segment) {
+  return segment.replaceAll('%', '%25').replaceAll('.', '%2E');
 }

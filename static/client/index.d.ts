@@ -89,7 +89,7 @@ export type Pending<T> = Promise<T> &
 export type State = 'open' | 'reconnecting' | 'closed';
 
 export interface StateDetails {
-  /** With 'open': whether objects and callbacks of the connection before still live. */
+  /** With 'open': whether objects, callbacks and calls of the connection before live on. */
   resumed?: boolean;
   /** The socket's close code. */
   code?: number;
@@ -98,11 +98,21 @@ export interface StateDetails {
   error?: GatewayError;
 }
 
+/** A stream that another page can take over; plain data, for sessionStorage say. */
+export interface Resumption {
+  session: string;
+  stream: string;
+  received: number;
+  lastId: number;
+}
+
 export interface Gateway extends Disposable {
   service<T = any>(name: string): Service<T>;
   readonly state: State;
   /** The secret id of the session, for REST calls in it (header `Session-Id`). */
   readonly session: string;
+  /** For `connect(url, {resume})` in the page that comes after this one. */
+  readonly resumption: Resumption | undefined;
   /** What the gateway allows, such as `max_message_bytes`. */
   readonly limits: { readonly [name: string]: number };
   /** Listen; the function that is returned ends it. */
@@ -121,11 +131,17 @@ export interface ConnectOptions {
   WebSocket?: new (url: string) => any;
   /** Proves who the user is. */
   token?: string;
+  /** The id of a session to share, such as `Session-Id` of a REST answer. Rejected with `not_found` if it is no more. */
+  session?: string;
+  /** A stream to go on with. If it is no more, a new one begins: 'open' with `resumed` false. */
+  resume?: Resumption;
 }
 
 /**
- * Open a connection. Rejected with `unavailable` if the gateway cannot be reached; later losses are mended by
- * themselves, and `on('state', …)` tells.
+ * Open a connection. Rejected with `unavailable` if the gateway cannot be reached. Later losses are mended by
+ * themselves: calls run once and are answered once, objects and callbacks live on, and `on('state', …)` tells. Only a
+ * loss that takes longer than the gateway keeps a session (a minute) ends them: calls that were sent fail with
+ * `outcome_unknown`, others with `unavailable`.
  * @param url of the gateway, such as `http://127.0.0.1:8080`; without one: where the page came from
  */
 export function connect(url?: string | URL, options?: ConnectOptions): Promise<Gateway>;

@@ -1,53 +1,83 @@
 // @ts-check
 /**
- * The messages that wait to be written. What is posted in one tick travels in one frame, as a batch; no frame and no
- * message grows over the gateway's limit; what is written is counted. Knows nothing of what the messages say.
+ * The messages of one stream on their way out. What is posted in one tick travels in one frame, as a batch; no frame and
+ * no message grows over the gateway's limit. What was written is counted and kept until the gateway confirms it, so that
+ * it can be written again over the next socket. Knows nothing of what the messages say.
+ *
+ *   posted ──▸ waiting ──written──▸ kept ──confirmed──▸ gone
+ *                 ▴─────────────────┘ resume: what the gateway did not take
  */
 
 /**
  * @typedef {object} Message
  * @property {string} text
  * @property {import('./calls.js').Call} [owner] the call that it makes
- * @property {boolean} [uncounted]
- * @property {() => void} [written]
+ * @property {boolean} [uncounted] and not kept: it speaks of the socket that it is written to
+ * @property {() => void} [written] once, when it is written for the first time
  * @property {(bytes: number, limit: number) => void} [refused] it is over the limit and will not be written
  * @property {() => void} [dropped] it will not be written, because the session it belongs to is lost
  */
 
 export class Outbox {
   /** @type {Message[]} */
-  #messages = [];
+  #waiting = [];
+  /** @type {Message[]} */
+  #kept = [];
+  #confirmed = 0;
   /** @type {((frame: string) => void) | null} */
   #write = null;
   #limit = Infinity;
   #scheduled = false;
-  #sent = 0;
 
-  /** Messages written since `open`, as PROTOCOL.md §3 counts them. */
+  /** Messages of this stream that were written, as PROTOCOL.md counts them. */
   get sent() {
-    return this.#sent;
+    return this.#confirmed + this.#kept.length;
   }
 
   /**
-   * Write what waits, and from now on what is posted.
+   * Begin a stream: write what waits, and from now on what is posted.
    * @param {(frame: string) => void} write
    * @param {number} limit bytes
    */
   open(write, limit) {
-    this.#write = write;
-    this.#limit = limit;
-    this.#sent = 0;
-    this.flush();
+    this.#confirmed = 0;
+    this.#kept = [];
+    this.#start(write, limit);
   }
 
-  /** Write nothing until the next `open`; what is posted waits. */
+  /**
+   * Go on with the stream over another socket: write again what the gateway did not take.
+   * @param {(frame: string) => void} write
+   * @param {number} limit bytes
+   * @param {number} taken what the gateway has received
+   */
+  resume(write, limit, taken) {
+    this.confirm(taken);
+    this.#confirmed = taken;
+    this.#waiting = [...this.#kept, ...this.#waiting];
+    this.#kept = [];
+    this.#start(write, limit);
+  }
+
+  /**
+   * Let go of what the gateway has.
+   * @param {number} received as it says
+   */
+  confirm(received) {
+    const confirmed = Math.min(Math.max(received - this.#confirmed, 0), this.#kept.length);
+    this.#kept.splice(0, confirmed);
+    this.#confirmed += confirmed;
+  }
+
+  /** Write nothing until the next `open` or `resume`; what is posted waits. */
   close() {
     this.#write = null;
+    this.#waiting = this.#waiting.filter((message) => !message.uncounted);
   }
 
   /** @param {Message} message */
   post(message) {
-    this.#messages.push(message);
+    this.#waiting.push(message);
     if (this.#write && !this.#scheduled) {
       this.#scheduled = true;
       queueMicrotask(() => this.flush());
@@ -59,20 +89,17 @@ export class Outbox {
    * @param {import('./calls.js').Call} owner
    */
   withdraw(owner) {
-    this.#messages = this.#messages.filter((message) => message.owner !== owner);
+    this.#waiting = this.#waiting.filter((message) => message.owner !== owner);
   }
 
-  /**
-   * Drop what waits, except what `stays` says.
-   * @param {(message: Message) => boolean} stays
-   */
-  drop(stays) {
-    const messages = this.#messages;
-    this.#messages = messages.filter(stays);
-    for (const message of messages) {
-      if (!stays(message)) {
-        message.dropped?.();
-      }
+  /** Drop everything: the session is lost. */
+  drop() {
+    const dropped = this.#waiting;
+    this.#waiting = [];
+    this.#kept = [];
+    this.#confirmed = 0;
+    for (const message of dropped) {
+      message.dropped?.();
     }
   }
 
@@ -81,12 +108,11 @@ export class Outbox {
     if (!this.#write) {
       return;
     }
-    const messages = this.#messages;
-    this.#messages = [];
     /** @type {string[]} */
     let frame = [];
     let frameBytes = 0;
-    for (const message of messages) {
+    // Not a copy: a message that is refused takes those along that build on it.
+    for (let message = this.#waiting.shift(); message; message = this.#waiting.shift()) {
       const bytes = utf8Length(message.text, this.#limit);
       if (bytes > this.#limit) {
         message.refused?.(bytes, this.#limit);
@@ -101,13 +127,21 @@ export class Outbox {
       frame.push(message.text);
       frameBytes += bytes;
       if (!message.uncounted) {
-        this.#sent++;
+        // The text alone: what the message was made from may be forgotten.
+        this.#kept.push({ text: message.text });
       }
       message.written?.();
     }
     if (frame.length > 0) {
       this.#write(joined(frame));
     }
+  }
+
+  /** @param {(frame: string) => void} write @param {number} limit */
+  #start(write, limit) {
+    this.#write = write;
+    this.#limit = limit;
+    this.flush();
   }
 }
 

@@ -23,9 +23,19 @@ import { GatewayError } from './errors.js';
  */
 
 /**
+ * @typedef {object} Base a call whose result others may build on
+ * @property {number} id of its request; 0 as long as there is none
+ * @property {number} generation the session that it was made in
+ * @property {boolean} settled whether it was answered or failed
+ * @property {any} [value] the result
+ * @property {GatewayError} [error]
+ * @property {Promise<any>} result
+ */
+
+/**
  * @typedef {object} PendingTarget a place in the result of a call that may not have been answered
  * @property {'pending'} kind
- * @property {Promise<any>} result
+ * @property {Base} base
  * @property {string[]} path
  */
 
@@ -105,11 +115,11 @@ export function remoteProxy(target, caller) {
 
 /**
  * Make the promise of a call's result whose properties are places in that result.
- * @param {Promise<any>} result
+ * @param {Base} base
  * @param {Caller} caller
  */
-export function pendingProxy(result, caller) {
-  return placeProxy({ kind: 'pending', result, path: [] }, caller, result);
+export function pendingProxy(base, caller) {
+  return placeProxy({ kind: 'pending', base, path: [] }, caller, base.result);
 }
 
 /**
@@ -119,10 +129,10 @@ export function pendingProxy(result, caller) {
  * @returns {any}
  */
 function placeProxy(target, caller, shape) {
-  const { result, path } = target;
-  const value = () => (path.length === 0 ? result : result.then((whole) => valueAt(whole, path)));
+  const { base, path } = target;
+  const value = () => (path.length === 0 ? base.result : base.result.then((whole) => valueAt(whole, path)));
   /** @param {string} name */
-  const member = (name) => placeProxy({ kind: 'pending', result, path: [...path, name] }, caller, () => {});
+  const member = (name) => placeProxy({ kind: 'pending', base, path: [...path, name] }, caller, () => {});
   const release = () => void value().then(releaseWithin, () => {});
   /** @type {Record<string | symbol, unknown>} */
   const own = Object.assign(Object.create(null), {
@@ -143,7 +153,7 @@ function placeProxy(target, caller, shape) {
     get: (_, name) => (isRemoteName(name) && !(name in own) ? member(name) : own[name]),
     has: (_, name) => name in own && name !== TARGET,
     apply: (_, __, args) =>
-      caller.call({ kind: 'pending', result, path: path.slice(0, -1) }, path[path.length - 1], withoutTail(args)),
+      caller.call({ kind: 'pending', base, path: path.slice(0, -1) }, path[path.length - 1], withoutTail(args)),
   });
 }
 
@@ -181,6 +191,20 @@ export function valueAt(value, path) {
     place = Object.hasOwn(place, name) ? place[name] : undefined;
   }
   return place;
+}
+
+/**
+ * The remote object at a place in a result.
+ * @param {unknown} whole
+ * @param {string[]} path
+ * @returns {HandleTarget}
+ */
+export function remoteAt(whole, path) {
+  const target = targetOf(valueAt(whole, path));
+  if (target?.kind !== 'handle') {
+    throw new GatewayError('invalid_argument', `${['the result', ...path].join('.')} is not a remote object`);
+  }
+  return target;
 }
 
 /**

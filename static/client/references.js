@@ -74,7 +74,24 @@ export class References {
     return { $callback: name };
   }
 
-  /** Note that the message will not be sent. */
+  /** Keep the callbacks, whatever comes of the message, until `discard` or another try. */
+  hold() {
+    this.#callbacks.carry(this.#names);
+  }
+
+  /**
+   * The same for another try of a message that was held, with these places to be written anew.
+   * @param {Hole[]} holes
+   */
+  again(holes) {
+    const references = new References(this.#owner, this.#callbacks);
+    references.generation = this.generation;
+    references.holes = holes;
+    references.#names = this.#names;
+    return references;
+  }
+
+  /** Note that the message will not be sent, or is held no longer. */
   discard() {
     this.#callbacks.settle(this.#names, false);
   }

@@ -1,19 +1,21 @@
 // @ts-check
 /**
  * The protocol on `/ws` as this side sees it (PROTOCOL.md): hello, calls and their answers, requests for callbacks,
- * counting and acknowledgement. Text comes in and goes out through what it is given; it knows no WebSocket, no page and
- * no proxies, and values are JSON here (values.js makes them of JavaScript values and back).
+ * counting, acknowledgement and resuming. Text comes in and goes out through what it is given; it knows no WebSocket, no
+ * page and no proxies, and values are JSON here (values.js makes them of JavaScript values and back).
  *
  *   offline ──connected──▸ greeting ──hello answered──▸ open
  *      ▴────────── disconnected ──┴───────────────────────┘        close(), or a refusal for good: closed
  *
- * A lost connection loses the gateway's session: calls that were sent fail with `outcome_unknown`, calls that were not
- * wait for the next connection. `#loseSession` is the one place that says so; resuming belongs before it.
+ * A lost connection costs nothing: the stream is resumed over the next one, and each side repeats what the other has not
+ * received. Only when the gateway has no such stream any more, or the time for it is over, the session is lost: calls that
+ * were sent have an unknown outcome then, and calls that were not are not sent. `#loseSession` is the one place that says so.
  */
 import { Acknowledgements } from './acknowledgements.js';
 import { Calls } from './calls.js';
-import { GatewayError, errorFromAnswer, errorToAnswer } from './errors.js';
+import { GatewayError, errorFromAnswer } from './errors.js';
 import { Outbox } from './outbox.js';
+import { answerRequest, tooLarge } from './requests.js';
 
 const HELLO_ID = 0;
 const HELLO_TIMEOUT_MS = 10_000;
@@ -23,6 +25,8 @@ const FINAL_CLOSE_CODES = new Map([
   [4401, 'unauthenticated'],
   [4403, 'permission_denied'],
 ]);
+// The stream ended with its socket; after every other code it can be resumed.
+const STREAM_ENDED = new Set([1003, 1007, 1009, 4000, 4002, 4003, 4004]);
 const FINAL_HELLO_ERRORS = new Set(['unauthenticated', 'permission_denied', 'unimplemented', 'invalid_argument']);
 // Errors by which the gateway says that no service saw the call.
 const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
@@ -33,7 +37,7 @@ const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
 
 /** @typedef {import('./calls.js').Prepared} Prepared */
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
-/** @typedef {{result: unknown, callbacks: string[]}} CallbackResult JSON, and the names of callbacks in it */
+/** @typedef {import('./calls.js').Sink} Sink */
 
 /**
  * @typedef {object} StateDetails
@@ -44,19 +48,35 @@ const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
  */
 
 /**
- * @typedef {object} SessionEvents
+ * @typedef {object} OwnEvents
  * @property {(state: State, details: StateDetails) => void} state
- * @property {(name: string, method: string, params: unknown[]) => Promise<CallbackResult>} callback starts a callback before it returns
- * @property {(callbacks: string[], accepted: boolean) => void} settled a message that carried these was answered or dropped
  * @property {(params: Record<string, unknown>) => void} released the gateway let go of a handle or callback
  * @property {(result: unknown) => void} unclaimed a result came that nobody waits for any more
  * @property {() => void} sessionLost
+ */
+/** @typedef {OwnEvents & import('./requests.js').RequestEvents} SessionEvents */
+
+/**
+ * @typedef {object} Resumption a stream as another page can take it over; plain data
+ * @property {string} session
+ * @property {string} stream
+ * @property {number} received messages
+ * @property {number} lastId of calls
+ */
+
+/**
+ * @typedef {object} SessionOptions
+ * @property {string} [token] sent with hello; proves who the user is
+ * @property {string} [session] one that is there already, to open a stream in
+ * @property {Resumption} [resume] a stream to take over
  */
 
 export class Session {
   #clock;
   #events;
   #token;
+  /** The session to open a stream in, as long as there is no stream. @type {string | undefined} */
+  #joins;
   /** @type {'offline' | 'greeting' | 'open' | 'closed'} */
   #phase = 'offline';
   /** @type {Socket | null} */
@@ -67,27 +87,42 @@ export class Session {
   #generation = 0;
   /** @type {any} */
   #helloTimer;
-  /** What the gateway said at hello. @type {Record<string, any>} */
+  /** @type {any} */
+  #windowTimer;
+  /** When the stream can no longer be resumed. */
+  #resumeUntil = Infinity;
+  /** What the gateway said at hello; with `stream` there is one to resume. @type {Record<string, any>} */
   #hello = {};
   /** Why hello was refused, or the session closed. @type {GatewayError | undefined} */
   #failure;
+  /** Whether the same hello would be refused again. */
+  #refused = false;
 
   /**
    * @param {SessionEvents} events
-   * @param {{clock: Clock, token?: string}} options
+   * @param {SessionOptions & {clock: Clock}} options
    */
-  constructor(events, { clock, token }) {
+  constructor(events, { clock, token, session, resume }) {
     this.#events = events;
     this.#clock = clock;
     this.#token = token;
+    this.#joins = session;
     this.#acknowledgements = new Acknowledgements(clock, (received) =>
       this.#outbox.post({ text: notification('rpc.ack', { received }), uncounted: true }),
     );
-    this.#calls = new Calls(clock, {
-      // A call that was sent is cancelled at the gateway; a result that comes all the same is `unclaimed`.
-      abandoned: (call) => (call.sent ? this.#notify('rpc.cancel', { id: call.id }) : this.#outbox.withdraw(call)),
-      settled: events.settled,
-    });
+    this.#calls = new Calls(
+      clock,
+      {
+        // A call that was sent is cancelled at the gateway; a result that comes all the same is `unclaimed`.
+        abandoned: (call) => (call.sent ? this.#notify('rpc.cancel', { id: call.id }) : this.#outbox.withdraw(call)),
+        settled: events.settled,
+      },
+      resume?.lastId,
+    );
+    if (resume) {
+      this.#hello = { session: resume.session, stream: resume.stream };
+      this.#acknowledgements.restart(resume.received);
+    }
   }
 
   /** Counts the gateway's sessions, so that a handle can tell whether its own still lives. */
@@ -95,7 +130,7 @@ export class Session {
     return this.#generation;
   }
 
-  /** Messages counted in the current stream, as PROTOCOL.md §3 counts them. */
+  /** Messages counted in the current stream, as PROTOCOL.md counts them. */
   get counts() {
     const { received, acknowledged } = this.#acknowledgements;
     return { sent: this.#outbox.sent, received, acknowledged };
@@ -111,6 +146,12 @@ export class Session {
     return this.#hello.session;
   }
 
+  /** What another page needs to take the stream over. @returns {Resumption | undefined} */
+  get resumption() {
+    const { session, stream } = this.#hello;
+    return stream && { session, stream, received: this.counts.received, lastId: this.#calls.lastId };
+  }
+
   get failure() {
     return this.#failure;
   }
@@ -118,38 +159,38 @@ export class Session {
   /**
    * Make a call. It is written at the end of this tick, in one frame with the others of the tick.
    * @param {Prepared} prepared
-   * @param {CallOptions} [options]
-   * @returns {Promise<any>} the result as JSON. Rejected with a GatewayError only.
+   * @param {CallOptions} options
+   * @param {Sink} sink is told the result as JSON, or a GatewayError, and nothing else
+   * @returns {number} the id of the request; 0 if the call was refused
    */
-  call(prepared, options = {}) {
-    return new Promise((resolve, reject) => {
-      const refusal = this.#refusal(prepared, options.signal);
-      if (refusal) {
-        this.#events.settled(prepared.callbacks, false);
-        reject(refusal);
-        return;
-      }
-      const call = this.#calls.begin(prepared, options, resolve, reject);
-      const { method, params } = prepared;
-      const meta = options.timeout === undefined ? undefined : { timeout: options.timeout / 1000 };
-      this.#outbox.post({
-        text: JSON.stringify({ jsonrpc: '2.0', id: call.id, method, params, meta }),
-        owner: call,
-        written: () => {
-          call.sent = true;
-        },
-        refused: (bytes, limit) => this.#calls.reject(call, tooLarge(`the call of ${method}`, bytes, limit), false),
-      });
+  call(prepared, options, sink) {
+    const refusal = this.#refusal(prepared, options.signal);
+    if (refusal) {
+      this.#events.settled(prepared.callbacks, false);
+      sink.reject(refusal);
+      return 0;
+    }
+    const call = this.#calls.begin(prepared, options, sink);
+    const { method, params } = prepared;
+    const meta = options.timeout === undefined ? undefined : { timeout: options.timeout / 1000 };
+    this.#outbox.post({
+      text: JSON.stringify({ jsonrpc: '2.0', id: call.id, method, params, meta }),
+      owner: call,
+      written: () => {
+        call.sent = true;
+      },
+      refused: (bytes, limit) => this.#calls.reject(call, tooLarge(`the call of ${method}`, bytes, limit), false),
     });
+    return call.id;
   }
 
   /**
-   * Give one reference to an object back. Without a connection there is nothing to give back.
+   * Give one reference to an object back.
    * @param {string} handle
    * @param {number} generation the session that the handle came in
    */
   release(handle, generation) {
-    if (generation === this.#generation && this.#phase === 'open') {
+    if (generation === this.#generation && this.#phase !== 'closed') {
       this.#notify('rpc.release', { handle, count: 1 });
     }
   }
@@ -172,10 +213,8 @@ export class Session {
     this.#socket = socket;
     this.#phase = 'greeting';
     this.#failure = undefined;
-    this.#acknowledgements.restart();
     this.#helloTimer = this.#clock.setTimeout(() => socket.close(4000, 'no answer to rpc.hello'), HELLO_TIMEOUT_MS);
-    const params = { protocol: 1, unbox: true, token: this.#token };
-    socket.send(JSON.stringify({ jsonrpc: '2.0', id: HELLO_ID, method: 'rpc.hello', params }));
+    this.#greet();
   }
 
   /**
@@ -216,24 +255,110 @@ export class Session {
     const wasOpen = this.#phase === 'open';
     const details = reason ? `code ${code}: ${reason}` : `code ${code}`;
     this.#leaveSocket('offline');
-    this.#loseSession(`the connection was lost (${details})`);
     const finalCode = FINAL_CLOSE_CODES.get(code);
     if (finalCode !== undefined) {
-      this.#failure = new GatewayError(finalCode, `the gateway closed the connection for good (${details})`);
-    } else if (!this.#failure || !FINAL_HELLO_ERRORS.has(this.#failure.code)) {
-      if (wasOpen) {
-        this.#events.state('reconnecting', { code, reason });
-      }
-      return true;
+      this.#end(new GatewayError(finalCode, `the gateway closed the connection for good (${details})`), {
+        code,
+        reason,
+      });
+      return false;
     }
-    this.#end(this.#failure, { code, reason });
-    return false;
+    if (this.#failure && this.#refused) {
+      this.#end(this.#failure, { code, reason });
+      return false;
+    }
+    if (wasOpen && STREAM_ENDED.has(code)) {
+      this.#loseSession(`the connection was lost (${details})`);
+    } else if (wasOpen) {
+      this.#awaitWindow();
+    } else if (this.#hello.stream && this.#clock.now() >= this.#resumeUntil) {
+      this.#windowOver();
+    }
+    if (wasOpen) {
+      this.#events.state('reconnecting', { code, reason });
+    }
+    return true;
+  }
+
+  // Hello
+
+  #greet() {
+    const { session = this.#joins, stream } = this.#hello;
+    const received = stream && this.counts.received;
+    const params = { protocol: 1, unbox: true, session, stream, received, token: this.#token };
+    this.#socket?.send(JSON.stringify({ jsonrpc: '2.0', id: HELLO_ID, method: 'rpc.hello', params }));
+  }
+
+  /** @param {any} message the answer to hello */
+  #greeted(message) {
+    if (message?.id !== HELLO_ID) {
+      return;
+    }
+    const { result, error } = message;
+    if (error === undefined && typeof result === 'object' && result !== null) {
+      this.#clock.clearTimeout(this.#helloTimer);
+      this.#open(result);
+      return;
+    }
+    const failure = errorFromAnswer(error);
+    if (this.#hello.stream && failure.code === 'not_found') {
+      // The same socket may begin a session anew.
+      this.#loseSession(`the gateway does not have the session any more (${failure.message})`);
+      this.#greet();
+      return;
+    }
+    this.#clock.clearTimeout(this.#helloTimer);
+    this.#failure = failure;
+    // The session to join is not there, and will not be there later.
+    this.#refused = FINAL_HELLO_ERRORS.has(failure.code) || (!!this.#joins && failure.code === 'not_found');
+    this.#socket?.close(1000, 'hello was refused');
+  }
+
+  /** @param {Record<string, any>} hello */
+  #open(hello) {
+    const write = (/** @type {string} */ frame) => this.#socket?.send(frame);
+    const limit = hello.limits?.max_message_bytes ?? Infinity;
+    const resumed = hello.resumed === true;
+    if (!resumed && this.#hello.stream) {
+      this.#loseSession('the gateway began another stream');
+    }
+    this.#clock.clearTimeout(this.#windowTimer);
+    this.#hello = hello;
+    this.#joins = undefined;
+    this.#phase = 'open';
+    // What it tells may make calls; they come after what is written again.
+    const told = () => this.#events.state('open', { resumed });
+    if (resumed) {
+      this.#outbox.resume(write, limit, Number(hello.received));
+      told();
+      this.#acknowledgements.resume();
+    } else {
+      this.#acknowledgements.restart();
+      this.#outbox.open(write, limit);
+      told();
+    }
+  }
+
+  /** The gateway keeps a stream without a socket for some time only. */
+  #awaitWindow() {
+    const window_ms = Number(this.#hello.resume_window_s ?? 0) * 1000;
+    this.#resumeUntil = this.#clock.now() + window_ms;
+    this.#windowTimer = this.#clock.setTimeout(() => {
+      // While a hello is under way its answer decides.
+      if (this.#phase === 'offline') {
+        this.#windowOver();
+      }
+    }, window_ms);
+  }
+
+  #windowOver() {
+    this.#loseSession('the connection was lost for longer than the gateway keeps a session');
   }
 
   // Calls
 
   /** @param {Prepared} prepared @param {AbortSignal} [signal] */
-  #refusal(prepared, signal) {
+  #refusal({ method, generation }, signal) {
     if (signal?.aborted) {
       return new GatewayError('cancelled', 'the call was aborted before it was sent', { cause: signal.reason });
     }
@@ -242,19 +367,11 @@ export class Session {
         cause: this.#failure,
       });
     }
-    return this.#lostHandle(prepared);
-  }
-
-  /** @param {Prepared} prepared */
-  #lostHandle({ method, generation }) {
     if (generation === undefined || generation === this.#generation) {
       return undefined;
     }
     const what = method.startsWith('@') ? 'the object' : 'an object among the parameters';
-    return new GatewayError(
-      'not_found',
-      `${what} belonged to a session that was lost with its connection; ask for it again`,
-    );
+    return new GatewayError('not_found', `${what} belonged to a session that was lost; ask for it again`);
   }
 
   /** @param {string} method @param {unknown} params */
@@ -264,26 +381,10 @@ export class Session {
 
   // What comes in
 
-  /** @param {any} message the answer to hello */
-  #greeted(message) {
-    if (message?.id !== HELLO_ID) {
-      return;
-    }
-    this.#clock.clearTimeout(this.#helloTimer);
-    if (message.error !== undefined || typeof message.result !== 'object' || message.result === null) {
-      this.#failure = errorFromAnswer(message.error);
-      this.#socket?.close(1000, 'hello was refused');
-      return;
-    }
-    this.#hello = message.result;
-    this.#phase = 'open';
-    this.#outbox.open((frame) => this.#socket?.send(frame), this.limits.max_message_bytes ?? Infinity);
-    this.#events.state('open', { resumed: false });
-  }
-
   /** @param {any} message */
   #take(message) {
     if (message?.method === 'rpc.ack') {
+      this.#outbox.confirm(Number(message.params?.received) || 0);
       return;
     }
     this.#acknowledgements.count();
@@ -293,7 +394,15 @@ export class Session {
     if (typeof message.method !== 'string') {
       this.#answered(message);
     } else if (message.id !== undefined) {
-      this.#requested(message);
+      const generation = this.#generation;
+      answerRequest(message, this.#events, (answer) => {
+        // A request of a lost session has nobody who waits for its answer.
+        const wanted = generation === this.#generation && this.#phase !== 'closed';
+        if (wanted) {
+          this.#outbox.post(answer);
+        }
+        return wanted;
+      });
     } else if (message.method === 'rpc.released' && typeof message.params === 'object' && message.params !== null) {
       this.#events.released(message.params);
     }
@@ -311,44 +420,6 @@ export class Session {
     }
   }
 
-  /**
-   * Run a callback and answer. Callbacks are started in the order in which their requests came.
-   * @param {{id: unknown, method: string, params?: unknown}} message
-   */
-  async #requested({ id, method, params }) {
-    const generation = this.#generation;
-    /** @param {object} outcome @param {string[]} callbacks @param {(error: GatewayError) => void} refuse */
-    const answer = (outcome, callbacks, refuse) => {
-      // A request of a lost session has nobody who waits for its answer.
-      if (generation !== this.#generation || this.#phase !== 'open') {
-        this.#events.settled(callbacks, false);
-        return;
-      }
-      this.#outbox.post({
-        text: JSON.stringify({ jsonrpc: '2.0', id, ...outcome }),
-        // The gateway says nothing about an answer: once it is written, the gateway holds what the answer carries.
-        written: () => this.#events.settled(callbacks, true),
-        dropped: () => this.#events.settled(callbacks, false),
-        refused: (bytes, limit) => {
-          this.#events.settled(callbacks, false);
-          refuse(tooLarge(`the answer of ${method}`, bytes, limit));
-        },
-      });
-    };
-    /** @param {unknown} reason */
-    const fail = (reason) => answer({ error: errorToAnswer(reason) }, [], () => {});
-    try {
-      const [, name, member] = /^!([^.]*)\.(.+)$/s.exec(method) ?? [];
-      if (name === undefined || !Array.isArray(params)) {
-        throw new GatewayError('unimplemented', `${method} is not a callback of this client`);
-      }
-      const { result, callbacks } = await this.#events.callback(name, member, params);
-      answer({ result: result ?? null }, callbacks, fail);
-    } catch (reason) {
-      fail(reason);
-    }
-  }
-
   // Endings
 
   /** @param {'offline' | 'closed'} phase */
@@ -361,17 +432,20 @@ export class Session {
   }
 
   /**
-   * Everything that lived in the gateway's session is gone: sent calls, handles, callbacks, answers not yet written.
+   * Everything that lived in the gateway's session is gone: calls, handles, callbacks, answers not yet written.
    * @param {string} why
    */
   #loseSession(why) {
     this.#generation++;
+    this.#hello = {};
+    this.#clock.clearTimeout(this.#windowTimer);
     this.#calls.rejectAll((call) =>
       call.sent
         ? new GatewayError('outcome_unknown', `${why} before the answer came; the call may have run or not`)
-        : this.#lostHandle(call.prepared),
+        : new GatewayError('unavailable', `${why}; the call was not sent`),
     );
-    this.#outbox.drop(({ owner }) => owner !== undefined && this.#calls.has(owner));
+    this.#outbox.drop();
+    this.#acknowledgements.restart();
     this.#events.sessionLost();
   }
 
@@ -380,8 +454,6 @@ export class Session {
     this.#leaveSocket('closed');
     this.#failure = failure;
     this.#loseSession(failure.message);
-    this.#calls.rejectAll(() => new GatewayError('unavailable', `${failure.message}; the call was not sent`));
-    this.#outbox.drop(() => false);
     this.#events.state('closed', { ...details, error: failure });
   }
 }
@@ -389,12 +461,4 @@ export class Session {
 /** @param {string} method @param {unknown} params */
 function notification(method, params) {
   return JSON.stringify({ jsonrpc: '2.0', method, params });
-}
-
-/** @param {string} what @param {number} bytes @param {number} limit */
-function tooLarge(what, bytes, limit) {
-  return new GatewayError(
-    'too_large',
-    `${what} has ${bytes} bytes; the gateway takes no more than ${limit} in a message`,
-  );
 }

@@ -13,6 +13,8 @@ const OPEN_TIMEOUT_MS = 15_000;
 // A socket that stood this long was a good one: the next loss starts with short delays again. One that is accepted and
 // dropped at once, as by an overloaded gateway, keeps its back-off.
 const STABLE_AFTER_MS = 5_000;
+// A close code for what no standard one says; the gateway keeps the stream.
+const RENEWED = 3000;
 
 /**
  * @typedef {object} Clock what is needed of the platform's time; tests pass their own
@@ -63,6 +65,10 @@ export class Transport {
   #attempt = 0;
   /** Ends the current socket or wait without a word to `lost`. @type {(code: number, reason: string) => void} */
   #abandon = () => {};
+  /** Ends the current wait, if there is one. */
+  #hurry = () => {};
+  /** Closes the current socket, if it is open. */
+  #renew = () => {};
 
   /**
    * @param {string} url
@@ -100,6 +106,7 @@ export class Transport {
       over = true;
       this.#clock.clearTimeout(timer);
       this.#abandon = () => {};
+      this.#renew = () => {};
       if (this.#clock.now() - opened_at >= STABLE_AFTER_MS) {
         this.#attempt = 0;
       }
@@ -124,6 +131,7 @@ export class Transport {
     socket.addEventListener('open', () => {
       if (!over) {
         opened_at = this.#clock.now();
+        this.#renew = () => close(RENEWED, 'the network changed');
         this.#events.opened({ send: (text) => socket.send(text), close });
       }
     });
@@ -152,13 +160,31 @@ export class Transport {
    */
   stop(code, reason) {
     this.#abandon(code, reason);
+    this.#renew = () => {};
+  }
+
+  /** Open the next socket now rather than after the wait: something says that it may work. */
+  hurry() {
+    this.#hurry();
+  }
+
+  /** Give the open socket up for another: something says that it may lead nowhere. */
+  renew() {
+    this.#renew();
   }
 
   #wait() {
-    const timer = this.#clock.setTimeout(() => this.start(), backoffDelay(this.#attempt++, this.#random()));
-    this.#abandon = () => {
+    const timer = this.#clock.setTimeout(() => go(), backoffDelay(this.#attempt++, this.#random()));
+    const end = () => {
       this.#clock.clearTimeout(timer);
       this.#abandon = () => {};
+      this.#hurry = () => {};
     };
+    const go = () => {
+      end();
+      this.start();
+    };
+    this.#abandon = end;
+    this.#hurry = go;
   }
 }

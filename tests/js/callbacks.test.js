@@ -112,21 +112,39 @@ test('a listener that is passed again while the gateway lets go of it stays', as
   assert.deepEqual(heard, ['still here']);
 });
 
-test('after a reconnect calls work, objects and callbacks of before do not, and the page is told', async () => {
+test('objects and callbacks outlive a lost connection', async () => {
+  const { scripted, object } = await returned();
+  const states = [];
+  const heard = [];
+  scripted.gateway.on('state', (state, details) => states.push([state, details.resumed]));
+  scripted.gateway.service('a').watch((text) => heard.push(text));
+  await scripted.answers(2, null);
+  scripted.cut();
+  assert.equal(scripted.gateway.state, 'reconnecting');
+  const waiting = object.read();
+  scripted.comeBack();
+  await scripted.answers(3, 3);
+  assert.equal(await waiting, 3);
+  scripted.says({ id: 'g:1', method: '!c1.changed', params: ['still here'] });
+  assert.deepEqual(heard, ['still here']);
+  assert.deepEqual(states, [
+    ['reconnecting', undefined],
+    ['open', true],
+  ]);
+});
+
+test('when the session is lost, objects and callbacks of before are gone and the page is told', async () => {
   const { scripted, object } = await returned();
   const states = [];
   scripted.gateway.on('state', (state, details) => states.push([state, details.resumed]));
   scripted.gateway.service('a').watch(() => {});
   await scripted.answers(2, null);
-  scripted.WebSocket.latest.emit('close', { code: 1006, reason: '' });
-  assert.equal(scripted.gateway.state, 'reconnecting');
-  const waiting = scripted.gateway.service('calculator').add(1, 2);
+  scripted.cut();
+  const waiting = failure(scripted.gateway.service('calculator').add(1, 2));
+  scripted.comeBackTo('another session');
+  assert.equal((await waiting).code, 'unavailable');
   const stale = await failure(object.read());
-  assert.equal(stale.code, 'not_found');
-  scripted.clock.advance(200);
-  scripted.accept();
-  await scripted.answers(3, 3);
-  assert.equal(await waiting, 3);
+  assert.deepEqual([stale.code, /belonged to a session that was lost/.test(stale.message)], ['not_found', true]);
   assert.deepEqual(states, [
     ['reconnecting', undefined],
     ['open', false],

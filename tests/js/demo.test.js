@@ -193,33 +193,66 @@ test('a session that is ended elsewhere is followed by a new one', async () => {
   other.close();
 });
 
-test('a lost connection is replaced and the page is told what is gone', async () => {
+test('a lost connection costs nothing: objects, calls under way and callbacks live on', async () => {
   const proxy = await startProxy(demo.url);
   const through = await connect(proxy.url, { WebSocket });
   const states = [];
   const reopened = new Promise((resolve) =>
-    through.on('state', (state) => {
-      states.push(state);
+    through.on('state', (state, { resumed }) => {
+      states.push([state, resumed]);
       if (state === 'open') {
         resolve();
       }
     }),
   );
   const accumulator = await through.service('calculator').accumulator();
-  let inFlight;
+  let finish;
+  let mapped;
   await new Promise((running) => {
-    const hang = () => {
+    const wait = () => {
       running();
-      return new Promise(() => {});
+      return new Promise((resolve) => (finish = resolve));
     };
-    inFlight = failure(through.service('calculator').map([1], hang));
+    mapped = through.service('calculator').map([1], wait);
   });
   proxy.cut();
-  assert.equal((await inFlight).code, 'outcome_unknown');
+  finish(42);
   assert.equal(await through.service('calculator').add(2, 2), 4);
   await reopened;
-  assert.deepEqual(states, ['reconnecting', 'open']);
-  assert.equal((await failure(accumulator.value())).code, 'not_found');
+  assert.deepEqual(await mapped, [42]);
+  assert.deepEqual(states, [
+    ['reconnecting', undefined],
+    ['open', true],
+  ]);
+  assert.equal(await accumulator.add(3), '3');
   through.close();
   proxy.stop();
+});
+
+test('a chain of three calls is one frame of the client', async () => {
+  const frames = [];
+  class Counted extends WebSocket {
+    send(text) {
+      frames.push(JSON.parse(text));
+      super.send(text);
+    }
+  }
+  const counted = await connect(demo.url, { WebSocket: Counted });
+  const people = counted.service('addressbook');
+  frames.length = 0;
+  const name = `One frame ${process.pid}`;
+  const deleted = people.add({ name }).updater.update({ phoneNumber: '1' }).updater.delete();
+  assert.deepEqual(Object.keys(await deleted), []);
+  assert.deepEqual(
+    frames[0].map(({ method }) => method),
+    ['addressbook.add', '#1.updater.update', '#2.updater.delete'],
+  );
+  assert.equal(frames.filter((frame) => Array.isArray(frame) || !frame.method.startsWith('rpc.')).length, 1);
+  counted.close();
+});
+
+test('a page and a script share a session', async () => {
+  const other = await connect(demo.url, { WebSocket, session: gateway.session });
+  assert.equal(other.session, gateway.session);
+  other.close();
 });

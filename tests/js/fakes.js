@@ -76,7 +76,7 @@ export const HELLO_RESULT = {
   stream: 's1',
   received: 0,
   resumed: false,
-  resume_window_s: 0,
+  resume_window_s: 60,
   limits: { max_message_bytes: 1000 },
 };
 

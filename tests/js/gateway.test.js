@@ -7,17 +7,48 @@ import { connect } from '../../static/client/index.js';
 import { HELLO_RESULT, failure, fakeWebSocketClass, settle } from './fakes.js';
 import { Scripted } from './scripted.js';
 
-test('a callback in a call that was not sent yet survives the reconnect', async () => {
+test('a callback in a call that was not sent yet is heard after the reconnect', async () => {
   const scripted = new Scripted();
-  scripted.WebSocket.latest.emit('close', { code: 1006, reason: '' });
+  scripted.cut();
   const heard = [];
   scripted.gateway.service('a').watch((text) => heard.push(text));
-  scripted.WebSocket.latest.emit('close', { code: 1006, reason: '' });
-  scripted.clock.advance(200);
-  scripted.accept();
-  assert.deepEqual(await scripted.sent(), []);
+  scripted.comeBack(0);
+  await scripted.answers(1, null);
   scripted.says({ id: 'g:1', method: '!c1.changed', params: ['again'] });
   assert.deepEqual(heard, ['again']);
+});
+
+test('another page can take the stream over', async () => {
+  const scripted = new Scripted();
+  scripted.gateway.service('a').b();
+  await scripted.answers(1, 'for nobody');
+  const resume = JSON.parse(JSON.stringify(scripted.gateway.resumption));
+  assert.deepEqual(resume, { session: 'secret-session', stream: 's1', received: 1, lastId: 1 });
+  const WebSocket = fakeWebSocketClass();
+  const connecting = connect('http://host', { WebSocket, resume });
+  await settle();
+  WebSocket.latest.emit('open', {});
+  const { params } = JSON.parse(WebSocket.latest.frames[0]);
+  assert.deepEqual(params, { protocol: 1, unbox: true, session: 'secret-session', stream: 's1', received: 1 });
+  const result = { ...HELLO_RESULT, resumed: true, received: 1 };
+  WebSocket.latest.emit('message', { data: JSON.stringify({ id: 0, result }) });
+  const gateway = await connecting;
+  const call = failure(gateway.service('a').b());
+  await settle();
+  assert.equal(JSON.parse(WebSocket.latest.frames.at(-1)).id, 2);
+  gateway.close();
+  assert.equal((await call).code, 'outcome_unknown');
+});
+
+test('a session that is to be joined and is not there fails connect with its error', async () => {
+  const WebSocket = fakeWebSocketClass();
+  const connecting = connect('http://host', { WebSocket, session: 'theirs' });
+  await settle();
+  WebSocket.latest.emit('open', {});
+  assert.equal(JSON.parse(WebSocket.latest.frames[0]).params.session, 'theirs');
+  const error = { code: -32005, message: 'no such session', data: { code: 'not_found', reason: 'session' } };
+  WebSocket.latest.emit('message', { data: JSON.stringify({ id: 0, error }) });
+  assert.equal((await failure(connecting)).code, 'not_found');
 });
 
 test('a listener of events can be removed and one that fails harms nobody', async (t) => {

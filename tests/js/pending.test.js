@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { failure } from './fakes.js';
+import { failure, settle } from './fakes.js';
 import { Scripted, handle, returned } from './scripted.js';
 
 test('a member of a call that has not been answered can be called', async () => {
@@ -13,8 +13,28 @@ test('a member of a call that has not been answered can be called', async () => 
   assert.equal((await update).phoneNumber, '5');
   assert.deepEqual(await scripted.sent(), [
     ['addressbook.find', ['Ann']],
-    ['@t1.update', [{ phoneNumber: '5' }]],
+    ['#1.updater.update', [{ phoneNumber: '5' }]],
   ]);
+});
+
+test('a chain of calls is one frame', async () => {
+  const scripted = new Scripted();
+  scripted.gateway.service('a').open('x').child(1).name.first();
+  await settle();
+  assert.equal(scripted.WebSocket.latest.frames.length, 1);
+  assert.deepEqual(await scripted.sent(), [
+    ['a.open', ['x']],
+    ['#1.child', [1]],
+    ['#2.name.first', []],
+  ]);
+});
+
+test('once the answer is there, calls into it are calls of its object', async () => {
+  const scripted = new Scripted();
+  const found = scripted.gateway.service('addressbook').find('Ann');
+  await scripted.answers(1, { updater: handle('t1') });
+  found.updater.update({});
+  assert.deepEqual((await scripted.sent())[1], ['@t1.update', [{}]]);
 });
 
 test('a method of a returned object can be called before it is there', async () => {
@@ -45,39 +65,61 @@ test('a member of a call can be awaited by itself', async () => {
 test('a call into what is no object fails and names the place', async () => {
   const scripted = new Scripted();
   const found = scripted.gateway.service('addressbook').find('Ann');
-  const failing = failure(found.name.update());
   await scripted.answers(1, { name: 'Ann', updater: null });
-  const error = await failing;
+  const error = await failure(found.name.update());
   assert.deepEqual([error.code, error.message], ['invalid_argument', 'the result.name is not a remote object']);
   assert.match((await failure(found.updater.update())).message, /the result\.updater is not a remote object/);
 });
 
 test('a call into a failed call fails with its code and cause', async () => {
   const scripted = new Scripted();
-  const failing = failure(scripted.gateway.service('addressbook').find('Zoe').updater.update({}));
+  const found = scripted.gateway.service('addressbook').find('Zoe');
+  const failing = failure(found);
   await scripted.fails(1, 'not_found', 'no Zoe');
-  const error = await failing;
+  await failing;
+  const error = await failure(found.updater.update({}));
   assert.equal(error.code, 'not_found');
   assert.equal(error.message, 'the call that this one builds on failed: no Zoe');
   assert.deepEqual(error.data.cause, { code: 'not_found', detail: 'no Zoe' });
   assert.equal(error.cause.message, 'no Zoe');
+  assert.equal((await scripted.sent()).length, 1);
 });
 
 test('an unanswered call can be an argument', async () => {
   const scripted = new Scripted();
   const calculator = scripted.gateway.service('calculator');
-  const sum = calculator.add(calculator.add(1, 2), 3);
-  const use = calculator.$call('use', { value: calculator.value(1), name: calculator.find('x').name });
+  calculator.$call('use', { value: calculator.value(1), names: [calculator.find('x').name] });
+  assert.deepEqual((await scripted.sent())[2], [
+    'calculator.use',
+    { value: { $result: 1, path: [] }, names: [{ $result: 2, path: ['name'] }] },
+  ]);
+});
+
+test('a result that is an argument where no object is expected is sent as itself', async () => {
+  const scripted = new Scripted();
+  const calculator = scripted.gateway.service('calculator');
+  const heard = [];
+  const sum = calculator.add(calculator.add(1, 2), (text) => heard.push(text));
   await scripted.answers(1, 3);
-  await scripted.answers(2, handle('t1'));
-  await scripted.answers(3, { name: 'y' });
-  const sent = await scripted.sent();
-  assert.deepEqual(sent[3], ['calculator.add', [3, 3]]);
-  assert.deepEqual(sent[4], ['calculator.use', { value: { $handle: 't1' }, name: 'y' }]);
-  await scripted.answers(4, 6);
+  const refused = { code: 'invalid_argument', path: '$[0]', detail: '$[0]: expected Int32, got an object' };
+  scripted.says({ id: 2, error: { code: -32602, message: refused.detail, data: refused } });
+  await settle();
+  assert.deepEqual((await scripted.sent())[2], ['calculator.add', [3, { $callback: 'c1' }]]);
+  scripted.says({ id: 'g:1', method: '!c1.told', params: ['x'] });
+  assert.deepEqual(heard, ['x']);
+  await scripted.answers(3, 6);
   assert.equal(await sum, 6);
-  await scripted.answers(5, null);
-  assert.equal(await use, null);
+});
+
+test('another error of such a call is its own', async () => {
+  const scripted = new Scripted();
+  const calculator = scripted.gateway.service('calculator');
+  const failing = failure(calculator.add(calculator.add(1, 2), 'x'));
+  await scripted.answers(1, 3);
+  const refused = { code: 'invalid_argument', path: '$[1]', detail: '$[1]: expected Int32, got "x"' };
+  scripted.says({ id: 2, error: { code: -32602, message: refused.detail, data: refused } });
+  assert.equal((await failing).path, '$[1]');
+  assert.equal((await scripted.sent()).length, 2);
 });
 
 test('a call is a promise with all that belongs to one', async () => {

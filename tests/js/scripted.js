@@ -17,6 +17,25 @@ export class Scripted {
     this.WebSocket.latest.frames = [];
   }
 
+  cut() {
+    this.WebSocket.latest.emit('close', { code: 1006, reason: '' });
+  }
+
+  /** The connection is there again and the gateway, which has received so many messages, goes on with the stream. */
+  comeBack(received = 1000) {
+    this.clock.advance(200);
+    this.accept({ ...HELLO_RESULT, resumed: true, received });
+  }
+
+  /** The connection is there again and the gateway has lost the stream. */
+  comeBackTo(session) {
+    this.clock.advance(200);
+    this.WebSocket.latest.emit('open', {});
+    this.says({ id: 0, error: { code: -32005, message: 'no such session', data: { code: 'not_found' } } });
+    this.says({ id: 0, result: { ...HELLO_RESULT, session } });
+    this.WebSocket.latest.frames = [];
+  }
+
   says(message) {
     this.WebSocket.latest.emit('message', { data: JSON.stringify({ jsonrpc: '2.0', ...message }) });
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { failure, settle } from './fakes.js';
+import { HELLO_RESULT, failure, settle } from './fakes.js';
 import { Stage } from './stage.js';
 
 test('a frame that is no JSON ends the connection with 4000', () => {
@@ -12,21 +12,55 @@ test('a frame that is no JSON ends the connection with 4000', () => {
   assert.equal(stage.again, true);
 });
 
-test('at the loss of the connection, sent calls have an unknown outcome and unsent ones wait', async () => {
+test('a call of a lost connection is answered over the next', async () => {
   const stage = new Stage().connect();
   const sent = stage.call('a.sent');
   await settle();
   const unsent = stage.call('a.unsent');
   assert.equal(stage.session.disconnected(1006, ''), true);
-  assert.equal((await failure(sent)).code, 'outcome_unknown');
   const later = stage.call('a.later');
   await settle();
-  stage.connect();
-  await settle();
-  stage.says({ jsonrpc: '2.0', id: 2, result: 'u' }, { jsonrpc: '2.0', id: 3, result: 'l' });
-  assert.deepEqual(await Promise.all([unsent, later]), ['u', 'l']);
+  stage.resume({ received: 0 });
+  assert.deepEqual(
+    stage.written.map(({ id, method }) => [id, method]),
+    [
+      [1, 'a.sent'],
+      [2, 'a.unsent'],
+      [3, 'a.later'],
+    ],
+  );
+  assert.equal(stage.frames.length, 1);
+  stage.answers(1, 's');
+  stage.answers(2, 'u');
+  stage.answers(3, 'l');
+  assert.deepEqual(await Promise.all([sent, unsent, later]), ['s', 'u', 'l']);
   assert.deepEqual(stage.states, ['open', 'reconnecting', 'open']);
-  assert.equal(stage.losses, 1);
+  assert.equal(stage.losses, 0);
+});
+
+test('what the gateway confirmed is not kept', async () => {
+  const stage = new Stage().connect();
+  stage.call('a.first');
+  stage.call('a.second');
+  await settle();
+  stage.says({ jsonrpc: '2.0', method: 'rpc.ack', params: { received: 1 } });
+  stage.session.disconnected(1006, '');
+  stage.resume({ received: 1 });
+  assert.deepEqual(
+    stage.written.map(({ method }) => method),
+    ['a.second'],
+  );
+  assert.equal(stage.session.counts.sent, 2);
+});
+
+test('a gateway that confirms what was never sent harms nothing', async () => {
+  const stage = new Stage().connect();
+  stage.call('a.b');
+  await settle();
+  for (const params of [{ received: 99 }, { received: -1 }, { received: 'x' }, {}, null]) {
+    stage.says({ jsonrpc: '2.0', method: 'rpc.ack', params });
+  }
+  assert.equal(stage.session.counts.sent, 1);
 });
 
 test('counters begin anew on a new stream', async () => {
@@ -34,7 +68,7 @@ test('counters begin anew on a new stream', async () => {
   stage.call('a.b');
   await settle();
   stage.answers(1, 1);
-  stage.session.disconnected(1006, '');
+  stage.session.disconnected(4002, '');
   stage.connect();
   assert.deepEqual(stage.session.counts, { sent: 0, received: 0, acknowledged: 0 });
 });
@@ -47,30 +81,65 @@ test('what belongs to a lost session is not written to the next', async () => {
   stage.says({ jsonrpc: '2.0', id: 'g:1', method: '!c1.read', params: [] });
   const waiting = stage.call('@token.read', [], {}, { generation });
   stage.session.release('t', generation);
-  stage.session.disconnected(1006, '');
+  stage.session.disconnected(4002, '');
   stage.connect();
   const stale = stage.call('@token.read', [], {}, { generation });
   stage.session.release('t', generation);
   finish({ result: 1, callbacks: ['c9'] });
   await settle();
   assert.deepEqual(stage.written, []);
-  for (const call of [waiting, stale]) {
-    const error = await failure(call);
-    assert.equal(error.code, 'not_found');
-    assert.match(error.message, /belonged to a session that was lost/);
-  }
+  assert.equal((await failure(waiting)).code, 'unavailable');
+  const error = await failure(stale);
+  assert.equal(error.code, 'not_found');
+  assert.match(error.message, /belonged to a session that was lost/);
   assert.deepEqual(stage.settled.at(-1), [['c9'], false]);
 });
 
-test('a call that finds no connection for 30 s is unavailable and never sent', async () => {
+test('a call that finds no connection for 60 s is unavailable and never sent', async () => {
   const stage = new Stage().connect();
-  stage.session.disconnected(1006, '');
+  stage.session.disconnected(4002, '');
   const call = stage.call('a.b');
-  stage.clock.advance(30_000);
+  stage.clock.advance(60_000);
   assert.equal((await failure(call)).code, 'unavailable');
   stage.connect();
   await settle();
   assert.deepEqual(stage.frames, []);
+});
+
+test('when the window is over while hello is under way, its answer decides', async () => {
+  const stage = new Stage().connect();
+  const call = stage.call('a.b');
+  await settle();
+  stage.session.disconnected(1006, '');
+  stage.clock.advance(59_999);
+  stage.connect(null);
+  stage.clock.advance(5_000);
+  stage.says({ jsonrpc: '2.0', id: 0, result: { ...HELLO_RESULT, resumed: true, received: 1 } });
+  stage.answers(1, 'late');
+  assert.equal(await call, 'late');
+});
+
+test('when that hello is lost as well, so is the session', async () => {
+  const stage = new Stage().connect();
+  const call = stage.call('a.b');
+  await settle();
+  stage.session.disconnected(1006, '');
+  stage.clock.advance(59_999);
+  stage.connect(null);
+  stage.clock.advance(5_000);
+  stage.session.disconnected(1006, '');
+  assert.equal((await failure(call)).code, 'outcome_unknown');
+  assert.equal(stage.losses, 1);
+});
+
+test('a gateway that begins another stream has lost the first', async () => {
+  const stage = new Stage().connect();
+  const call = stage.call('a.b');
+  await settle();
+  stage.session.disconnected(1006, '');
+  stage.connect();
+  assert.equal((await failure(call)).code, 'outcome_unknown');
+  assert.deepEqual(stage.states, ['open', 'reconnecting', 'open']);
 });
 
 for (const [code, status] of [

@@ -45,6 +45,14 @@ export class Stage {
     return this;
   }
 
+  /** Go on with the stream over another socket. */
+  resume({ received }) {
+    this.connect(null);
+    this.frames = [];
+    this.says({ jsonrpc: '2.0', id: 0, result: { ...HELLO_RESULT, resumed: true, received } });
+    return this;
+  }
+
   says(...messages) {
     for (const message of messages) {
       this.session.received(JSON.stringify(message));
@@ -56,7 +64,9 @@ export class Stage {
   }
 
   call(method, params = [], options = {}, more = {}) {
-    const promise = this.session.call({ method, params, callbacks: [], ...more }, options);
+    const promise = new Promise((resolve, reject) => {
+      this.session.call({ method, params, callbacks: [], ...more }, options, { resolve, reject });
+    });
     promise.catch(() => {});
     return promise;
   }
