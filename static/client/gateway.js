@@ -77,7 +77,13 @@ export class Gateway {
     );
     const events = {
       opened: (/** @type {Socket} */ socket) => this.#session.connected(socket),
-      received: (/** @type {string} */ text) => this.#session.received(text),
+      received: (/** @type {string} */ text) => {
+        // What comes behind the answer to hello shows that the connection carries more than that.
+        if (this.#state === 'open') {
+          this.#transport.proved();
+        }
+        this.#session.received(text);
+      },
       lost: (/** @type {number} */ code, /** @type {string} */ reason) => this.#lost(code, reason),
     };
     this.#transport = new Transport(url, WebSocket, events, clock, random);

@@ -7,12 +7,9 @@
  *      ▴── stop, or lost() says no ──┴──────┴────────┘
  */
 
-const FIRST_DELAY_MS = 200;
+const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
 const OPEN_TIMEOUT_MS = 15_000;
-// A socket that stood this long was a good one: the next loss starts with short delays again. One that is accepted and
-// dropped at once, as by an overloaded gateway, keeps its back-off.
-const STABLE_AFTER_MS = 5_000;
 // A close code for what no standard one says; the gateway keeps the stream.
 const RENEWED = 3000;
 
@@ -88,7 +85,7 @@ export class Transport {
   /** Throws what the WebSocket constructor throws, such as a SyntaxError for an address that is none. */
   start() {
     const socket = new this.#WebSocket(this.#url);
-    let opened_at = Infinity;
+    let opened = false;
     let over = false;
 
     /** @param {number} code @param {string} reason */
@@ -107,9 +104,6 @@ export class Transport {
       this.#clock.clearTimeout(timer);
       this.#abandon = () => {};
       this.#renew = () => {};
-      if (this.#clock.now() - opened_at >= STABLE_AFTER_MS) {
-        this.#attempt = 0;
-      }
       if (this.#events.lost(code, reason)) {
         this.#wait();
       }
@@ -123,14 +117,14 @@ export class Transport {
       }
     };
     const timer = this.#clock.setTimeout(() => {
-      if (opened_at === Infinity) {
+      if (!opened) {
         close(4000, 'the connection was not opened in time');
       }
     }, OPEN_TIMEOUT_MS);
 
     socket.addEventListener('open', () => {
       if (!over) {
-        opened_at = this.#clock.now();
+        opened = true;
         this.#renew = () => close(RENEWED, 'the network changed');
         this.#events.opened({ send: (text) => socket.send(text), close });
       }
@@ -161,6 +155,14 @@ export class Transport {
   stop(code, reason) {
     this.#abandon(code, reason);
     this.#renew = () => {};
+  }
+
+  /**
+   * Note that the socket is a good one: the next loss starts with a short wait again. One that is accepted and dropped at
+   * once, as by an overloaded gateway, keeps its back-off.
+   */
+  proved() {
+    this.#attempt = 0;
   }
 
   /** Open the next socket now rather than after the wait: something says that it may work. */

@@ -38,6 +38,19 @@ interface Counting {
   flood @11 (listener :Listener, calls :UInt32, size :UInt32) -> (failed :UInt32);
   # Calls the listener so often at once, with texts of that many characters; how many of the calls failed.
 
+  listen @12 (adder :Adder) -> ();
+  # From now on the adder is called with every number that is added.
+
+  add @13 (number :UInt32) -> (calls :UInt32);
+  # Which call of this method it was.
+
+  sum @14 () -> (calls :UInt32, sum :UInt64, heard :UInt32, objects :UInt32);
+  # Of the numbers that were added; how often an adder has answered; how many adders there are.
+
+  interface Adder {
+    added @0 (number :UInt32) -> ();
+  }
+
   interface Listener {
     told @0 (text :Text) -> ();
   }

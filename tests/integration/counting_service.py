@@ -17,7 +17,9 @@ import cara_pseud
 
 async def main(endpoint: str, count_file: Path) -> None:
     schema = cara_pseud.load(Path(__file__).with_name("counting.capnp"))
-    released = cancelled = 0
+    released = cancelled = added = total = heard = 0
+    adders: list[Any] = []
+    telling: set[asyncio.Task[None]] = set()
 
     def begun() -> None:
         with count_file.open("a") as file:
@@ -81,6 +83,33 @@ async def main(endpoint: str, count_file: Path) -> None:
             told = [asyncio.ensure_future(listener.told("x" * size)) for _ in range(calls)]
             outcomes = await asyncio.gather(*told, return_exceptions=True)
             return sum(isinstance(outcome, BaseException) for outcome in outcomes)
+
+        def listen(self, adder: Any) -> None:
+            adders.append(adder)
+
+        def add(self, number: int) -> int:
+            nonlocal added, total
+            added += 1
+            total += number
+            for adder in adders:
+                task = asyncio.ensure_future(tell(adder, number))
+                telling.add(task)
+                task.add_done_callback(telling.discard)
+            return added
+
+        def sum(self) -> dict[str, int]:
+            return {"calls": added, "sum": total, "heard": heard, "objects": len(adders)}
+
+    async def tell(adder: Any, number: int) -> None:
+        nonlocal heard
+        try:
+            await adder.added(number)
+        except cara_pseud.Error:
+            # Nobody can answer any more.
+            if adder in adders:
+                adders.remove(adder)
+        else:
+            heard += 1
 
     if "COUNTING_KEYS" in os.environ:
         public_key, secret_key, client_key = os.environ["COUNTING_KEYS"].encode().split()

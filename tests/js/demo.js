@@ -6,8 +6,8 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const PYTHON = process.env.PYTHON ?? path.join(ROOT, '.venv/bin/python');
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const PYTHON = process.env.PYTHON ?? path.join(ROOT, '.venv/bin/python');
 
 /** Start `cara-gateway demo`; resolved when it answers. */
 export async function startDemo() {
@@ -61,5 +61,72 @@ export async function startProxy(target) {
       cut();
       server.close();
     },
+  };
+}
+
+/**
+ * A TCP proxy that cuts each connection after so many bytes in one direction, in the middle of whatever is sent.
+ * @param {string} target
+ * @param {{seed: number, averageBytes: number}} options
+ */
+export async function startBreakingProxy(target, { seed, averageBytes }) {
+  const { hostname, port } = new URL(target);
+  const random = randomNumbers(seed);
+  const sockets = new Set();
+  let cuts = 0;
+  const server = net.createServer((client) => {
+    const upstream = net.connect(Number(port), hostname);
+    const ways = [
+      [client, upstream],
+      [upstream, client],
+    ];
+    const breaking = ways[random() < 0.5 ? 0 : 1][0];
+    // The first one is let through hello: `connect` tells at once that it failed.
+    let left = Math.floor(random() * 2 * averageBytes) + (sockets.size === 0 && cuts === 0 ? 2000 : 0);
+    for (const [from, to] of ways) {
+      sockets.add(from);
+      from.on('error', () => {});
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.on('data', (data) => {
+        if (from !== breaking || data.length <= left) {
+          left -= from === breaking ? data.length : 0;
+          to.write(data);
+          return;
+        }
+        // What was sent before the cut arrives, also half a frame.
+        from.pause();
+        cuts++;
+        to.end(data.subarray(0, left), () => {
+          client.destroy();
+          upstream.destroy();
+        });
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    get cuts() {
+      return cuts;
+    },
+    stop() {
+      sockets.forEach((socket) => socket.destroy());
+      server.close();
+    },
+  };
+}
+
+/** Numbers from 0 to 1 that are the same in each run (Marsaglia's xorshift). */
+function randomNumbers(seed) {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
   };
 }

@@ -24,9 +24,9 @@ function start({ again = true } = {}) {
 test('delays double up to a bound, and half of each is chance', () => {
   assert.deepEqual(
     [0, 1, 2, 5, 6, 1000].map((attempt) => backoffDelay(attempt, 1)),
-    [200, 400, 800, 6400, 10000, 10000],
+    [100, 200, 400, 3200, 6400, 10000],
   );
-  assert.equal(backoffDelay(1, 0), 200);
+  assert.equal(backoffDelay(1, 0), 100);
 });
 
 test('text is handed on in both directions', () => {
@@ -51,20 +51,20 @@ test('a lost socket is replaced after growing waits', () => {
     }
     waits.push(clock.time - before);
   }
-  assert.deepEqual(waits, [200, 400, 800, 1600]);
+  assert.deepEqual(waits, [100, 200, 400, 800]);
 });
 
-test('a socket that stood for a while starts the waits anew', () => {
-  const { clock, WebSocket } = start();
+test('a socket that proved good starts the waits anew', () => {
+  const { clock, WebSocket, transport } = start();
   for (let attempt = 0; attempt < 3; attempt++) {
     WebSocket.latest.emit('close', { code: 1006, reason: '' });
     clock.advance(10_000);
   }
   WebSocket.latest.emit('open', {});
-  clock.advance(5_000);
+  transport.proved();
   WebSocket.latest.emit('close', { code: 1006, reason: '' });
   const made = WebSocket.made.length;
-  clock.advance(200);
+  clock.advance(100);
   assert.equal(WebSocket.made.length, made + 1);
 });
 
