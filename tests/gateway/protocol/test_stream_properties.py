@@ -199,6 +199,7 @@ class Model(RuleBasedStateMachine):
         if not self.connected:
             self.connect()
         for _ in range(3):
+            self.client_reads(0, True)
             while self.to_gateway:
                 self.gateway_reads(10)
             for call, mark in sorted(self.running.items()):
