@@ -70,11 +70,13 @@ class Host(Protocol):
 class CallFuture(asyncio.Future[Any]):
     """The result of one call. Cancelling it gives the call up."""
 
+    __slots__ = ("connection", "convert", "exported", "slot", "uid")
+
     connection: Connection
     uid: bytes
     convert: Callable[[Any], Any] | None
     slot: int
-    exported: tuple[int, ...] = ()
+    exported: tuple[int, ...]
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not self.done():
@@ -129,7 +131,7 @@ class Connection:
         """Send a call; everything that can go wrong, also before it is sent, becomes the future's exception."""
         host = self.host
         future = CallFuture(loop=host.running_loop)
-        future.connection, future.convert = self, convert
+        future.connection, future.convert, future.exported = self, convert, ()
         self._counter = counter = self._counter + 1
         future.uid = uid = self._uid_prefix + counter.to_bytes(8, "big")
         timeout = host.timeout if options.timeout is None else options.timeout
@@ -418,14 +420,19 @@ class RootCapability(Capability):
 
 
 def _metadata(options: CallOptions) -> dict[str, Any]:
-    fields = {
-        "deadline_ms": None if options.timeout is None else int(options.timeout * 1000),
-        "request_id": options.request_id,
-        "principal": options.principal,
-        "traceparent": options.traceparent,
-        "idempotency_key": options.idempotency_key,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    timeout, request_id, principal, traceparent, idempotency_key = options
+    fields: dict[str, Any] = {}
+    if timeout is not None:
+        fields["deadline_ms"] = int(timeout * 1000)
+    if request_id is not None:
+        fields["request_id"] = request_id
+    if principal is not None:
+        fields["principal"] = principal
+    if traceparent is not None:
+        fields["traceparent"] = traceparent
+    if idempotency_key is not None:
+        fields["idempotency_key"] = idempotency_key
+    return fields
 
 
 UID_PREFIX_BYTES: Final = 8

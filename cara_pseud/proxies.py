@@ -5,7 +5,6 @@ All names but the schema's begin with two underscores: a schema may have methods
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
 from typing import Any
 
 from cara_pseud.any_pointer import Reference
@@ -106,8 +105,8 @@ def with_options(
         "timeout": timeout, "request_id": request_id, "principal": principal,
         "traceparent": traceparent, "idempotency_key": idempotency_key,
     }
-    options = changed(
-        _remote(proxy).__options__, **{name: value for name, value in given.items() if value is not MISSING}
+    options = _remote(proxy).__options__._replace(
+        **{name: value for name, value in given.items() if value is not MISSING}
     )
     return make_proxy(type(proxy), proxy.__capability__, options)
 

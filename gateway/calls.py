@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
@@ -25,16 +25,8 @@ _LOG: Final = logging.getLogger(__name__)
 _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKNOWN})
 
 
-class Wishes(NamedTuple):
-    """What a caller may say about one call, and who it is."""
-
-    timeout_s: float | None = None
-    request_id: str | None = None
-    principal: str | None = None
-    traceparent: str | None = None
-    idempotency_key: str | None = None
-
-
+Wishes = CallOptions
+"""What a caller may say about one call, and who it is. What of it the service is told is `Calls`' decision."""
 NO_WISHES: Final = Wishes()
 
 Authorise = Callable[[str | None, Method], None]
@@ -80,12 +72,10 @@ class Calls:
         method.calls += 1
         self._authorise(wishes.principal, method)
         args = method.params.read(params, refs)
-        timeout_s = method.timeout_s if wishes.timeout_s is None else wishes.timeout_s
+        timeout_s = method.timeout_s if wishes.timeout is None else wishes.timeout
         if timeout_s > self._max_timeout_s:
             timeout_s = self._max_timeout_s
-        options = CallOptions(
-            timeout_s, wishes.request_id, wishes.principal, wishes.traceparent, wishes.idempotency_key
-        )
+        options = CallOptions(timeout_s, *wishes[1:])
         results = method.results
         write = partial(results.unboxed if unbox else results.boxed, refs=refs)
         future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
@@ -93,9 +83,7 @@ class Calls:
             return future
 
         def again(left_s: float) -> asyncio.Future[Any]:
-            repeated = CallOptions(
-                left_s, wishes.request_id, wishes.principal, wishes.traceparent, wishes.idempotency_key
-            )
+            repeated = CallOptions(left_s, *wishes[1:])
             return target.invoke(method.bound, args, NO_ARGUMENTS, repeated, write)
 
         until = asyncio.get_running_loop().time() + timeout_s

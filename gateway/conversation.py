@@ -7,7 +7,6 @@ and callbacks. Knows no socket: text comes in through `receive`, and a `Channel`
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
@@ -82,8 +81,8 @@ class Conversation:
         self._waits: dict[int, asyncio.TimerHandle] = {}
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
-        self._request_ids = (f"{self.stream_id[:8]}-{number}" for number in itertools.count(1))
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits)
+        self._request_prefix = self.stream.id[:8]
         self._actions: dict[type[Any], Callable[[Any], None]] = {
             events.Send: self._on_send,
             events.Close: self._on_close,
@@ -279,12 +278,14 @@ class Conversation:
     def _on_call(self, event: events.CallRequested) -> None:
         wishes = event.meta
         timeout_s = wishes.timeout_s if not self._waits else self._left_after_wait(event)
-        request_id = wishes.request_id or next(self._request_ids)
+        request_id = wishes.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
             if self._draining:
                 raise GatewayError(Status.UNAVAILABLE, "the gateway shuts down")
-            session = self.live_session()
+            session = self._session
+            if session is None or self._over:
+                session = self.live_session()
             if type(target) is events.ServiceTarget:
                 service = find_service(self._services, target.service)
                 method = service.method(event.method)
@@ -299,9 +300,7 @@ class Conversation:
         except GatewayError as error:
             self._run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return
-        wished = Wishes(
-            timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key
-        )
+        wished = Wishes(timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key)
         self._begin(event, method, capability, wished)
 
     def _begin(self, event: events.CallRequested, method: Method, capability: Capability, wishes: Wishes) -> None:

@@ -297,6 +297,31 @@ def test_metadata_travels_between_our_peers(serving: Any, connected: Any) -> Non
     run(main())
 
 
+def test_a_call_given_up_in_the_turn_that_made_it_is_never_sent(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            heard: list[int] = []
+            server.register_rpc(heard.append, name="hear")
+            await client.hear(0)
+            client.hear(1).cancel()
+            await client.hear(2)
+            assert heard == [0, 2]
+            assert client.connections[0].pending == {}
+
+    run(main())
+
+
+def test_calls_of_one_turn_keep_their_order(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            heard: list[int] = []
+            server.register_rpc(heard.append, name="hear")
+            await asyncio.gather(*[client.hear(number) for number in range(100)])
+            assert heard == list(range(100))
+
+    run(main())
+
+
 def test_a_cancelled_call_is_cancelled_at_the_server(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:

@@ -187,6 +187,7 @@ def test_answers_that_arrived_come_before_the_loss(connected: Any) -> None:
             hanging = client.hang()
             assert await line_of(child) == "hanging"
             answered = [client.give(1000) for _ in range(300)]
+            await asyncio.sleep(0)  # the calls leave at the end of the turn
             # The loop sleeps while the answers come in and the process dies: both are found at once.
             time.sleep(0.3)  # noqa: ASYNC251
             child.kill()
