@@ -39,6 +39,7 @@ class Meta:
 
 
 NO_META: Final = Meta()
+_PARAMS: Final = (dict, list, type(None))
 
 
 class Request(NamedTuple):  # a tuple costs half as much to make as a frozen dataclass, once per call
@@ -76,7 +77,7 @@ def parse(obj: JSON) -> Message:
     if type(obj) is not dict:
         return Invalid(None, GatewayError.bad_request("a message must be a JSON object"))
     id = obj.get("id")
-    wrong_id = _wrong_id(id)
+    wrong_id = None if type(id) is int and 0 <= id <= MAX_ID else _wrong_id(id)
     told_id = None if wrong_id else id
     if obj.get("jsonrpc") != "2.0":
         return Invalid(told_id, GatewayError.bad_request('a message must have the member "jsonrpc": "2.0"'))
@@ -87,9 +88,9 @@ def parse(obj: JSON) -> Message:
     method, params = obj["method"], obj.get("params")
     if not isinstance(method, str):
         return Invalid(id, GatewayError.bad_request("method must be a string"))
-    if not isinstance(params, dict | list | None):
+    if type(params) not in _PARAMS:
         return Invalid(id, GatewayError.bad_request("params must be an object or an array"))
-    if isinstance(id, str) and id.startswith(OUR_IDS):
+    if type(id) is str and id.startswith(OUR_IDS):
         return Invalid(id, GatewayError.bad_request(f'ids that begin with "{OUR_IDS}" are the gateway\'s'))
     meta = NO_META
     if "meta" in obj:

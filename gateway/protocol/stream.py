@@ -74,6 +74,10 @@ class _Call(NamedTuple):
     batch: _Batch | None
 
 
+_CLOSED: Final = _State.CLOSED
+_COUNTED: Final = _State.COUNTED
+
+
 class Stream:
     """The state machine of one stream.
 
@@ -120,21 +124,21 @@ class Stream:
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
-        if self._is_closed():
+        state = self._state
+        if state is _CLOSED:
             return []
-        assert self._state is not _State.GREETING  # the edge answers hello before it reads on
+        assert state is not _State.GREETING  # the edge answers hello before it reads on
         try:
             obj = parse(text)
         except GatewayError as error:
             return self._unreadable(error)
         events: list[Event] = []
-        counted = self.greeted
         self._may_refer = _may_refer(text)
-        if isinstance(obj, list):
+        if type(obj) is list:
             self._batch(obj, events)
         else:
             self._message(obj, None, events)
-        if counted and not self._is_closed():
+        if state is _COUNTED and not self._is_closed():
             self.counting.take(0, len(text))
             if self.counting.is_due:
                 events += self.acknowledge()
@@ -281,12 +285,12 @@ class Stream:
             return
         message = messages.parse(obj)
         control = read_control(message) if isinstance(message, Request) else None
-        if isinstance(message, Request) and isinstance(control, Greeting) and self._state is _State.FRESH:
-            self._greet(message, control, events)
-            return
         if self._state is _State.FRESH:
+            if isinstance(message, Request) and isinstance(control, Greeting):
+                self._greet(message, control, events)
+                return
             self._state = _State.PLAIN
-        if self.greeted and not isinstance(control, Ack | Greeting):
+        elif self._state is _COUNTED and type(control) is not Ack and type(control) is not Greeting:
             self.counting.take(1, 0)
         if isinstance(message, Answer):
             self._answered(message, events)
@@ -330,13 +334,12 @@ class Stream:
             events += self._refuse(message, batch, target)
             return
         where, method = target
+        call = self._begin(message, batch)
+        request = CallRequested(call, message.notification, where, method, message.params, message.meta)
         if self._may_refer or type(where) is ResultTarget or self._pipeline:
-            call = self._begin(message, batch)
-            request = CallRequested(call, message.notification, where, method, message.params, message.meta)
             self._place(request, events)
         else:
-            call = self._begin(message, batch)
-            events.append(CallRequested(call, message.notification, where, method, message.params, message.meta))
+            events.append(request)
 
     def _place(self, request: CallRequested, events: list[Event]) -> None:
         """Begin a call, or let it wait for those that it refers to and for those before it."""
@@ -386,13 +389,14 @@ class Stream:
             events.append(CancelRequested(call))
 
     def _begin(self, message: Request, batch: _Batch | None) -> int:
-        self._last_call += 1
-        self._calls[self._last_call] = _Call(message.id, message.notification, batch)
-        if message.id is not None:
-            self._ids[message.id] = self._last_call
-        if batch is not None and not message.notification:
+        self._last_call = call = self._last_call + 1
+        id, notification = message.id, message.notification
+        self._calls[call] = _Call(id, notification, batch)
+        if id is not None:
+            self._ids[id] = call
+        if batch is not None and not notification:
             batch.waiting += 1
-        return self._last_call
+        return call
 
     def _end(self, call: int) -> _Call | None:
         record = self._calls.pop(call, None)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 from gateway.errors import METHOD_NOT_FOUND, GatewayError, Status, quote
 from gateway.protocol.events import HandleTarget, ResultTarget, ServiceTarget
 
+_KNOWN: Final = 1024
+_KNOWN_CHARS: Final = 128
+"""So many services' methods, up to that length, are split once and then remembered."""
 _RESULT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -17,6 +21,10 @@ def read_target(method: str) -> tuple[ServiceTarget | HandleTarget | ResultTarge
 
     In ``#id.path.method`` it is the last one too: what lies between is the way into the answer.
     """
+    if method[:1] not in "@#!" and len(method) <= _KNOWN_CHARS:
+        target = _service_target(method)
+        if target is not None:
+            return target
     owner, dot, name = method.partition(".")
     if not dot or not name or not owner:
         return _not_found(
@@ -35,6 +43,12 @@ def read_target(method: str) -> tuple[ServiceTarget | HandleTarget | ResultTarge
     if owner.startswith("!"):
         return _not_found(f"{quote(method)}: callbacks are the client's own")
     return ServiceTarget(owner), name
+
+
+@lru_cache(_KNOWN)
+def _service_target(method: str) -> tuple[ServiceTarget, str] | None:
+    owner, _, name = method.partition(".")
+    return (ServiceTarget(owner), name) if owner and name else None
 
 
 def ids_meant(text: str) -> tuple[int | str, ...]:

@@ -151,20 +151,22 @@ class FrameReader:
                 self._go_on(data[:at], events)
             while size - at >= 2:
                 first, second = data[at], data[at + 1]
-                self._check(first, second)
                 length = second & 0x7F
                 payload_at = at + 6
+                # Most frames are whole, short, masked texts. Nothing of them is left to be checked but the text.
+                is_plain = first == _WHOLE_TEXT and second >= _MASKED and self._message is None and not self.closing
+                if not is_plain:
+                    self._check(first, second)
                 if length >= 126:
                     payload_at = at + (8 if length == 126 else 14)
                     if size < payload_at - 4:
                         return
                     length = _long_length(data[at + 2 : payload_at - 4])
-                if self._message is None and first == _WHOLE_TEXT and not self.closing:
-                    end = payload_at + length
-                    if end <= size and length <= self._max_message_bytes:
-                        at = end
-                        events.append(_text(_unmasked(data[end - length : end], data[payload_at - 4 : payload_at])))
-                        continue
+                end = payload_at + length
+                if is_plain and end <= size and length <= self._max_message_bytes:
+                    at = end
+                    events.append(_text(_unmasked(data[payload_at - 4 : payload_at], data[payload_at:end])))
+                    continue
                 if size < payload_at:
                     return
                 self._skipping = self.closing and first & 0x0F != _CLOSE
@@ -217,7 +219,7 @@ class FrameReader:
         if self._skipping:
             return
         size = len(part)
-        plain = _unmasked(part, self._mask)
+        plain = _unmasked(self._mask, part)
         if turned := size & 3:
             self._mask = self._mask[turned:] + self._mask[:turned]
         if self._first & 0x0F >= _CLOSE:
@@ -247,11 +249,19 @@ def _long_length(data: bytes) -> int:
     return length
 
 
-def _unmasked(payload: bytes, mask: bytes) -> bytes:
-    size = len(payload)
+def unmask(mask: bytes, data: bytes) -> bytes:
+    """Take the mask of four bytes off, which is also how one is put on."""
+    size = len(data)
     # One exclusive-or of two long integers is the fastest way without C.
     repeated = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
+    return (int.from_bytes(data, "little") ^ int.from_bytes(repeated, "little")).to_bytes(size, "little")
+
+
+try:
+    # Tornado's own, in C. It may be missing where Tornado was built without a compiler.
+    from tornado.speedups import websocket_mask as _unmasked
+except ImportError:
+    _unmasked = unmask
 
 
 def _text(data: bytes) -> Message:

@@ -43,6 +43,7 @@ class Params:
         self._read = conversions.reader(self._type)
         self._read_fast = conversions.fast_reader(self._type)
         self._write = conversions.writer(self._type)
+        self._ids = tuple(member.id for member in self._members)
         self.names = tuple(member.tag_value for member in self._members)
         self.signature = json_name(method.annotations, method.name) + self._parameter_list()
 
@@ -113,9 +114,10 @@ class Params:
         return [obj.get(name) for name in self.names]
 
     def _positional(self, wire: Mapping[int, Wire]) -> list[Wire]:
-        return [
-            wire[member.id] if member.id in wire else default(member.field, member.type) for member in self._members
-        ]
+        try:
+            return [wire[id] for id in self._ids]
+        except KeyError:
+            return [wire[one.id] if one.id in wire else default(one.field, one.type) for one in self._members]
 
     def _parameter_list(self) -> str:
         schema = self._conversions.schema

@@ -26,6 +26,7 @@ from gateway.web.frames import (
     ping_frame,
     pong_frame,
     text_header,
+    unmask,
 )
 
 LIMIT = 1000
@@ -215,6 +216,12 @@ def test_a_long_reason_is_cut_between_characters() -> None:
 
 def test_the_accept_value_is_that_of_the_rfc() -> None:
     assert accept_value("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+@given(st.binary(min_size=4, max_size=4), st.binary(max_size=300))
+def test_unmasking_is_exclusive_or(mask: bytes, data: bytes) -> None:
+    expected = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+    assert unmask(mask, data) == expected
 
 
 def test_a_megabyte_is_unmasked() -> None:
