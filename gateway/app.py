@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ from gateway.config import ConfigError, GatewayConfig, ServiceConfig
 from gateway.errors import nearest, quote
 from gateway.logs import LogWriter
 from gateway.protocol.codec import Codec
+from gateway.protocol.json_text import dump
+from gateway.protocol.openapi import openapi_document
 from gateway.protocol.routes import HttpRoutes, RouteError, ServiceRoutes
 from gateway.services import Service
 from gateway.sessions import Sessions
@@ -27,6 +30,7 @@ from gateway.upstream.pseud import PseudUpstream
 from gateway.web.application import GatewayApplication
 from gateway.web.arrivals import Arrivals
 from gateway.web.base import Site
+from gateway.web.documents import Document
 from gateway.web.origins import OriginPolicy
 from gateway.web.server import GatewayServer
 from gateway.web.wires import Wires, best_wires
@@ -169,7 +173,7 @@ class Gateway:
             arrivals=Arrivals(_IDLE_CONNECTION_S),
             wires=self._wires,
         )
-        application = GatewayApplication(site, self._http_routes, str(static_tree()))
+        application = GatewayApplication(site, self._http_routes, str(static_tree()), Document(self._openapi))
         self._server = GatewayServer(application, arrivals=site.arrivals)
         self._server.add_sockets(sockets)
 
@@ -191,6 +195,10 @@ class Gateway:
             await upstream.stop()
         await server.close_all_connections()
         self._log.flush()
+
+    def _openapi(self) -> bytes:
+        routes = (service.routes for service in self._services.values())
+        return dump(openapi_document(routes, self._config.codec, version("cara-gateway")))
 
     def _on_state(self, service: str, state: str) -> None:
         if state != "up":

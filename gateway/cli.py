@@ -1,4 +1,4 @@
-"""The command ``cara-gateway``: demo, serve, check, routes, call, passwd.
+"""The command ``cara-gateway``: demo, serve, check, routes, openapi, call, passwd.
 
 Exit codes: 0 done or stopped by a signal, 2 the configuration or the command line cannot be used, 1 everything else.
 stdout is for what was asked for; logs go to stderr.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -24,6 +26,7 @@ from gateway.app import Gateway, load_routes
 from gateway.config import ConfigError, GatewayConfig, load
 from gateway.config_values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
+from gateway.protocol.openapi import openapi_document
 from gateway.web.application import default_routes
 from gateway.web.client import call_method
 
@@ -110,6 +113,19 @@ def check(config_path: Path) -> None:
     except ConfigError as error:
         _refuse(error)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
+
+
+@main.command()
+@_config_option
+def openapi(config_path: Path) -> None:
+    """Print the OpenAPI document of all services, as /openapi.json serves it."""
+    config = _load(config_path, {})
+    try:
+        services, _ = load_routes(config)
+    except ConfigError as error:
+        _refuse(error)
+    document = openapi_document(services, config.codec, version("cara-gateway"))
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @main.command()

@@ -14,8 +14,9 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.callbacks import Callback
 from gateway.errors import GatewayError, Status
+from gateway.protocol.describe import interface_name
 from gateway.protocol.events import Outcome
-from gateway.protocol.handles import REST, Handles
+from gateway.protocol.handles import REST, Handle, Handles
 from gateway.protocol.json_text import JSON
 from gateway.protocol.messages import Id
 from gateway.protocol.pipeline import NOT_THERE, find_object
@@ -49,6 +50,13 @@ class Counted:
         return bool(self._tokens)
 
 
+def _fitting(handle: Handle, service: Service, interface: Type | None, path: str) -> Capability:
+    if handle.interface is not None and not handle.fits(interface):
+        expected, got = service.interface_name(interface), interface_name(handle.schema, handle.interface)
+        raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", path)
+    return handle.capability
+
+
 class RestReferences:
     """References in a request and its answer. The first handle opens a session.
 
@@ -71,7 +79,7 @@ class RestReferences:
         if self.session is None:
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return self.session.handles.get(token, path).capability
+        return _fitting(self.session.handles.get(token, path), self._service, interface, path)
 
     def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
         events: EventsSide | None = None if self.session is None else self.session.events
@@ -156,7 +164,7 @@ class StreamReferences:
         self._made: list[Callback] = []
 
     def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
-        return self._stream.live_session().handles.get(token, path).capability
+        return _fitting(self._stream.live_session().handles.get(token, path), self._service, interface, path)
 
     def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
         callback, is_new = self._stream.callback(name, self._service, interface)

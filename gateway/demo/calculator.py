@@ -51,6 +51,8 @@ def calculator_service() -> Any:
             return Accumulator(start)
 
         async def map(self, values: list[int], transform: Any) -> list[int]:
+            if transform is None:
+                raise RpcError("invalid_argument", "there must be a transform")
             return [await transform.apply(value) for value in values]
 
     return schema.Calculator, Calculator()

@@ -33,6 +33,11 @@ class Handle:
     capability: Capability
     counts: dict[str, int] = field(default_factory=dict)
 
+    def fits(self, interface: Type | None) -> bool:
+        """Whether the object may be passed where that interface is expected; None expects any."""
+        # Of what came from an AnyPointer nobody knows; its service will say.
+        return interface is None or self.interface is None or _is_narrower(self.schema, self.interface, interface)
+
 
 class Handles:
     """The handles of one session.

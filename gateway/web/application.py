@@ -18,6 +18,7 @@ from gateway.errors import GatewayError, Status
 from gateway.protocol.routes import HttpRoutes, ServiceRoutes
 from gateway.services import find_service
 from gateway.web.base import BaseHandler, RefusingHandler, Site, connection_of
+from gateway.web.documents import Document, DocumentHandler
 from gateway.web.events import CallbackAnswerHandler, EventsHandler
 from gateway.web.metrics import MetricsHandler
 from gateway.web.pages import HealthHandler, PageHandler, ReadyHandler
@@ -42,7 +43,7 @@ _FORMS: Final = ("multipart/", "application/x-www-form-urlencoded")
 class GatewayApplication(tornado.web.Application):
     """Tornado's application with a dict for a router."""
 
-    def __init__(self, site: Site, http_routes: HttpRoutes, pages: str) -> None:
+    def __init__(self, site: Site, http_routes: HttpRoutes, pages: str, openapi: Document) -> None:
         super().__init__(websocket_ping_interval=None)
         self._site = site
         self._http_routes = http_routes
@@ -56,6 +57,7 @@ class GatewayApplication(tornado.web.Application):
             "/api/session": (SessionHandler, plain),
             "/api/events": (EventsHandler, plain),
             "/metrics": (MetricsHandler, plain),
+            "/openapi.json": (DocumentHandler, {**plain, "document": openapi}),
         }
         for service in site.services.values():
             self._fixed[f"/api/{service.name}"] = (ServiceHandler, {**plain, "service": service})

@@ -219,9 +219,22 @@ def invoke(service: Service, capability: LocalCapability, value: int) -> Any:
     return capability.target.invoke(node.id, 0, [value], {}, IncomingCall(b""))
 
 
+WORKSHOP = """@0xd2b90e2d3c2f7f11;
+interface Workshop {
+  tool @0 () -> (tool :Tool);
+  use @1 (times :List(Int32), tool :Tool) -> (done :Bool);
+  add @2 (first :Int32, second :Int32) -> (result :Int32);
+  interface Tool { turn @0 (times :Int32) -> (); }
+}
+"""
+
+
 @pytest.fixture(scope="session")
-def schemas() -> Mapping[str, Schema]:
-    return {name: compile_schema([SCHEMAS / f"{name}.capnp"]) for name in ("calculator", "addressbook")}
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Schema]:
+    path = tmp_path_factory.mktemp("schemas") / "workshop.capnp"
+    path.write_text(WORKSHOP, "utf-8")
+    examples = {name: compile_schema([SCHEMAS / f"{name}.capnp"]) for name in ("calculator", "addressbook")}
+    return {**examples, "workshop": compile_schema([path])}
 
 
 @pytest.fixture
@@ -239,6 +252,12 @@ def make_service(schemas: Mapping[str, Schema]) -> Callable[[str, str], Service]
 @pytest.fixture
 def calculator(make_service: Callable[[str, str], Service]) -> Service:
     return make_service("calculator", "Calculator")
+
+
+@pytest.fixture
+def workshop(make_service: Callable[[str, str], Service]) -> Service:
+    """A service that takes the objects that it gives."""
+    return make_service("workshop", "Workshop")
 
 
 @pytest.fixture

@@ -60,23 +60,23 @@ def test_the_path_leads_through_names_of_the_answer(addressbook: Service, fakes:
     fakes.run(main())
 
 
-def test_calls_on_one_object_keep_their_order_behind_one_that_waits(calculator: Service, fakes: Any) -> None:
+def test_calls_on_one_object_keep_their_order_behind_one_that_waits(workshop: Service, fakes: Any) -> None:
     async def main() -> None:
-        play, thing = fakes.Play(calculator), fakes.Object()
+        play, thing = fakes.Play(workshop), fakes.Object()
         await play.hello(unbox=True)
         frame(
             play,
-            (1, "calculator.accumulator", []),
-            (2, "calculator.map", [[1], {"$result": 1}]),
-            (3, "calculator.add", [1, 1]),
-            (4, "#1.add", [1]),
+            (1, "workshop.tool", []),
+            (2, "workshop.use", [[1], {"$result": 1}]),
+            (3, "workshop.add", [1, 1]),
+            (4, "#1.turn", [1]),
         )
-        assert [call.method for call in play.calls] == ["accumulator"]
+        assert [call.method for call in play.calls] == ["tool"]
         play.calls[0].reply(thing)
         await fakes.settle()
-        assert [call.method for call in play.calls] == ["accumulator", "map", "add"]
+        assert [call.method for call in play.calls] == ["tool", "use", "add"]
         assert play.calls[1].args[1] is thing
-        assert [call.method for call in thing.calls] == ["add"]
+        assert [call.method for call in thing.calls] == ["turn"]
         play.sessions.end_all("done")
 
     fakes.run(main())
@@ -115,20 +115,20 @@ def test_a_path_to_no_object_is_an_invalid_argument(calculator: Service, fakes: 
     fakes.run(main())
 
 
-def test_an_answer_can_be_called_into_until_it_is_acknowledged(calculator: Service, fakes: Any) -> None:
+def test_an_answer_can_be_called_into_until_it_is_acknowledged(workshop: Service, fakes: Any) -> None:
     async def main() -> None:
-        play, thing = fakes.Play(calculator), fakes.Object()
+        play, thing = fakes.Play(workshop), fakes.Object()
         await play.hello(unbox=True)
-        play.says("calculator.accumulator", id="x")
+        play.says("workshop.tool", id="x")
         play.calls[0].reply(thing)
         await play.hears()
-        play.says("#x.value", id=2)
+        play.says("#x.turn", [1], id=2)
         assert len(thing.calls) == 1
-        play.says("calculator.map", [[1], {"$result": "x"}], id=3)
+        play.says("workshop.use", [[1], {"$result": "x"}], id=3)
         assert play.calls[1].args[1] is thing
         play.notifies("rpc.ack", {"received": 1})
-        play.says("#x.value", id=4)
-        play.says("calculator.map", [[1], {"$result": "x", "path": []}], id=5)
+        play.says("#x.turn", [1], id=4)
+        play.says("workshop.use", [[1], {"$result": "x", "path": []}], id=5)
         heard = await play.hears()
         assert [(message["id"], code(message)) for message in heard] == [
             (4, "failed_precondition"), (5, "failed_precondition"),

@@ -105,7 +105,7 @@ def test_an_odd_request_is_answered_right(web: Web, odd: Odd) -> None:
     assert web.post(ADD, {"first": 2, "second": 5}).json == {"result": 7}
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/"])
+@pytest.mark.parametrize("path", ["/metrics", "/openapi.json", "/healthz", "/readyz", "/"])
 def test_what_watchers_and_generators_look_for_is_there(web: Web, path: str) -> None:
     answer = web.get(path)
     assert answer.status == 200

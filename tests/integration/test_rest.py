@@ -301,6 +301,15 @@ def test_a_second_handle_joins_the_session_that_is_there(web: Web) -> None:
     assert listed["callbacks"] == []
 
 
+def test_an_object_of_another_interface_is_refused_by_its_path(web: Web) -> None:
+    session, handle = handle_of(web.post("/api/calculator/accumulator", {}))
+    body = {"values": [1], "transform": {"$handle": handle}}
+    answer = web.post("/api/calculator/map", body, {"Session-Id": session})
+    assert (answer.status, answer.code, answer.json["path"]) == (400, "invalid_argument", "$.transform")
+    assert "expected an object with the interface Calculator.Transform" in answer.json["detail"]
+    assert "this one has Calculator.Accumulator" in answer.json["detail"]
+
+
 def test_a_handle_means_nothing_in_another_session(web: Web) -> None:
     _, handle = handle_of(web.post("/api/calculator/accumulator", {}))
     other = {"Session-Id": web.post("/api/session").headers["session-id"]}

@@ -137,3 +137,29 @@ def test_clearing_releases_every_object(schema: Schema, handles: Handles) -> Non
     assert len(handles.clear()) == 2
     assert [thing.releases for thing in things] == [1, 1]
     assert len(handles) == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "expected", "fits"),
+    [
+        ("Base", "Base", True),
+        ("Derived", "Base", True),
+        ("Base", "Derived", False),
+        ("Other", "Base", False),
+        ("Other", None, True),
+        (None, "Base", True),
+        (None, None, True),
+    ],
+)
+def test_an_object_fits_where_its_interface_or_one_that_it_extends_is_expected(
+    schema: Schema,
+    handles: Handles,
+    struct_type: Callable[[Schema, str], Type],
+    known: str | None,
+    expected: str | None,
+    fits: bool,
+) -> None:
+    def type_of(name: str | None) -> Type | None:
+        return None if name is None else struct_type(schema, name)
+
+    assert handles.put("s1", "svc", schema, type_of(known), Thing("a")).fits(type_of(expected)) is fits

@@ -24,7 +24,7 @@ ABSTRACT = {"ApiHandler", "CallingHandler"}
 PLACES = [
     "/", "/client/index.js", "/nothing", "/ws", "/healthz", "/readyz", "/api", "/api/session", "/api/handles/abc",
     "/api/handles/abc/name", "/api/addressbook", "/api/addressbook/find", "/people", "/api/nothing",
-    "/api/events", "/api/callbacks/g:1", "/metrics",
+    "/api/events", "/api/callbacks/g:1", "/metrics", "/openapi.json",
 ]  # fmt: skip
 
 
