@@ -1,6 +1,8 @@
 """Measure the gateway and cara_pseud against their yardsticks and print the table.
 
-Every figure is the median of BENCH_PAIRS pairs, each of BENCH_SECONDS on the bare side and then as long on ours.
+Every figure is the median of BENCH_PAIRS pairs, each of BENCH_SECONDS on the bare side and then as long on ours. In
+two the gateway is measured against itself: what a session takes that does nothing, and whether a hundred thousand
+handles make calls dearer.
 """
 
 from __future__ import annotations
@@ -35,10 +37,23 @@ peer = "server"
 security = "noop"
 """
 
+WIDE = """
+[gateway.limits]
+max_handles_per_session = 1_000_000
+max_sessions = 100_000
+"""
+
+HANDLES = 100_000
+SESSIONS = 5_000
+AT_ONCE = 500
+AT_ONCE_SOCKETS = 100
+ANOTHER = b'{"jsonrpc":"2.0","id":%d,"method":"calculator.another"}'
+
 NOTE = """\
 CPU: of the gateway's or the bare server's process; for cara_pseud of client and server together.
 calls/s share {cores} cores with the load generator and, for the gateway, with the service behind it.
-bare: Tornado handlers that read and write the same JSON; ROUTER–ROUTER sockets with the same frames.
+bare: Tornado handlers that read and write the same JSON; ROUTER–ROUTER sockets with the same frames. The bare WebSocket
+has one message per frame in every row.
 Ratios: ours to bare, the median of {pairs} pairs of {seconds:g} s each, measured in turn."""
 
 Measure = Callable[[float, int], Awaitable[Sample]]
@@ -48,6 +63,16 @@ class Load(Protocol):
     p99_s: float | None
 
     async def run(self, seconds: float, in_flight: int) -> int: ...
+
+
+def handle_of(result: dict[str, dict[str, str]]) -> bytes:
+    return result["calculator"]["$handle"].encode()
+
+
+async def connected(port: int, count: int) -> list[WsLoad]:
+    loads = [WsLoad(port, greets=True) for _ in range(count)]
+    await asyncio.gather(*[load.connect() for load in loads])
+    return loads
 
 
 def against(load: Load, server: Child) -> Measure:
@@ -112,9 +137,48 @@ class Bench:
         for in_flight in (1, 64):
             measures = against(sockets[0], bare), against(sockets[1], ours)
             rows.append(await self.row("WebSocket, one call per frame", in_flight, *measures))
-        for load in (*rest, *sockets):
+        batched = WsLoad(our_port, greets=True, batched=True)
+        await batched.connect()
+        measures = against(sockets[0], bare), against(batched, ours)
+        rows.append(await self.row("WebSocket, a tick's calls per frame", 64, *measures))
+        for load in (*rest, *sockets, batched):
             load.close()
         return rows
+
+    async def handles(self) -> Row:
+        """A gateway whose client holds one object, and one whose client holds a hundred thousand."""
+        loads = []
+        for count in (1, HANDLES):
+            gateway, port = self.gateway_alone(f"handles{count}")
+            load = WsLoad(port, greets=True)
+            await load.connect()
+            for _ in range(0, count, AT_ONCE):
+                results = await load.collect(ANOTHER, min(count, AT_ONCE))
+                load.methods = (*load.methods, *(b"@%s.add" % handle_of(result) for result in results))
+            load.methods = load.methods[1:]
+            loads.append(against(load, gateway))
+        return await self.row(f"a handle's method, {HANDLES:,} in the session (bare: 1)", 64, *loads)
+
+    async def idle_sessions(self) -> str:
+        """What the memory of a gateway grows by for each session that does nothing."""
+        gateway, port = self.gateway_alone("idle")
+        # The first ones make what all share; opening a few at once is what a listening socket can take.
+        loads = await connected(port, AT_ONCE_SOCKETS)
+        before = gateway.resident_bytes()
+        for _ in range(0, SESSIONS, AT_ONCE_SOCKETS):
+            loads += await connected(port, AT_ONCE_SOCKETS)
+        each = (gateway.resident_bytes() - before) / SESSIONS
+        for load in loads:
+            load.close()
+        return f"{SESSIONS:,} idle sessions: {each / 1024:.1f} KB of the gateway's memory each (promised: at most 25)"
+
+    def gateway_alone(self, name: str) -> tuple[Child, int]:
+        """A gateway before a service of its own, with bounds that are wide enough; and its port."""
+        service = self.start("-m", "bench.cara_calls", "server")
+        config = self._folder / f"{name}.toml"
+        config.write_text(CONFIG.format(schema=SCHEMA, endpoint=service.line()) + WIDE, "utf-8")
+        gateway = self.start("-m", "gateway", "serve", "--config", str(config))
+        return gateway, int(gateway.line().rpartition(":")[2])
 
     async def cara(self) -> Iterable[Row]:
         sides = []
@@ -134,7 +198,13 @@ async def main() -> None:
         rows = [*await bench.gateway()]
         children.pop_all().close()  # so that nothing of the first half runs beside the second
         rows += await bench.cara()
+        children.pop_all().close()
+        rows.append(await bench.handles())
+        children.pop_all().close()
+        sessions = await bench.idle_sessions()
     print(text(rows))
+    print()
+    print(sessions)
     print()
     print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds))
 

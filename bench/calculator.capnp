@@ -3,4 +3,7 @@
 
 interface Calculator {
   add @0 (first :Int32, second :Int32) -> (result :Int32);
+
+  another @1 () -> (calculator :Calculator);
+  # Gives a new object.
 }

@@ -22,6 +22,9 @@ class Adder:
     def add(self, first: int, second: int) -> int:
         return first + second
 
+    def another(self) -> Adder:
+        return Adder()
+
 
 async def serve() -> None:
     server = cara_pseud.Server(b"server", security_plugin="noop_auth_backend")

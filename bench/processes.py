@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -57,6 +58,11 @@ class Child:
         in /proc/PID/stat, in nanoseconds instead of hundredths of a second.
         """
         return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def resident_bytes(self) -> int:
+        """Return how much memory of the child is in use."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text("ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self) -> None:
         assert self._process.stdin is not None
