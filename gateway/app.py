@@ -23,6 +23,7 @@ from gateway.protocol.codec import Codec
 from gateway.protocol.json_text import dump
 from gateway.protocol.openapi import openapi_document
 from gateway.protocol.routes import HttpRoutes, RouteError, ServiceRoutes
+from gateway.protocol.typescript import typescript_module
 from gateway.services import Service
 from gateway.sessions import Sessions
 from gateway.trees import static_tree
@@ -30,7 +31,7 @@ from gateway.upstream.pseud import PseudUpstream
 from gateway.web.application import GatewayApplication
 from gateway.web.arrivals import Arrivals
 from gateway.web.base import Site
-from gateway.web.documents import Document
+from gateway.web.documents import TEXT_TYPE, Document
 from gateway.web.origins import OriginPolicy
 from gateway.web.server import GatewayServer
 from gateway.web.wires import Wires, best_wires
@@ -173,7 +174,7 @@ class Gateway:
             arrivals=Arrivals(_IDLE_CONNECTION_S),
             wires=self._wires,
         )
-        application = GatewayApplication(site, self._http_routes, str(static_tree()), Document(self._openapi))
+        application = GatewayApplication(site, self._http_routes, str(static_tree()), self._documents())
         self._server = GatewayServer(application, arrivals=site.arrivals)
         self._server.add_sockets(sockets)
 
@@ -196,9 +197,21 @@ class Gateway:
         await server.close_all_connections()
         self._log.flush()
 
-    def _openapi(self) -> bytes:
-        routes = (service.routes for service in self._services.values())
-        return dump(openapi_document(routes, self._config.codec, version("cara-gateway")))
+    def _documents(self) -> dict[str, Document]:
+        """By their paths. Each is made when it is first asked for."""
+        options = self._config.codec
+        routes = [service.routes for service in self._services.values()]
+
+        def openapi() -> bytes:
+            return dump(openapi_document(routes, options, version("cara-gateway")))
+
+        def types(service: ServiceRoutes) -> bytes:
+            return typescript_module([service], options).encode("utf-8")
+
+        return {
+            "/openapi.json": Document(openapi),
+            **{f"/types/{service.name}.d.ts": Document(partial(types, service), TEXT_TYPE) for service in routes},
+        }
 
     def _on_state(self, service: str, state: str) -> None:
         if state != "up":

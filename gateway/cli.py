@@ -1,4 +1,4 @@
-"""The command ``cara-gateway``: demo, serve, check, routes, openapi, call, passwd.
+"""The command ``cara-gateway``: demo, serve, check, routes, openapi, types, call, passwd.
 
 Exit codes: 0 done or stopped by a signal, 2 the configuration or the command line cannot be used, 1 everything else.
 stdout is for what was asked for; logs go to stderr.
@@ -27,6 +27,7 @@ from gateway.config import ConfigError, GatewayConfig, load
 from gateway.config_values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.protocol.openapi import openapi_document
+from gateway.protocol.typescript import CLIENT, typescript_module
 from gateway.web.application import default_routes
 from gateway.web.client import call_method
 
@@ -126,6 +127,24 @@ def openapi(config_path: Path) -> None:
         _refuse(error)
     document = openapi_document(services, config.codec, version("cara-gateway"))
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@main.command()
+@_config_option
+@click.option("--client", default=CLIENT, show_default=True, help="What the types import the client's own from.")
+@click.argument("service", required=False)
+def types(config_path: Path, client: str, service: str | None) -> None:
+    """Print the TypeScript types of SERVICE, as /types/SERVICE.d.ts serves them; without SERVICE, those of all."""
+    config = _load(config_path, {})
+    try:
+        services, _ = load_routes(config)
+    except ConfigError as error:
+        _refuse(error)
+    wanted = [routes for routes in services if service in (None, routes.name)]
+    if not wanted:
+        names = [routes.name for routes in services]
+        raise click.BadParameter(f"there is no service {service!r}; there are {', '.join(names)}", param_hint="SERVICE")
+    click.echo(typescript_module(wanted, config.codec, client), nl=False)
 
 
 @main.command()

@@ -7,7 +7,7 @@ are counted here, because Tornado's own limit answers with a bare 400.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -15,10 +15,12 @@ import tornado.httputil
 import tornado.web
 
 from gateway.errors import GatewayError, Status
+from gateway.protocol.json_text import dump
 from gateway.protocol.routes import HttpRoutes, ServiceRoutes
+from gateway.protocol.schema_text import schema_files, schema_text
 from gateway.services import find_service
 from gateway.web.base import BaseHandler, RefusingHandler, Site, connection_of
-from gateway.web.documents import Document, DocumentHandler
+from gateway.web.documents import TEXT_TYPE, Document, DocumentHandler, SchemaHandler
 from gateway.web.events import CallbackAnswerHandler, EventsHandler
 from gateway.web.metrics import MetricsHandler
 from gateway.web.pages import HealthHandler, PageHandler, ReadyHandler
@@ -43,7 +45,7 @@ _FORMS: Final = ("multipart/", "application/x-www-form-urlencoded")
 class GatewayApplication(tornado.web.Application):
     """Tornado's application with a dict for a router."""
 
-    def __init__(self, site: Site, http_routes: HttpRoutes, pages: str, openapi: Document) -> None:
+    def __init__(self, site: Site, http_routes: HttpRoutes, pages: str, documents: Mapping[str, Document]) -> None:
         super().__init__(websocket_ping_interval=None)
         self._site = site
         self._http_routes = http_routes
@@ -57,10 +59,12 @@ class GatewayApplication(tornado.web.Application):
             "/api/session": (SessionHandler, plain),
             "/api/events": (EventsHandler, plain),
             "/metrics": (MetricsHandler, plain),
-            "/openapi.json": (DocumentHandler, {**plain, "document": openapi}),
         }
+        for path, document in documents.items():
+            self._fixed[path] = (DocumentHandler, {**plain, "document": document})
         for service in site.services.values():
             self._fixed[f"/api/{service.name}"] = (ServiceHandler, {**plain, "service": service})
+            self._fixed[f"/schema/{service.name}"] = (SchemaHandler, {**plain, **_schema_documents(service.routes)})
             for name, method in service.methods.items():
                 self._fixed[f"/api/{service.name}/{name}"] = (CallHandler, {**plain, "method": method})
 
@@ -131,6 +135,13 @@ class GatewayApplication(tornado.web.Application):
                 return ServiceHandler, {**plain, "service": service}
             return CallHandler, {**plain, "method": service.method(parts[1])}
         raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+
+
+def _schema_documents(routes: ServiceRoutes) -> dict[str, Document]:
+    return {
+        "text": Document(lambda: schema_text(routes).encode("utf-8"), TEXT_TYPE),
+        "files": Document(lambda: dump(schema_files(routes))),
+    }
 
 
 def _decoded(part: str) -> str:

@@ -1,11 +1,14 @@
-"""Documents that are made of the schemas once, when somebody first asks for them: the OpenAPI description."""
+"""Documents that are made of the schemas once, when somebody first asks for them: descriptions, types, schemas."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Final
 
 from gateway.web.base import JSON_TYPE, BaseHandler, Site
+
+TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
 
 class Document:
@@ -34,5 +37,21 @@ class DocumentHandler(BaseHandler):
 
     def get(self) -> None:
         self.answer_unless_known(self._document.data, self._document.media_type)
+
+    head = get
+
+
+class SchemaHandler(BaseHandler):
+    """``/schema/{service}``: the text of the schema; as JSON, all files with their ids."""
+
+    def initialize(self, site: Site, text: Document, files: Document) -> None:  # type: ignore[override]
+        self.site = site
+        self._text = text
+        self._files = files
+
+    def get(self) -> None:
+        document = self._files if self.sent.get("Accept", "").startswith(JSON_TYPE) else self._text
+        self.add_header("Vary", "Accept")
+        self.answer_unless_known(document.data, document.media_type)
 
     head = get

@@ -28,6 +28,12 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** A parameter: a value, or a call whose result it will be. */
+export type Arg<T> = T | (Promise<T> & PendingMembers);
+
+/** A value of JSON's own. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
 /** Parameters by position or by name. */
 export type Params = readonly unknown[] | { readonly [name: string]: unknown };
 
@@ -56,11 +62,30 @@ type MethodsOf<T> = {
   readonly [K in keyof T as T[K] extends (...args: any[]) => any ? K : never]: Method<T[K]>;
 };
 
-export type Service<T = any> = RemoteMembers & {
-  readonly $service: string;
-} & (0 extends 1 & T ? any : MethodsOf<T>);
+/** `$call` of a method that is known. */
+type KnownCall<T> = 0 extends 1 & T
+  ? unknown
+  : {
+      $call<K extends keyof MethodsOf<T>>(
+        name: K,
+        params?: Params,
+        options?: CallOptions,
+      ): T[K] extends (...args: any[]) => infer R ? Pending<Awaited<R>> : never;
+    };
 
-export type RemoteObject<T = any> = ObjectMembers & (0 extends 1 & T ? any : MethodsOf<T>);
+export type Service<T = any> = KnownCall<T> &
+  RemoteMembers & {
+    readonly $service: string;
+  } & (0 extends 1 & T ? any : MethodsOf<T>);
+
+declare const interfaceOf: unique symbol;
+
+/** Something that is known to have the interface `T`. Nothing is there at run time. */
+export interface Typed<T> {
+  readonly [interfaceOf]: T;
+}
+
+export type RemoteObject<T = any> = Typed<T> & KnownCall<T> & ObjectMembers & (0 extends 1 & T ? any : MethodsOf<T>);
 
 interface PendingMembers extends Disposable {
   $call(name: string, params?: Params, options?: CallOptions): Pending<any>;

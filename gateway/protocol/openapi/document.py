@@ -256,6 +256,13 @@ def _fixed_paths() -> dict[str, dict[str, JSON]]:
     gone = {"204": {"description": "Done.", "headers": headers("X-Request-Id")}, **problems((400, 401, 404))}
     service = {"name": "service", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}}
     method = {"name": "method", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}}
+    plain_text = {
+        "200": {
+            "description": "The text.", "headers": headers("X-Request-Id", "ETag"),
+            "content": {"text/plain": {"schema": _TEXT}},
+        },
+        **problems((304, 404)),
+    }
     paths: dict[str, dict[str, JSON]] = {
         "/api": {"get": get(
             "services", "The services.",
@@ -357,6 +364,19 @@ def _fixed_paths() -> dict[str, dict[str, JSON]]:
                     "content": {"text/plain": {"schema": _TEXT}},
                 },
                 **problems(),
+            },
+        }},
+        "/types/{service}.d.ts": {"get": {
+            "tags": ["gateway"], "operationId": "types", "summary": "A service's types in TypeScript.",
+            "parameters": [service, *known], "responses": plain_text,
+        }},
+        "/schema/{service}": {"get": {
+            "tags": ["gateway"], "operationId": "schema",
+            "summary": "A service's schema as it was written; as JSON, all its files with their ids.",
+            "parameters": [service, *known], "responses": {
+                **plain_text, "200": {**plain_text["200"], "content": {
+                    "text/plain": {"schema": _TEXT}, "application/json": {"schema": _ANY_OBJECT},
+                }},
             },
         }},
         "/openapi.json": {"get": get("openapi", "This document.", _ANY_OBJECT, parameters=known, more=(304,))},

@@ -24,7 +24,8 @@ ABSTRACT = {"ApiHandler", "CallingHandler"}
 PLACES = [
     "/", "/client/index.js", "/nothing", "/ws", "/healthz", "/readyz", "/api", "/api/session", "/api/handles/abc",
     "/api/handles/abc/name", "/api/addressbook", "/api/addressbook/find", "/people", "/api/nothing",
-    "/api/events", "/api/callbacks/g:1", "/metrics", "/openapi.json",
+    "/api/events", "/api/callbacks/g:1", "/metrics", "/openapi.json", "/types/addressbook.d.ts",
+    "/schema/addressbook",
 ]  # fmt: skip
 
 
