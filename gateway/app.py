@@ -173,6 +173,7 @@ class Gateway:
             cookie_name=f"cara_session_{self.port}",
             arrivals=Arrivals(_IDLE_CONNECTION_S),
             wires=self._wires,
+            compresses_sockets=self._config.websocket_compression,
         )
         application = GatewayApplication(site, self._http_routes, str(static_tree()), self._documents())
         self._server = GatewayServer(application, arrivals=site.arrivals)

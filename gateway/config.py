@@ -53,6 +53,7 @@ GATEWAY_KEYS: Final[Mapping[str, Kind]] = {
     "int64": one_of("string", "number", "auto"),
     "data": one_of("array", "base64"),
     "expose_errors": FLAG,
+    "websocket_compression": FLAG,
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
@@ -129,6 +130,7 @@ class GatewayConfig:
     import_path: tuple[Path, ...] = ()
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
+    websocket_compression: bool = False
     limits: Limits = field(default_factory=Limits)
     services: tuple[ServiceConfig, ...] = ()
 

@@ -70,6 +70,7 @@ class Site:
         stopping: true when the gateway is about to end.
         sockets: the open WebSockets and event streams.
         wires: how the bytes of WebSockets travel.
+        compresses_sockets: whether their messages may be compressed.
         calls_under_way: of REST.
         calls_without_session: those of them that belong to no session.
         answered: requests by HTTP status.
@@ -91,6 +92,7 @@ class Site:
     answered: dict[int, int] = field(default_factory=dict)
     sockets: set[Socket] = field(default_factory=set)
     wires: Wires = field(default_factory=best_wires)
+    compresses_sockets: bool = False
 
     @property
     def is_busy(self) -> bool:

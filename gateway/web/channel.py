@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from gateway.limits import Limits
 from gateway.web import frames
+from gateway.web.deflate import Agreement
 from gateway.web.wires import Wire
 
 _LOG: Final = logging.getLogger(__name__)
@@ -66,17 +67,24 @@ class SocketChannel:
     conversation: Talk
 
     def __init__(
-        self, limits: Limits, reader: frames.FrameReader, greeting: bytes, ended: Callable[[SocketChannel], None]
+        self,
+        limits: Limits,
+        reader: frames.FrameReader,
+        greeting: bytes,
+        ended: Callable[[SocketChannel], None],
+        agreement: Agreement | None = None,
     ) -> None:
         """Make it; what it is to send waits for a wire.
 
         Args:
             greeting: the answer to the handshake, with which the wire begins.
             ended: called once when the connection is over.
+            agreement: on compression, if there is one.
         """
         self._loop = asyncio.get_running_loop()
         self._reader = reader
         self._ended = ended
+        self._agreement = agreement
         self._max_waiting_bytes = limits.send_buffer_bytes
         self._wire: Wire | None = None
         self._frames: deque[bytes] = deque((greeting,))
@@ -155,8 +163,13 @@ class SocketChannel:
 
     def send(self, data: bytes) -> None:
         """See `gateway.conversation.Channel`."""
-        if not self._reader.closing:
+        if self._reader.closing:
+            return
+        packed = None if self._agreement is None else self._agreement.deflated(data)
+        if packed is None:
             self._put(frames.text_header(len(data)) + data)
+        else:
+            self._put(frames.text_header(len(packed), packed=True) + packed)
 
     def send_binary(self, data: bytes) -> None:
         """Send one binary message."""

@@ -1,8 +1,9 @@
 """WebSocket frames (RFC 6455), the server's side, from bytes and to bytes. No sockets.
 
 Whole chunks are parsed at once: an await per frame would cost more than the frame. What has come of a frame is looked
-at before the rest is there, so that a fault is found at its first byte and a long message is kept once. Extensions are
-not offered, so every reserved bit is an error. Which messages are welcome is said here too: text, up to a size.
+at before the rest is there, so that a fault is found at its first byte and a long message is kept once. Of extensions
+there is only `gateway.web.deflate`, if it was agreed on; every other reserved bit is an error. Which messages are
+welcome is said here too: text, up to a size.
 
     header ── long payload ──► payload ── all of it ──► header        header ── whole frame ──► header
        │                          └──── a fault inside it ──────┐
@@ -18,6 +19,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
+from gateway.web.deflate import Inflation, NoDeflate, TooMuch
+
 NORMAL: Final = 1000
 PROTOCOL_ERROR: Final = 1002
 UNSUPPORTED: Final = 1003
@@ -32,6 +35,7 @@ _PING: Final = 0x9
 _PONG: Final = 0xA
 _FINAL: Final = 0x80
 _RESERVED: Final = 0x70
+_PACKED: Final = 0x40
 _MASKED: Final = 0x80
 _WHOLE_TEXT: Final = _FINAL | _TEXT
 _MAX_CONTROL_BYTES: Final = 125
@@ -103,13 +107,15 @@ class FrameReader:
 
     Args:
         takes_binary: whether binary messages are as welcome as text.
+        inflates: whether messages may be compressed.
 
     Attributes:
         closing: set by the owner once it has sent a close frame: from then on only the answer to that counts.
     """
 
-    def __init__(self, max_message_bytes: int, *, takes_binary: bool = False) -> None:
+    def __init__(self, max_message_bytes: int, *, takes_binary: bool = False, inflates: bool = False) -> None:
         self._max_message_bytes = max_message_bytes
+        self._inflates = inflates
         self._takes_binary = takes_binary
         self._rest = b""
         # The frame whose payload is incomplete: its first byte, its mask as it goes on, and the bytes that lack.
@@ -122,6 +128,8 @@ class FrameReader:
         # The message that is incomplete.
         self._message: bytearray | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._inflation: Inflation | None = None
+        self._packed_bytes = 0
         self.closing = False
 
     def feed(self, data: bytes) -> list[Event]:
@@ -137,7 +145,7 @@ class FrameReader:
         except _Refused as refused:
             events.append(refused.fault)
             self._skipping = True
-            self._message = self._decoder = None
+            self._message = self._decoder = self._inflation = None
             if refused.fault.code == PROTOCOL_ERROR:
                 self._lost = True
                 self._rest, self._left = b"", 0
@@ -185,7 +193,9 @@ class FrameReader:
         opcode = first & 0x0F
         if self.closing and opcode != _CLOSE:
             return
-        if first & _RESERVED:
+        if first & _RESERVED and not (
+            self._inflates and first & _RESERVED == _PACKED and opcode in (_TEXT, _BINARY)
+        ):
             raise _Refused(PROTOCOL_ERROR, "a reserved bit is set")
         if not second & _MASKED:
             raise _Refused(PROTOCOL_ERROR, "a frame is not masked")
@@ -209,9 +219,20 @@ class FrameReader:
         if opcode != _CONTINUATION:
             self._message = bytearray()
             self._decoder = _Utf8Decoder() if opcode == _TEXT else None
+            self._inflation = Inflation(self._max_message_bytes) if first & _PACKED else None
+            self._packed_bytes = 0
         assert self._message is not None
-        if len(self._message) + length > self._max_message_bytes:
-            raise _Refused(TOO_BIG, f"a message may have at most {self._max_message_bytes} bytes")
+        if self._inflation is None:
+            size, bound = len(self._message), self._max_message_bytes
+        else:
+            # What cannot be compressed grows a little by the attempt; how much it really is, is counted when unpacked.
+            size, bound = self._packed_bytes, self._max_message_bytes + (self._max_message_bytes >> 3) + 64
+            self._packed_bytes += length
+        if size + length > bound:
+            raise self._too_big()
+
+    def _too_big(self) -> _Refused:
+        return _Refused(TOO_BIG, f"a message may have at most {self._max_message_bytes} bytes")
 
     def _go_on(self, part: bytes, events: list[Event]) -> None:
         """Take the next bytes of a payload, perhaps its last."""
@@ -231,6 +252,13 @@ class FrameReader:
         message, decoder = self._message, self._decoder
         assert message is not None
         is_last = not self._left and bool(self._first & _FINAL)
+        if self._inflation is not None:
+            try:
+                plain = self._inflation.take(plain, is_last)
+            except TooMuch:
+                raise self._too_big() from None
+            except NoDeflate as error:
+                raise _Refused(BAD_UTF8, str(error)) from None
         if decoder is not None:
             try:
                 decoder.decode(plain, is_last)
@@ -239,7 +267,7 @@ class FrameReader:
         message += plain
         if is_last:
             events.append(Binary(bytes(message)) if decoder is None else Message(bytes(message)))
-            self._message = self._decoder = None
+            self._message = self._decoder = self._inflation = None
 
 
 def _long_length(data: bytes) -> int:
@@ -294,9 +322,9 @@ def _closed(payload: bytes) -> Closed:
     return Closed(code)
 
 
-def text_header(size: int) -> bytes:
-    """The header of a text message of that many bytes."""
-    return _header(_FINAL | _TEXT, size)
+def text_header(size: int, packed: bool = False) -> bytes:
+    """The header of a text message of that many bytes, which are perhaps compressed."""
+    return _header(_FINAL | _PACKED | _TEXT if packed else _FINAL | _TEXT, size)
 
 
 def binary_header(size: int) -> bytes:

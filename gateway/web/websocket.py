@@ -7,6 +7,7 @@ from gateway.errors import GatewayError, Status
 from gateway.web import frames
 from gateway.web.base import BaseHandler
 from gateway.web.channel import SocketChannel
+from gateway.web.deflate import Agreement, agree
 
 
 class SocketHandler(BaseHandler):
@@ -19,7 +20,8 @@ class SocketHandler(BaseHandler):
         self._log()
         stream = self.detach()
         stream.set_nodelay(True)
-        channel = self.channel(_greeting(key))
+        agreement = self._agreement()
+        channel = self.channel(_greeting(key, agreement), agreement)
         self.site.sockets.add(channel)
         try:
             await self.site.wires.take(stream, channel)
@@ -27,15 +29,21 @@ class SocketHandler(BaseHandler):
             stream.close()
             channel.wire_lost()
 
-    def channel(self, greeting: bytes) -> SocketChannel:
+    def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
         """What the new WebSocket is for."""
         site = self.site
         limits = site.limits
-        channel = SocketChannel(limits, frames.FrameReader(limits.max_message_bytes), greeting, site.sockets.discard)
+        reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
+        channel = SocketChannel(limits, reader, greeting, site.sockets.discard, agreement)
         channel.conversation = Conversation(
             site.services, site.calls, site.sessions, limits, channel, self.principal
         )
         return channel
+
+    def _agreement(self) -> Agreement | None:
+        if not self.site.compresses_sockets:
+            return None
+        return agree(self.request.headers.get("Sec-WebSocket-Extensions", ""))
 
     def _key(self) -> str:
         headers = self.request.headers
@@ -53,8 +61,9 @@ class SocketHandler(BaseHandler):
             self.set_header("Sec-WebSocket-Version", "13")
 
 
-def _greeting(key: str) -> bytes:
+def _greeting(key: str, agreement: Agreement | None) -> bytes:
+    extensions = "" if agreement is None else f"Sec-WebSocket-Extensions: {agreement.header()}\r\n"
     return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + frames.accept_value(key).encode() + b"\r\n\r\n"
-    )
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {frames.accept_value(key)}\r\n{extensions}\r\n"
+    ).encode("ascii")

@@ -27,6 +27,7 @@ from gateway.web import frames
 from gateway.web.arrivals import Arrivals
 from gateway.web.base import Site
 from gateway.web.channel import SocketChannel
+from gateway.web.deflate import Agreement
 from gateway.web.origins import OriginPolicy
 from gateway.web.websocket import SocketHandler
 from gateway.web.wires import StreamWires, TransportWires, Wires
@@ -37,6 +38,7 @@ ECHO_BYTES: Final = 64 * 2**20
 CONFIG: Final = """\
 [gateway]
 listen = "127.0.0.1:0"
+websocket_compression = true
 [services.calculator]
 schema = "{schema}"
 interface = "Calculator"
@@ -73,10 +75,10 @@ class EchoChannel(SocketChannel):
 
 
 class EchoHandler(SocketHandler):
-    def channel(self, greeting: bytes) -> SocketChannel:
+    def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
         limits = self.site.limits
-        reader = frames.FrameReader(limits.max_message_bytes, takes_binary=True)
-        channel = EchoChannel(limits, reader, greeting, self.site.sockets.discard)
+        reader = frames.FrameReader(limits.max_message_bytes, takes_binary=True, inflates=agreement is not None)
+        channel = EchoChannel(limits, reader, greeting, self.site.sockets.discard, agreement)
         channel.conversation = Echo(channel)
         return channel
 
@@ -105,6 +107,7 @@ async def main(wires: Wires, echo_port: int) -> None:
         cookie_name="",
         arrivals=Arrivals(60),
         wires=wires,
+        compresses_sockets=True,
     )
     sockets = tornado.netutil.bind_sockets(echo_port, "127.0.0.1")
     echo = tornado.web.Application([("/.*", EchoHandler, {"site": site})], log_function=lambda _: None)

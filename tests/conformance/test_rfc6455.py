@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from importlib import util
 from pathlib import Path
@@ -12,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import websockets.sync.client
 
 HERE = Path(__file__).resolve().parent
 WAIT_S = 20.0
@@ -44,13 +47,14 @@ def ports(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
 class Client:
     """A WebSocket that sends bytes as they are."""
 
-    def __init__(self, port: int, path: str = "/ws") -> None:
+    def __init__(self, port: int, extensions: str = "") -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), WAIT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
         self.send(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            f"Sec-WebSocket-Extensions: {extensions}\r\n\r\n".encode()
         )
 
     def __enter__(self) -> Client:
@@ -171,3 +175,50 @@ def test_a_message_over_the_limit_is_refused_by_its_header(ports: tuple[int, int
             client.send(sent)
             opcode, payload = client.frame() or (0, b"")
             assert (opcode, payload[:2]) == (rfc.CLOSE, (1009).to_bytes(2, "big"))
+
+
+LONG = {"jsonrpc": "2.0", "id": 1, "method": "calculator.nope", "params": {"why": "because " * 500}}
+
+
+def packed(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def test_a_client_that_offers_compression_gets_it(ports: tuple[int, int]) -> None:
+    for port in ports:
+        with websockets.sync.client.connect(f"ws://127.0.0.1:{port}/ws", max_size=None) as client:
+            assert client.response is not None
+            assert client.response.headers["Sec-WebSocket-Extensions"].startswith("permessage-deflate;")
+            client.send(json.dumps(LONG))
+            answer = json.loads(client.recv(WAIT_S))
+            assert answer == LONG or answer["error"]["code"] == -32601
+    text = "".join(map(chr, range(0x20, 0x800))) * 500
+    with websockets.sync.client.connect(f"ws://127.0.0.1:{ports[1]}/ws", max_size=None) as client:
+        client.send(text)
+        assert client.recv(WAIT_S) == text
+        client.send([text[:1000], text[1000:2000], text[2000:]])
+        assert client.recv(WAIT_S) == text
+
+
+COMPRESSED: list[tuple[str, list[bytes], int]] = [
+    ("a bomb", [rfc.frame(0xC1, packed(bytes(100 * 2**20)))], 1009),
+    ("a bomb in fragments", rfc.fragments(packed(b'"' * 5_000_000), 1000, 0x41), 1009),
+    ("a message that is too long before it is unpacked", [rfc.frame(0xC1, b"x", length=2**21)], 1009),
+    ("no deflate", [rfc.frame(0xC1, b"\xff\xff\xff")], 1007),
+    ("bad UTF-8 inside", [rfc.frame(0xC1, packed(b"a\xff"))], 1007),
+    ("a continuation that says it is compressed", [rfc.frame(0x41, packed(b"a")), rfc.frame(0xC0, b"")], 1002),
+    ("a compressed ping", [rfc.frame(0xC9, b"")], 1002),
+    ("a compressed close", [rfc.frame(0xC8, b"")], 1002),
+    ("another bit", [rfc.frame(0xE1, packed(b"a"))], 1002),
+    ("a compressed binary message", [rfc.frame(0xC2, packed(b"a"))], 1003),
+]
+
+
+def test_compressed_messages_have_the_same_bounds(ports: tuple[int, int]) -> None:
+    for name, sent, code in COMPRESSED:
+        with Client(ports[0], extensions="permessage-deflate") as client:
+            assert any(line.lower().startswith(b"sec-websocket-extensions") for line in client.greeted())
+            client.send(b"".join(sent))
+            opcode, payload = client.frame() or (0, b"")
+            assert (name, opcode, int.from_bytes(payload[:2], "big")) == (name, rfc.CLOSE, code)

@@ -200,6 +200,12 @@ def test_calls_on_one_object_start_in_order(socket: Socket) -> None:
     assert totals == {n: n * (n + 1) // 2 for n in range(1, 101)}
 
 
+def test_compression_is_off_unless_it_is_configured(socket: Socket) -> None:
+    response = socket.connection.response
+    assert response is not None
+    assert "Sec-WebSocket-Extensions" not in response.headers
+
+
 # Closing.
 
 
