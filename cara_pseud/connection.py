@@ -131,9 +131,9 @@ class Connection:
         """Send a call; everything that can go wrong, also before it is sent, becomes the future's exception."""
         host = self.host
         future = CallFuture(loop=host.running_loop)
-        future.connection, future.convert, future.exported = self, convert, ()
         self._counter = counter = self._counter + 1
-        future.uid = uid = self._uid_prefix + counter.to_bytes(8, "big")
+        uid = self._uid_prefix + counter.to_bytes(8, "big")
+        future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
         timeout = host.timeout if options.timeout is None else options.timeout
         if options is not NO_OPTIONS and self.extended:
             name, args = wire.EXT_CALL, (_metadata(options), name, args)

@@ -75,9 +75,9 @@ class Calls:
         timeout_s = method.timeout_s if wishes.timeout is None else wishes.timeout
         if timeout_s > self._max_timeout_s:
             timeout_s = self._max_timeout_s
-        options = CallOptions(timeout_s, *wishes[1:])
-        results = method.results
-        write = partial(results.unboxed if unbox else results.boxed, refs=refs)
+        options = wishes if wishes.timeout == timeout_s else CallOptions(timeout_s, *wishes[1:])
+        boxes = method.results.unboxed if unbox else method.results.boxed
+        write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
         future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
         if not method.facts.idempotent:
             return future

@@ -300,6 +300,8 @@ class Conversation:
         except GatewayError as error:
             self._run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return
+        if timeout_s is None:
+            timeout_s = method.timeout_s
         wished = Wishes(timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key)
         self._begin(event, method, capability, wished)
 

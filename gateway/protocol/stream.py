@@ -128,18 +128,20 @@ class Stream:
         if state is _CLOSED:
             return []
         assert state is not _State.GREETING  # the edge answers hello before it reads on
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
-            obj = parse(text)
+            obj = parse(data)
         except GatewayError as error:
             return self._unreadable(error)
         events: list[Event] = []
-        self._may_refer = _may_refer(text)
+        # Whether there may be a `$result` in it; the name could be written with escapes.
+        self._may_refer = b'"$result"' in data or b"\\u" in data
         if type(obj) is list:
             self._batch(obj, events)
         else:
             self._message(obj, None, events)
         if state is _COUNTED and not self._is_closed():
-            self.counting.take(0, len(text))
+            self.counting.take(0, len(data))
             if self.counting.is_due:
                 events += self.acknowledge()
         return events
@@ -158,11 +160,13 @@ class Stream:
             return [AnswerDropped(call)]
         try:
             data = dump(messages.result(record.id, result))
-            self._check_size(data, "the result")
+            if len(data) > self._limits.max_message_bytes:
+                self._check_size(data, "the result")
         except GatewayError as error:
             return [*self._failed(call, record, error), AnswerDropped(call)]
-        events = self._reply(record, data)
-        self._go_on(self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS), events)
+        events = self._send(data) if record.batch is None else self._reply(record, data)
+        if self._state is _COUNTED or self._pipeline:  # else nobody can have called into it, or will
+            self._go_on(self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS), events)
         return events
 
     def fail(self, call: int, error: GatewayError) -> list[Event]:
@@ -461,10 +465,8 @@ class Stream:
         return self._send(b"[" + b",".join(batch.answers) + b"]")
 
     def _send(self, data: bytes) -> list[Event]:
-        if self._is_closed():
-            return []
-        if not self.greeted:
-            return [Send(data)]
+        if self._state is not _COUNTED:
+            return [] if self._state is _CLOSED else [Send(data)]
         counting = self.counting
         counting.keep(data)
         if counting.kept_bytes > self._limits.send_buffer_bytes:
@@ -477,10 +479,3 @@ class Stream:
                 Status.TOO_LARGE,
                 f"{what} has {len(data)} bytes, more than the {self._limits.max_message_bytes} of one message",
             )
-
-
-def _may_refer(text: str | bytes) -> bool:
-    """Whether a message may hold a ``$result``; the name could be written with escapes."""
-    if isinstance(text, bytes):
-        return b'"$result"' in text or b"\\u" in text
-    return '"$result"' in text or "\\u" in text
