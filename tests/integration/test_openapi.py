@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 if TYPE_CHECKING:
@@ -53,6 +55,34 @@ def test_no_generated_request_gets_an_answer_that_is_not_documented(start: Start
     assert generated is not None, done.stdout[-2000:]
     assert int(generated[1]) >= REQUESTS
     assert web.post("/api/calculator/add", {"first": 2, "second": 5}).json == {"result": 7}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "headers"),
+    [("/api/events", 406, {"Accept": "image/png"}), ("/api/events", 404, {}), ("/api/session", 404, {})],
+)
+def test_what_is_refused_is_documented(web: Web, path: str, status: int, headers: dict[str, str]) -> None:
+    document = web.get("/openapi.json").json
+    answer = web.get(path, **headers)
+    assert answer.status == status
+    problem = document["paths"][path]["get"]["responses"][str(status)]
+    assert problem == {"$ref": f"#/components/responses/Problem{status}"}
+
+
+def test_a_gateway_that_is_not_ready_says_so_as_documented(start: Start) -> None:
+    _, web = start.gateway(f"""
+        [services.counting]
+        schema = "{Path(__file__).with_name('counting.capnp')}"
+        interface = "Counting"
+        endpoint = "tcp://127.0.0.1:9"
+        peer = "counting"
+    """)
+    document = web.get("/openapi.json").json
+    answer = web.get("/readyz")
+    assert answer.status == 503
+    shape = document["paths"]["/readyz"]["get"]["responses"]["503"]["content"]["application/problem+json"]["schema"]
+    Draft202012Validator({**shape, "components": document["components"]}).validate(answer.json)
+    assert answer.json["services"].keys() == {"counting"}
 
 
 def test_the_command_prints_the_same_document(start: Start) -> None:

@@ -24,6 +24,7 @@ _MEANINGS: Final = {
     403: "Not permitted: to a page of another origin, or by the service.",
     404: "There is no such thing.",
     405: "Not this method; `Allow` has those that are.",
+    406: "None of the media types that `Accept` permits.",
     409: "There is one already, or something came between.",
     413: "Over a size limit, in either direction.",
     415: "A body must be `application/json`.",
@@ -53,11 +54,7 @@ def response_components() -> dict[str, JSON]:
     return {
         "NotModified": {"description": _MEANINGS[304], "headers": headers("ETag", "X-Request-Id")},
         **{
-            _name(status): {
-                "description": _MEANINGS[status],
-                "headers": headers("X-Request-Id"),
-                "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            }
+            _name(status): problem_answer(_MEANINGS[status], {"$ref": "#/components/schemas/Problem"})
             for status in _MEANINGS
             if status != 304
         },
@@ -85,6 +82,15 @@ def answer(description: str, shape: JSON, *names: str) -> dict[str, Any]:
         "description": description,
         "headers": headers("X-Request-Id", *names),
         "content": {"application/json": {"schema": shape}},
+    }
+
+
+def problem_answer(description: str, shape: JSON) -> dict[str, JSON]:
+    """An answer that is a problem of that schema."""
+    return {
+        "description": description,
+        "headers": headers("X-Request-Id"),
+        "content": {PROBLEM_TYPE: {"schema": shape}},
     }
 
 

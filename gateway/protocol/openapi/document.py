@@ -1,4 +1,4 @@
-"""The OpenAPI document: its paths and what goes with them. Made once for all services of a gateway."""
+"""The OpenAPI document as a whole, and the operations of services. Made once for all services of a gateway."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gateway.protocol.openapi.answers import (
     CALL,
     answer,
     header_components,
-    headers,
     problem_schema,
     problems,
     response_components,
 )
 from gateway.protocol.openapi.examples import example_of
+from gateway.protocol.openapi.fixed import fixed_paths, parameter, parameter_components, session_scheme
 from gateway.protocol.openapi.shapes import Shape, Shapes
 from gateway.protocol.openapi.texts import path_parameter, query_parameters
 from gateway.protocol.routes import ServiceRoutes
@@ -31,13 +31,13 @@ Services of Cap'n Proto interfaces as JSON over HTTP. Values are checked against
 problem object that names the bad value.
 
 Parameters are an object by name; an array by position is taken, too. A member that is left out has the schema's
-default. Numbers may also be given as text.
+default, one that the schema does not have is {unknown}. Numbers may also be given as text.
 
-An object that a method returns is a handle: call it at `/api/handles/{handle}/{method}` within the session that the
-answer named. A parameter that is an object is given as `{"$handle": …}`, or as `{"$callback": "a name"}` with an open
-`/api/events`.
+An object that a method returns is a handle: call it at `/api/handles/{{handle}}/{{method}}` within the session that the
+answer named. A parameter that is an object is given as `{{"$handle": …}}`, or as `{{"$callback": "a name"}}` with
+`/api/events` open.
 """
-_SESSION: Final[list[JSON]] = [{"session": []}]
+_UNKNOWN: Final = {"reject": "an error", "ignore": "ignored"}
 _NO_SESSION: Final[list[JSON]] = [{}, {"session": []}]
 _TEXT: Final[Shape] = {"type": "string"}
 _ANY_OBJECT: Final[Shape] = {"type": "object"}
@@ -76,10 +76,11 @@ def openapi_document(services: Iterable[ServiceRoutes], options: CodecOptions, v
         _Service(service, Shapes(service, options, schemas)).add_to(paths)
         doc = service.schema.nodes[service.interface.node_id].doc
         tags.append({"name": service.name, **({"description": doc} if doc else {})})
-    paths |= _fixed_paths()
+    paths |= fixed_paths()
+    about = _ABOUT.format(unknown=_UNKNOWN[options.unknown_fields])
     return {
         "openapi": "3.1.0",
-        "info": {"title": "cara-gateway", "version": version, "description": _ABOUT},
+        "info": {"title": "cara-gateway", "version": version, "description": about},
         "servers": [{"url": "/"}],
         "tags": [*tags, {"name": "gateway", "description": "The gateway itself: sessions, objects, health."}],
         "paths": paths,
@@ -87,13 +88,8 @@ def openapi_document(services: Iterable[ServiceRoutes], options: CodecOptions, v
             "schemas": schemas,
             "responses": response_components(),
             "headers": header_components(),
-            "parameters": _parameter_components(),
-            "securitySchemes": {
-                "session": {
-                    "type": "apiKey", "in": "header", "name": "Session-Id",
-                    "description": "The secret id of a session, from `POST /api/session` or an answer with a handle.",
-                }
-            },
+            "parameters": parameter_components(),
+            "securitySchemes": {"session": session_scheme()},
         },
     }
 
@@ -140,7 +136,7 @@ class _Service:
             **told,
             **({"description": description} if description else {}),
             "security": _NO_SESSION,
-            "parameters": [_parameter("Request-Timeout"), _parameter("X-Request-Id")],
+            "parameters": [parameter("Request-Timeout"), parameter("X-Request-Id")],
         }
 
     def _object(self, bound: BoundMethod, layout: StructLayout, without: frozenset[str] = frozenset()) -> Shape:
@@ -173,7 +169,7 @@ class _Service:
         query = query_parameters(self._shapes, self._routes.layouts, layout, in_path)
         # Only what is marked as read-only is tagged.
         tagged = self._routes.facts(bound).read_only
-        known = [_parameter("If-None-Match")] if tagged else []
+        known = [parameter("If-None-Match")] if tagged else []
         return {
             **operation,
             "operationId": id,
@@ -211,174 +207,3 @@ class _Service:
             without = in_path | {rule.body} if rule.body else in_path
             parameters = [*query_parameters(self._shapes, layouts, layout, without), *parameters]
         return {**told, "parameters": parameters, "responses": self._responses(bound, more)}
-
-
-def _parameter(name: str) -> dict[str, JSON]:
-    return {"$ref": f"#/components/parameters/{name}"}
-
-
-def _parameter_components() -> dict[str, JSON]:
-    request_id = {"type": "string", "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$"}
-    return {
-        "Request-Timeout": {
-            "name": "Request-Timeout", "in": "header", "description": "Seconds that the call may take.",
-            "schema": {"type": "number", "minimum": 1, "maximum": 3600},
-        },
-        "X-Request-Id": {
-            "name": "X-Request-Id", "in": "header", "description": "An id of the caller's for the logs.",
-            "schema": request_id,
-        },
-        "If-None-Match": {
-            "name": "If-None-Match", "in": "header", "description": "The `ETag` of an answer that is there already.",
-            "schema": {"type": "string", "pattern": '^(W/)?"[!#-~]*"$'},
-        },
-        "handle": {"name": "handle", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}},
-    }  # fmt: skip
-
-
-def _fixed_paths() -> dict[str, dict[str, JSON]]:
-    """The paths that every gateway has."""
-    objects = {"type": "array", "items": _ANY_OBJECT}
-    request_id = [_parameter("X-Request-Id")]
-    known = [*request_id, _parameter("If-None-Match")]
-
-    def get(id: str, summary: str, shape: Shape, *, parameters: list[JSON], more: tuple[int, ...] = ()) -> JSON:
-        return {
-            "tags": ["gateway"], "operationId": id, "summary": summary, "parameters": parameters,
-            "responses": {"200": answer(summary, shape), **problems(more)},
-        }
-
-    def with_session(told: JSON) -> JSON:
-        return {**told, "security": _SESSION}
-
-    handle = [_parameter("handle"), *request_id]
-    described = {"type": "object", "properties": {"interface": {"type": ["string", "null"]}, "methods": objects}}
-    gone = {"204": {"description": "Done.", "headers": headers("X-Request-Id")}, **problems((400, 401, 404))}
-    service = {"name": "service", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}}
-    method = {"name": "method", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}}
-    plain_text = {
-        "200": {
-            "description": "The text.", "headers": headers("X-Request-Id", "ETag"),
-            "content": {"text/plain": {"schema": _TEXT}},
-        },
-        **problems((304, 404)),
-    }
-    paths: dict[str, dict[str, JSON]] = {
-        "/api": {"get": get(
-            "services", "The services.",
-            {"type": "object", "properties": {"services": objects}, "required": ["services"]},
-            parameters=known, more=(304, 400),
-        )},
-        "/api/{service}": {"get": get(
-            "service", "A service's methods with their types and comments.", described,
-            parameters=[service, *known], more=(304, 400, 404),
-        )},
-        "/api/handles/{handle}": {
-            "get": with_session(get(
-                "handle", "An object's interface and methods.", described, parameters=handle, more=(400, 401, 404),
-            )),
-            "delete": with_session({
-                "tags": ["gateway"], "operationId": "release", "summary": "Release an object.", "parameters": handle,
-                "responses": gone,
-            }),
-        },
-        "/api/handles/{handle}/{method}": {"post": with_session({
-            "tags": ["gateway"], "operationId": "call",
-            "summary": "Call an object. `GET /api/handles/{handle}` says what it can do.",
-            "parameters": [_parameter("handle"), method, _parameter("Request-Timeout"), *request_id],
-            "requestBody": {"content": {"application/json": {"schema": _ANY_OBJECT}}},
-            "responses": {
-                "200": answer("The results by name.", _ANY_OBJECT, "Session-Id"), **problems(CALL, BODY)
-            },
-        })},
-        "/api/session": {
-            "post": {
-                "tags": ["gateway"], "operationId": "session.open", "summary": "Open an empty session.",
-                "parameters": request_id,
-                "responses": {
-                    "201": answer("It is open.", {
-                        "type": "object",
-                        "properties": {"session": _TEXT, "idle_s": {"type": "number"}},
-                        "required": ["session", "idle_s"],
-                    }, "Session-Id"),
-                    **problems((400, 413, 415, 429)),
-                },
-            },
-            "get": with_session(get(
-                "session", "What the session holds.",
-                {
-                    "type": "object",
-                    "properties": {"handles": objects, "callbacks": {"type": "array"}, "streams": {"type": "integer"}},
-                    "required": ["handles", "callbacks", "streams"],
-                },
-                parameters=request_id, more=(400, 401, 404),
-            )),
-            "delete": with_session({
-                "tags": ["gateway"], "operationId": "session.end", "summary": "End the session and release all.",
-                "parameters": request_id, "responses": gone,
-            }),
-        },
-        "/api/events": {"get": with_session({
-            "tags": ["gateway"], "operationId": "events",
-            "summary": "The calls of the session's callbacks, as server-sent events.",
-            "parameters": [
-                {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string", "pattern": "^[0-9]{1,15}$"}},
-                *request_id,
-            ],
-            "responses": {
-                "200": {
-                    "description": "An endless stream of events.", "headers": headers("X-Request-Id"),
-                    "content": {"text/event-stream": {"schema": _TEXT}},
-                },
-                **problems((400, 401, 404, 429, 503)),
-            },
-        })},
-        "/api/callbacks/{id}": {"post": with_session({
-            "tags": ["gateway"], "operationId": "callback.answer",
-            "summary": "Answer the call of a callback: its results by name, or a problem object.",
-            "parameters": [
-                {"name": "id", "in": "path", "required": True, "schema": {**_TEXT, "minLength": 1}}, *request_id
-            ],
-            "requestBody": {"content": {
-                "application/json": {"schema": _ANY_OBJECT},
-                "application/problem+json": {"schema": _ANY_OBJECT},
-            }},
-            "responses": {
-                "204": {"description": "Taken.", "headers": headers("X-Request-Id")},
-                **problems((400, 401, 404, 413, 415)),
-            },
-        })},
-        "/healthz": {"get": get(
-            "alive", "The gateway answers.", {"type": "object", "required": ["status"]}, parameters=request_id
-        )},
-        "/readyz": {"get": get(
-            "ready", "Every service can be reached.", {"type": "object", "required": ["status", "services"]},
-            parameters=request_id, more=(503,),
-        )},
-        "/metrics": {"get": {
-            "tags": ["gateway"], "operationId": "metrics", "summary": "Counters and gauges for Prometheus.",
-            "parameters": request_id,
-            "responses": {
-                "200": {
-                    "description": "The Prometheus text format.", "headers": headers("X-Request-Id"),
-                    "content": {"text/plain": {"schema": _TEXT}},
-                },
-                **problems(),
-            },
-        }},
-        "/types/{service}.d.ts": {"get": {
-            "tags": ["gateway"], "operationId": "types", "summary": "A service's types in TypeScript.",
-            "parameters": [service, *known], "responses": plain_text,
-        }},
-        "/schema/{service}": {"get": {
-            "tags": ["gateway"], "operationId": "schema",
-            "summary": "A service's schema as it was written; as JSON, all its files with their ids.",
-            "parameters": [service, *known], "responses": {
-                **plain_text, "200": {**plain_text["200"], "content": {
-                    "text/plain": {"schema": _TEXT}, "application/json": {"schema": _ANY_OBJECT},
-                }},
-            },
-        }},
-        "/openapi.json": {"get": get("openapi", "This document.", _ANY_OBJECT, parameters=known, more=(304,))},
-    }  # fmt: skip
-    return paths

@@ -157,11 +157,11 @@ class Shapes:
             for members, required in self._alternatives(layout, taken)
         ]
         if len(forms) == 1:
-            return _object(*forms[0])
+            return self._object(*forms[0], taken=taken)
         if len(forms) > _MOST_ALTERNATIVES:
             return {"type": "object"}
         # Without a tag the first member of a union is meant by an object that names none, so forms may overlap.
-        return {"anyOf": [_object(*form) for form in forms]}
+        return {"anyOf": [self._object(*form, taken=taken) for form in forms]}
 
     def results_of(self, members: Iterable[FieldLayout]) -> Shape:
         """Results as an object in which every name is there; a pointer may be null."""
@@ -170,7 +170,13 @@ class Shapes:
             shape = self._member(member, taken=False)
             absent = member.type is not None and member.type.kind.is_pointer
             shapes[member.tag_value] = nullable(shape) if absent else shape
-        return _object(shapes, list(shapes))
+        return self._object(shapes, list(shapes), taken=False)
+
+    def _object(self, members: dict[str, Shape], required: list[str], taken: bool) -> Shape:
+        shape: Shape = {"type": "object", "properties": members}
+        if not taken or self._options.unknown_fields == "reject":
+            shape["additionalProperties"] = False
+        return {**shape, "required": required} if required else shape
 
     def _alternatives(self, layout: StructLayout, taken: bool) -> list[_Alternative]:
         forms: list[_Alternative] = [({}, [])]
@@ -254,11 +260,6 @@ _SIMPLE: Final[dict[Kind, Shape]] = {
 
 def _place(name: str) -> str:
     return f"#/components/schemas/{name}"
-
-
-def _object(members: dict[str, Shape], required: list[str]) -> Shape:
-    shape: Shape = {"type": "object", "properties": members, "additionalProperties": False}
-    return {**shape, "required": required} if required else shape
 
 
 def _product(forms: list[_Alternative], others: list[_Alternative]) -> list[_Alternative]:

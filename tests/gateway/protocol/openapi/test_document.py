@@ -170,6 +170,17 @@ def test_what_the_codec_refuses_does_not_fit(routes: ServiceRoutes, item: JSON) 
     assert not validator(made(routes), "shop.ItemInput").is_valid(item)
 
 
+def test_unknown_members_fit_where_they_are_ignored(routes: ServiceRoutes) -> None:
+    item: JSON = {"name": "x", "surplus": 1, "where": {"surplus": 2}}
+    assert not validator(made(routes), "shop.ItemInput").is_valid(item)
+    ignoring = made(routes, CodecOptions(unknown_fields="ignore"))
+    assert validator(ignoring, "shop.ItemInput").is_valid(item)
+    assert "does not have is ignored" in ignoring["info"]["description"]
+    # What the gateway itself writes never has any.
+    given = ignoring["components"]["schemas"]["shop.Item"]["anyOf"]
+    assert all(form["additionalProperties"] is False for form in given)
+
+
 def test_examples_fit(routes: ServiceRoutes) -> None:
     document = made(routes)
     seen = 0
