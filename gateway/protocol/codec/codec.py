@@ -35,8 +35,8 @@ class Codec:
     def reader(self, type: Type) -> Reader:
         """The function ``(obj, refs=None) -> wire`` for values of that type.
 
-        It raises GatewayError: INVALID_ARGUMENT where the value does not fit, TOO_LARGE where it is nested too deeply,
-        and whatever ``refs`` raises about a reference.
+        It raises GatewayError: INVALID_ARGUMENT where the value does not fit or is nested too deeply, and whatever
+        ``refs`` raises about a reference.
         """
         return self._conversions.reader(type)
 

@@ -7,7 +7,7 @@ The rules are those of the Cap'n Proto project's codec (`compat/json.c++`, `Anno
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cara_pseud.errors import SchemaError
@@ -133,6 +133,7 @@ class Layouts:
         self.schema = schema
         self._structs: dict[Type, StructLayout] = {}
         self._enums: dict[int, EnumLayout] = {}
+        self._endless: dict[Type | None, bool] = {}
 
     def check(self) -> None:
         """Make every layout of the schema, generics unbound.
@@ -156,6 +157,38 @@ class Layouts:
         if layout is None:
             layout = self._structs[type] = self._build(type, None, ())
         return layout
+
+    def ends_in_null(self, variant: FieldLayout) -> bool:
+        """Whether an absent member of a union is null in JSON, and not the empty value of its type.
+
+        JSON shows the first member of a union even if that is an absent struct, and so on within it; a struct that
+        would lead to itself so has no end.
+        """
+        if variant.flat is not None or not _is_absent_struct(variant):
+            return False
+        known = self._endless.get(variant.type)
+        if known is None:
+            known = self._endless[variant.type] = self._is_endless(variant.type)
+        return known
+
+    def _is_endless(self, type: Type | None) -> bool:
+        assert type is not None  # a struct has a type
+        shown = [type]
+        for each in shown:
+            for inner in self._shown_when_empty(self.struct(each)):
+                if inner == type:
+                    return True
+                if inner not in shown:
+                    shown.append(inner)
+        return False
+
+    def _shown_when_empty(self, layout: StructLayout) -> Iterator[Type]:
+        for member in (*layout.fields, *layout.variants[:1]):
+            if member.group is not None:
+                yield from self._shown_when_empty(member.group)
+        for member in layout.variants[:1]:
+            if member.type is not None and _is_absent_struct(member):
+                yield member.type
 
     def enum(self, node_id: int) -> EnumLayout:
         """The layout of an enum.
@@ -241,6 +274,16 @@ class Layouts:
         if len(wanted) > 1:
             raise _misuse(layout, item, "base64 and hex exclude each other")
         return wanted[0]
+
+
+def _is_absent_struct(member: FieldLayout) -> bool:
+    """Whether a member without a value is an empty struct."""
+    return (
+        member.type is not None
+        and member.type.kind is Kind.STRUCT
+        and member.type.node_id != JSON_VALUE_ID
+        and not member.field.has_explicit_default
+    )
 
 
 def _add(layout: StructLayout, name: str, slot: Slot) -> None:

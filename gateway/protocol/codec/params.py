@@ -62,7 +62,7 @@ class Params:
         """Read an object of parameters as positional wire arguments; a missing one takes its default.
 
         Raises:
-            GatewayError: INVALID_ARGUMENT with the path, TOO_LARGE, or what ``refs`` raises.
+            GatewayError: INVALID_ARGUMENT with the path, or what ``refs`` raises.
         """
         if not isinstance(params, dict):
             reason = f"expected an object or array of parameters, {self.signature}, got {show(params)}"

@@ -62,6 +62,10 @@ def empty(type: Type) -> Wire:
     return None if maker is None else maker()
 
 
+_AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
+"""Types of JSON that are the same where anything is taken; a large value consists mostly of them."""
+
+
 class Reading:
     """One walk through one input.
 
@@ -148,7 +152,7 @@ class Reading:
         if depth > self._options.max_depth:
             where = render(path)
             reason = f"{where}: nested more than {self._options.max_depth} levels deep"
-            raise GatewayError(Status.TOO_LARGE, reason, path=where)
+            raise GatewayError(Status.INVALID_ARGUMENT, reason, path=where)
 
     def _members(
         self, layout: StructLayout, members: dict[str, tuple[str, JSON]], path: Path | None, depth: int
@@ -279,13 +283,17 @@ class Reading:
             self._deep(depth, path)
             members: dict[str, Wire] = {}
             for name, item in value.items():
-                self.store(members, name, self._any(item, (path, name), depth + 1))
+                if type(item) in _AS_THEY_ARE:
+                    members[name] = item
+                else:
+                    self.store(members, name, self._any(item, (path, name), depth + 1))
             return members
         if isinstance(value, list):
             self._deep(depth, path)
-            items: list[Wire] = [None] * len(value)
+            items: list[Wire] = list(value)
             for index, item in enumerate(value):
-                self.store(items, index, self._any(item, (path, index), depth + 1))
+                if type(item) not in _AS_THEY_ARE:
+                    self.store(items, index, self._any(item, (path, index), depth + 1))
             return items
         return float(value) if isinstance(value, float) else value
 

@@ -78,6 +78,8 @@ class Writers(Functions):
             return [f"w[{name}] = {self.call(member.group, value, 'd + 1')}"]
         assert type is not None  # a field is a slot or a group
         put = self._put(type, name, member.form)
+        if self._layouts.ends_in_null(member):
+            return [f"v = o.get({member.id})", f"if v is None: w[{name}] = None", "else:", *indented(put)]
         if type.kind in (Kind.INTERFACE, Kind.ANY_POINTER):
             return [f"v = {value}", "if v is not None:", *indented(put)]
         return [f"v = {value}", *put]

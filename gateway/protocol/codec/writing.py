@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import INT_RANGES, Kind, Type
@@ -26,6 +26,11 @@ def unfit(reason: str, path: Path | None) -> GatewayError:
     where = render(path)
     detail = f"what the service sent does not fit its schema: {where}: {reason}"
     return GatewayError(Status.INTERNAL, detail, path=where)
+
+
+_ANYTHING: Final = Type(Kind.ANY_POINTER)
+_AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
+"""Types of values that are the same in JSON; a large value of any shape consists mostly of them."""
 
 
 class Writing:
@@ -112,6 +117,9 @@ class Writing:
                 out[prefix + layout.tag] = active.tag_value
             item = wire.get(active.id)
             if item is None:
+                if self._layouts.ends_in_null(active):
+                    out[prefix + (active.name or "")] = None
+                    return
                 item = zero(active.field, active.type)
             if item is not None:
                 self._member(active, item, out, prefix, path, depth)
@@ -181,15 +189,22 @@ class Writing:
             return scalars.float_out(value)
         if isinstance(value, bytes):
             return scalars.write_bytes(value, Form.PLAIN, self._options.data)
-        anything = Type(Kind.ANY_POINTER)
         if isinstance(value, list | tuple):
-            return self._list(Type(Kind.LIST, element=anything), value, path, depth)
+            self._deep(depth, path)
+            items: list[JSON] = list(value)
+            for index, item in enumerate(items):
+                if type(item) not in _AS_THEY_ARE:
+                    self.store(items, index, _ANYTHING, item, (path, index), depth + 1)
+            return items
         if isinstance(value, Mapping):
             self._deep(depth, path)
             out: dict[str, JSON] = {}
             for key, item in value.items():
-                name = key_out(key)
-                self.store(out, name, anything, item, (path, name), depth + 1)
+                name = key if type(key) is str else key_out(key)
+                if type(item) in _AS_THEY_ARE:
+                    out[name] = item
+                else:
+                    self.store(out, name, _ANYTHING, item, (path, name), depth + 1)
             return out
         raise unfit(f"{show(value)} cannot be written as JSON", path)
 

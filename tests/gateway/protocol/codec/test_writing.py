@@ -27,6 +27,9 @@ struct Pointers {
   shapes @5 :List(Shape); blobs @6 :List(Data); hex @7 :Data $Json.hex; b64 @8 :Data $Json.base64;
   colors @9 :List(Color); voids @10 :List(Void);
 }
+struct Chain { union { next @0 :Chain; end @1 :Int8; } }
+struct Way { union { over @0 :Detour; end @1 :Int8; } }
+struct Detour { back :union { way @0 :Way; end @1 :Int8; } }
 struct Tagged $Json.discriminator(name = "kind") {
   union { cat :group $Json.flatten(prefix = "c_") { lives @0 :Int32; } n @1 :Int8; }
 }
@@ -156,6 +159,17 @@ def test_a_list_that_is_written_is_a_list_of_its_own(
     out = Codec(schema).writer(struct_type(schema, "Pointers"))({2: texts})
     out["texts"].append("b")
     assert texts == ["a"]
+
+
+def test_a_union_whose_first_member_leads_back_to_it_ends_in_null(
+    write: Callable[..., Any], schema: Schema, struct_type: Callable[[Schema, str], Type]
+) -> None:
+    assert write("Chain", {}) == {"next": None}
+    assert write("Chain", {0: {1: 5}}) == {"next": {"end": 5}}
+    assert write("Way", {}) == {"over": None}
+    assert write("Way", {0: {}}) == {"over": {"back": {"way": None}}}
+    read = Codec(schema).reader(struct_type(schema, "Chain"))
+    assert write("Chain", read({"next": None})) == {"next": None}
 
 
 def test_an_answer_that_is_nested_too_deeply_is_too_large(write: Callable[..., Any]) -> None:
