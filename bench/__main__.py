@@ -17,6 +17,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
+from bench import scale
+from bench.codec_cost import CodecCost, measured
 from bench.http_load import CONNECTIONS, HttpLoad
 from bench.processes import Child
 from bench.table import Row, Sample, text
@@ -50,6 +52,7 @@ AT_ONCE_SOCKETS = 100
 ANOTHER = b'{"jsonrpc":"2.0","id":%d,"method":"calculator.another"}'
 
 NOTE = """\
+JSON to msgpack and back: this process, against orjson and msgpack alone with the same data.
 CPU: of the gateway's or the bare server's process; for cara_pseud of client and server together.
 calls/s share {cores} cores with the load generator and, for the gateway, with the service behind it.
 bare: Tornado handlers that read and write the same JSON; ROUTER–ROUTER sockets with the same frames. The bare WebSocket
@@ -145,6 +148,21 @@ class Bench:
             load.close()
         return rows
 
+    async def codec(self) -> Iterable[Row]:
+        cost = CodecCost()
+
+        def conversions(convert: Callable[[], object]) -> Measure:
+            async def measure(seconds: float, in_flight: int) -> Sample:
+                return measured(convert, seconds)
+
+            return measure
+
+        ways = (("JSON to msgpack", cost.bare_in, cost.our_in), ("msgpack to JSON", cost.bare_out, cost.our_out))
+        return [
+            await self.row(f"{title}, {cost.bytes:,} bytes", 1, conversions(bare), conversions(ours))
+            for title, bare, ours in ways
+        ]
+
     async def handles(self) -> Row:
         """A gateway whose client holds one object, and one whose client holds a hundred thousand."""
         loads = []
@@ -199,12 +217,14 @@ async def main() -> None:
         children.pop_all().close()  # so that nothing of the first half runs beside the second
         rows += await bench.cara()
         children.pop_all().close()
+        rows += await bench.codec()
         rows.append(await bench.handles())
         children.pop_all().close()
         sessions = await bench.idle_sessions()
     print(text(rows))
     print()
     print(sessions)
+    print(*scale.lines(), sep="\n")
     print()
     print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds))
 

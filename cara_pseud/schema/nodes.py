@@ -73,6 +73,10 @@ class Type:
     brand: Brand = ()
     parameter: tuple[int, int] | None = None
 
+    def __hash__(self) -> int:
+        # Types are the keys of many tables, and an enum member's own hash is a call in Python.
+        return hash((self.kind._value_, self.node_id, self.element, self.brand, self.parameter))
+
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
