@@ -46,9 +46,10 @@ async function openConnection() {
   showState('connecting');
   try {
     gateway = await connect();
-    gateway.on('state', (state, { reason, error }) => {
+    gateway.on('state', (state, { resumed, reason, error }) => {
       showState(state, error?.message ?? reason);
-      if (state !== 'open') {
+      // While the connection is away its session is kept, and with it the objects.
+      if (state === 'closed' || (state === 'open' && !resumed)) {
         objects.clear();
       }
     });

@@ -20,7 +20,16 @@ export class CallbackTable {
   #entries = new Map();
   /** @type {WeakMap<object, string>} */
   #names = new WeakMap();
-  #lastNumber = 0;
+  #lastNumber;
+
+  /** @param {number} [lastNumber] in names that an earlier page of the same stream gave */
+  constructor(lastNumber = 0) {
+    this.#lastNumber = lastNumber;
+  }
+
+  get lastNumber() {
+    return this.#lastNumber;
+  }
 
   get size() {
     return this.#entries.size;

@@ -25,10 +25,15 @@ import { decode, encodeParams, encodeResult, findMethod } from './values.js';
 /** @typedef {import('./transport.js').Socket} Socket */
 
 /**
+ * A stream as another page can take it over; plain data.
+ * @typedef {import('./session.js').Resumption & {lastCallback: number}} Resumption
+ */
+
+/**
  * @typedef {object} GatewayOptions
  * @property {string} [token] sent with hello; proves who the user is
  * @property {string} [session] the id of one that is there already, such as REST's, to share its objects
- * @property {import('./session.js').Resumption} [resume] a stream to take over from a page that is no more
+ * @property {Resumption} [resume] a stream to take over from a page that is no more
  * @property {import('./transport.js').Clock} [clock]
  * @property {() => number} [random]
  */
@@ -37,7 +42,7 @@ export class Gateway {
   #session;
   #transport;
   #forgetNetwork;
-  #callbacks = new CallbackTable();
+  #callbacks;
   /** @type {Map<string, any>} */
   #services = new Map();
   /** @type {Map<string, Set<(...args: any[]) => void>>} */
@@ -64,6 +69,7 @@ export class Gateway {
    * @param {GatewayOptions} [options]
    */
   constructor(url, WebSocket, { token, session, resume, clock = systemClock, random } = {}) {
+    this.#callbacks = new CallbackTable(resume?.lastCallback);
     this.#session = new Session(
       {
         state: (state, details) => this.#changeState(state, details),
@@ -111,7 +117,8 @@ export class Gateway {
 
   /** What `connect(url, {resume})` of another page needs to go on with this stream, as plain data. */
   get resumption() {
-    return this.#session.resumption;
+    const { resumption } = this.#session;
+    return resumption && { ...resumption, lastCallback: this.#callbacks.lastNumber };
   }
 
   /**

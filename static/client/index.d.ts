@@ -129,6 +129,7 @@ export interface Resumption {
   stream: string;
   received: number;
   lastId: number;
+  lastCallback: number;
 }
 
 export interface Gateway extends Disposable {

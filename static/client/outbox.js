@@ -24,6 +24,7 @@ export class Outbox {
   /** @type {Message[]} */
   #kept = [];
   #confirmed = 0;
+  #begun = false;
   /** @type {((frame: string) => void) | null} */
   #write = null;
   #limit = Infinity;
@@ -50,13 +51,20 @@ export class Outbox {
    * @param {(frame: string) => void} write
    * @param {number} limit bytes
    * @param {number} taken what the gateway has received
+   * @returns {boolean} false: it is not what the gateway can have received, and nothing is written
    */
   resume(write, limit, taken) {
+    // A stream that another page began has a count that only the gateway knows.
+    const [least, most] = this.#begun ? [this.#confirmed, this.sent] : [0, Infinity];
+    if (!Number.isInteger(taken) || taken < least || taken > most) {
+      return false;
+    }
     this.confirm(taken);
     this.#confirmed = taken;
     this.#waiting = [...this.#kept, ...this.#waiting];
     this.#kept = [];
     this.#start(write, limit);
+    return true;
   }
 
   /**
@@ -139,6 +147,7 @@ export class Outbox {
 
   /** @param {(frame: string) => void} write @param {number} limit */
   #start(write, limit) {
+    this.#begun = true;
     this.#write = write;
     this.#limit = limit;
     this.flush();

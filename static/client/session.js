@@ -57,7 +57,7 @@ const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
 /** @typedef {OwnEvents & import('./requests.js').RequestEvents} SessionEvents */
 
 /**
- * @typedef {object} Resumption a stream as another page can take it over; plain data
+ * @typedef {object} Resumption what this side of a stream has to know in order to take it over; plain data
  * @property {string} session
  * @property {string} stream
  * @property {number} received messages
@@ -326,16 +326,19 @@ export class Session {
     this.#hello = hello;
     this.#joins = undefined;
     this.#phase = 'open';
-    // What it tells may make calls; they come after what is written again.
-    const told = () => this.#events.state('open', { resumed });
-    if (resumed) {
-      this.#outbox.resume(write, limit, Number(hello.received));
-      told();
-      this.#acknowledgements.resume();
-    } else {
+    if (!resumed) {
       this.#acknowledgements.restart();
       this.#outbox.open(write, limit);
-      told();
+      this.#events.state('open', { resumed });
+    } else if (this.#outbox.resume(write, limit, hello.received)) {
+      // What this tells may make calls; they come after what is written again.
+      this.#events.state('open', { resumed });
+      this.#acknowledgements.resume();
+    } else {
+      // The two sides disagree about what was sent, so nobody knows any more what ran.
+      this.#phase = 'greeting';
+      this.#loseSession(`the gateway cannot have received ${hello.received} messages`);
+      this.#socket?.close(4000, 'a wrong count of messages');
     }
   }
 

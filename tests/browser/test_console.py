@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
+
+from tests.browser.network import Network
 
 
 @pytest.fixture
@@ -112,6 +115,24 @@ def test_a_returned_object_can_be_called_and_released(console: Page) -> None:
     expect(call(method).locator("pre")).to_have_text('"15"')
     card.get_by_role("button", name="Release Calculator.Accumulator 1").click()
     expect(console.locator("#objects > li")).to_have_count(0)
+
+
+def test_objects_stay_while_the_network_is_away(window: Page, gateway_url: str) -> None:
+    network = Network(urlsplit(gateway_url).port or 0)
+    try:
+        window.goto(f"http://127.0.0.1:{network.port}/")
+        state = window.locator("#state")
+        expect(state).to_have_text("open")
+        call(open_method(window, "calculator", "accumulator")).get_by_role("button", name="Accumulator").click()
+        network.switch(False)
+        expect(state).to_have_text("reconnecting")
+        network.switch(True)
+        expect(state).to_have_text("open")
+        method = window.locator("#objects .method", has=window.get_by_role("heading", name="add"))
+        field(method, "value").fill("5")
+        expect(call(method).locator("pre")).to_have_text('"5"')
+    finally:
+        network.stop()
 
 
 def test_the_page_is_a_callback_whose_calls_are_logged(console: Page) -> None:

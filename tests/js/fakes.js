@@ -37,6 +37,8 @@ export class FakeClock {
 export function fakeWebSocketClass() {
   return class FakeWebSocket {
     static made = [];
+    /** Messages that the other end has received, as PROTOCOL.md counts them. */
+    static counted = 0;
     static get latest() {
       return this.made.at(-1);
     }
@@ -56,6 +58,9 @@ export function fakeWebSocketClass() {
 
     send(text) {
       this.frames.push(text);
+      this.constructor.counted += messagesOf([text]).filter(
+        ({ method }) => method !== 'rpc.hello' && method !== 'rpc.ack',
+      ).length;
     }
 
     close(code, reason) {

@@ -23,7 +23,7 @@ test('another page can take the stream over', async () => {
   scripted.gateway.service('a').b();
   await scripted.answers(1, 'for nobody');
   const resume = JSON.parse(JSON.stringify(scripted.gateway.resumption));
-  assert.deepEqual(resume, { session: 'secret-session', stream: 's1', received: 1, lastId: 1 });
+  assert.deepEqual(resume, { session: 'secret-session', stream: 's1', received: 1, lastId: 1, lastCallback: 0 });
   const WebSocket = fakeWebSocketClass();
   const connecting = connect('http://host', { WebSocket, resume });
   await settle();
@@ -38,6 +38,25 @@ test('another page can take the stream over', async () => {
   assert.equal(JSON.parse(WebSocket.latest.frames.at(-1)).id, 2);
   gateway.close();
   assert.equal((await call).code, 'outcome_unknown');
+});
+
+test('a page that took a stream over gives its callbacks names that the page before did not', async () => {
+  const scripted = new Scripted();
+  scripted.gateway.service('a').b(() => 'the first');
+  await scripted.answers(1, null);
+  const { resumption } = scripted.gateway;
+  const WebSocket = fakeWebSocketClass();
+  const connecting = connect('http://host', { WebSocket, resume: resumption });
+  await settle();
+  WebSocket.latest.emit('open', {});
+  const result = { ...HELLO_RESULT, resumed: true, received: 1 };
+  WebSocket.latest.emit('message', { data: JSON.stringify({ id: 0, result }) });
+  const gateway = await connecting;
+  const call = failure(gateway.service('a').b(() => 'the second'));
+  await settle();
+  assert.deepEqual(JSON.parse(WebSocket.latest.frames.at(-1)).params, [{ $callback: 'c2' }]);
+  gateway.close();
+  await call;
 });
 
 test('a session that is to be joined and is not there fails connect with its error', async () => {

@@ -63,6 +63,22 @@ test('a gateway that confirms what was never sent harms nothing', async () => {
   assert.equal(stage.session.counts.sent, 1);
 });
 
+for (const received of [3, 0, -1, 1.5, '1', null, undefined]) {
+  test(`a gateway that resumes after ${received} messages, of which it confirmed 1 of 2, has lost the stream`, async () => {
+    const stage = new Stage().connect();
+    const sent = [stage.call('a.first'), stage.call('a.second')].map(failure);
+    await settle();
+    stage.says({ jsonrpc: '2.0', method: 'rpc.ack', params: { received: 1 } });
+    stage.session.disconnected(1006, '');
+    stage.resume({ received });
+    assert.deepEqual([stage.closed, stage.again, stage.losses], [4000, true, 1]);
+    assert.equal((await sent[0]).code, 'outcome_unknown');
+    assert.match((await sent[1]).message, /cannot have received/);
+    stage.connect(null);
+    assert.deepEqual(stage.written[0].params, { protocol: 1, unbox: true });
+  });
+}
+
 test('counters begin anew on a new stream', async () => {
   const stage = new Stage().connect();
   stage.call('a.b');
