@@ -67,7 +67,7 @@ def test_a_case_goes_through_the_gateway(echoes: Web, case: dict[str, Any]) -> N
     if answer.status != 200:
         assert (answer.status, answer.code) == (400, "invalid_argument"), answer.text
         assert answer.json["detail"]
-        # A number that the enum does not have passes the gateway, as a newer schema may name it; this service's does not.
+        # A number that the enum does not have passes the gateway: a newer schema may name it. This service's does not.
         by_service = UNKNOWN_ENUMERANT.search(answer.json["detail"])
         assert case.get("expected_error") or "quirk" in case or by_service, answer.text
     elif "expected_json" in expected and "quirk" not in case:

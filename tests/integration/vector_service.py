@@ -14,13 +14,12 @@ from typing import Any
 import cara_pseud
 
 
-async def main(path: Path) -> None:
+async def main(path: Path, methods: list[str]) -> None:
     schema = cara_pseud.load(path, import_path=[path.parent])
     server = cara_pseud.Server(b"echo")
     server.bind("tcp://127.0.0.1:*")
     cara_pseud.setup_server(server)
-    names = [line.split()[0] for line in path.read_text("utf-8").splitlines() if " @" in line]
-    cara_pseud.register_interface(server, schema.Echo, dict.fromkeys(names, echo()))
+    cara_pseud.register_interface(server, schema.Echo, dict.fromkeys(methods, echo()))
     await server.start()
     print(server.endpoint, flush=True)
     await asyncio.Event().wait()
@@ -31,4 +30,5 @@ def echo() -> Callable[[Any], Any]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    file = Path(sys.argv[1])
+    asyncio.run(main(file, [line.split()[0] for line in file.read_text("utf-8").splitlines() if " @" in line]))
