@@ -78,6 +78,27 @@ class Target(Protocol):
         """Learn that the last holder let go."""
 
 
+class Pending(asyncio.Future[Any]):
+    """The result of a call, with somebody who is told when it is there.
+
+    What `add_done_callback` adds costs each call an entry in the loop's queue, and all of them a turn.
+
+    Attributes:
+        watcher: called with the future when it is done. If the peer's answer ended it, that is at once, in the loop's
+            callback that read the answer; else (cancelled, expired, lost) in a turn of its own, as whoever caused
+            it may be in the middle of something. Set by who waits, while it is not done; None if nobody does.
+    """
+
+    __slots__ = ("watcher",)
+
+    watcher: Callable[[asyncio.Future[Any]], None] | None
+
+    def tell(self) -> None:
+        """Have the watcher told in the next turn."""
+        if self.watcher is not None:
+            self.get_loop().call_soon(self.watcher, self)
+
+
 class Capability:
     """A reference as it stands in a wire value.
 

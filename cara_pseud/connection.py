@@ -21,6 +21,7 @@ from cara_pseud.capabilities import (
     HolderExports,
     IncomingCall,
     LocalCapability,
+    Pending,
 )
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.errors import (
@@ -67,7 +68,7 @@ class Host(Protocol):
         """The newest live connection of the same authenticated user, if this one is lost."""
 
 
-class CallFuture(asyncio.Future[Any]):
+class CallFuture(Pending):
     """The result of one call. Cancelling it gives the call up."""
 
     __slots__ = ("connection", "convert", "exported", "slot", "uid")
@@ -79,9 +80,12 @@ class CallFuture(asyncio.Future[Any]):
     exported: tuple[int, ...]
 
     def cancel(self, msg: Any | None = None) -> bool:
-        if not self.done():
-            self.connection.give_up(self)
-        return super().cancel(msg)
+        if self.done():
+            return False
+        self.connection.give_up(self)
+        super().cancel(msg)
+        self.tell()
+        return True
 
 
 class Connection:
@@ -134,6 +138,7 @@ class Connection:
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
         future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
+        future.watcher = None
         timeout = host.timeout if options.timeout is None else options.timeout
         if options is not NO_OPTIONS and self.extended:
             name, args = wire.EXT_CALL, (_metadata(options), name, args)
@@ -179,6 +184,8 @@ class Connection:
             future.set_result(result)
         if not self._greeted:
             self._greet()
+        if future.watcher is not None:
+            future.watcher(future)
         return True
 
     def give_up(self, future: CallFuture) -> None:
@@ -193,6 +200,7 @@ class Connection:
         if self.pending.pop(future.uid, None) is not None:
             sent = self._call_off(future)
             future.set_exception(DeadlineExceeded() if sent else Unavailable("not connected within the deadline"))
+            future.tell()
 
     def _call_off(self, future: CallFuture) -> bool:
         if self.host.withdraw(self, future.uid):
@@ -208,6 +216,7 @@ class Connection:
         if future is not None:
             self.host.deadlines.discard(future.slot, future)
             future.set_exception(error)
+            future.tell()
 
     def fail_unsent(self, uid: bytes, error: Exception) -> None:
         """End a call of ours that was never sent: the objects in it were not passed after all."""
@@ -363,6 +372,7 @@ class RemoteCapability(Capability):
             connection = connection.host.successor(connection) or connection
         if self._epoch != connection.epoch and connection is self.connection:
             gone = CallFuture(loop=connection.host.running_loop)
+            gone.watcher = None
             gone.set_exception(RpcError("not_found", "the object ended with the connection to its peer"))
             return gone
         packed_kwargs = kwargs if type(kwargs) is dict else dict(kwargs)

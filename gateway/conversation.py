@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import Capability, IncomingCall
+from cara_pseud.capabilities import Capability, IncomingCall, Pending
 from cara_pseud.errors import DeadlineExceeded
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
 from gateway.callbacks import Callback, as_rpc_error
@@ -317,7 +317,12 @@ class Conversation:
             self._run(self.stream.fail(event.call, self._calls.failure(error, method, wishes.request_id)))
             return
         self._running[event.call] = (future, refs)
-        future.add_done_callback(partial(self._on_done, event.call, method, wishes.request_id, future.done()))
+        done_at_once = future.done()
+        on_done = partial(self._on_done, event.call, method, wishes.request_id, done_at_once)
+        if isinstance(future, Pending) and not done_at_once:
+            future.watcher = on_done
+        else:
+            future.add_done_callback(on_done)
 
     def _on_done(
         self, call: int, method: Method, request_id: str | None, was_done_at_once: bool, future: asyncio.Future[Any]

@@ -311,6 +311,48 @@ def test_a_call_given_up_in_the_turn_that_made_it_is_never_sent(serving: Any, co
     run(main())
 
 
+def test_a_watcher_is_told_once_however_its_call_ends(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            told: list[str] = []
+
+            def watched(name: str, future: Any) -> Any:
+                future.watcher = lambda ended: told.append(
+                    f"{name} cancelled" if ended.cancelled() else f"{name} {ended.exception() or ended.result()}"
+                )
+                return future
+
+            async def wait() -> None:
+                await asyncio.Event().wait()
+
+            server.register_rpc(lambda: 7, name="seven")
+            server.register_rpc(wait)
+            assert await watched("answered", client.seven()) == 7
+            # It was told before whoever awaits.
+            assert told == ["answered 7"]
+            given_up = watched("given up", client.wait())
+            given_up.cancel()
+            given_up.cancel()
+            assert told == ["answered 7"]
+            await asyncio.sleep(0)
+            assert told.pop() == "given up cancelled"
+            late = watched("late", client.request("wait", options=CallOptions(timeout=0.01)))
+            with pytest.raises(errors.DeadlineExceeded):
+                await late
+            await asyncio.sleep(0)
+            assert told.pop() == "late no answer within the deadline"
+            lost = watched("lost", client.wait())
+            await asyncio.sleep(0.01)
+            await client.stop()
+            with pytest.raises(errors.Unavailable):
+                await lost
+            await asyncio.sleep(0)
+            assert told.pop() == "lost the Client was stopped"
+            assert told == ["answered 7"]
+
+    run(main())
+
+
 def test_calls_of_one_turn_keep_their_order(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:
