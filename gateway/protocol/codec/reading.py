@@ -163,7 +163,8 @@ class Reading:
         tagged = self._tagged_variant(layout, members, path)
         chosen: str | None = None
         if tagged is not None:
-            wire[tagged.id] = zero(tagged.field, tagged.type)
+            endless = self._layouts.ends_in_null(tagged)
+            wire[tagged.id] = None if endless else zero(tagged.field, tagged.type)
             if tagged.flat is not None:
                 flat[tagged.id] = (tagged, {})
         for name, (given, value) in members.items():

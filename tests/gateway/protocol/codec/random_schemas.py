@@ -184,13 +184,17 @@ def canonical_struct(layouts: Layouts, layout: StructLayout, value: dict[int, An
             elif not layouts.ends_in_null(member):
                 present = empty(member.type)
         if member.group is not None:
-            found[member.id] = canonical_struct(layouts, member.group, present or {})
+            within = canonical_struct(layouts, member.group, present or {})
+            if member.flat is None or within or member in chosen:
+                found[member.id] = within
         elif member.type is not None and not member.type.kind.is_pointer:
             default = member.field.default
             found[member.id] = canonical(layouts, member.type, default if member.id not in value else present)
         elif member.type is not None and present is not None:
             inner = canonical(layouts, member.type, present)
-            # A struct that is flattened and says nothing cannot be told from one that is absent.
-            if member.flat is None or inner:
+            # A struct that is flattened and says nothing cannot be told from one that is absent; nor can an empty one
+            # that is shown as null.
+            empty_too = layouts.ends_in_null(member) and inner == canonical(layouts, member.type, {})
+            if (member.flat is None or inner) and not (member in chosen and empty_too):
                 found[member.id] = inner
     return found

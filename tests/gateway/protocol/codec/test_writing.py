@@ -28,6 +28,7 @@ struct Pointers {
   colors @9 :List(Color); voids @10 :List(Void);
 }
 struct Chain { union { next @0 :Chain; end @1 :Int8; } }
+struct Named $Json.discriminator(name = "kind") { union { end @0 :Int8; next @1 :Named; } }
 struct Way { union { over @0 :Detour; end @1 :Int8; } }
 struct Detour { back :union { way @0 :Way; end @1 :Int8; } }
 struct Tagged $Json.discriminator(name = "kind") {
@@ -170,6 +171,8 @@ def test_a_union_whose_first_member_leads_back_to_it_ends_in_null(
     assert write("Way", {0: {}}) == {"over": {"back": {"way": None}}}
     read = Codec(schema).reader(struct_type(schema, "Chain"))
     assert write("Chain", read({"next": None})) == {"next": None}
+    read = Codec(schema).reader(struct_type(schema, "Named"))
+    assert write("Named", read({"kind": "next"})) == {"kind": "next", "next": {"kind": "end", "end": 0}}
 
 
 def test_an_answer_that_is_nested_too_deeply_is_too_large(write: Callable[..., Any]) -> None:
