@@ -109,6 +109,8 @@ class Calls:
         if told.status in _LOGGED or isinstance(error, Unauthenticated):
             unexpected = not isinstance(error, GatewayError | RpcError)
             place = f"{method.service_name}.{method.name}"
+            if method.has_secrets and isinstance(error, GatewayError) and error.path is not None:
+                error = GatewayError(error.status, f"{error.path}: what stands there does not fit, and may be a secret")
             _LOG.warning(
                 "%s: %s: %s [%s]", place, told.status.code, error, request_id, exc_info=error if unexpected else None
             )

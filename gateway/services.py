@@ -16,6 +16,7 @@ from gateway.protocol.annotations import json_name
 from gateway.protocol.codec import Codec
 from gateway.protocol.describe import interface_name
 from gateway.protocol.routes import ServiceRoutes
+from gateway.protocol.sensitive import has_sensitive
 from gateway.upstream.base import Upstream
 
 
@@ -24,6 +25,7 @@ class Method:
 
     Attributes:
         has_references: whether objects can occur in its parameters or results.
+        has_secrets: whether a parameter or result is one, so that no log may quote a value.
         timeout_s: the deadline of a call that wishes none.
         label: the name in metrics, with its interface if it is an object's.
         calls: how many were begun.
@@ -31,8 +33,8 @@ class Method:
     """
 
     __slots__ = (
-        "bound", "calls", "facts", "failures", "has_references", "label", "name", "params", "results", "service",
-        "service_name", "timeout_s",
+        "bound", "calls", "facts", "failures", "has_references", "has_secrets", "label", "name", "params", "results",
+        "service", "service_name", "timeout_s",
     )  # fmt: skip
 
     def __init__(self, service: Service, name: str, bound: BoundMethod, owner: str | None = None) -> None:
@@ -46,6 +48,7 @@ class Method:
         self.facts = service.routes.facts(bound)
         self.params = service.codec.params(bound)
         self.results = service.codec.results(bound)
+        self.has_secrets = has_sensitive(service.routes, bound)
         self.has_references = self.params.has_references or self.results.has_references
         annotated = self.facts.timeout_s
         self.timeout_s = service.timeout_s if annotated is None else annotated

@@ -15,6 +15,7 @@ from gateway.protocol.describe import describe_handle, describe_service, describ
 from gateway.protocol.handles import REST, Handle
 from gateway.protocol.json_text import JSON, dump, parse
 from gateway.protocol.routes import HttpMatch
+from gateway.protocol.sensitive import without_secrets
 from gateway.protocol.text_params import http_params, query_params
 from gateway.references import RestReferences
 from gateway.services import Method, Service
@@ -220,6 +221,12 @@ class HttpRuleHandler(CallingHandler):
         self.site = site
         self.allowed = tuple(allowed)
         self._match = match
+
+    def logged_path(self) -> str:
+        match, path = self._match, self.request.path
+        if match is None or not self.site.services[match.service.name].methods[match.name].has_secrets:
+            return path
+        return without_secrets(match.service, match.bound, match.rule, path)
 
     async def _call(self) -> None:
         match = self._match
