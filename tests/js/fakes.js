@@ -37,8 +37,14 @@ export class FakeClock {
 export function fakeWebSocketClass() {
   return class FakeWebSocket {
     static made = [];
+    /** What was sent over all of them, and how many messages of it the other end says it never received. */
+    static sent = [];
+    static lost = 0;
     /** Messages that the other end has received, as PROTOCOL.md counts them. */
-    static counted = 0;
+    static get counted() {
+      const counted = ({ method }) => method !== 'rpc.hello' && method !== 'rpc.ack';
+      return messagesOf(this.sent).filter(counted).length - this.lost;
+    }
     static get latest() {
       return this.made.at(-1);
     }
@@ -58,9 +64,7 @@ export function fakeWebSocketClass() {
 
     send(text) {
       this.frames.push(text);
-      this.constructor.counted += messagesOf([text]).filter(
-        ({ method }) => method !== 'rpc.hello' && method !== 'rpc.ack',
-      ).length;
+      this.constructor.sent.push(text);
     }
 
     close(code, reason) {

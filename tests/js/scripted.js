@@ -23,7 +23,7 @@ export class Scripted {
 
   /** The connection is there again and the gateway, which has received so many messages, goes on with the stream. */
   comeBack(received = this.WebSocket.counted) {
-    this.WebSocket.counted = received;
+    this.WebSocket.lost += this.WebSocket.counted - received;
     this.clock.advance(200);
     this.accept({ ...HELLO_RESULT, resumed: true, received });
   }
