@@ -124,14 +124,13 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         if self._connect_grace is not None and self._state == CONNECTING:
             self._state_timer = self.running_loop.call_later(self._connect_grace, self._give_up)
 
-    async def stop(self, grace: float = 0) -> None:
-        if not self._closed:
-            self._send_turn()
+    def _end(self, connection: Connection) -> None:
+        self._send_turn()
         for timer in (self._state_timer, self._retry_timer, self._holder_timer, self._connect_timer):
             if timer is not None:
                 timer.cancel()
-        self._waiting.clear()
-        await super().stop(grace)
+        self._fail_waiting(Unavailable(f"the {type(self).__name__} was stopped before the call was sent"))
+        super()._end(connection)
         self._set_state(DOWN)
 
     # Calls.

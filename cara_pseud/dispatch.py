@@ -214,7 +214,16 @@ def _cancel(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) 
         task, cancelled = running.get(uid, (None, None)) if type(uid) is bytes else (None, None)
         if task is not None and cancelled is not None:
             cancelled.cancelled = True
-            task.cancel()
+            cancel_begun(task)
+
+
+def cancel_begun(task: asyncio.Task[None]) -> None:
+    """Cancel the task of a call, not before it has taken its first step.
+
+    A task that is cancelled before that never runs: the call would get no answer and keep its place among those that
+    are being answered. The first step is scheduled when the task is made, so what is scheduled now comes after it.
+    """
+    task.get_loop().call_soon(task.cancel)
 
 
 def _release(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

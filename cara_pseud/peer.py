@@ -19,8 +19,8 @@ from cara_pseud.capabilities import HolderExports, IncomingCall
 from cara_pseud.capabilities import Peer as RootedPeer
 from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
 from cara_pseud.deadlines import Deadlines
-from cara_pseud.dispatch import Dispatcher, Handler
-from cara_pseud.errors import ResourceExhausted, RpcError, TooLarge, Unauthenticated, Unavailable
+from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
+from cara_pseud.errors import OutcomeUnknown, ResourceExhausted, TooLarge, Unauthenticated, Unavailable
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError, get_rpc_callable
 from cara_pseud.transport import Transport
 
@@ -32,8 +32,12 @@ DEFAULT_MAX_EXPORTS: Final = 1_000_000
 """Objects that one holder may have at once."""
 DEFAULT_MAX_BACKLOG_BYTES: Final = 64 * 2**20
 """Waiting for slow readers, all together."""
+MIN_LINGER_S: Final = 0.25
 MAX_LINGER_S: Final = 1.0
-"""How long a stopped peer waits until its last answers are on the wire: a slow reader's would be never."""
+"""How long a stopped peer waits at most until what it sent last is on the wire: a slow reader's would be never.
+
+The grace of the stop, within these bounds.
+"""
 HOLDER_GRACE_S: Final = 60.0
 """How long an authenticated user keeps its objects after its last connection is lost."""
 
@@ -207,8 +211,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         """Stop for good: finish within ``grace`` seconds what is being answered, fail our own calls; idempotent.
 
         Calls that arrive meanwhile are refused with `Unavailable`, unless they are of a peer that waits for an answer
-        already and may need them for it. With a grace, what was answered is on the wire when this returns, except for
-        peers that do not read.
+        already and may need them for it. What was sent is on the wire when this returns, except to peers that do not
+        read: without a grace those are waited for `MIN_LINGER_S`.
         """
         if self._closed:
             return
@@ -225,11 +229,11 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             return
         self._closed = True
         for connection in self.connections:
-            self._end(connection, Unavailable(f"the {type(self).__name__} was stopped"))
+            self._end(connection)
             connection.exports.clear()
         if self._deadlines is not None:
             self._deadlines.close()
-        await self._transport.finish(min(grace, MAX_LINGER_S))
+        await self._transport.finish(max(MIN_LINGER_S, min(grace, MAX_LINGER_S)))
         await self.auth_backend.stop()
         await self.heartbeat_backend.stop()
 
@@ -240,10 +244,11 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     async def __aexit__(self, *args: object) -> None:
         await self.stop()
 
-    def _end(self, connection: Connection, error: RpcError) -> None:
+    def _end(self, connection: Connection) -> None:
         connection.lost = True
-        for task, _ in list(connection.running.values()):
-            task.cancel()
+        error = OutcomeUnknown(f"the {type(self).__name__} was stopped before the answer came")
+        for task, _ in connection.running.values():
+            cancel_begun(task)
         for uid in list(connection.pending):
             connection.fail(uid, error)
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgpack
 import pytest
 
 from cara_pseud import errors
@@ -117,6 +118,42 @@ def test_a_stopping_process_gives_every_answer_before_it_ends(connected: Any) ->
             answers = await asyncio.gather(*[client.slow(size) for _ in range(40)])
             assert [len(answer) for answer in answers] == [size] * 40
             assert await child.wait() == 0
+
+    run(main())
+
+
+def test_what_was_sent_before_a_stop_arrives(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            seen: list[int] = []
+            server.register_rpc(lambda number, ballast: seen.append(number), name="take")
+            async with connected(server.endpoint) as client:
+                await client.take(-1, b"")
+                ballast = b"x" * 200_000
+                calls = [client.take(number, ballast) for number in range(100)]
+                await asyncio.sleep(0)  # the calls leave at the end of the turn
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} <= {type(None), errors.OutcomeUnknown}
+            while len(seen) < 101:
+                await asyncio.sleep(0.002)
+            assert seen == list(range(-1, 100))
+
+    run(main())
+
+
+def test_a_peer_that_does_not_read_delays_a_stop_no_longer_than_said(serving: Any, raw_dealer: Any) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            server.register_rpc(lambda size: b"x" * size, name="give")
+            dealer = raw_dealer(server.endpoint, rcvhwm=1, rcvbuf=4096)
+            for number in range(100):
+                body = msgpack.packb(("give", (1_000_000,), {}))
+                dealer.send_multipart([b"", b"v1", number.to_bytes(16, "big"), b"\x03", body])
+            while not server.connections:
+                await asyncio.sleep(0.002)
+            started = time.monotonic()
+            await server.stop()
+            assert 0.2 < time.monotonic() - started < 1
 
     run(main())
 

@@ -36,6 +36,9 @@ def test_peers_converse_in_a_uvloop(serving: Any, connected: Any) -> None:
             assert await methods.count({"increment": lambda by: by * 2}) == 10
             with pytest.raises(cara_pseud.DeadlineExceeded):
                 await cara_pseud.with_options(methods, timeout=0.05).nothing()
+            # The cancelled one is still being ended.
+            while any(connection.running for connection in server.connections):
+                await asyncio.sleep(0)
             waiting = methods.nothing()
             while not any(connection.running for connection in server.connections):
                 await asyncio.sleep(0)

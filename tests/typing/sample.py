@@ -117,7 +117,7 @@ async def main(folder: Path) -> list[object]:
     client.connect(server.endpoint)
     states: list[str] = []
     client.on_state(states.append)
-    async with client, server:
+    async with server, client:
         shop: RemoteShop = schema.Shop(client)
         order = Order(item="tea", count=2, cash=None)
         receipt = await shop.place(order, {"shipped": shipped.append})
