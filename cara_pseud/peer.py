@@ -182,7 +182,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def bind(self, endpoint: str) -> None:
         """Listen at a ZeroMQ endpoint such as ``tcp://127.0.0.1:5555``; before or after `start`."""
-        self._open_socket().bind(endpoint)
+        try:
+            self._open_socket().bind(endpoint)
+        finally:
+            self._transport.look_soon()
 
     @property
     def endpoint(self) -> str:
@@ -192,11 +195,17 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def connect(self, endpoint: str) -> None:
         """Connect to a ZeroMQ endpoint, now and again whenever the connection is lost."""
-        self._open_socket().connect(endpoint)
+        try:
+            self._open_socket().connect(endpoint)
+        finally:
+            self._transport.look_soon()
 
     def disconnect(self, endpoint: str) -> None:
         """Undo `connect`."""
-        self._open_socket().disconnect(endpoint)
+        try:
+            self._open_socket().disconnect(endpoint)
+        finally:
+            self._transport.look_soon()
 
     async def start(self) -> None:
         """Start reading in the running loop; idempotent."""

@@ -1,7 +1,8 @@
 """A ROUTER socket in an asyncio loop: whole messages out and in, without waiting for either.
 
-ZeroMQ's file descriptor signals edges only: after every send and every read the socket must be looked at until it is
-empty, or a message lies there unnoticed. Knows frames, not what they mean.
+ZeroMQ's file descriptor signals edges only: after every send and every read, also those that fail, and after every bind
+and connect the socket must be looked at until it is empty, or a message lies there unnoticed. Knows frames, not what
+they mean.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Transport:
         loop.add_reader(monitor.fileno(), self._drain_monitor)
         # The descriptors signal changes only: what came before has to be looked for.
         loop.call_soon(self._drain_monitor)
-        self._schedule_drain()
+        self.look_soon()
 
     async def finish(self, linger_s: float) -> None:
         """Stop reading, and close the socket once everything sent is on the wire, or after ``linger_s`` seconds."""
@@ -160,6 +161,8 @@ class Transport:
         try:
             send(routing_id, _MORE)
         except zmq.ZMQError as error:
+            # A send that fails may have swallowed the signal as well.
+            self.look_soon()
             if error.errno == zmq.EAGAIN:
                 self._keep([routing_id, wire.DELIMITER, wire.VERSION, uid, kind, body])
                 return True
@@ -172,7 +175,7 @@ class Transport:
         send(body, _NOBLOCK)
         # The send may have swallowed the signal that something came in. To look costs half as much as to send.
         if not more and not self._drain_soon and self._get_option(_EVENTS) & _POLLIN:
-            self._schedule_drain()
+            self.look_soon()
         return True
 
     def _keep(self, frames: list[bytes]) -> None:
@@ -207,9 +210,10 @@ class Transport:
             self._backlog_bytes += sum(map(len, frames))
         if self._backlog and self._loop is not None:
             self._retry = self._loop.call_later(_RETRY_S, self._send_backlog)
-        self._schedule_drain()
+        self.look_soon()
 
-    def _schedule_drain(self) -> None:
+    def look_soon(self) -> None:
+        """Look for messages in the loop's next turn: whatever is done with a ZeroMQ socket may swallow the signal."""
         if self._loop is not None and not self._drain_soon:
             self._drain_soon = True
             self._loop.call_soon(self._drain)

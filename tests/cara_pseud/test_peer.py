@@ -11,6 +11,7 @@ from typing import Any
 
 import msgpack
 import pytest
+import zmq
 
 import cara_pseud.dispatch
 from cara_pseud import errors
@@ -349,6 +350,38 @@ def test_a_watcher_is_told_once_however_its_call_ends(serving: Any, connected: A
             await asyncio.sleep(0)
             assert told.pop() == "lost the Client was stopped before the answer came"
             assert told == ["answered 7"]
+
+    run(main())
+
+
+def _send_to_nobody(server: Any) -> None:
+    assert not server._transport.send(b"nobody", b"u" * 16, b"\x03", b"")
+
+
+def _bind_again(server: Any) -> None:
+    server.bind("tcp://127.0.0.1:*")
+
+
+def _bind_in_vain(server: Any) -> None:
+    with pytest.raises(zmq.ZMQError):
+        server.bind(server.endpoint)
+
+
+@pytest.mark.parametrize("operation", [_send_to_nobody, _bind_again, _bind_in_vain])
+def test_a_message_is_seen_though_another_operation_took_its_signal(
+    operation: Any, serving: Any, connected: Any
+) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            server.register_rpc(lambda: "pong", name="ping")
+            assert await client.ping() == "pong"
+            await asyncio.sleep(0.05)
+            answer = client.ping()
+            await asyncio.sleep(0)  # the call leaves at the end of the turn
+            # It lies in the server's socket, and the signal with it, when the operation comes.
+            time.sleep(0.05)  # noqa: ASYNC251
+            operation(server)
+            assert await asyncio.wait_for(answer, 2) == "pong"
 
     run(main())
 
