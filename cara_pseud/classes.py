@@ -10,6 +10,7 @@ from typing import Any
 
 from cara_pseud.builtin_types import BY_KIND, AnyPointer
 from cara_pseud.enums import make_enum_class
+from cara_pseud.errors import WrongType
 from cara_pseud.generics import Bindings, Declaration, Replacements, plain, replace
 from cara_pseud.interfaces import Interface, make_interface_class
 from cara_pseud.lists import list_class
@@ -145,7 +146,7 @@ class SchemaClasses:
             extends = tuple(declaration.resolve(parent) for parent in node.superclasses)
             bases = (Interface,) if unbound is None else (unbound,)
             return make_interface_class(node.name + arguments, extends, bases, declaration, module)
-        raise TypeError(f"{node.display_name} is no type")
+        raise WrongType(f"{node.display_name} is no type", path="")
 
     def _file_of(self, node: Node) -> Node:
         while node.scope_id and not isinstance(node, FileNode):

@@ -48,7 +48,10 @@ CODES: Final = (
 
 
 class Error(Exception):
-    """The root of everything that cara_pseud raises."""
+    """The root of what is raised for schemas, types, values, calls and peers.
+
+    A value that does not fit is a ValueError or TypeError as well.
+    """
 
 
 class SchemaError(Error):

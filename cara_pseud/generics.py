@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from cara_pseud.errors import InvalidValue, WrongType
+from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import (
     Annotation,
     EnumNode,
@@ -88,8 +89,8 @@ class Declaration:
         """Bind the next type parameters.
 
         Raises:
-            ValueError: there are not that many.
-            TypeError: an argument is no type.
+            InvalidValue: there are not that many.
+            WrongType: an argument is no type.
         """
         given = arguments if isinstance(arguments, tuple) else (arguments,)
         for argument in given:
@@ -97,7 +98,9 @@ class Declaration:
         own = dict(self.bindings).get(self.node.id, ()) + given
         permitted = len(self.node.parameters)
         if len(own) > permitted:
-            raise ValueError(f"{self.node.name} has {permitted} type parameters, {len(own)} types were given")
+            raise InvalidValue(
+                f"{self.node.name} has {permitted} type parameters, {len(own)} types were given", path=""
+            )
         others = tuple(bound for bound in self.bindings if bound[0] != self.node.id)
         bindings = tuple(sorted((*others, (self.node.id, own)), key=lambda bound: bound[0]))
         return self.classes.declared(self.node.id, bindings, self.replacements)
@@ -186,8 +189,11 @@ class DeclaredType(type):
 
         Args:
             pairs: ``[(old, new), …]``; ``new`` is another type, or a callable that takes the value of the old one.
+
+        Raises:
+            WrongType: they are no pairs.
         """
-        return plain(replace(cls, tuple((old, new) for old, new in pairs if old is not new)))
+        return plain(replace(cls, pairs_of_types(pairs)))
 
 
 class ReplacedType:
@@ -214,6 +220,19 @@ class ReplacedType:
 def plain(value_type: ValueType) -> Any:
     """What a caller of ReplaceTypes gave, in place of our object around it."""
     return value_type.make if isinstance(value_type, ReplacedType) else value_type
+
+
+def pairs_of_types(pairs: Any) -> Replacements:
+    """What ReplaceTypes was given, without what stays as it is.
+
+    Raises:
+        WrongType: they are no pairs.
+    """
+    if isinstance(pairs, Iterable) and not isinstance(pairs, str | bytes | Mapping):
+        given = list(pairs)
+        if all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in given):
+            return tuple((old, new) for old, new in given if old is not new)
+    raise WrongType(f"ReplaceTypes takes pairs of types, [(old, new), …], not {shown(pairs)}", path="")
 
 
 def replace(value_type: ValueType, pairs: Replacements) -> ValueType:

@@ -8,7 +8,7 @@ from typing import Any, Final, SupportsIndex, TypeVar
 
 from cara_pseud.attachment import Attachable
 from cara_pseud.errors import InvalidValue, NoMatch, UnknownField, WrongType
-from cara_pseud.generics import replace
+from cara_pseud.generics import pairs_of_types, replace
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import Kind, Type
 from cara_pseud.struct_types import StructType
@@ -31,7 +31,7 @@ class ListType(type):
 
     def __getitem__(cls, element: ValueType) -> ListType:
         if cls is not TypedList:
-            raise TypeError(f"{cls.__name__} has its element type already")
+            raise WrongType(f"{cls.__name__} has its element type already", path="")
         return list_class(element)
 
     @staticmethod
@@ -41,7 +41,7 @@ class ListType(type):
 
     def ReplaceTypes(cls, pairs: Iterable[tuple[ValueType, Any]]) -> Any:
         """The list class with types replaced in its element type; itself where none occurs."""
-        return replace(cls, tuple((old, new) for old, new in pairs if old is not new))
+        return replace(cls, pairs_of_types(pairs))
 
 
 class TypedList(list[Any], Attachable, metaclass=ListType):
@@ -65,11 +65,11 @@ class TypedList(list[Any], Attachable, metaclass=ListType):
 
         Raises:
             NoMatch: there is none.
-            TypeError: the elements are no structs.
+            WrongType: the elements are no structs.
         """
         element = type(self).__element__
         if not isinstance(element, StructType):
-            raise TypeError("Cannot use Get on a List of non-Struct types.")
+            raise WrongType("Cannot use Get on a List of non-Struct types.", path="")
         wanted = [_question(element, name, value) for name, value in query.items()]
         for index, item in enumerate(self):
             if all(_matches(item, path, value) for path, value in wanted):
@@ -145,6 +145,15 @@ class TypedList(list[Any], Attachable, metaclass=ListType):
         super().sort(**arguments)
         self._changed()
 
+    def _adopt(self, id: int, child: Attachable) -> None:
+        self._changed()
+
+    def _hold_parts(self) -> None:
+        for part in self:
+            if isinstance(part, Attachable):
+                part._attach_to(self, 0)
+                part._hold_parts()
+
     # Copies, comparison, other forms.
 
     def __getitem__(self, index: Any) -> Any:
@@ -191,7 +200,7 @@ def list_class(element: ValueType) -> ListType:
     """The list class of an element type; the same one for the same type.
 
     Raises:
-        TypeError: it is no type.
+        WrongType: it is no type.
     """
     # Kept with the element type, so that both live equally long.
     known = vars(element).get(_LIST_ATTRIBUTE) if hasattr(element, "__dict__") else None
@@ -259,7 +268,7 @@ def _question(element: StructType, name: str, value: Any) -> tuple[list[str], An
     for part in path[:-1]:
         field = current._layout.find(part)
         if not isinstance(field.type, StructType):
-            raise TypeError(f"{field.name} of {current.__name__} is no struct, so it has no {name}")
+            raise WrongType(f"{field.name} of {current.__name__} is no struct, so it has no {name}", path="")
         current = field.type
     field = current._layout.find(path[-1])
     return path, None if value is None else field.enter(value)

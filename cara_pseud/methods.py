@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cara_pseud.errors import RpcError
+from cara_pseud.errors import InvalidValue, RpcError
 from cara_pseud.generated import proxy_method
 from cara_pseud.generics import Bindings, Declaration
 from cara_pseud.implementations import Dispatcher, awaitable_of
@@ -68,14 +68,16 @@ class InterfaceMethod:
         """The signature, with the method's own type parameters bound to types; unbound ones are AnyPointer.
 
         Raises:
-            ValueError: there are not that many type parameters.
-            TypeError: an argument is no type.
+            InvalidValue: there are not that many type parameters.
+            WrongType: an argument is no type.
         """
         signature = self._signatures.get(types)
         if signature is None:
             permitted = len(self.node.type_parameters)
             if len(types) > permitted:
-                raise ValueError(f"{self.name} has {permitted} type parameters, {len(types)} types were given")
+                raise InvalidValue(
+                    f"{self.name} has {permitted} type parameters, {len(types)} types were given", path=""
+                )
             for type in types:
                 conversion_of(type)
             bindings: Bindings = ((self.node.params.node_id, types),) if types else ()

@@ -17,6 +17,8 @@ from cara_pseud.schema.nodes import INT_RANGES, Kind
 Check = Callable[[Any], Any]
 
 _FLOAT32: Final = struct.Struct("<f")
+_MAX32: Final = "3.4028235e+38"
+_MAX64: Final = "1.7976931348623157e+308"
 _SHOWN_CHARS: Final = 60
 
 
@@ -59,19 +61,18 @@ def check_float64(value: Any) -> float:
     try:
         return float.__float__(float(value))
     except (OverflowError, TypeError, ValueError):
-        raise InvalidValue(f"{shown(value)} is out of range for Float64") from None
+        raise InvalidValue(f"{shown(value)} is out of range for Float64 (-{_MAX64} … {_MAX64})") from None
 
 
 def check_float32(value: Any) -> float:
     """As Float64, rounded to what 32 bits hold, so that both sides see the same number."""
     try:
         number = check_float64(value)
-    except InvalidValue as error:
-        raise type(error)(error.reason.replace("Float64", "Float32")) from None
-    try:
         return _FLOAT32.unpack(_FLOAT32.pack(number))[0]  # type: ignore[no-any-return]
-    except OverflowError:
-        raise InvalidValue(f"{shown(value)} is out of range for Float32") from None
+    except WrongType:
+        raise WrongType(f"{shown(value)} is no Float32") from None
+    except (InvalidValue, OverflowError):
+        raise InvalidValue(f"{shown(value)} is out of range for Float32 (-{_MAX32} … {_MAX32})") from None
 
 
 def check_bool(value: Any) -> bool:

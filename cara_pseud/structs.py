@@ -12,7 +12,7 @@ from reprlib import recursive_repr
 from typing import Any, Final, TypeVar
 
 from cara_pseud.attachment import Attachable
-from cara_pseud.errors import InvalidValue, UnknownField
+from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.layouts import StructField, pairs_of
 from cara_pseud.struct_types import StructType
 from cara_pseud.values import MISSING
@@ -115,6 +115,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         if child is None:
             child = field.fresh()
             child._attach_to(self, field.id)
+            if child:
+                child._hold_parts()
             # Weak, and the same child as long as somebody has it: changes through two names must not get lost.
             children[field.id] = weakref.ref(child)
         return child
@@ -156,6 +158,14 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         reference = self._children.get(id) if self._children else None
         if reference is not None and reference() is child:
             self._put(type(self)._layout.by_id[id], child)
+        elif _get(self, id) is child:
+            self._changed()
+
+    def _hold_parts(self) -> None:
+        for id, part in dict.items(self):
+            if isinstance(part, Attachable):
+                part._attach_to(self, id)
+                part._hold_parts()
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._assign(type(self)._layout.find(key), value)
@@ -287,12 +297,12 @@ def which(struct: Struct) -> str:
     """The name of the active member of a struct's unnamed union, also where a field is named ``which``.
 
     Raises:
-        TypeError: the struct has no unnamed union.
+        WrongType: the struct has no unnamed union.
     """
     layout = type(struct)._layout
     member = layout.active(struct)
     if member is None:
-        raise TypeError(f"{layout.name} has no unnamed union")
+        raise WrongType(f"{layout.name} has no unnamed union", path="")
     return member.name
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
-from cara_pseud.errors import InvalidValue, UnknownField
+from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.schema.nodes import Annotation
 
 Wire: TypeAlias = Any
@@ -66,12 +66,12 @@ def conversion_of(type: ValueType) -> Conversion:
     """The conversion of a type object.
 
     Raises:
-        TypeError: it is no type of ours.
+        WrongType: it is no type of ours.
     """
     conversion = getattr(type, "__conversion__", None)
     if isinstance(conversion, Conversion):
         return conversion
-    raise TypeError(f"{type!r} is no Cap'n Proto type")
+    raise WrongType(f"{type!r} is no Cap'n Proto type", path="")
 
 
 def enter_items(enter: Callable[[Any], Stored], items: Iterable[Any]) -> list[Stored]:

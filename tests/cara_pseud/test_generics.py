@@ -28,13 +28,13 @@ def test_the_same_types_give_the_same_class() -> None:
 
 
 def test_too_many_types_are_an_error() -> None:
-    with pytest.raises(ValueError, match="Box has 1 type parameters, 2 types were given"):
+    with pytest.raises(cara_pseud.InvalidValue, match="Box has 1 type parameters, 2 types were given"):
         Box[Text, Text]
     with pytest.raises(ValueError, match="Pair has 2 type parameters, 3 types were given"):
         Pair[Text, Text][Text]
     with pytest.raises(ValueError, match="Item has 0 type parameters"):
         values.Item[Text]
-    with pytest.raises(TypeError, match="is no Cap'n Proto type"):
+    with pytest.raises(cara_pseud.WrongType, match="is no Cap'n Proto type"):
         Box[str]
 
 
@@ -94,7 +94,7 @@ def test_methods_take_type_parameters() -> None:
     assert factory.keep("a", {"free": 1}).second == {"free": 1}
     with pytest.raises(WrongType, match=r"^\$\.first: 5 is no Text"):
         factory.keep[Text](5, "b")
-    with pytest.raises(ValueError, match="keep has 1 type parameters, 2 types were given"):
+    with pytest.raises(cara_pseud.InvalidValue, match="keep has 1 type parameters, 2 types were given"):
         factory.keep[Text, Text]
     boxed = calls.Factory({"box": lambda box: box.value})
     assert boxed.box[Text](value="x") == "x"
@@ -178,3 +178,10 @@ def test_a_struct_that_contains_itself_under_ever_longer_names_can_be_replaced_i
     assert weird.Weird[Text](next={"value": {"value": "x"}}).next.value.value == "x"
     replaced = weird.Weird[Text].ReplaceTypes([(weird.Other, Host)])
     assert replaced(value="x").value == "x"
+
+
+@pytest.mark.parametrize("pairs", [{}, {Text: Text}, [Text, Text], [(Text, Text, Text)], "ab", 5, None])
+def test_replace_types_takes_pairs_only(pairs: Any) -> None:
+    for replaced in (values.Item, List(Text)):
+        with pytest.raises(TypeError, match=r"ReplaceTypes takes pairs of types, \[\(old, new\), …\], not "):
+            replaced.ReplaceTypes(pairs)

@@ -22,7 +22,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 vectors: Any = cara_pseud.load(SCHEMAS / "vectors.capnp")
 values: Any = cara_pseud.load(SCHEMAS / "values.capnp")
 Person, Address, AllTypes = vectors.Person, vectors.Address, vectors.AllTypes
-Defaults, Order, Names = values.Defaults, values.Order, values.Names
+Defaults, NestedDefaults, Order, Names = values.Defaults, values.NestedDefaults, values.Order, values.Names
 
 
 def packed(struct: Any) -> bytes:
@@ -303,6 +303,39 @@ def test_a_changed_default_is_stored_whole_and_the_default_stays() -> None:
     assert struct == {6: {0: 9, 1: 4}, 7: [1, 2, 3, 4]}
     assert Defaults().point == {"x": 3, "y": 4}
     assert Defaults().ints == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "stored"),
+    [
+        (lambda nested: setattr(nested.points[1], "x", 9), {0: [{0: 1}, {0: 9, 1: 2}]}),
+        (lambda nested: nested.lists[1].append(9), {1: [[1], [2, 9]]}),
+        (lambda nested: setattr(nested.line.points[0], "y", 9), {2: {0: [{0: 5, 1: 9}]}}),
+        (lambda nested: setattr(nested.group.points[0], "x", 9), {3: {0: [{0: 9}]}}),
+        (lambda nested: [setattr(point, "y", 0) for point in nested.points], {0: [{0: 1, 1: 0}, {1: 0}]}),
+    ],
+)
+def test_a_change_of_a_part_of_a_default_is_kept(change: Any, stored: Any) -> None:
+    nested = NestedDefaults()
+    change(nested)
+    assert nested == stored
+    assert NestedDefaults().points == [{"x": 1}, {"y": 2}]
+
+
+def test_a_part_of_a_default_that_was_replaced_does_not_bring_it_back() -> None:
+    nested = NestedDefaults()
+    stale = nested.points[0]
+    nested.points = []
+    stale.x = 9
+    assert nested == {0: []}
+
+
+def test_two_parts_of_a_default_change_one_value() -> None:
+    nested = NestedDefaults()
+    first, second = nested.points
+    first.x = 8
+    second.x = 9
+    assert nested == {0: [{0: 8}, {0: 9, 1: 2}]}
 
 
 def test_a_value_read_from_an_unset_field_is_not_kept() -> None:

@@ -30,6 +30,14 @@ struct Defaults $note("about defaults") $origin(x = 1, y = 2) $flag $Cara.regist
   size @14 :Shared.Size = large;
 }
 
+struct NestedDefaults {
+  points @0 :List(Point) = [(x = 1), (y = 2)];
+  lists @1 :List(List(UInt8)) = [[1], [2]];
+  line @2 :Line = (points = [(x = 5)]);
+  group :group { points @3 :List(Point) = [(x = 5)]; }
+  struct Line { points @0 :List(Point); }
+}
+
 struct Item { qty @0 :Int16; name @1 :Text; tags @2 :List(Text); }
 struct Order { items @0 :List(Item); matrix @1 :List(List(Int8)); main @2 :Item; any @3 :AnyPointer; }
 
