@@ -90,6 +90,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._retry_timer: asyncio.TimerHandle | None = None
         self._retry_until = 0.0
         self._endpoints: list[str] = []
+        self._sources: set[str] = set()
         self._connect_timer: asyncio.TimerHandle | None = None
         self._attempts = 0
         self._holder_timer: asyncio.TimerHandle | None = None
@@ -109,7 +110,15 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1200)
         socket.setsockopt(zmq.HANDSHAKE_IVL, 2000)
 
+    def bind(self, endpoint: str) -> None:
+        # Whoever connects to it may send something.
+        self._sources |= {endpoint, "a peer that connects"}
+        self._transport.only_sender = None
+        super().bind(endpoint)
+
     def connect(self, endpoint: str) -> None:
+        self._sources.add(endpoint)
+        self._transport.only_sender = self.peer_routing_id if len(self._sources) == 1 else None
         super().connect(endpoint)
         self._endpoints.append(endpoint)
 

@@ -48,7 +48,13 @@ class Receiver(Protocol):
 
 
 class Transport:
-    """One ROUTER socket; ``dropped`` counts what had to be thrown away."""
+    """One ROUTER socket; ``dropped`` counts what had to be thrown away.
+
+    Attributes:
+        only_sender: the routing id of the one peer that this socket is connected to, if there can be no other: its
+            messages are read in a way that takes less than half the time, but could take one peer's frames for
+            another's.
+    """
 
     def __init__(self, receiver: Receiver, dropped: Counter[str], max_backlog_bytes: int) -> None:
         self._receiver = receiver
@@ -62,6 +68,7 @@ class Transport:
         self._monitor: zmq.Socket[bytes] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._gone: asyncio.Future[None] | None = None
+        self.only_sender: bytes | None = None
 
     def open(self, zmq_context: zmq.Context[Any], routing_id: bytes | None, max_frame_bytes: int) -> zmq.Socket[bytes]:
         """Make the socket; options that must precede bind and connect are still to be set."""
@@ -227,6 +234,8 @@ class Transport:
         self._drain_soon = True
         receive = self._receive
         try:
+            if self.only_sender is not None:
+                return self._drain_batch_of(self.only_sender)
             for _ in range(_BATCH):
                 # Frames instead of bytes: they know whether more follow, for which bytes would have to ask the socket.
                 frame = receive(_NOBLOCK, False)
@@ -238,11 +247,7 @@ class Transport:
                     frame = receive(_NOBLOCK, False)
                     if len(frames) < _MAX_FRAMES:
                         frames.append(frame.bytes)
-                try:
-                    self._receiver.on_message(frames, user, descriptor)
-                except Exception:
-                    self._dropped["internal error"] += 1
-                    _LOG.exception("a message could not be handled")
+                self._hand_over(frames, user, descriptor)
                 if self._loop is None:
                     return False
         except zmq.ZMQError:
@@ -250,6 +255,54 @@ class Transport:
             self._drain_soon = False
             return False
         return True
+
+    def _drain_batch_of(self, sender: bytes) -> bool:
+        """As `_drain_batch`, where all messages are of one sender."""
+        receive, on_message = self._receive, self._receiver.on_message
+        for _ in range(_BATCH):
+            frames = [receive(_NOBLOCK)]
+            try:
+                # Most have six frames. Bytes do not know whether more follow, so only the last one is a frame.
+                frames += receive(_NOBLOCK), receive(_NOBLOCK), receive(_NOBLOCK), receive(_NOBLOCK)
+                last = receive(_NOBLOCK, False)
+            except zmq.ZMQError:
+                # Messages arrive as a whole, so this one was shorter.
+                self._dropped["wrong number of frames"] += 1
+                raise
+            frames.append(last.bytes)
+            if last.more:
+                # It, or one before it that was shorter, has not six frames. If the one that ends here has, it is whole.
+                self._dropped["wrong number of frames"] += 1
+                frames = self._last_six(frames)
+                if frames[:3] != [sender, wire.DELIMITER, wire.VERSION]:
+                    continue
+            try:
+                on_message(frames, None, -1)
+            except Exception:
+                self._log_failure()
+            if self._loop is None:
+                return False
+        return True
+
+    def _last_six(self, begun: list[bytes]) -> list[bytes]:
+        """Read on to where a message ends; its last six frames, or those of it and of what came before it."""
+        frames = deque(begun, maxlen=6)
+        more = True
+        while more:
+            frame = self._receive(_NOBLOCK, False)
+            more = frame.more
+            frames.append(frame.bytes)
+        return list(frames)
+
+    def _hand_over(self, frames: list[bytes], user: str | None, descriptor: int) -> None:
+        try:
+            self._receiver.on_message(frames, user, descriptor)
+        except Exception:
+            self._log_failure()
+
+    def _log_failure(self) -> None:
+        self._dropped["internal error"] += 1
+        _LOG.exception("a message could not be handled")
 
     def _drain_monitor(self) -> None:
         monitor = self._monitor

@@ -120,3 +120,47 @@ def test_no_reader_dies_and_no_good_call_fails(serving: Any, connected: Any, raw
             assert await first.add(1, 2) == 3
 
     asyncio.run(asyncio.wait_for(main(), 100))
+
+
+def test_messages_of_any_length_between_answers_cost_no_answer(connected: Any) -> None:
+    """A client reads the messages of its server as six frames each, and finds its way back where they are not."""
+    calls = 3_000
+    chance = random.Random(7)
+    pieces = [b"", b"v1", b"server", b"u" * 16, b"\x01", b"\x03", b"x" * 300]
+    context: zmq.Context[Any] = zmq.Context()
+    router = context.socket(zmq.ROUTER)
+    router.linger = 0
+    router.routing_id = b"server"
+    endpoint = f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}"
+
+    def junk() -> list[bytes]:
+        lengths = [1, 2, 3, 4, 6, 7, 8, 12, 40]  # and the routing id; five would be a message
+        return [chance.choice(pieces) for _ in range(chance.choice(lengths))]
+
+    async def answer_everything() -> None:
+        while True:
+            while not router.poll(0):
+                await asyncio.sleep(0)
+            routing_id, _, _, uid, _, body = router.recv_multipart()
+            name, args, _ = msgpack.unpackb(body)
+            for _ in range(chance.choice([0, 0, 1, 2, 3])):
+                router.send_multipart([routing_id, *junk()])
+            if name == "echo":
+                router.send_multipart([routing_id, b"", b"v1", uid, b"\x01", msgpack.packb(args[0])])
+            else:
+                router.send_multipart([routing_id, b"", b"v1", uid, b"\x10", msgpack.packb((name, "", ""))])
+
+    async def main() -> None:
+        serving = asyncio.create_task(answer_everything())
+        async with connected(endpoint, timeout=10) as client:
+            for start in range(0, calls, 20):
+                numbers = list(range(start, start + 20))
+                assert await asyncio.gather(*[client.echo(number) for number in numbers]) == numbers
+            assert client.dropped["wrong number of frames"] > 1_000
+        serving.cancel()
+
+    try:
+        asyncio.run(asyncio.wait_for(main(), 60))
+    finally:
+        router.close()
+        context.term()
