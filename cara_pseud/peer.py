@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import zmq
@@ -132,7 +133,6 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self._receiving_from: Connection | None = None
         self._dispatcher = Dispatcher(self)
         self._transport = Transport(self, self.dropped, max_backlog_bytes)
-        self._deadlines: Deadlines | None = None
         self._started = False
         self._stopping = False
         self._closed = False
@@ -151,12 +151,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         loop: asyncio.AbstractEventLoop | None = self.loop
         return asyncio.get_running_loop() if loop is None else loop
 
-    @property
+    @cached_property
     def deadlines(self) -> Deadlines:
         """The deadlines of all calls under way."""
-        if self._deadlines is None:
-            self._deadlines = Deadlines(self.running_loop, self._expired)
-        return self._deadlines
+        return Deadlines(self.running_loop, self._expired)
 
     def _open_socket(self) -> zmq.Socket[bytes]:
         if self._closed:
@@ -240,8 +238,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         for connection in self.connections:
             self._end(connection)
             connection.exports.clear()
-        if self._deadlines is not None:
-            self._deadlines.close()
+        self.deadlines.close()
         await self._transport.finish(max(MIN_LINGER_S, min(grace, MAX_LINGER_S)))
         await self.auth_backend.stop()
         await self.heartbeat_backend.stop()

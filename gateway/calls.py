@@ -71,7 +71,8 @@ class Calls:
         """
         method.calls += 1
         self._authorise(wishes.principal, method)
-        args = method.params.read(params, refs)
+        reader = method.params
+        args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
         timeout_s = method.timeout_s if wishes.timeout is None else wishes.timeout
         if timeout_s > self._max_timeout_s:
             timeout_s = self._max_timeout_s

@@ -287,8 +287,8 @@ class Conversation:
             if session is None or self._over:
                 session = self.live_session()
             if type(target) is events.ServiceTarget:
-                service = find_service(self._services, target.service)
-                method = service.method(event.method)
+                service = self._services.get(target.service) or find_service(self._services, target.service)
+                method = service.methods.get(event.method) or service.method(event.method)
                 capability = service.upstream.root
             else:
                 assert type(target) is events.HandleTarget
@@ -342,8 +342,12 @@ class Conversation:
                     refs.never_sent()
             self._run(self.stream.fail(call, self._calls.failure(error, method, request_id)))
             return
+        channel = self._channel
         for event in self.stream.answer(call, result, refs is not None):
-            if type(event) is events.AnswerDropped:
+            if type(event) is events.Send:
+                if channel is not None:  # else it is kept for the next one
+                    channel.send(event.data)
+            elif type(event) is events.AnswerDropped:
                 if refs is not None:
                     refs.take_back()
             else:

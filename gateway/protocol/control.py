@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeGuard
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
 from gateway.errors import GatewayError, Status
 from gateway.protocol.codec.references import TOKEN
@@ -72,12 +72,15 @@ class Describe:
     error: None = None
 
 
+CONTROL: Final = "rpc."
+"""What the methods of the gateway itself begin with."""
+
 Control: TypeAlias = "Unknown | Greeting | Ack | Release | Cancel | Describe"
 
 
 def read_control(message: Request) -> Control | None:
     """The ``rpc.`` method that a request calls, or None if it calls something else."""
-    if not message.method.startswith("rpc."):
+    if not message.method.startswith(CONTROL):
         return None
     readers: Mapping[str, Callable[[Mapping[str, JSON]], Control]] = {
         "rpc.hello": _hello,

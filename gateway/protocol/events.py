@@ -11,8 +11,7 @@ from gateway.protocol.json_text import JSON
 from gateway.protocol.messages import Id, Meta
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):  # as messages.Request: made once per call
     """Write ``data``, UTF-8, to the client; one text message, or after hello one of several that may share one."""
 
     data: bytes

@@ -47,19 +47,19 @@ class _Waiting:
 
 
 class Pipeline:
-    """What one stream's calls wait for. Calls go by the stream's own numbers."""
+    """What one stream's calls wait for. Calls go by the stream's own numbers.
+
+    Attributes:
+        waiting: the calls that wait.
+    """
 
     def __init__(self) -> None:
         self._in_flight: dict[Id, int] = {}
         self._answered: dict[Id, Outcome] = {}
         self._until: deque[tuple[int, Id, Outcome]] = deque()
         self._queues: dict[_Place, deque[_Waiting]] = {}
-        self._waiting: dict[int, _Waiting] = {}
+        self.waiting: dict[int, _Waiting] = {}
         self._dependents: dict[int, list[_Waiting]] = {}
-
-    def __len__(self) -> int:
-        """How many calls wait."""
-        return len(self._waiting)
 
     # Answers that can be called into.
 
@@ -103,7 +103,7 @@ class Pipeline:
                 waiting.results[id] = self._answered[id]
         if not waiting.needs and waiting.place not in self._queues:
             return Step([_started(waiting)], [])
-        self._waiting[request.call] = waiting
+        self.waiting[request.call] = waiting
         for call in waiting.needs:
             self._dependents.setdefault(call, []).append(waiting)
         self._queues.setdefault(waiting.place, deque()).append(waiting)
@@ -125,7 +125,7 @@ class Pipeline:
         step = Step([], [])
         touched: dict[_Place, None] = {}
         for waiting in self._dependents.pop(call, ()):
-            if waiting.request.call in self._waiting:
+            if waiting.request.call in self.waiting:
                 waiting.results.update(dict.fromkeys(waiting.needs.pop(call), outcome))
                 touched[waiting.place] = None
         for place in list(touched):
@@ -139,11 +139,11 @@ class Pipeline:
 
     def is_waiting(self, call: int) -> bool:
         """Whether that call has not begun."""
-        return call in self._waiting
+        return call in self.waiting
 
     def withdraw(self, call: int) -> Step | None:
         """Take a waiting call out; what its place lets start. None if it does not wait."""
-        waiting = self._waiting.pop(call, None)
+        waiting = self.waiting.pop(call, None)
         if waiting is None:
             return None
         self._queues[waiting.place].remove(waiting)
@@ -159,7 +159,7 @@ class Pipeline:
         handle = _handle(outcome, place[1])
         if isinstance(handle, GatewayError):
             for waiting in queue:
-                del self._waiting[waiting.request.call]
+                del self.waiting[waiting.request.call]
                 step.failed.append((waiting.request.call, handle))
             return
         for waiting in queue:
@@ -173,7 +173,7 @@ class Pipeline:
         queue = self._queues[place]
         while queue and not queue[0].needs:
             waiting = queue.popleft()
-            del self._waiting[waiting.request.call]
+            del self.waiting[waiting.request.call]
             step.started.append(_started(waiting))
         if not queue:
             del self._queues[place]

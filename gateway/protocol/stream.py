@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 from gateway.errors import GatewayError, Status
 from gateway.limits import Limits
 from gateway.protocol import messages
-from gateway.protocol.control import Ack, Cancel, Control, Describe, Greeting, Release, read_control
+from gateway.protocol.control import CONTROL, Ack, Cancel, Control, Describe, Greeting, Release, read_control
 from gateway.protocol.counting import Counting
 from gateway.protocol.events import (
     NO_OBJECTS,
@@ -165,7 +165,7 @@ class Stream:
         except GatewayError as error:
             return [*self._failed(call, record, error), AnswerDropped(call)]
         events = self._send(data) if record.batch is None else self._reply(record, data)
-        if self._state is _COUNTED or self._pipeline:  # else nobody can have called into it, or will
+        if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
             self._go_on(self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS), events)
         return events
 
@@ -285,17 +285,20 @@ class Stream:
             events += self._finish_one(batch)
 
     def _message(self, obj: JSON, batch: _Batch | None, events: list[Event]) -> None:
-        if self._is_closed():
+        state = self._state
+        if state is _CLOSED:
             return
         message = messages.parse(obj)
-        control = read_control(message) if isinstance(message, Request) else None
-        if self._state is _State.FRESH:
-            if isinstance(message, Request) and isinstance(control, Greeting):
-                self._greet(message, control, events)
+        request = message if isinstance(message, Request) else None
+        control = None if request is None or not request.method.startswith(CONTROL) else read_control(request)
+        if state is _COUNTED:
+            if type(control) is not Ack and type(control) is not Greeting:
+                self.counting.received += 1
+        elif state is _State.FRESH:
+            if request is not None and isinstance(control, Greeting):
+                self._greet(request, control, events)
                 return
             self._state = _State.PLAIN
-        elif self._state is _COUNTED and type(control) is not Ack and type(control) is not Greeting:
-            self.counting.take(1, 0)
         if isinstance(message, Answer):
             self._answered(message, events)
         elif isinstance(message, Invalid):
@@ -340,7 +343,7 @@ class Stream:
         where, method = target
         call = self._begin(message, batch)
         request = CallRequested(call, message.notification, where, method, message.params, message.meta)
-        if self._may_refer or type(where) is ResultTarget or self._pipeline:
+        if self._may_refer or type(where) is ResultTarget or self._pipeline.waiting:
             self._place(request, events)
         else:
             events.append(request)
@@ -348,8 +351,8 @@ class Stream:
     def _place(self, request: CallRequested, events: list[Event]) -> None:
         """Begin a call, or let it wait for those that it refers to and for those before it."""
         pipeline = self._pipeline
-        if len(pipeline) >= self._limits.max_calls_per_session:
-            detail = f"{len(pipeline)} calls of the stream wait for others already"
+        if len(pipeline.waiting) >= self._limits.max_calls_per_session:
+            detail = f"{len(pipeline.waiting)} calls of the stream wait for others already"
             events += self.fail(request.call, GatewayError(Status.RESOURCE_EXHAUSTED, detail))
             return
         step = pipeline.arrive(request, self._ids, self._may_refer)
@@ -422,7 +425,7 @@ class Stream:
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Step | None:
         if id is not None and self.greeted:
             self._pipeline.remember(id, outcome, self.counting.sent)
-        return self._pipeline.ended(call, outcome) if self._pipeline else None
+        return self._pipeline.ended(call, outcome) if self._pipeline.waiting else None
 
     def _go_on(self, step: Step | None, events: list[Event]) -> None:
         """Begin the calls that waited for one that ended; what called into a failed one fails too, and so on."""

@@ -226,8 +226,9 @@ class SocketChannel:
 
     def _next_chunk(self) -> bytes:
         waiting = self._frames
-        if len(waiting) == 1:
-            chunk = waiting.popleft()
+        if self._waiting_bytes <= _WRITE_BYTES:
+            chunk = b"".join(waiting)
+            waiting.clear()
         else:
             parts, size = [], 0
             while waiting and size < _WRITE_BYTES:

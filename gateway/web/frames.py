@@ -322,8 +322,13 @@ def _closed(payload: bytes) -> Closed:
     return Closed(code)
 
 
+_SHORT_TEXT: Final = tuple(bytes((_FINAL | _TEXT, size)) for size in range(126))
+
+
 def text_header(size: int, packed: bool = False) -> bytes:
     """The header of a text message of that many bytes, which are perhaps compressed."""
+    if size < 126 and not packed:
+        return _SHORT_TEXT[size]
     return _header(_FINAL | _PACKED | _TEXT if packed else _FINAL | _TEXT, size)
 
 

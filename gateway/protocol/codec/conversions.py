@@ -57,8 +57,12 @@ class Conversions:
         return writer
 
     def fast_reader(self, type: Type) -> Callable[[JSON], Wire]:
-        """The generated reader alone; it raises one of `FAILURES` for what is wrong or unusual."""
-        return self._fast_readers.entrance(type)
+        """The generated reader alone, compiled now; it raises one of `FAILURES` for what is wrong or unusual."""
+        return self._fast_readers.compiled(type)
+
+    def fast_writer(self, type: Type) -> Callable[[Wire, list[Outgoing]], JSON]:
+        """The generated writer alone, as `fast_reader`. It adds the live objects that it met to a list."""
+        return self._fast_writers.compiled(type)
 
     def carefully(self) -> Reading:
         """A new careful walk through an input."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cara_pseud.capabilities import NO_ARGUMENTS
@@ -41,7 +41,7 @@ class Params:
         self._members = in_written_order(self._layout)
         self.has_references = conversions.holds_references(self._type)
         self._read = conversions.reader(self._type)
-        self._read_fast = conversions.fast_reader(self._type)
+        self._read_fast: Callable[[JSON], Wire] | None = None
         self._write = conversions.writer(self._type)
         self._ids = tuple(member.id for member in self._members)
         self.names = tuple(member.tag_value for member in self._members)
@@ -67,8 +67,15 @@ class Params:
         if not isinstance(params, dict):
             reason = f"expected an object or array of parameters, {self.signature}, got {show(params)}"
             raise GatewayError.invalid(reason)
-        wire = self._read(params, refs)
-        return self._positional(wire) if self._inline else [wire]
+        if not self._inline:
+            return [self._read(params, refs)]
+        # What `_read` would try first; a call has no time for its way there.
+        fast = self._read_fast or self._compile()
+        try:
+            wire = fast(params)
+        except FAILURES:
+            wire = self._read(params, refs)
+        return self._positional(wire)
 
     def by_position(self, params: Sequence[JSON], refs: References | None = None) -> list[Wire]:
         """Read an array of parameters in written order; the missing ones at its end take their defaults.
@@ -82,7 +89,8 @@ class Params:
             raise GatewayError.invalid(f"{self.signature} takes {takes}, got {len(params)}")
         if self._inline:
             try:
-                return self._positional(self._read_fast(dict(zip(self.names, params, strict=False))))
+                fast = self._read_fast or self._compile()
+                return self._positional(fast(dict(zip(self.names, params, strict=False))))
             except FAILURES:
                 pass  # the careful walk tells positions in its paths
         reading = self._conversions.carefully()
@@ -112,6 +120,10 @@ class Params:
         wire.update(_struct_of(self._members, kwargs))
         obj = self._write(wire, refs)
         return [obj.get(name) for name in self.names]
+
+    def _compile(self) -> Callable[[JSON], Wire]:
+        self._read_fast = fast = self._conversions.fast_reader(self._type)
+        return fast
 
     def _positional(self, wire: Mapping[int, Wire]) -> list[Wire]:
         try:

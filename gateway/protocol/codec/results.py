@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cara_pseud.schema.nodes import BoundMethod, Kind, substitute
@@ -10,8 +10,9 @@ from gateway.errors import GatewayError
 from gateway.protocol.codec.conversions import Conversions
 from gateway.protocol.codec.params import default, in_written_order
 from gateway.protocol.codec.reading import Wire
-from gateway.protocol.codec.references import References
+from gateway.protocol.codec.references import Outgoing, References
 from gateway.protocol.codec.scalars import show
+from gateway.protocol.codec.source import FAILURES
 from gateway.protocol.codec.writing import unfit
 from gateway.protocol.json_text import JSON
 
@@ -29,6 +30,7 @@ class Results:
 
     def __init__(self, conversions: Conversions, bound: BoundMethod) -> None:
         method = bound.method
+        self._conversions = conversions
         self._type = substitute(method.results, bound.interface.brand)
         self._inline = method.results_inline
         layout = conversions.layouts.struct(self._type)
@@ -40,6 +42,8 @@ class Results:
         self._ids |= {member.id: member.id for member in self._members}
         self.names = tuple(member.tag_value for member in self._members)
         self._single = self._members[0] if len(self._members) == 1 else None
+        self._single_id = -1 if self._single is None else self._single.id
+        self._write_fast: Callable[[Wire, list[Outgoing]], JSON] | None = None
         self._read_single = None
         if self._single is not None and self._single.type is not None:
             self._read_single = conversions.reader(self._single.type)
@@ -60,7 +64,17 @@ class Results:
             GatewayError: INTERNAL with the path where the service's answer does not fit, TOO_LARGE where it is nested
                 too deeply, or what ``refs`` raises.
         """
-        obj: dict[str, JSON] = self._write(self._by_id(wire), refs)
+        obj: dict[str, JSON]
+        if self._single is None or self.has_references or type(wire) is dict:
+            obj = self._write(self._by_id(wire), refs)
+        else:
+            # What `_write` would try first; a call has no time for its way there.
+            fast = self._write_fast or self._compile()
+            by_id = {self._single_id: wire}
+            try:
+                obj = fast(by_id, [])
+            except FAILURES:
+                obj = self._write(by_id, refs)
         if len(obj) < len(self.names):
             for name in self.names:
                 obj.setdefault(name, None)
@@ -95,6 +109,10 @@ class Results:
         return {
             member.field.name: wire.get(member.id, default(member.field, member.type)) for member in self._members
         }
+
+    def _compile(self) -> Callable[[Wire, list[Outgoing]], JSON]:
+        self._write_fast = fast = self._conversions.fast_writer(self._type)
+        return fast
 
     def _by_id(self, wire: Wire) -> Wire:
         """The results as the struct of results, by field id."""

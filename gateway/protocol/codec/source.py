@@ -57,6 +57,7 @@ class Functions:
         self._names: dict[Any, str] = {}
         self._heights: dict[Any, float] = {}
         self._measuring: list[int] = []
+        self._compiled: set[str] = set()
         self.namespace: dict[str, Any] = {
             "Unusual": Unusual,
             "INTS": frozenset({int}).issuperset,
@@ -86,6 +87,16 @@ class Functions:
 
             self.namespace[name] = compile_first
         return name
+
+    def compiled(self, type: Type) -> Callable[..., Any]:
+        """As `entrance`, without its detour at each call; the function is compiled now."""
+        name = self.name(type)
+        function: Callable[..., Any] = self.namespace[name]
+        if name not in self._compiled:
+            function = self._compile(name, type)
+        if self.is_bottomless(type):
+            return lambda value, *rest: function(value, 1, *rest)
+        return function
 
     def entrance(self, type: Type) -> Callable[..., Any]:
         """The function of a STRUCT or LIST type for values at the first level."""
@@ -146,6 +157,7 @@ class Functions:
             lines += self.array(element_of(key))
         source = "\n".join([f"def {name}({self.parameters(parameters)}):", *indented(lines)])
         exec(compile(source, f"<{type(self).__name__} {name}>", "exec"), self.namespace)  # noqa: S102 (our own source)
+        self._compiled.add(name)
         function: Callable[..., Any] = self.namespace[name]
         return function
 
