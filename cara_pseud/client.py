@@ -57,6 +57,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         timeout: seconds that a call waits for its answer unless it says otherwise.
         connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
+        turn: a `cara_pseud.turns.Turn` at whose end calls leave that are made within it.
     """
 
     _paired_payloads = True
@@ -203,7 +204,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             # cost twice as much.
             waiting[uid] = (kind, body)
             if len(waiting) == 1:
-                self.running_loop.call_soon(self._send_turn)
+                self._turn.at_end(self.running_loop, self._send_turn)
             elif len(waiting) >= _TOGETHER:
                 self._send_turn()
             return

@@ -24,6 +24,7 @@ from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
 from cara_pseud.errors import OutcomeUnknown, ResourceExhausted, TooLarge, Unauthenticated, Unavailable
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError, get_rpc_callable
 from cara_pseud.transport import Transport
+from cara_pseud.turns import Turn
 
 DEFAULT_MAX_MESSAGE_BYTES: Final = 16 * 2**20
 """Of one body, both ways: large enough for documents, small enough for memory."""
@@ -100,6 +101,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         max_exports: int = DEFAULT_MAX_EXPORTS,
         max_backlog_bytes: int = DEFAULT_MAX_BACKLOG_BYTES,
         debug: bool = False,
+        turn: Turn | None = None,
         **pseud_arguments: Any,
     ) -> None:
         if loop is None and io_loop is not None:
@@ -132,7 +134,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.packing_for: Connection | None = None
         self._receiving_from: Connection | None = None
         self._dispatcher = Dispatcher(self)
-        self._transport = Transport(self, self.dropped, max_backlog_bytes)
+        self._turn = Turn() if turn is None else turn
+        self._transport = Transport(self, self.dropped, max_backlog_bytes, self._turn)
         self._started = False
         self._stopping = False
         self._closed = False

@@ -19,6 +19,7 @@ import zmq.backend
 
 from cara_pseud import wire
 from cara_pseud.errors import ResourceExhausted
+from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -56,8 +57,9 @@ class Transport:
             another's.
     """
 
-    def __init__(self, receiver: Receiver, dropped: Counter[str], max_backlog_bytes: int) -> None:
+    def __init__(self, receiver: Receiver, dropped: Counter[str], max_backlog_bytes: int, turn: Turn) -> None:
         self._receiver = receiver
+        self._turn = turn
         self._dropped = dropped
         self._max_backlog_bytes = max_backlog_bytes
         self._backlog: deque[list[bytes]] = deque()
@@ -126,8 +128,9 @@ class Transport:
 
     def drain(self) -> None:
         """Hand over all that has arrived, now."""
-        while self._loop is not None and self._drain_batch():
-            """Each turn takes a batch."""
+        with self._turn:
+            while self._loop is not None and self._drain_batch():
+                """Each round takes a batch."""
 
     def close(self) -> None:
         """Stop reading and close the socket; what was not sent is dropped."""
@@ -226,8 +229,11 @@ class Transport:
             self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        if self._loop is not None and self._drain_batch() and self._loop is not None:
-            self._loop.call_soon(self._drain)
+        if self._loop is not None:
+            with self._turn:
+                more = self._drain_batch()
+            if more and self._loop is not None:
+                self._loop.call_soon(self._drain)
 
     def _drain_batch(self) -> bool:
         """Hand over the next messages. False once there are none."""

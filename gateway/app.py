@@ -15,6 +15,7 @@ import tornado.netutil
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
+from cara_pseud.turns import Turn
 from gateway.calls import Calls
 from gateway.config import ConfigError, GatewayConfig, ServiceConfig
 from gateway.errors import nearest, quote
@@ -130,7 +131,9 @@ class Gateway:
         routes, self._http_routes = load_routes(config)
         self.port = config.listen.port
         limits = config.limits
-        self._upstreams = [PseudUpstream(service, limits) for service in config.services]
+        # One for both sides: what a read from one gives leaves at the other when it is handled.
+        self._turn = Turn()
+        self._upstreams = [PseudUpstream(service, limits, self._turn) for service in config.services]
         self._services: Mapping[str, Service] = {
             route.name: Service(
                 route,
@@ -174,6 +177,7 @@ class Gateway:
             arrivals=Arrivals(_IDLE_CONNECTION_S),
             wires=self._wires,
             compresses_sockets=self._config.websocket_compression,
+            turn=self._turn,
         )
         application = GatewayApplication(site, self._http_routes, str(static_tree()), self._documents())
         self._server = GatewayServer(application, arrivals=site.arrivals)

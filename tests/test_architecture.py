@@ -44,6 +44,7 @@ RINGS = {
     "cara_pseud.server": EDGE,
     "cara_pseud.stock": EDGE,
     "cara_pseud.transport": EDGE,
+    "cara_pseud.turns": WAITING,
     "cara_pseud.zap": EDGE,
     "gateway.__main__": EDGE,
     "gateway.app": EDGE,

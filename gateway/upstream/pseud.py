@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
 from cara_pseud.peer import DEFAULT_MAX_MESSAGE_BYTES
+from cara_pseud.turns import Turn
 from gateway.config import ServiceConfig
 from gateway.limits import Limits
 from gateway.upstream.base import State
@@ -20,7 +21,7 @@ _FIRST_CONNECTION_S: Final = 0.25
 class PseudUpstream:
     """One client of one service; implements `gateway.upstream.base.Upstream`."""
 
-    def __init__(self, config: ServiceConfig, limits: Limits) -> None:
+    def __init__(self, config: ServiceConfig, limits: Limits, turn: Turn | None = None) -> None:
         self._endpoint = config.endpoint
         keys = (
             {
@@ -40,6 +41,7 @@ class PseudUpstream:
             "timeout": limits.default_call_timeout_s,
             "connect_grace": _FIRST_CONNECTION_S,
             "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),
+            "turn": turn,
             **keys,
         }
         self._client = Client(config.peer, **arguments)

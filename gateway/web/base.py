@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 import tornado.httputil
 import tornado.web
 
+from cara_pseud.turns import Turn
 from gateway.calls import Calls
 from gateway.errors import GatewayError, Status
 from gateway.limits import Limits
@@ -71,6 +72,7 @@ class Site:
         sockets: the open WebSockets and event streams.
         wires: how the bytes of WebSockets travel.
         compresses_sockets: whether their messages may be compressed.
+        turn: what their reads are the work of; their answers leave at its end.
         calls_under_way: of REST.
         calls_without_session: those of them that belong to no session.
         answered: requests by HTTP status.
@@ -93,6 +95,7 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     wires: Wires = field(default_factory=best_wires)
     compresses_sockets: bool = False
+    turn: Turn = field(default_factory=Turn)
 
     @property
     def is_busy(self) -> bool:

@@ -1,0 +1,102 @@
+"""What is put off to the end of a stretch of work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from cara_pseud.client import Client
+from cara_pseud.turns import Turn
+
+
+def test_without_a_stretch_it_is_done_in_the_loop_s_next_turn() -> None:
+    async def main() -> None:
+        done: list[str] = []
+        Turn().at_end(asyncio.get_running_loop(), lambda: done.append("x"))
+        assert done == []
+        await asyncio.sleep(0)
+        assert done == ["x"]
+
+    asyncio.run(main())
+
+
+def test_it_is_done_in_order_at_the_end_of_the_outermost_stretch() -> None:
+    async def main() -> None:
+        loop, turn = asyncio.get_running_loop(), Turn()
+        done: list[int] = []
+        with turn:
+            turn.at_end(loop, lambda: done.append(1))
+            with turn:
+                turn.at_end(loop, lambda: done.append(2))
+            assert done == []
+        assert done == [1, 2]
+
+    asyncio.run(main())
+
+
+def test_what_an_action_puts_off_is_left_to_the_loop() -> None:
+    async def main() -> None:
+        loop, turn = asyncio.get_running_loop(), Turn()
+        done: list[int] = []
+
+        def again() -> None:
+            done.append(len(done))
+            turn.at_end(loop, again)
+
+        with turn:
+            turn.at_end(loop, again)
+        assert done == [0]
+        await asyncio.sleep(0)
+        assert done == [0, 1]
+
+    asyncio.run(main())
+
+
+def test_a_failure_of_the_work_or_of_an_action_keeps_nothing_from_being_done(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        loop, turn = asyncio.get_running_loop(), Turn()
+        done: list[str] = []
+
+        def work() -> None:
+            with turn:
+                turn.at_end(loop, lambda: done.append("x"[1]))
+                turn.at_end(loop, lambda: done.append("y"))
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            work()
+        assert done == ["y"]
+        turn.at_end(loop, lambda: done.append("z"))
+        assert done == ["y"]
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(main())
+    assert "IndexError" in caplog.text
+
+
+def test_clients_that_share_a_turn_send_at_its_end(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        turn = Turn()
+        async with serving() as one, serving() as other:
+            one.register_rpc(lambda: "one", name="name")
+            other.register_rpc(lambda: "other", name="name")
+            async with connected(one.endpoint, turn=turn) as first, connected(other.endpoint, turn=turn) as second:
+                assert (await first.name(), await second.name()) == ("one", "other")
+                await asyncio.sleep(0.01)
+                with turn:
+                    calls = [client.name() for client in (first, second, first)]
+                    cancelled = first.name()
+                    cancelled.cancel()
+                    assert _waiting(first) == 2
+                    assert _waiting(second) == 1
+                assert (_waiting(first), _waiting(second)) == (0, 0)
+                assert await asyncio.gather(*calls) == ["one", "other", "one"]
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def _waiting(client: Client) -> int:
+    return len(client._waiting)
