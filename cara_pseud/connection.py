@@ -147,7 +147,9 @@ class Connection:
         try:
             if len(self.pending) >= host.max_calls:
                 raise ResourceExhausted(f"{host.max_calls} calls are under way to this peer already")
-            body = host.codec.packb((name, args, kwargs if type(kwargs) is dict else dict(kwargs)))
+            # msgpack packs plain dicts only; to copy an empty mapping would take as long as to pack the call.
+            named = kwargs if type(kwargs) is dict else dict(kwargs) if kwargs else {}
+            body = host.codec.packb((name, args, named))
             if len(body) > host.max_message_bytes:
                 raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
             self.pending[uid] = future
