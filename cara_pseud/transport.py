@@ -28,6 +28,8 @@ _BATCH: Final = 256
 # A message of the protocol has six frames with its routing id; more are read and thrown away.
 _MAX_FRAMES: Final = 8
 _RETRY_S: Final = 0.005
+_REAPED_S: Final = 1.0
+"""How long ZeroMQ may take to close a socket after its linger is over; a few milliseconds mostly."""
 # Plain numbers: pyzmq's are enum members, and every use of one in a call or with & costs as much as a frame.
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _MORE: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
@@ -68,6 +70,7 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_soon = False
         self._monitor: zmq.Socket[bytes] | None = None
+        self._monitor_loop: asyncio.AbstractEventLoop | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._gone: asyncio.Future[None] | None = None
         self.only_sender: bytes | None = None
@@ -92,6 +95,8 @@ class Transport:
         self._socket.monitor(address, events | zmq.EVENT_MONITOR_STOPPED)
         self._monitor = zmq.Socket(self._socket.context, zmq.PAIR)
         self._monitor.linger = 0
+        # ZeroMQ's threads wait where it is full.
+        self._monitor.rcvhwm = 0
         self._monitor.connect(address)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -99,7 +104,7 @@ class Transport:
         socket, monitor = self._socket, self._monitor
         assert socket is not None
         assert monitor is not None
-        self._loop = loop
+        self._loop = self._monitor_loop = loop
         # The backend's methods, without pyzmq's Python layer: half the cost of a frame.
         self._receive = _backend_method(socket, "recv")
         self._send_frame = _backend_method(socket, "send")
@@ -114,17 +119,26 @@ class Transport:
         """Stop reading, and close the socket once everything sent is on the wire, or after ``linger_s`` seconds."""
         loop, socket = self._loop, self._socket
         if loop is not None and socket is not None and self._monitor is not None and linger_s > 0:
-            until = loop.time() + linger_s
-            # Nothing tells when ZeroMQ has room again, so the timer that sends what waits cannot do better either.
-            while self._backlog and loop.time() < until:  # noqa: ASYNC110
-                await asyncio.sleep(_RETRY_S)
-            self._gone = loop.create_future()
-            loop.remove_reader(socket.fileno())
-            # ZeroMQ closes it on a thread of its own, and ends the monitor when nothing is left to be sent.
-            remaining_s = max(until - loop.time(), _RETRY_S)
-            socket.close(linger=int(remaining_s * 1000))
-            await asyncio.wait([self._gone], timeout=remaining_s + _RETRY_S)
-        self.close()
+            try:
+                await self._close_when_sent(loop, socket, linger_s)
+            finally:
+                self.close()
+        else:
+            self.close()
+
+    async def _close_when_sent(
+        self, loop: asyncio.AbstractEventLoop, socket: zmq.Socket[bytes], linger_s: float
+    ) -> None:
+        until = loop.time() + linger_s
+        # Nothing tells when ZeroMQ has room again, so the timer that sends what waits cannot do better either.
+        while self._backlog and loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(_RETRY_S)
+        self._gone = loop.create_future()
+        loop.remove_reader(socket.fileno())
+        # ZeroMQ closes it on a thread of its own, and ends the monitor when nothing is left to be sent.
+        remaining_s = max(until - loop.time(), _RETRY_S)
+        socket.close(linger=int(remaining_s * 1000))
+        await asyncio.wait([self._gone], timeout=remaining_s + _REAPED_S)
 
     def drain(self) -> None:
         """Hand over all that has arrived, now."""
@@ -139,18 +153,25 @@ class Transport:
             self._retry.cancel()
         if self._socket is None:
             return
-        if loop is not None and not loop.is_closed():
-            if not self._socket.closed:
+        if not self._socket.closed:
+            if loop is not None and not loop.is_closed():
                 loop.remove_reader(self._socket.fileno())
             if self._monitor is not None:
-                loop.remove_reader(self._monitor.fileno())
-        if self._monitor is not None:
-            if not self._socket.closed:
                 self._socket.monitor(None, 0)
-            self._monitor.close(linger=0)
-            self._monitor = None
-        self._socket.close(linger=0)
+            self._socket.close(linger=0)
         self._socket = None
+        # One that is being closed by ZeroMQ may still have something to tell. The thread that closes it, and every
+        # other socket of the process, would wait for ever for somebody who listens.
+        if self._gone is None or self._gone.done():
+            self._close_monitor()
+
+    def _close_monitor(self) -> None:
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            loop = self._monitor_loop
+            if loop is not None and not loop.is_closed():
+                loop.remove_reader(monitor.fileno())
+            monitor.close(linger=0)
 
     def send(self, routing_id: bytes, uid: bytes, kind: bytes, body: bytes, more: bool = False) -> bool:
         """Send a message or put it behind others that wait for room.
@@ -321,6 +342,9 @@ class Transport:
             if event == zmq.EVENT_MONITOR_STOPPED:
                 if self._gone is not None and not self._gone.done():
                     self._gone.set_result(None)
+                if self._socket is None:
+                    self._close_monitor()
+                    return
                 continue
             self._receiver.on_event(event, int.from_bytes(frames[0][2:6], "little"))
 

@@ -141,7 +141,9 @@ def test_what_was_sent_before_a_stop_arrives(serving: Any, connected: Any) -> No
     run(main())
 
 
-def test_a_peer_that_does_not_read_delays_a_stop_no_longer_than_said(serving: Any, raw_dealer: Any) -> None:
+def test_a_peer_that_does_not_read_delays_a_stop_no_longer_than_said(
+    serving: Any, connected: Any, raw_dealer: Any
+) -> None:
     async def main() -> None:
         async with serving() as server:
             server.register_rpc(lambda size: b"x" * size, name="give")
@@ -154,6 +156,35 @@ def test_a_peer_that_does_not_read_delays_a_stop_no_longer_than_said(serving: An
             started = time.monotonic()
             await server.stop()
             assert 0.2 < time.monotonic() - started < 1
+        # ZeroMQ closes sockets one after the other: what is left of this one must not keep the next from its end.
+        for grace in (0, 0.1):
+            async with serving() as server, connected(server.endpoint) as client:
+                server.register_rpc(asyncio.Event().wait, name="for_ever")
+                in_flight = client.for_ever()
+                while not (server.connections and server.connections[0].running):
+                    await asyncio.sleep(0.002)
+                await server.stop(grace)
+                with pytest.raises(errors.OutcomeUnknown):
+                    await asyncio.wait_for(in_flight, 2)
+
+    run(main())
+
+
+def test_a_stop_that_is_cancelled_is_done_all_the_same(serving: Any, connected: Any, raw_dealer: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            server.register_rpc(lambda size: b"x" * size, name="give")
+            assert await client.give(3) == b"xxx"
+            dealer = raw_dealer(server.endpoint, rcvhwm=1, rcvbuf=4096)
+            for number in range(100):
+                body = msgpack.packb(("give", (1_000_000,), {}))
+                dealer.send_multipart([b"", b"v1", number.to_bytes(16, "big"), b"\x03", body])
+            while len(server.connections) < 2:
+                await asyncio.sleep(0.002)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(server.stop(grace=5), 0.05)
+            while client.state == "up" or server._transport._monitor is not None:
+                await asyncio.sleep(0.01)
 
     run(main())
 
