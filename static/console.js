@@ -172,13 +172,21 @@ function overview() {
     'section',
     { class: 'overview' },
     element('h2', {}, 'Services'),
+    element('p', {}, 'For other programs: ', element('a', { href: '/openapi.json' }, 'OpenAPI document'), '.'),
     ...[...services].map(([name, description]) =>
       element(
         'article',
         {},
         element('h3', {}, name),
         description.doc && element('p', { class: 'doc' }, description.doc),
-        element('p', { class: 'quiet' }, `${description.methods.length} methods`),
+        element(
+          'p',
+          { class: 'quiet' },
+          `${description.methods.length} methods · `,
+          element('a', { href: `/schema/${encodeURIComponent(name)}` }, 'schema'),
+          ' · ',
+          element('a', { href: `/types/${encodeURIComponent(name)}.d.ts` }, 'TypeScript types'),
+        ),
       ),
     ),
   );

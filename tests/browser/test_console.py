@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Error, Locator, Page, expect
@@ -69,6 +69,16 @@ def test_the_services_are_listed_with_their_comments(console: Page) -> None:
     main = open_method(console, "calculator", "divide")
     expect(main).to_contain_text("Divides with a remainder")
     expect(main.locator(".signature")).to_contain_text("dividend :Int32")
+
+
+def test_what_other_programs_need_is_a_link_away(console: Page) -> None:
+    main = console.locator("main")
+    links = [link.get_attribute("href") for link in main.get_by_role("link").all()]
+    assert links[:3] == ["/openapi.json", "/schema/calculator", "/types/calculator.d.ts"]
+    answers = [console.request.get(urljoin(console.url, link or "")) for link in links]
+    assert [answer.status for answer in answers] == [200] * len(links)
+    assert "interface Calculator" in answers[1].text()
+    assert "export interface" in answers[2].text()
 
 
 def test_a_method_is_called_and_its_answer_shown(console: Page) -> None:
