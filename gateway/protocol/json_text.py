@@ -29,6 +29,8 @@ class InexactFloat(float):
 
 _TO_CLASSES: Final = bytes.maketrans(b"0123456789E:,[- \t\r\n", b"0" * 10 + b"e" + b":" * 8)
 _NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
+_SHORT: Final = 256
+"""Bytes below which it pays to count the digits first."""
 _LONG_INTEGER: Final = b":" + b"0" * 16
 _LONG_MANTISSA: Final = b"0" * 16 + b"e"
 
@@ -69,7 +71,7 @@ def _may_be_inexact(data: bytes) -> bool:
 
     What is beyond 2^53 has 16 digits before its point, or an exponent behind 16 digits with or without a point.
     """
-    if len(data.translate(None, _NO_DIGITS)) < 16:
+    if len(data) < _SHORT and len(data.translate(None, _NO_DIGITS)) < 16:
         return False
     classes = (b":" + data).translate(_TO_CLASSES)
     if _LONG_INTEGER in classes:
