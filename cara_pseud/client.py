@@ -171,6 +171,22 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
     def _send_by_name(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> asyncio.Future[Any]:
         return self._connection.request(name, args, kwargs)
 
+    def on_message(self, frames: list[bytes], user: str | None, descriptor: int) -> None:
+        # Nearly all that comes is a result of some call; what it is, `PeerBase` says for everything else.
+        if len(frames) == 6 and frames[4] == wire.OK:
+            routing_id, delimiter, version, uid, _, body = frames
+            if (
+                not delimiter
+                and version == wire.VERSION
+                and routing_id == self.peer_routing_id
+                and len(body) <= self.max_message_bytes
+            ):
+                self._receiving_from = self._connection
+                if not self._connection.answer(uid, True, body):
+                    self.dropped["answer to no call"] += 1
+                return
+        super().on_message(frames, user, descriptor)
+
     def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
         # Whoever else connected to a bound client, say, has nothing to tell it.
         return self._connection if routing_id == self.peer_routing_id else None
@@ -231,23 +247,26 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
 
     def _send_waiting(self) -> None:
         self._retry_timer = None
-        connection, waiting = self._connection, self._waiting
-        while waiting and self._state == UP:
-            uid, (kind, body) = next(iter(waiting.items()))
+        if self._state != UP:
+            return
+        connection, send, waiting = self._connection, self._transport.send, self._waiting
+        routing_id, left = connection.routing_id, len(waiting)
+        refused: list[tuple[bytes, ResourceExhausted]] = []
+        for uid, (kind, body) in waiting.items():
             try:
-                sent = self._transport.send(connection.routing_id, uid, kind, body, len(waiting) > 1)
+                if not send(routing_id, uid, kind, body, left > 1):
+                    break
             except ResourceExhausted as error:
-                del waiting[uid]
-                connection.fail_unsent(uid, error)
-                continue
-            if not sent:
-                if self.running_loop.time() < self._retry_until:
-                    self._retry_soon()
-                else:
-                    nobody = f"connected, but nobody there is named {self.peer_routing_id!r}"
-                    self._fail_waiting(Unavailable(nobody))
-                return
-            del waiting[uid]
+                refused.append((uid, error))
+            left -= 1
+        # The last ones still wait.
+        self._waiting = dict(list(waiting.items())[-left:]) if left else {}
+        for uid, refusal in refused:
+            connection.fail_unsent(uid, refusal)
+        if left and self.running_loop.time() < self._retry_until:
+            self._retry_soon()
+        elif left:
+            self._fail_waiting(Unavailable(f"connected, but nobody there is named {self.peer_routing_id!r}"))
 
     def _fail_waiting(self, error: RpcError) -> None:
         waiting, self._waiting = self._waiting, {}

@@ -302,7 +302,9 @@ class Conversation:
             return
         if timeout_s is None:
             timeout_s = method.timeout_s
-        wished = Wishes(timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key)
+        wished = tuple.__new__(
+            Wishes, (timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key)
+        )
         self._begin(event, method, capability, wished)
 
     def _begin(self, event: events.CallRequested, method: Method, capability: Capability, wishes: Wishes) -> None:

@@ -166,7 +166,9 @@ class Stream:
             return [*self._failed(call, record, error), AnswerDropped(call)]
         events = self._send(data) if record.batch is None else self._reply(record, data)
         if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
-            self._go_on(self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS), events)
+            step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
+            if step is not None:
+                self._go_on(step, events)
         return events
 
     def fail(self, call: int, error: GatewayError) -> list[Event]:
@@ -342,7 +344,9 @@ class Stream:
             return
         where, method = target
         call = self._begin(message, batch)
-        request = CallRequested(call, message.notification, where, method, message.params, message.meta)
+        request = tuple.__new__(
+            CallRequested, (call, message.notification, where, method, message.params, message.meta, None)
+        )
         if self._may_refer or type(where) is ResultTarget or self._pipeline.waiting:
             self._place(request, events)
         else:
@@ -398,7 +402,7 @@ class Stream:
     def _begin(self, message: Request, batch: _Batch | None) -> int:
         self._last_call = call = self._last_call + 1
         id, notification = message.id, message.notification
-        self._calls[call] = _Call(id, notification, batch)
+        self._calls[call] = tuple.__new__(_Call, (id, notification, batch))
         if id is not None:
             self._ids[id] = call
         if batch is not None and not notification:
@@ -423,7 +427,7 @@ class Stream:
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Step | None:
-        if id is not None and self.greeted:
+        if id is not None and self._state is _COUNTED:
             self._pipeline.remember(id, outcome, self.counting.sent)
         return self._pipeline.ended(call, outcome) if self._pipeline.waiting else None
 
@@ -474,7 +478,7 @@ class Stream:
         counting.keep(data)
         if counting.kept_bytes > self._limits.send_buffer_bytes:
             return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", SLOW_READER)]
-        return [Send(data)]
+        return [tuple.__new__(Send, (data,))]
 
     def _check_size(self, data: bytes, what: str) -> None:
         if len(data) > self._limits.max_message_bytes:
