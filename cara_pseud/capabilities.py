@@ -216,28 +216,28 @@ class Export:
 
 
 class HolderExports:
-    """Everything one holder may call. ``random_id`` gives 64 unpredictable bits."""
+    """Everything one holder may call. ``random_id`` gives 64 unpredictable bits.
+
+    Attributes:
+        journal: the ids counted since `begin`, one per reference.
+    """
 
     def __init__(self, random_id: Callable[[], int], limit: int) -> None:
         self._random_id = random_id
         self._limit = limit
         self._by_id: dict[int, Export] = {}
         self._by_key: dict[Hashable, Export] = {}
-        self._journal: list[int] = []
+        self.journal: list[int] = []
 
     def begin(self) -> None:
         """Start a message: what it exports is taken back by `roll_back` if it cannot be sent."""
-        self._journal.clear()
-
-    def exported(self) -> tuple[int, ...]:
-        """The ids counted since `begin`, one per reference."""
-        return tuple(self._journal)
+        self.journal.clear()
 
     def roll_back(self) -> None:
         """Take back every reference counted since `begin`."""
-        for id in self._journal:
+        for id in self.journal:
             self.release(id, 1)
-        self._journal.clear()
+        self.journal.clear()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -262,7 +262,7 @@ class HolderExports:
             export = Export(id, capability.key, capability)
             self._by_id[id] = self._by_key[capability.key] = export
         export.count += 1
-        self._journal.append(export.id)
+        self.journal.append(export.id)
         return export
 
     def get(self, id: int) -> Export | None:

@@ -44,6 +44,7 @@ class Host(Protocol):
     max_message_bytes: int
     max_calls: int
     timeout: float
+    loop: asyncio.AbstractEventLoop | None
 
     @property
     def running_loop(self) -> asyncio.AbstractEventLoop:
@@ -134,7 +135,7 @@ class Connection:
     ) -> CallFuture:
         """Send a call; everything that can go wrong, also before it is sent, becomes the future's exception."""
         host = self.host
-        future = CallFuture(loop=host.running_loop)
+        future = CallFuture(loop=host.loop or host.running_loop)
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
         future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
@@ -143,7 +144,9 @@ class Connection:
         if options is not NO_OPTIONS and self.extended:
             name, args = wire.EXT_CALL, (_metadata(options), name, args)
         host.packing_for = self
-        self.exports.begin()
+        exports = self.exports
+        if exports.journal:
+            exports.begin()
         try:
             if len(self.pending) >= host.max_calls:
                 raise ResourceExhausted(f"{host.max_calls} calls are under way to this peer already")
@@ -153,7 +156,8 @@ class Connection:
             if len(body) > host.max_message_bytes:
                 raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
             self.pending[uid] = future
-            future.exported = self.exports.exported()
+            if exports.journal:
+                future.exported = tuple(exports.journal)
             future.slot = host.deadlines.add(future, timeout)
             host.transmit(self, uid, wire.WORK, body)
         except RpcError as error:

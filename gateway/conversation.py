@@ -330,7 +330,8 @@ class Conversation:
         self, call: int, method: Method, request_id: str | None, was_done_at_once: bool, future: asyncio.Future[Any]
     ) -> None:
         _, refs = self._running.pop(call)
-        self._end_call()
+        if self._session is not None:
+            self._session.core.end_call()
         if self._over:
             if not future.cancelled():
                 future.exception()
