@@ -197,8 +197,7 @@ class Gateway:
             channel.conversation.shut_down()
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
-        for upstream in self._upstreams:
-            await upstream.stop()
+        await asyncio.gather(*[upstream.stop() for upstream in self._upstreams])
         await server.close_all_connections()
         self._log.flush()
 
