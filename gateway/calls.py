@@ -126,6 +126,8 @@ async def _at_most_twice(
     try:
         return await first
     except OutcomeUnknown as lost:
+        if upstream.stopped:
+            raise
         is_up = loop.create_future()
         forget = upstream.on_state(lambda state: is_up.set_result(None) if state == "up" and not is_up.done() else None)
         try:

@@ -22,6 +22,10 @@ class Upstream(Protocol):
     def state(self) -> State:
         """Whether calls have a chance now."""
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called: it is down for good."""
+
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """Have every change of `state` told; call the result to be told no more."""
 

@@ -45,6 +45,7 @@ class PseudUpstream:
             **keys,
         }
         self._client = Client(config.peer, **arguments)
+        self._stopped = False
 
     @property
     def root(self) -> Capability:
@@ -54,6 +55,10 @@ class PseudUpstream:
     def state(self) -> State:
         return cast(State, self._client.state)
 
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
+
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         return self._client.on_state(cast("Callable[[str], None]", callback))
 
@@ -62,4 +67,5 @@ class PseudUpstream:
         await self._client.start()
 
     async def stop(self) -> None:
+        self._stopped = True
         await self._client.stop()

@@ -78,6 +78,7 @@ class FakeUpstream:
     def __init__(self) -> None:
         self.root = FakeObject("root")
         self.state = "up"
+        self.stopped = False
         self._listeners: list[Callable[[str], None]] = []
 
     def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
@@ -93,7 +94,7 @@ class FakeUpstream:
         """Nothing to connect."""
 
     async def stop(self) -> None:
-        """Nothing to close."""
+        self.stopped = True
 
 
 class FakeTimeLoop(asyncio.SelectorEventLoop):

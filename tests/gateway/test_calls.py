@@ -191,6 +191,20 @@ def test_a_loss_is_told_at_the_deadline_if_the_connection_does_not_come_back(
     fakes.run(main())
 
 
+def test_a_loss_by_our_own_stop_is_told_at_once(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        future = begin_idempotent(calculator)
+        await fakes.settle()
+        await calculator.upstream.stop()
+        calculator.upstream.root.calls[0].set_exception(OutcomeUnknown())
+        await fakes.settle()
+        assert future.done()
+        with pytest.raises(OutcomeUnknown):
+            await future
+
+    fakes.run(main())
+
+
 def test_other_calls_are_never_repeated(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root = calculator.upstream.root
