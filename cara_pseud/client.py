@@ -171,22 +171,6 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
     def _send_by_name(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> asyncio.Future[Any]:
         return self._connection.request(name, args, kwargs)
 
-    def on_message(self, frames: list[bytes], user: str | None, descriptor: int) -> None:
-        # Nearly all that comes is a result of some call; what it is, `PeerBase` says for everything else.
-        if len(frames) == 6 and frames[4] == wire.OK:
-            routing_id, delimiter, version, uid, _, body = frames
-            if (
-                not delimiter
-                and version == wire.VERSION
-                and routing_id == self.peer_routing_id
-                and len(body) <= self.max_message_bytes
-            ):
-                self._receiving_from = self._connection
-                if not self._connection.answer(uid, True, body):
-                    self.dropped["answer to no call"] += 1
-                return
-        super().on_message(frames, user, descriptor)
-
     def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
         # Whoever else connected to a bound client, say, has nothing to tell it.
         return self._connection if routing_id == self.peer_routing_id else None

@@ -85,7 +85,8 @@ def test_clients_that_share_a_turn_send_at_its_end(serving: Any, connected: Any)
             other.register_rpc(lambda: "other", name="name")
             async with connected(one.endpoint, turn=turn) as first, connected(other.endpoint, turn=turn) as second:
                 assert (await first.name(), await second.name()) == ("one", "other")
-                await asyncio.sleep(0.01)
+                while None in (first._connection.extended, second._connection.extended):  # greetings are calls, too
+                    await asyncio.sleep(0.002)
                 with turn:
                     calls = [client.name() for client in (first, second, first)]
                     cancelled = first.name()
