@@ -32,6 +32,7 @@ class CallOptions(NamedTuple):  # a tuple costs a third of a frozen dataclass to
     principal: str | None = None
     traceparent: str | None = None
     idempotency_key: str | None = None
+    roles: tuple[str, ...] = ()
 
 
 NO_OPTIONS: Final = CallOptions()
@@ -43,6 +44,7 @@ class IncomingCall:
     Attributes:
         user: the authenticated user of the caller, ``b""`` without authentication.
         principal: on whose behalf a trusted gateway calls, else None.
+        roles: what that principal may, as the trusted gateway says; empty from anybody else.
         deadline: the loop's time at which the caller gives up, else None.
         request_id: the caller's name for this call, else None.
         cancelled: whether the caller gave up already.
@@ -52,13 +54,15 @@ class IncomingCall:
     """
 
     __slots__ = (
-        "cancelled", "connection", "deadline", "idempotency_key", "principal", "request_id", "traceparent", "user",
-    )
+        "cancelled", "connection", "deadline", "idempotency_key", "principal", "request_id", "roles", "traceparent",
+        "user",
+    )  # fmt: skip
 
     def __init__(self, user: bytes, connection: object = None) -> None:
         self.user = user
         self.connection = connection
         self.principal: str | None = None
+        self.roles: tuple[str, ...] = ()
         self.deadline: float | None = None
         self.request_id: str | None = None
         self.traceparent: str | None = None
@@ -176,6 +180,7 @@ class LocalCapability(Capability):
         call = IncomingCall(b"")
         call.request_id, call.principal = options.request_id, options.principal
         call.traceparent, call.idempotency_key = options.traceparent, options.idempotency_key
+        call.roles = options.roles
 
         async def run() -> Any:
             async with asyncio.timeout(options.timeout):
@@ -196,7 +201,9 @@ class Forwarder:
     def invoke(
         self, interface_id: int, method: int | str, args: Sequence[Wire], kwargs: Mapping[str, Wire], call: IncomingCall
     ) -> Awaitable[Wire]:
-        options = CallOptions(None, call.request_id, call.principal, call.traceparent, call.idempotency_key)
+        options = CallOptions(
+            None, call.request_id, call.principal, call.traceparent, call.idempotency_key, call.roles
+        )
         return self.capability.call(interface_id, method, args, kwargs, options)
 
     def released(self) -> None:
@@ -215,16 +222,33 @@ class Export:
         self.count = 0
 
 
+def _no_kin(id: int) -> None:
+    return None
+
+
+class Quota:
+    """How many objects a user may hold, whatever number of processes it has them in."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+
 class HolderExports:
     """Everything one holder may call. ``random_id`` gives 64 unpredictable bits.
 
     Attributes:
         journal: the ids counted since `begin`, one per reference.
+        quota: shared by all holders that are one user.
+        kin: finds what other processes of the same user hold; they may call it, but do not keep it alive.
     """
 
-    def __init__(self, random_id: Callable[[], int], limit: int) -> None:
+    def __init__(self, random_id: Callable[[], int], quota: Quota) -> None:
         self._random_id = random_id
-        self._limit = limit
+        self.quota = quota
+        self.kin: Callable[[int], Export | None] = _no_kin
         self._by_id: dict[int, Export] = {}
         self._by_key: dict[Hashable, Export] = {}
         self.journal: list[int] = []
@@ -253,20 +277,26 @@ class HolderExports:
         """
         export = self._by_key.get(capability.key)
         if export is None:
-            if len(self._by_id) >= self._limit:
-                raise ResourceExhausted(f"{self._limit} objects are held already; release some first")
+            if self.quota.used >= self.quota.limit:
+                raise ResourceExhausted(f"{self.quota.limit} objects are held already; release some first")
             if id is None:
                 id = self._random_id()
                 while id in self._by_id:
                     id = self._random_id()
             export = Export(id, capability.key, capability)
             self._by_id[id] = self._by_key[capability.key] = export
+            self.quota.used += 1
         export.count += 1
         self.journal.append(export.id)
         return export
 
     def get(self, id: int) -> Export | None:
-        """The export of that id, or None."""
+        """The export of that id, this holder's or another one's of the same user, or None."""
+        export = self._by_id.get(id)
+        return self.kin(id) if export is None else export
+
+    def own(self, id: int) -> Export | None:
+        """The export of that id if it is this very holder's."""
         return self._by_id.get(id)
 
     def target(self, id: int) -> Target:
@@ -275,7 +305,7 @@ class HolderExports:
         Raises:
             RpcError: ``not_found``, without a hint whether another holder has such an object.
         """
-        export = self._by_id.get(id)
+        export = self.get(id)
         if export is None:
             raise RpcError("not_found", "there is no such object, or it was released")
         return export.capability.target
@@ -289,6 +319,25 @@ class HolderExports:
         if export.count <= 0:
             self._free(export)
 
+    def absorb(self, other: HolderExports) -> None:
+        """Take over what another table has; ids are random, so that they are different."""
+        for export in other:
+            other._by_id.pop(export.id)
+            other._by_key.pop(export.key)
+            other.quota.used -= 1
+            self.quota.used += 1
+            self._by_id[export.id] = export
+            self._by_key.setdefault(export.key, export)
+
+    def keep_only(self, counts: Mapping[int, int]) -> None:
+        """Free everything but these references, by id: the holder is gone, and they have not been sent yet."""
+        for export in self:
+            count = counts.get(export.id, 0)
+            if count:
+                export.count = count
+            else:
+                self._free(export)
+
     def clear(self) -> None:
         """Free everything: the holder is gone."""
         for export in list(self._by_id.values()):
@@ -296,5 +345,7 @@ class HolderExports:
 
     def _free(self, export: Export) -> None:
         del self._by_id[export.id]
-        del self._by_key[export.key]
+        if self._by_key.get(export.key) is export:
+            del self._by_key[export.key]
+        self.quota.used -= 1
         export.capability.target.released()

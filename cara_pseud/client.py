@@ -1,15 +1,14 @@
-"""The client's side: one connection, and what is known of it.
+"""The client's side: one connection to a server, and the socket under it.
 
-States, told by ZeroMQ's monitor: *connecting* (never connected, or lost less than 250 ms ago: calls wait within their
-deadline) → *up* → on loss *connecting* → *down* (calls fail at once with `Unavailable`) → *up* again whenever it is
-connected anew. Calls in flight at a loss fail at once with `OutcomeUnknown`; nothing is ever delivered late, because
-what was not sent is kept here and dropped when its call ends, and because every new connection begins with an empty
-queue in ZeroMQ: it is made here, never by ZeroMQ itself.
+What is known of the connection, and when to do what, is decided by a `cara_pseud.link.Link`; what waits to be sent
+stands in the connection's outbox. Nothing is ever delivered late: what was not sent is kept here and dropped when its
+call ends, and every new connection begins with an empty queue in ZeroMQ, since it is made here, never by ZeroMQ itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,31 +17,33 @@ from typing import Any, Final
 import zmq
 import zope.interface
 
-from cara_pseud import wire
+from cara_pseud import greeting, wire
+from cara_pseud.batches import Message
 from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability
-from cara_pseud.connection import CallFuture, Connection, RootCapability
-from cara_pseud.errors import ResourceExhausted, RpcError, Unauthenticated, Unavailable
+from cara_pseud.connection import CallFuture, Connection
+from cara_pseud.errors import RpcError, Unauthenticated, Unavailable
+from cara_pseud.greeting import Greeting
+from cara_pseud.link import CONNECTING, DOWN, UP, Link, Step
 from cara_pseud.passwords import as_bytes
-from cara_pseud.peer import HOLDER_GRACE_S, PeerBase
+from cara_pseud.peer import PeerBase
+from cara_pseud.remote import RootCapability
 from cara_pseud.stock import IClient, StockClient
 
-CONNECTING: Final = "connecting"
-UP: Final = "up"
-DOWN: Final = "down"
+__all__ = ["CONNECTING", "DOWN", "UP", "Client"]
 
-GRACE_S: Final = 0.25
-"""After a loss calls wait this long for a new connection before they fail."""
-_TOGETHER: Final = 16
-"""So many calls leave at once even before the turn is over, so that the server begins while others are still made."""
-_NOBODY_S: Final = 1.0
-_RETRY_S: Final = 0.005
+_LOG: Final = logging.getLogger(__name__)
+
 _REFUSED: Final = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _NEVER_MS: Final = 2**31 - 1
 _FAILED: Final = zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 """What ends an attempt to connect, or a connection."""
-_CONNECT_AGAIN_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
-"""After a loss and each attempt that failed; the last one for ever."""
-_AFTER_REFUSAL_S: Final = 1.0
+_AGAIN_S: Final = 0.25
+"""A server that could not answer the greeting is asked again after this time."""
+_MAX_UNANSWERED: Final = 10_000
+_MAX_JUNK: Final = 20_000
+"""So many messages that nobody asked for, without a pause, are a flood."""
+_BEAT_S: Final = 20.0
+"""A peer that has nothing to say lets hear from it so often; who hears nothing for a minute may hold it for gone."""
 
 
 @zope.interface.implementer(IClient)
@@ -56,6 +57,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             only the server's, ``peer_public_key``.
         timeout: seconds that a call waits for its answer unless it says otherwise.
         connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
+        callback_timeout: seconds that the server shall wait for answers of objects passed to it; None = its own time.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
         turn: a `cara_pseud.turns.Turn` at whose end calls leave that are made within it.
     """
@@ -70,6 +72,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         user_id: bytes | str | None = None,
         password: bytes | str | None = None,
         connect_grace: float | None = None,
+        callback_timeout: float | None = None,
         **arguments: Any,
     ) -> None:
         if arguments.pop("routing_id", None):
@@ -82,24 +85,21 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             **arguments,
         )
         self._connect_grace = connect_grace
+        self._callback_timeout_s = callback_timeout
         self._connection = self._new_connection(self.peer_routing_id, b"")
         self._root = RootCapability(self._connection)
-        self._state = CONNECTING
-        self._refusal: RpcError | None = None
-        self._waiting: dict[bytes, tuple[bytes, bytes]] = {}
-        self._state_timer: asyncio.TimerHandle | None = None
-        self._retry_timer: asyncio.TimerHandle | None = None
-        self._retry_until = 0.0
+        self._link = Link(_spread)
+        self._told = self._link.state
+        self._step_timer: asyncio.TimerHandle | None = None
+        self._beat_timer: asyncio.TimerHandle | None = None
         self._endpoints: list[str] = []
         self._sources: set[str] = set()
-        self._connect_timer: asyncio.TimerHandle | None = None
-        self._attempts = 0
-        self._holder_timer: asyncio.TimerHandle | None = None
         self._listeners: list[Callable[[str], None]] = []
-        # Until a login by messages is through, what was sent is kept to be sent again after it.
-        self._logged_in = not self.logs_in
-        self._unanswered: dict[bytes, tuple[bytes, bytes]] = {}
         self._login_uid: bytes | None = None
+        self._logged_in = not self.logs_in
+        self._unanswered: dict[bytes, Message] = {}
+        self._said_something = False
+        self._junk_before = 0
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
         # ZeroMQ keeps messages for a server that died and delivers them to the next one, so it must not connect again
@@ -110,6 +110,10 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         socket.setsockopt(zmq.HEARTBEAT_IVL, 300)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1200)
         socket.setsockopt(zmq.HANDSHAKE_IVL, 2000)
+        # With heartbeats and a queue that is full ZeroMQ 4.3.5 aborts the process when the server resets the
+        # connection. So there is no bound there; what waits here has one, over which the connection is ended.
+        socket.setsockopt(zmq.RCVHWM, 0)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, True)
 
     def bind(self, endpoint: str) -> None:
         # Whoever connects to it may send something.
@@ -122,26 +126,33 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._transport.only_sender = self.peer_routing_id if len(self._sources) == 1 else None
         super().connect(endpoint)
         self._endpoints.append(endpoint)
+        self._link.connecting()
 
     def disconnect(self, endpoint: str) -> None:
         super().disconnect(endpoint)
         self._endpoints.remove(endpoint)
+        if self._link.connected and not self._endpoints:
+            self._on_loss()
+            self._after_event()
 
     async def start(self) -> None:
         if self._started:
             return
         await super().start()
-        if self._connect_grace is not None and self._state == CONNECTING:
-            self._state_timer = self.running_loop.call_later(self._connect_grace, self._give_up)
+        loop = self.running_loop
+        self._link.start(loop.time(), self._connect_grace)
+        self._beat_timer = loop.call_later(_BEAT_S, self._beat)
+        self._after_event()
 
     def _end(self, connection: Connection) -> None:
-        self._send_turn()
-        for timer in (self._state_timer, self._retry_timer, self._holder_timer, self._connect_timer):
+        connection.flush()
+        self._link.stop()
+        for timer in (self._step_timer, self._beat_timer):
             if timer is not None:
                 timer.cancel()
-        self._fail_waiting(Unavailable(f"the {type(self).__name__} was stopped before the call was sent"))
+        connection.fail_waiting(Unavailable(f"the {type(self).__name__} was stopped before the call was sent"))
         super()._end(connection)
-        self._set_state(DOWN)
+        self._tell_state()
 
     # Calls.
 
@@ -179,180 +190,207 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         if not self.logs_in:
             super()._on_login(connection, uid, kind, body)
         elif kind == wire.AUTHENTICATED and uid == self._login_uid:
-            self._logged_in = True
             unanswered, self._unanswered = self._unanswered, {}
-            for again, (kind_again, body_again) in unanswered.items():
-                if again in connection.pending:
-                    self.transmit(connection, again, kind_again, body_again)
+            self._login_uid, self._logged_in = None, True
+            for message in unanswered.values():
+                if message[0] in connection.pending:
+                    self.transmit(connection, message, False)
+            self._link.on_greeting_sent(self.running_loop.time(), True)
         elif kind == wire.UNAUTHORIZED and self._login_uid is None:
-            self._login_uid = uid
+            self._login_uid, self._logged_in = uid, False
             credentials = self.codec.packb((self.user_id or b"", self.password or b""))
             self._transport.send(connection.routing_id, uid, wire.HELLO, credentials)
+            self._link.on_login()
         elif kind == wire.UNAUTHORIZED and uid == self._login_uid:
-            # Refused; the next call tries again, since passwords can be mended at the server.
+            # Refused; it is tried again, since passwords can be mended at the server.
             self._login_uid = None
             unanswered, self._unanswered = self._unanswered, {}
             for refused in unanswered:
                 connection.fail(refused, Unauthenticated())
+        self._after_event()
 
-    def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
-        if not self._logged_in:
-            self._unanswered[uid] = (kind, body)
-        waiting = self._waiting
-        if self._state == UP and self._retry_timer is None:
-            # What one turn of the loop has to send leaves together: each message alone would wake ZeroMQ's thread, and
-            # cost twice as much.
-            waiting[uid] = (kind, body)
-            if len(waiting) == 1:
-                self._turn.at_end(self.running_loop, self._send_turn)
-            elif len(waiting) >= _TOGETHER:
-                self._send_turn()
-            return
-        if self._refusal is not None:
-            raise self._refusal
-        if self._state == DOWN or self._closed:
-            raise Unavailable()
-        if sum(len(body) for _, body in waiting.values()) > self.max_message_bytes * 4:
-            raise ResourceExhausted("too many calls wait for the connection already")
-        waiting[uid] = (kind, body)
+    # The connection's host.
 
-    def withdraw(self, connection: Connection, uid: bytes) -> bool:
-        self._unanswered.pop(uid, None)
-        return self._waiting.pop(uid, None) is not None
+    def hold(self, connection: Connection) -> None:
+        if not self._started:
+            raise Unavailable(f"the {type(self).__name__} is not started: await its start() before calls are made")
+        failure = self._link.failure()
+        if failure is not None:
+            self._link.on_call(self.running_loop.time())
+            if self._link.failure() is not None:
+                raise failure
+            self._after_event()
 
-    def _retry_soon(self) -> None:
-        if self._retry_timer is None:
-            self._retry_timer = self.running_loop.call_later(_RETRY_S, self._send_waiting)
+    def transmit(self, connection: Connection, message: Message, more: bool) -> bool:
+        self._said_something = True
+        if not self._logged_in and message[1] == wire.WORK:
+            # Until the login is through, what was sent is kept to be sent again after it.
+            if len(self._unanswered) >= _MAX_UNANSWERED:
+                self._unanswered = {uid: kept for uid, kept in self._unanswered.items() if uid in connection.pending}
+            self._unanswered[message[0]] = message
+        return self._transport.send(connection.routing_id, *message, more)
 
-    def _send_turn(self) -> None:
-        if self._waiting and self._state == UP and self._retry_timer is None:
-            self._retry_until = self.running_loop.time() + _NOBODY_S
-            self._send_waiting()
+    def unreachable(self, connection: Connection) -> None:
+        """ZeroMQ knows no way any more; the event that says why is on its way."""
 
-    def _send_waiting(self) -> None:
-        self._retry_timer = None
-        if self._state != UP:
-            return
-        connection, send, waiting = self._connection, self._transport.send, self._waiting
-        routing_id, left = connection.routing_id, len(waiting)
-        refused: list[tuple[bytes, ResourceExhausted]] = []
-        for uid, (kind, body) in waiting.items():
-            try:
-                if not send(routing_id, uid, kind, body, left > 1):
-                    break
-            except ResourceExhausted as error:
-                refused.append((uid, error))
-            left -= 1
-        # The last ones still wait.
-        self._waiting = dict(list(waiting.items())[-left:]) if left else {}
-        for uid, refusal in refused:
-            connection.fail_unsent(uid, refusal)
-        if left and self.running_loop.time() < self._retry_until:
-            self._retry_soon()
-        elif left:
-            self._fail_waiting(Unavailable(f"connected, but nobody there is named {self.peer_routing_id!r}"))
+    def hello(self, version: int) -> Mapping[str, Any]:
+        return greeting.written(self._incarnation, version, self._callback_timeout_s)
 
-    def _fail_waiting(self, error: RpcError) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for uid in waiting:
-            self._connection.fail_unsent(uid, error)
+    def why_waiting(self) -> str:
+        return self._link.trouble
+
+    def greeted(self, connection: Connection, before: Greeting | None) -> None:
+        said = connection.greeting
+        if before is not None and said is not None and said.incarnation != before.incarnation:
+            # Another process: it knows nothing of what the one before gave and got.
+            connection.end_references()
+            connection.end_exports()
+        self._link.on_greeted()
+        self._after_event()
+
+    def not_greeted(self, connection: Connection, error: RpcError) -> None:
+        now = self.running_loop.time()
+        if isinstance(error, Unauthenticated):
+            self._link.on_greeting_refused(now, error)
+        elif self._link.connected:
+            self._link.greet_again(now, _AGAIN_S)
+        self._after_event()
 
     # States.
 
     @property
     def state(self) -> str:
         """``"connecting"``, ``"up"`` or ``"down"``."""
-        return self._state
+        return self._link.state
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not up, in words that name no address and no user."""
+        failure = self._link.refusal
+        return self._link.trouble if failure is None else str(failure)
 
     def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Have every change of `state` told; call the result to be told no more."""
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
-    def _set_state(self, state: str) -> None:
-        if state != self._state:
-            self._state = state
+    def _tell_state(self) -> None:
+        state = self._link.state
+        if state != self._told:
+            self._told = state
             for listener in list(self._listeners):
                 listener(state)
+
+    def _after_event(self) -> None:
+        """Do what follows from a change of the link: calls that cannot wait fail, states are told, time is watched."""
+        failure = self._link.failure()
+        if failure is not None:
+            self._connection.fail_waiting(failure)
+        self._tell_state()
+        if self._step_timer is not None:
+            self._step_timer.cancel()
+            self._step_timer = None
+        due = self._link.next_time()
+        if due is not None and self._started and not self._closed:
+            self._step_timer = self.running_loop.call_at(due, self._take_steps)
+
+    def _take_steps(self) -> None:
+        self._step_timer = None
+        link, connection = self._link, self._connection
+        for step in link.due(self.running_loop.time()):
+            if step is Step.CONNECT:
+                self._connect_again()
+            elif step is Step.GREET:
+                link.on_greeting_sent(self.running_loop.time(), connection.greet())
+            elif step is Step.GO_BARE:
+                connection.go_bare()
+            elif step is Step.FORGET:
+                connection.end_exports()
+        self._after_event()
 
     def on_event(self, event: int, value: int) -> None:
         if self._closed:
             return
+        link, now = self._link, self.running_loop.time()
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self._on_up()
-        elif event & _FAILED:
-            self._on_failed(event)
+            link.on_connected(now)
         elif event & _REFUSED:
-            self._on_refused(event)
-
-    def _on_failed(self, event: int) -> None:
-        if event == zmq.EVENT_DISCONNECTED:
-            # The monitor is ahead of the socket: answers that have arrived come before the loss.
-            self._transport.drain()
-            if self._state == UP and not self._closed:
-                self._on_loss()
-        if self._state != UP and not self._closed:
-            self._connect_soon(_CONNECT_AGAIN_S[min(self._attempts, len(_CONNECT_AGAIN_S) - 1)])
-
-    def _on_up(self) -> None:
-        self._refusal = None
-        self._attempts = 0
-        for timer in (self._state_timer, self._holder_timer):
-            if timer is not None:
-                timer.cancel()
-        self._state_timer = self._holder_timer = None
-        self._set_state(UP)
-        # Right after the handshake ZeroMQ may not yet know the server's name.
-        self._retry_until = self.running_loop.time() + _NOBODY_S
-        self._send_waiting()
+            # Every call is told at once, until the server was mended and lets us in.
+            link.on_refused(now, Unauthenticated(
+                "the server refused the credentials"
+                if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
+                else "the server expects another security plugin"
+            ))  # fmt: skip
+        elif event & _FAILED:
+            if event == zmq.EVENT_DISCONNECTED and link.connected:
+                # The monitor is ahead of the socket: answers that have arrived come before the loss.
+                self._transport.drain()
+                self._inboxes.finish(self._connection, self._turn)
+                if link.connected and not self._closed:
+                    self._on_loss()
+            # It may have been stopped by a handler of what arrived.
+            if not self._closed:
+                nobody = event == zmq.EVENT_CONNECT_RETRIED and not link.connected
+                link.on_failed(now, "nobody answers at the endpoint" if nobody else None)
+        self._after_event()
 
     def _on_loss(self) -> None:
         connection = self._connection
-        authenticated = bool(self.user_id) and self.security_plugin != "noop_auth_backend"
-        connection.begin_again(keep_references=authenticated)
-        self._logged_in, self._login_uid = not self.logs_in, None
+        holds = bool(self.user_id) and self.security_plugin != "noop_auth_backend"
+        # What this turn has to say still might go where nobody reads any more.
+        connection.fail_waiting(Unavailable("the connection was lost before the call was sent"))
+        connection.begin_again(keep_references=holds)
+        self._login_uid, self._logged_in = None, not self.logs_in
         self._unanswered.clear()
         for _, call in connection.running.values():
             call.cancelled = True
-        loop = self.running_loop
-        if authenticated:
-            self._holder_timer = loop.call_later(HOLDER_GRACE_S, connection.exports.clear)
-        else:
+        if not holds:
             connection.exports.clear()
-        self._set_state(CONNECTING)
-        self._state_timer = loop.call_later(GRACE_S, self._give_up)
-        connection.fail_sent(self._waiting)
+        self._link.on_lost(self.running_loop.time(), holds)
+        self._tell_state()
+        connection.fail_sent()
 
-    def _give_up(self) -> None:
-        self._state_timer = None
-        if self._state == CONNECTING:
-            self._set_state(DOWN)
-            self._fail_waiting(Unavailable())
+    def on_drained(self, more: bool) -> None:
+        # ZeroMQ has no bound for what waits here to be read, so whoever sends nonsense faster than it can be thrown
+        # away must be stopped in another way.
+        junk = self.dropped.total()
+        if not more:
+            self._junk_before = junk
+        elif junk - self._junk_before > _MAX_JUNK:
+            self._junk_before = junk
+            self._on_flood()
 
-    def _on_refused(self, event: int) -> None:
-        # Every call is told at once, until the server was mended and lets us in.
-        self._refusal = Unauthenticated(
-            "the server refused the credentials"
-            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
-            else "the server expects another security plugin"
-        )
-        self._set_state(DOWN)
-        self._fail_waiting(self._refusal)
-        self._connect_soon(_AFTER_REFUSAL_S)
+    def _on_behind(self) -> None:
+        if self._connection.inbox.bytes > self.max_backlog_bytes:
+            self._on_flood()
 
-    def _connect_soon(self, delay_s: float) -> None:
-        if self._connect_timer is None:
-            # Spread, so that the clients of a server that comes back do not come all at once.
-            spread_s = delay_s * (0.8 + secrets.randbelow(400) / 1000)
-            self._connect_timer = self.running_loop.call_later(spread_s, self._connect_again)
+    def _on_flood(self) -> None:
+        _LOG.warning("the server sends more than can be worked off; the connection is ended")
+        for endpoint in self._endpoints:
+            with suppress(zmq.ZMQError):
+                super().disconnect(endpoint)
+        if self._link.connected:
+            self._on_loss()
+        self._link.on_failed(self.running_loop.time())
+        self._after_event()
 
     def _connect_again(self) -> None:
-        self._connect_timer = None
-        if self._state == UP:
+        if self._link.connected:
             return
-        self._attempts += 1
         for endpoint in self._endpoints:
             with suppress(zmq.ZMQError):
                 # ZeroMQ gave it up after a refusal, so perhaps there is nothing to undo.
                 super().disconnect(endpoint)
             super().connect(endpoint)
+
+    def _beat(self) -> None:
+        connection = self._connection
+        self._beat_timer = self.running_loop.call_later(_BEAT_S, self._beat)
+        if connection.version == wire.EXTENSION_VERSION and not self._said_something:
+            self._transport.send(connection.routing_id, b"", wire.HEARTBEAT, b"")
+        self._said_something = False
+
+
+def _spread(delay_s: float) -> float:
+    """Vary a delay, so that the clients of a server that comes back do not come all at once."""
+    return delay_s * (0.8 + secrets.randbelow(400) / 1000)

@@ -1,26 +1,29 @@
 """One remote peer as we know it: calls under way both ways, what it holds of ours and we of its. No sockets.
 
 A `Connection` packs and unpacks bodies, pairs answers with calls and keeps the tables; the peer that owns it
-sends its frames and feeds it what arrives.
+sends its messages and feeds it what arrives.
+
+What the other side understands is told by the greeting (`cara_pseud.greeting`). Until then calls are drafts:
+
+    unknown ── greeted ──► version 2, 1 or original (0)         drafts are written and leave
+       └──── 2 s of silence ──► drafts that can do without their options go bare; a late answer still counts
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Final, Protocol
-from weakref import WeakValueDictionary
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from threading import get_ident
+from typing import Any, Final, Protocol, cast
 
-from cara_pseud import wire
+from cara_pseud import batches, greeting, wire
 from cara_pseud.capabilities import (
     NO_ARGUMENTS,
     NO_OPTIONS,
     CallOptions,
-    Capability,
-    Forwarder,
     HolderExports,
     IncomingCall,
-    LocalCapability,
     Pending,
 )
 from cara_pseud.deadlines import Deadlines
@@ -28,12 +31,17 @@ from cara_pseud.errors import (
     DeadlineExceeded,
     InvalidValue,
     OutcomeUnknown,
+    RemoteError,
     ResourceExhausted,
     RpcError,
     TooLarge,
     Unavailable,
 )
-from cara_pseud.schema.nodes import BoundMethod
+from cara_pseud.greeting import ORIGINAL, Greeting
+from cara_pseud.inbox import Inbox
+from cara_pseud.outbox import TOGETHER, Draft, Outbox
+from cara_pseud.references import References
+from cara_pseud.threads import call_in_loop
 
 
 class Host(Protocol):
@@ -45,6 +53,7 @@ class Host(Protocol):
     max_calls: int
     timeout: float
     loop: asyncio.AbstractEventLoop | None
+    thread: int | None
 
     @property
     def running_loop(self) -> asyncio.AbstractEventLoop:
@@ -54,30 +63,52 @@ class Host(Protocol):
     def deadlines(self) -> Deadlines:
         """The deadlines of all its calls."""
 
-    def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
-        """Send a message, or keep it until the connection is up.
+    def hold(self, connection: Connection) -> None:
+        """See to it that the greeting is on its way, for which a call waits.
 
         Raises:
-            Unavailable: the connection is down; nothing was and nothing will be sent.
+            RpcError: that is hopeless now; the call fails at once.
+        """
+
+    def flush_later(self, connection: Connection) -> None:
+        """Have `Connection.flush` called at the end of the turn."""
+
+    def transmit(self, connection: Connection, message: batches.Message, more: bool) -> bool:
+        """Send a message now; ``more`` is whether another one follows at once. False if nobody is there.
+
+        Raises:
             ResourceExhausted: too much waits already.
         """
 
-    def withdraw(self, connection: Connection, uid: bytes) -> bool:
-        """Never send a message that was kept by `transmit`; False if it was sent."""
+    def unreachable(self, connection: Connection) -> None:
+        """Learn that nobody is there."""
+
+    def hello(self, version: int) -> Mapping[str, Any]:
+        """What it says of itself in a greeting of that version."""
+
+    def greeted(self, connection: Connection, before: Greeting | None) -> None:
+        """Learn what a peer said of itself, and what was known of it before, perhaps of an earlier connection."""
+
+    def not_greeted(self, connection: Connection, error: RpcError) -> None:
+        """Learn that a greeting was refused, or lost."""
+
+    def why_waiting(self) -> str:
+        """What calls wait for, as the end of a sentence."""
 
     def successor(self, connection: Connection) -> Connection | None:
-        """The newest live connection of the same authenticated user, if this one is lost."""
+        """The newest live connection of the same process of the same user, if this one is lost."""
 
 
 class CallFuture(Pending):
     """The result of one call. Cancelling it gives the call up."""
 
-    __slots__ = ("connection", "convert", "exported", "slot", "uid")
+    __slots__ = ("connection", "convert", "exported", "round", "slot", "uid")
 
     connection: Connection
     uid: bytes
     convert: Callable[[Any], Any] | None
     slot: int
+    round: int
     exported: tuple[int, ...]
 
     def cancel(self, msg: Any | None = None) -> bool:
@@ -89,39 +120,53 @@ class CallFuture(Pending):
         return True
 
 
-class Connection:
+class Connection(References):
     """A remote peer, addressed by its routing id.
 
     Attributes:
         user: its authenticated user, ``b""`` without authentication.
-        owner: what its objects are told apart by: the user where that was verified, else the connection itself.
-        exports: what it may call of ours, shared by all connections of an authenticated user.
-        extended: True once it is known to be a peer of cara_pseud, False once it is known not to be.
-        lost: whether it is gone; nothing is sent to it any more.
-        admitted: whether its calls are answered; only a login by messages makes them wait.
+        version: what it understands: 2, 1, 0 for an original peer, None while that is not known.
+        greeting: what it said of itself; after a loss still what it said before.
+        let_in: whether its calls are answered; only a login by messages makes them wait.
+        admitted: whether it is settled, too, whose objects it holds, which its first call does.
         descriptor: the file descriptor of its socket, as ZeroMQ's monitor names it.
         transport_user: who it is to ZeroMQ, which ``user`` is too unless there is a login by messages.
+        inbox: messages of its batches that have not been worked off.
+        heard: whether something came from it since somebody last looked.
     """
 
     def __init__(self, host: Host, routing_id: bytes, user: bytes, exports: HolderExports, uid_prefix: bytes) -> None:
+        super().__init__(exports)
         self.host = host
-        self.owner: Hashable = self
         self.routing_id = routing_id
         self.user = user
-        self.exports = exports
-        self.extended: bool | None = None
-        self.lost = False
+        self.version: int | None = None
+        self.greeting: Greeting | None = None
+        self.let_in = True
         self.admitted = True
         self.transport_user = user
         self.descriptor = -1
+        self.heard = True
+        self.silent_rounds = 0
+        self.inbox = Inbox()
         self.pending: dict[bytes, CallFuture] = {}
         self.running: dict[bytes, tuple[asyncio.Task[None], IncomingCall]] = {}
-        self._imports: WeakValueDictionary[int, RemoteCapability] = WeakValueDictionary()
-        self._dropped: list[tuple[int, int]] = []
+        self.outbox = Outbox()
+        self._greeting_call: CallFuture | None = None
         self._uid_prefix = uid_prefix
         self._counter = 0
-        self._greeted = False
-        self._epoch = 0
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that its calls belong to."""
+        return self.host.running_loop
+
+    def _new_uid(self) -> bytes:
+        self._counter = counter = self._counter + 1
+        return self._uid_prefix + counter.to_bytes(8, "big")
+
+    def _is_of_notice(self, uid: bytes) -> bool:
+        return uid[: UID_PREFIX_BYTES + 1] == self._uid_prefix + _NOTICE
 
     # Calls of ours.
 
@@ -133,16 +178,25 @@ class Connection:
         options: CallOptions = NO_OPTIONS,
         convert: Callable[[Any], Any] | None = None,
     ) -> CallFuture:
-        """Send a call; everything that can go wrong, also before it is sent, becomes the future's exception."""
+        """Send a call; everything that can go wrong, also before it is sent, becomes the future's exception.
+
+        From another thread than the loop's the call is made in the loop; what is given then can be awaited in any
+        loop, and asked for its ``result()`` without one.
+        """
         host = self.host
+        if host.thread != get_ident() and host.thread is not None:
+            made = call_in_loop(host.running_loop, lambda: self.request(name, args, kwargs, options, convert))
+            return cast(CallFuture, made)
         future = CallFuture(loop=host.loop or host.running_loop)
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
         future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
         future.watcher = None
-        timeout = host.timeout if options.timeout is None else options.timeout
-        if options is not NO_OPTIONS and self.extended:
-            name, args = wire.EXT_CALL, (_metadata(options), name, args)
+        timeout = options.timeout
+        if timeout is None:
+            greeted = self.greeting
+            timeout = host.timeout if greeted is None else greeted.callback_timeout_s or host.timeout
+        version = self.version
         host.packing_for = self
         exports = self.exports
         if exports.journal:
@@ -152,6 +206,11 @@ class Connection:
                 raise ResourceExhausted(f"{host.max_calls} calls are under way to this peer already")
             # msgpack packs plain dicts only; to copy an empty mapping would take as long as to pack the call.
             named = kwargs if type(kwargs) is dict else dict(kwargs) if kwargs else {}
+            if version is None or self.lost:
+                self._draft(future, name, args, named, options, timeout)
+                return future
+            if version and options is not NO_OPTIONS:
+                name, args = wire.EXT_CALL, (_metadata(options, options.timeout), name, args)
             body = host.codec.packb((name, args, named))
             if len(body) > host.max_message_bytes:
                 raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
@@ -159,37 +218,112 @@ class Connection:
             if exports.journal:
                 future.exported = tuple(exports.journal)
             future.slot = host.deadlines.add(future, timeout)
-            host.transmit(self, uid, wire.WORK, body)
+            future.round = self.outbox.round
+            self.send(uid, wire.WORK, body)
         except RpcError as error:
             self._fail_unsent(future, error)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             self._fail_unsent(future, InvalidValue(f"the arguments cannot be sent: {error}"))
         return future
 
+    def _draft(
+        self,
+        future: CallFuture,
+        name: str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        options: CallOptions,
+        timeout: float,
+    ) -> None:
+        """Keep a call until it is known what the peer understands; values are packed as they are now."""
+        host = self.host
+        host.hold(self)
+        pack, most = host.codec.packb, host.max_message_bytes
+        until = host.running_loop.time() + timeout
+        draft = Draft(future.uid, pack(name), pack(list(args)), pack(kwargs), options, until)
+        if draft.size > most:
+            raise TooLarge(f"the call takes {draft.size} bytes, at most {most} are permitted")
+        if self.outbox.bytes + draft.size > 4 * most:
+            raise ResourceExhausted("too many calls wait for the connection already")
+        self.pending[future.uid] = future
+        future.exported = tuple(self.exports.journal)
+        future.slot = host.deadlines.add(future, timeout)
+        future.round = -1
+        self.outbox.draft(draft)
+        if self.silent and self.outbox.write_drafts(self._write, only_bare=True):
+            host.flush_later(self)
+
+    def _write(self, draft: Draft) -> bytes:
+        """The body of a draft, now that it is known what the peer understands."""
+        options = draft.options
+        future = self.pending.get(draft.uid)
+        if future is not None:
+            future.round = self.outbox.round
+        if not self.version or options is NO_OPTIONS:
+            return _ARRAY_OF_3 + draft.name + draft.args + draft.kwargs
+        remaining_s = None if options.timeout is None else max(draft.until - self.loop.time(), 0.0)
+        metadata = self.host.codec.packb(_metadata(options, remaining_s))
+        return _EXTENDED_CALL + metadata + draft.name + draft.args + draft.kwargs
+
+    def send(self, uid: bytes, kind: bytes, body: bytes) -> None:
+        """Send a message with those of the same turn."""
+        messages = self.outbox.messages
+        messages.append((uid, kind, body))
+        if len(messages) == 1:
+            self.host.flush_later(self)
+        elif len(messages) >= TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what this turn had to say."""
+        messages = self.outbox.take()
+        if not messages:
+            return
+        transmit = self.host.transmit
+        posts = batches.together(messages) if self.version == 2 and len(messages) > 1 else _each(messages)
+        sent, count = 0, len(messages)
+        for message, stands_for in posts:
+            upto = sent + stands_for
+            try:
+                there = not self.lost and transmit(self, message, upto < count)
+            except ResourceExhausted as error:
+                self._not_sent(messages[sent:upto], error)
+            else:
+                if not there:
+                    self._not_sent(messages[sent:], Unavailable("the peer is gone"))
+                    self.host.unreachable(self)
+                    return
+            sent = upto
+
+    def _not_sent(self, messages: Sequence[batches.Message], error: RpcError) -> None:
+        for uid, kind, _ in messages:
+            if kind == wire.WORK:
+                self.fail_unsent(uid, error)
+
     def _fail_unsent(self, future: CallFuture, error: Exception) -> None:
         self.exports.roll_back()
         if self.pending.pop(future.uid, None) is not None:
             self.host.deadlines.discard(future.slot, future)
-        future.set_exception(error)
+        if not future.done():
+            future.set_exception(error)
 
     def answer(self, uid: bytes, ok: bool, body: bytes) -> bool:
         """Resolve the call that an OK or ERROR is for. False if there is none (late, repeated or unknown)."""
         future = self.pending.pop(uid, None)
         if future is None:
-            return False
+            return self._is_of_notice(uid)
         self.host.deadlines.discard(future.slot, future)
         try:
             value = self.host.codec.unpackb(body)
             if ok:
-                result = value if future.convert is None else future.convert(value)
+                convert = future.convert
+                result = wire.with_tuples(value) if convert is None else convert(value)
             else:
                 raise wire.parse_error(value)
         except Exception as error:
             future.set_exception(error)
         else:
             future.set_result(result)
-        if not self._greeted:
-            self._greet()
         if future.watcher is not None:
             future.watcher(future)
         return True
@@ -205,11 +339,12 @@ class Connection:
         """End a call whose deadline has come."""
         if self.pending.pop(future.uid, None) is not None:
             sent = self._call_off(future)
-            future.set_exception(DeadlineExceeded() if sent else Unavailable("not connected within the deadline"))
+            late = f"not sent within the deadline: {self.host.why_waiting()}"
+            future.set_exception(DeadlineExceeded() if sent else Unavailable(late))
             future.tell()
 
     def _call_off(self, future: CallFuture) -> bool:
-        if self.host.withdraw(self, future.uid):
+        if self.outbox.withdraw(future.uid, future.round):
             self._take_back(future)
             return False
         if self.extended and not self.lost:
@@ -235,10 +370,83 @@ class Connection:
         for id in future.exported:
             self.exports.release(id, 1)
 
-    def fail_sent(self, waiting: Mapping[bytes, Any]) -> None:
-        """End every call that was sent, because the connection is lost; those still ``waiting`` to be sent go on."""
+    def fail_waiting(self, error: RpcError) -> None:
+        """End every call that waits to be sent."""
+        for uid in self.outbox.waiting():
+            self.fail_unsent(uid, error)
+        self.outbox.clear()
+
+    def fail_sent(self) -> None:
+        """End every call that was sent, because the connection is lost; those that wait to be sent go on."""
+        waiting = set(self.outbox.waiting())
         for uid in [uid for uid in self.pending if uid not in waiting]:
             self.fail(uid, OutcomeUnknown())
+
+    def notify(self, name: str, args: Sequence[Any]) -> None:
+        """Send a call of an extension whose answer nobody needs."""
+        if not self.lost:
+            self._counter += 1
+            uid = self._uid_prefix + _NOTICE + self._counter.to_bytes(7, "big")
+            self.send(uid, wire.WORK, self.host.codec.packb((name, args, {})))
+
+    # What the peer is.
+
+    @property
+    def greets(self) -> bool:
+        """Whether a greeting is under way, or nobody waits for its answer any more."""
+        return self._greeting_call is not None or self.silent
+
+    def greet(self) -> bool:
+        """Send the greeting, unless it is under way; False if nobody is there."""
+        if self._greeting_call is not None or self.version is not None:
+            return True
+        call = CallFuture(loop=self.loop)
+        call.connection, call.convert, call.exported, call.uid = self, greeting.read, (), self._new_uid()
+        call.slot, call.round, call.watcher = -1, -1, None
+        body = self.host.codec.packb((wire.EXT_HELLO, (self.host.hello(wire.EXTENSION_VERSION),), {}))
+        try:
+            if not self.host.transmit(self, (call.uid, wire.WORK, body), False):
+                return False
+        except ResourceExhausted:
+            return False
+        self.pending[call.uid] = self._greeting_call = call
+        call.watcher = self._greeting_ended
+        return True
+
+    def _greeting_ended(self, call: asyncio.Future[Any]) -> None:
+        if call is not self._greeting_call:
+            return
+        self._greeting_call = None
+        error = None if call.cancelled() else call.exception()
+        if call.cancelled() or self.lost:
+            return
+        if error is None:
+            self.recognise(call.result())
+        elif isinstance(error, RpcError) and not isinstance(error, RemoteError):
+            # Not the other side's dispatcher: a login that is refused, a peer that is being stopped, a loss.
+            self.host.not_greeted(self, error)
+        else:
+            self.recognise(Greeting(ORIGINAL))
+
+    def recognise(self, said: Greeting) -> None:
+        """Take note of what the peer said of itself; the first word counts."""
+        if self.version is not None:
+            return
+        before, self.greeting = self.greeting, said
+        self.version, self.extended = said.version, said.version > ORIGINAL
+        self.host.greeted(self, before)
+        self.settle_homes()
+        if self.outbox.write_drafts(self._write):
+            self.host.flush_later(self)
+        self.flush_dropped()
+
+    def go_bare(self) -> None:
+        """Send what means the same to any peer: it has been silent for too long."""
+        if self.version is None and not self.silent:
+            self.silent = True
+            self.settle_homes()
+            if self.outbox.write_drafts(self._write, only_bare=True):
+                self.host.flush_later(self)
 
     def begin_again(self, keep_references: bool) -> None:
         """Take note that the connection was lost: the next one may lead to another process, of another kind.
@@ -246,197 +454,29 @@ class Connection:
         ``keep_references`` is whether the other side keeps what we hold for a while: it knows us by an authenticated
         name.
         """
-        self.extended = None
-        self._greeted = False
+        self.version = self.extended = None
+        self.silent = False
+        self._greeting_call = None
+        self.inbox.clear()
         if not keep_references:
-            self._epoch += 1
-            self._imports = WeakValueDictionary()
-            self._dropped = []
+            self.end_references()
 
-    @property
-    def epoch(self) -> int:
-        """Counts losses that ended all references."""
-        return self._epoch
+    def end_exports(self) -> None:
+        """Free what the peer held of ours; what goes with calls that wait to be sent it does not hold yet."""
+        unsent = [self.pending[uid].exported for uid in self.outbox.waiting() if uid in self.pending]
+        self.exports.keep_only(Counter(id for exported in unsent for id in exported))
 
-    def notify(self, name: str, args: Sequence[Any]) -> None:
-        """Send a call of an extension whose answer nobody needs."""
-        self._counter += 1
-        uid = self._uid_prefix + self._counter.to_bytes(8, "big")
-        try:
-            self.host.transmit(self, uid, wire.WORK, self.host.codec.packb((name, args, {})))
-        except (Unavailable, ResourceExhausted):
-            # A peer that is gone frees what it holds for us by itself.
-            return
-
-    def _greet(self) -> None:
-        self._greeted = True
-        if self.extended is None:
-            greeting = self.request(
-                wire.EXT_HELLO, ({"version": wire.EXTENSION_VERSION},), convert=lambda answer: type(answer) is dict
-            )
-            greeting.add_done_callback(self._greeted_back)
-
-    def _greeted_back(self, greeting: asyncio.Future[Any]) -> None:
-        if self.extended is None:
-            self.recognise(not greeting.cancelled() and greeting.exception() is None and bool(greeting.result()))
-        elif not greeting.cancelled():
-            greeting.exception()
-
-    def recognise(self, extended: bool) -> None:
-        """Take note of whether it is a peer of cara_pseud."""
-        self.extended = extended
-        self._flush_dropped()
-
-    # References.
-
-    def resolve(self, id: int, user: bytes | None) -> Capability:
-        """The capability for a received ext 100.
-
-        Raises:
-            RpcError: ``permission_denied`` when the pair names another user than the authenticated sender.
-        """
-        if user and self.user and user != self.user:
-            raise RpcError("permission_denied", "an object may only be passed by the user that has it")
-        own = self.exports.get(id)
-        if own is not None:
-            return own.capability
-        capability = self._imports.get(id)
-        if capability is None or capability.released_:
-            capability = self._imports[id] = RemoteCapability(self, id)
-        capability.count += 1
-        return capability
-
-    def export(self, obj: Any) -> int:
-        """The object id under which the remote peer may call ``obj``, counted once more.
-
-        Raises:
-            TypeError: ``obj`` is no capability (msgpack's way to say that it cannot be packed).
-        """
-        if isinstance(obj, LocalCapability):
-            return self.exports.add(obj).id
-        if isinstance(obj, RemoteCapability):
-            if obj.connection.owner == self.owner:
-                if not self.extended:
-                    # An original peer takes its own object for ours and calls it back here: pass those calls on.
-                    self.exports.add(LocalCapability(Forwarder(obj), ("home", obj.key)), id=obj.id)
-                return obj.id
-            return self.exports.add(LocalCapability(Forwarder(obj), ("forward", obj.key))).id
-        raise TypeError(f"{type(obj).__name__} has no form on the wire")
-
-    def dropped(self, id: int, count: int) -> None:
-        """Give ``count`` references back; may be called from the collector, on any thread."""
-        # Until it is known whether the peer understands, what is given back is kept.
-        if self.lost or self.extended is False or (self.extended is None and len(self._dropped) >= _MAX_DROPPED):
-            return
-        self._dropped.append((id, count))
-        if self.extended and len(self._dropped) == 1:
-            try:
-                self.host.running_loop.call_soon_threadsafe(self._flush_dropped)
-            except RuntimeError:
-                # The loop is closed: the connection is gone, and with it what we held.
-                self._dropped.clear()
-
-    def _flush_dropped(self) -> None:
-        if self.extended is None:
-            return
-        released, self._dropped = self._dropped, []
-        if released and self.extended and not self.lost:
-            self.notify(wire.EXT_RELEASE, released)
+    def heir(self) -> Connection | None:
+        """See `cara_pseud.remote.Line`."""
+        return self.host.successor(self)
 
 
-class RemoteCapability(Capability):
-    """An object at a peer. ``count`` is how often it was sent to us; all are given back at once."""
-
-    __slots__ = ("_epoch", "connection", "count", "id", "released_")
-
-    def __init__(self, connection: Connection, id: int) -> None:
-        self.connection = connection
-        self.id = id
-        self.count = 0
-        self.released_ = False
-        self._epoch = connection.epoch
-        self.key = ("remote", connection.owner, connection.epoch, id)
-
-    @property
-    def alive(self) -> bool:
-        connection = self.connection
-        if self.released_ or self._epoch != connection.epoch:
-            return False
-        return not connection.lost or connection.host.successor(connection) is not None
-
-    def call(
-        self,
-        interface_id: int,
-        method: int | str,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
-        options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Any], Any] | None = None,
-    ) -> CallFuture:
-        connection = self.connection
-        if connection.lost:
-            connection = connection.host.successor(connection) or connection
-        if self._epoch != connection.epoch and connection is self.connection:
-            gone = CallFuture(loop=connection.host.running_loop)
-            gone.watcher = None
-            gone.set_exception(RpcError("not_found", "the object ended with the connection to its peer"))
-            return gone
-        packed_kwargs = kwargs if type(kwargs) is dict else dict(kwargs)
-        return connection.request(
-            wire.CALL, (self.id, interface_id, method, args, packed_kwargs), NO_ARGUMENTS, options, convert
-        )
-
-    def release(self) -> None:
-        if not self.released_:
-            self.released_ = True
-            if self._epoch == self.connection.epoch:
-                self.connection.dropped(self.id, self.count)
-
-    def __del__(self) -> None:
-        # The safety net; a partly built object (resolve failed) has no count yet.
-        if not getattr(self, "released_", True):
-            self.release()
+def _each(messages: Sequence[batches.Message]) -> Sequence[tuple[batches.Message, int]]:
+    return [(message, 1) for message in messages]
 
 
-class RootCapability(Capability):
-    """The methods that a peer registered under their bare names, as one object."""
-
-    __slots__ = ("connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.key = ("root", connection)
-
-    @property
-    def alive(self) -> bool:
-        return not self.connection.lost
-
-    def invoke(
-        self,
-        bound: BoundMethod,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
-        options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Any], Any] | None = None,
-    ) -> CallFuture:
-        return self.connection.request(bound.method.name, args, kwargs, options, convert)
-
-    def call(
-        self,
-        interface_id: int,
-        method: int | str,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
-        options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Any], Any] | None = None,
-    ) -> CallFuture:
-        if not isinstance(method, str):
-            raise TypeError("a peer's registered methods are called by name")
-        return self.connection.request(method, args, kwargs, options, convert)
-
-
-def _metadata(options: CallOptions) -> dict[str, Any]:
-    timeout, request_id, principal, traceparent, idempotency_key = options
+def _metadata(options: CallOptions, timeout: float | None) -> dict[str, Any]:
+    _, request_id, principal, traceparent, idempotency_key, roles = options
     fields: dict[str, Any] = {}
     if timeout is not None:
         fields["deadline_ms"] = int(timeout * 1000)
@@ -444,6 +484,8 @@ def _metadata(options: CallOptions) -> dict[str, Any]:
         fields["request_id"] = request_id
     if principal is not None:
         fields["principal"] = principal
+    if roles:
+        fields["roles"] = roles
     if traceparent is not None:
         fields["traceparent"] = traceparent
     if idempotency_key is not None:
@@ -452,5 +494,7 @@ def _metadata(options: CallOptions) -> dict[str, Any]:
 
 
 UID_PREFIX_BYTES: Final = 8
-_MAX_DROPPED: Final = 10_000
-"""References given back to a peer that nobody knows yet: an original one never says what it is."""
+_NOTICE: Final = b"\x80"
+"""Marks the uids of calls whose answers nobody waits for."""
+_ARRAY_OF_3: Final = b"\x93"
+_EXTENDED_CALL: Final = b"\x93\xa9cara:call\x93"

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
-from cara_pseud import wire
+from cara_pseud import greeting, wire
 from cara_pseud.capabilities import IncomingCall
 from cara_pseud.connection import Connection
 from cara_pseud.errors import InvalidValue, ProtocolError, ResourceExhausted, RpcError, TooLarge
@@ -91,6 +91,8 @@ class Dispatcher:
         """Answer a WORK message, now or by a task; whatever it contains."""
         host = self._host
         try:
+            if uid in connection.running:
+                raise ProtocolError("the uuid of this call is that of another one, which is being answered")
             if len(connection.running) >= host.max_calls:
                 raise ResourceExhausted(f"{host.max_calls} calls are being answered for this peer already")
             if len(body) > host.max_message_bytes:
@@ -109,11 +111,8 @@ class Dispatcher:
                 task = host.running_loop.create_task(self._answer_later(connection, uid, call, result))
                 connection.running[uid] = (task, call)
                 return
-        except KeyboardInterrupt as error:
-            self._reply_error(connection, uid, error)
-            raise
         except BaseException as error:
-            # A handler that raises SystemExit ends its call, not the server.
+            # A handler that raises SystemExit or KeyboardInterrupt ends its call, not the server.
             self._reply_error(connection, uid, error)
             return
         finally:
@@ -130,8 +129,6 @@ class Dispatcher:
             self._reply_error(connection, uid, RpcError("cancelled", "the handler was cancelled"))
         except BaseException as error:
             self._reply_error(connection, uid, error)
-            if isinstance(error, KeyboardInterrupt):
-                raise
         else:
             self._reply(connection, uid, value)
         finally:
@@ -166,7 +163,7 @@ class Dispatcher:
         host.send_answer(connection, uid, wire.ERROR, body)
 
     def _extended_call(self, call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        if len(args) != 3 or type(args[0]) is not dict or type(args[1]) is not str or type(args[2]) is not tuple:
+        if len(args) != 3 or type(args[0]) is not dict or type(args[1]) is not str or type(args[2]) is not list:
             raise ProtocolError(f"{wire.EXT_CALL} takes metadata, a name and an array of arguments")
         metadata, name, inner = args
         if name.startswith("cara:"):
@@ -178,9 +175,12 @@ class Dispatcher:
             value = metadata.get(field)
             if type(value) is str:
                 setattr(call, field, value)
-        principal = metadata.get("principal")
-        if type(principal) is str and self._host.believes(call.user):
-            call.principal = principal
+        principal, roles = metadata.get("principal"), metadata.get("roles")
+        if (principal is not None or roles is not None) and self._host.believes(call.user):
+            if type(principal) is str:
+                call.principal = principal
+            if type(roles) is list and all(type(role) is str for role in roles):
+                call.roles = tuple(roles)
         return self.handler(name)(call, inner, kwargs)
 
 
@@ -198,14 +198,17 @@ def _call_object(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, A
     id, interface_id, method, inner_args, inner_kwargs = args
     if not (type(id) is int and type(interface_id) is int and type(method) in (int, str)):
         raise ProtocolError("object id and interface id must be integers, the method an integer or text")
-    if type(inner_args) is not tuple or type(inner_kwargs) is not dict:
+    if type(inner_args) is not list or type(inner_kwargs) is not dict:
         raise ProtocolError("the arguments of a call on an object must be an array, the names a map")
     return _connection(call).exports.target(id).invoke(interface_id, method, inner_args, inner_kwargs, call)
 
 
 def _hello(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    _connection(call).recognise(extended=True)
-    return {"version": wire.EXTENSION_VERSION}
+    connection = _connection(call)
+    said = greeting.read(args[0] if args else None)
+    # Whoever knows the method is a peer of ours, whatever it says.
+    connection.recognise(said if said.version else greeting.Greeting(1))
+    return connection.host.hello(min(max(said.version, 1), wire.EXTENSION_VERSION))
 
 
 def _cancel(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -229,5 +232,5 @@ def cancel_begun(task: asyncio.Task[None]) -> None:
 def _release(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     exports = _connection(call).exports
     for entry in args:
-        if type(entry) is tuple and len(entry) == 2 and type(entry[0]) is int and type(entry[1]) is int:
+        if type(entry) is list and len(entry) == 2 and type(entry[0]) is int and type(entry[1]) is int:
             exports.release(entry[0], max(entry[1], 0))

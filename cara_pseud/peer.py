@@ -6,7 +6,9 @@ No message can stop or block the reader: what is none of the protocol's is count
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -15,16 +17,28 @@ from typing import Any, Final
 import zmq
 import zope.interface.interfaces
 
-from cara_pseud import auth, wire
-from cara_pseud.capabilities import HolderExports, IncomingCall
+from cara_pseud import auth, batches, greeting, wire
+from cara_pseud.capabilities import HolderExports, IncomingCall, Quota
 from cara_pseud.capabilities import Peer as RootedPeer
 from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
-from cara_pseud.errors import OutcomeUnknown, ResourceExhausted, TooLarge, Unauthenticated, Unavailable
+from cara_pseud.errors import (
+    OutcomeUnknown,
+    ProtocolError,
+    RpcError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from cara_pseud.greeting import Greeting
+from cara_pseud.inbox import Inboxes
+from cara_pseud.remote_names import Recipient, RemoteName
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError, get_rpc_callable
 from cara_pseud.transport import Transport
 from cara_pseud.turns import Turn
+
+_LOG: Final = logging.getLogger(__name__)
 
 DEFAULT_MAX_MESSAGE_BYTES: Final = 16 * 2**20
 """Of one body, both ways: large enough for documents, small enough for memory."""
@@ -40,40 +54,6 @@ MAX_LINGER_S: Final = 1.0
 
 The grace of the stop, within these bounds.
 """
-HOLDER_GRACE_S: Final = 60.0
-"""How long an authenticated user keeps its objects after its last connection is lost."""
-
-
-class RemoteName:
-    """``peer.some.name``: calling it calls the remote method ``"some.name"``."""
-
-    __slots__ = ("_name", "_send")
-
-    def __init__(self, send: Callable[..., asyncio.Future[Any]], name: str) -> None:
-        self._send = send
-        self._name = name
-
-    def __getattr__(self, part: str) -> RemoteName:
-        if part.startswith("_"):
-            raise AttributeError(part)
-        return RemoteName(self._send, f"{self._name}.{part}")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
-        return self._send(self._name, args, kwargs)
-
-
-class Recipient:
-    """``peer.send_to(user)``: the methods of one remote peer as attributes."""
-
-    __slots__ = ("_send",)
-
-    def __init__(self, send: Callable[..., asyncio.Future[Any]]) -> None:
-        self._send = send
-
-    def __getattr__(self, name: str) -> RemoteName:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return RemoteName(self._send, name)
 
 
 class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
@@ -100,6 +80,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         max_calls: int = DEFAULT_MAX_CALLS,
         max_exports: int = DEFAULT_MAX_EXPORTS,
         max_backlog_bytes: int = DEFAULT_MAX_BACKLOG_BYTES,
+        max_values: int = wire.DEFAULT_MAX_VALUES,
+        max_capabilities: int = wire.DEFAULT_MAX_CAPABILITIES,
         debug: bool = False,
         turn: Turn | None = None,
         **pseud_arguments: Any,
@@ -126,14 +108,18 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.max_message_bytes = max_message_bytes
         self.max_calls = max_calls
         self.max_exports = max_exports
+        self.max_backlog_bytes = max_backlog_bytes
         self.debug = debug
         self.dropped: Counter[str] = Counter()
         self.served: dict[str, str] = {}
-        self.codec = wire.Codec(self._export, self._resolve)
+        self.thread: int | None = None
+        self.codec = wire.Codec(self._export, self._resolve, max_values, max_capabilities)
         self.packer = self.codec
         self.packing_for: Connection | None = None
         self._receiving_from: Connection | None = None
         self._dispatcher = Dispatcher(self)
+        self._incarnation = b""
+        self._inboxes = Inboxes(self._on_one, self.dropped, self._on_behind)
         self._turn = Turn() if turn is None else turn
         self._transport = Transport(self, self.dropped, max_backlog_bytes, self._turn)
         self._started = False
@@ -214,6 +200,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             return
         self._open_socket()
         self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+        self._incarnation = secrets.token_bytes(wire.INCARNATION_BYTES)
         self._started = True
         self._transport.start(self.loop)
 
@@ -239,6 +227,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             return
         self._closed = True
         for connection in self.connections:
+            connection.flush()
             self._end(connection)
             connection.exports.clear()
         self.deadlines.close()
@@ -286,13 +275,36 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         assert isinstance(key, CallFuture)
         key.connection.expire(key)
 
-    def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
-        """See `cara_pseud.connection.Host.transmit`."""
+    # The connections' host.
+
+    def hold(self, connection: Connection) -> None:
+        """See `cara_pseud.connection.Host`."""
         raise NotImplementedError
 
-    def withdraw(self, connection: Connection, uid: bytes) -> bool:
-        """See `cara_pseud.connection.Host.withdraw`."""
-        return False
+    def flush_later(self, connection: Connection) -> None:
+        """See `cara_pseud.connection.Host`."""
+        self._turn.at_end(self.loop or self.running_loop, connection.flush)
+
+    def transmit(self, connection: Connection, message: batches.Message, more: bool) -> bool:
+        """See `cara_pseud.connection.Host`."""
+        return self._transport.send(connection.routing_id, *message, more)
+
+    def unreachable(self, connection: Connection) -> None:
+        """See `cara_pseud.connection.Host`."""
+
+    def hello(self, version: int) -> Mapping[str, Any]:
+        """See `cara_pseud.connection.Host`."""
+        return greeting.written(self._incarnation, version)
+
+    def greeted(self, connection: Connection, before: Greeting | None) -> None:
+        """See `cara_pseud.connection.Host`."""
+
+    def not_greeted(self, connection: Connection, error: RpcError) -> None:
+        """See `cara_pseud.connection.Host`."""
+
+    def why_waiting(self) -> str:
+        """See `cara_pseud.connection.Host`."""
+        return "the client does not answer the greeting"
 
     def successor(self, connection: Connection) -> Connection | None:
         """See `cara_pseud.connection.Host.successor`."""
@@ -324,9 +336,19 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         if delimiter or version != wire.VERSION:
             self.dropped["not pseud v1"] += 1
             return
+        connection.heard = True
+        if kind == wire.BATCH:
+            self._on_batch(connection, body)
+        elif connection.inbox:
+            # Behind what came before it.
+            self._inboxes.put(connection, [(uid, kind, body)], self._turn, self.running_loop)
+        else:
+            self._on_one(connection, uid, kind, body)
+
+    def _on_one(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
         self._receiving_from = connection
         if kind == wire.WORK:
-            if not (connection.admitted or self._admit_late(connection)):
+            if not (connection.admitted or self._admit_late(connection, body)):
                 self.send_answer(connection, uid, wire.UNAUTHORIZED, _LOGIN_REQUIRED if self.logs_in else _NAME_TAKEN)
             elif self._stopping and not connection.running:
                 self._refuse_work(connection, uid)
@@ -345,6 +367,26 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         elif kind != wire.HEARTBEAT:
             self.dropped["unknown message type"] += 1
 
+    def _on_batch(self, connection: Connection, body: bytes) -> None:
+        if connection.version != wire.EXTENSION_VERSION:
+            self.dropped["batch of a peer that did not greet"] += 1
+            return
+        try:
+            messages = batches.parse(body)
+        except ProtocolError:
+            self.dropped["malformed batch"] += 1
+            return
+        self._inboxes.take_in(connection, messages, self._transport.turn, self._turn, self.running_loop)
+
+    def _on_behind(self) -> None:
+        """Learn that there is more than before, or less, to be worked off."""
+
+    def on_drained(self, more: bool) -> None:
+        """See `cara_pseud.transport.Receiver`."""
+
+    def on_gone(self, routing_id: bytes) -> None:
+        """See `cara_pseud.transport.Receiver`."""
+
     def _refuse_work(self, connection: Connection, uid: bytes) -> None:
         error = Unavailable(f"the {type(self).__name__} is being stopped")
         self.send_answer(connection, uid, wire.ERROR, self.codec.packb(wire.error_triple(error)))
@@ -359,7 +401,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             )
             connection.fail(uid, Unauthenticated(text))
 
-    def _admit_late(self, connection: Connection) -> bool:
+    def _admit_late(self, connection: Connection, body: bytes) -> bool:
         """Whether a connection that was not admitted may be by now."""
         return False
 
@@ -403,26 +445,21 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def send_answer(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
         """See `cara_pseud.dispatch.ServiceHost`."""
-        if connection.lost or self._closed:
-            return
-        try:
-            if not self._transport.send(connection.routing_id, uid, kind, body):
-                self._on_unreachable(connection)
-        except ResourceExhausted:
-            self.dropped["answer to a slow reader"] += 1
+        if not connection.lost and not self._closed:
+            connection.send(uid, kind, body)
 
     def believes(self, user: bytes) -> bool:
         """See `cara_pseud.dispatch.ServiceHost`."""
         return False
 
-    def _on_unreachable(self, connection: Connection) -> None:
-        """Take note that ZeroMQ knows no way to a connection any more."""
-
     # Capabilities.
 
     def _new_connection(self, routing_id: bytes, user: bytes) -> Connection:
-        exports = HolderExports(lambda: secrets.randbits(64), self.max_exports)
+        exports = self._new_exports(Quota(self.max_exports))
         return Connection(self, routing_id, user, exports, secrets.token_bytes(UID_PREFIX_BYTES))
+
+    def _new_exports(self, quota: Quota) -> HolderExports:
+        return HolderExports(lambda: secrets.randbits(64), quota)
 
     def _export(self, obj: Any) -> bytes:
         assert self.packing_for is not None
@@ -449,6 +486,7 @@ _NO_LOOP: Final = _NoLoop()
 
 def _raw_handler(function: Callable[..., Any], with_identity: bool) -> Handler:
     def handle(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        args, kwargs = wire.with_tuples(args), wire.with_tuples(kwargs)
         return function(call.user, *args, **kwargs) if with_identity else function(*args, **kwargs)
 
     return handle

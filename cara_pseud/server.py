@@ -11,16 +11,27 @@ import zmq
 import zope.interface
 
 from cara_pseud import wire
-from cara_pseud.capabilities import HolderExports
 from cara_pseud.connection import Connection
-from cara_pseud.errors import ProtocolError, RpcError, Unavailable
+from cara_pseud.errors import ProtocolError, ResourceExhausted, RpcError, Unavailable
+from cara_pseud.greeting import SILENCE_S, Greeting
+from cara_pseud.holders import Holders
 from cara_pseud.passwords import Passwords, as_bytes
-from cara_pseud.peer import HOLDER_GRACE_S, PeerBase
+from cara_pseud.peer import PeerBase
 from cara_pseud.stock import IServer, StockServer
 
 _LOG: Final = logging.getLogger(__name__)
 _PROBE_AFTER_S: Final = (0.02, 0.1, 0.5, 2.0)
 _MAX_LOGINS: Final = 64
+_QUEUED_MESSAGES: Final = 100
+"""ZeroMQ's bound for what one connection has waiting in each direction; what is over it waits in the peer's memory."""
+_KEEP_ALIVE_S: Final = 60
+_KEEP_ALIVE_AGAIN_S: Final = 15
+_KEEP_ALIVE_PROBES: Final = 4
+_LISTEN_S: Final = 15.0
+_SILENT_ROUNDS: Final = 5
+"""A peer of version 2 that was silent so many times `_LISTEN_S` is held for gone: a busy interpreter is not dead."""
+_MAX_BEHIND: Final = 1024
+"""Messages of batches that wait to be worked off; with more nothing is read."""
 
 
 @zope.interface.implementer(IServer)
@@ -64,8 +75,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self._by_routing_id: dict[bytes, Connection] = {}
         self._by_descriptor: dict[int, bytes] = {}
         self._by_user: dict[bytes, list[Connection]] = {}
-        self._holders: dict[bytes, HolderExports] = {}
-        self._holder_timers: dict[bytes, asyncio.TimerHandle] = {}
+        self._silent_ones: dict[bytes, Greeting] = {}
+        self._listen_timer: asyncio.TimerHandle | None = None
         plugin = arguments.get("security_plugin", "noop_auth_backend")
         self._authenticates = plugin != "noop_auth_backend"
         # What trusted_peer knows is only a claim: no connection shares another one's objects on its strength.
@@ -75,11 +86,24 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self._on_duplicate = on_duplicate
         self._logins: set[asyncio.Task[None]] = set()
         PeerBase.__init__(self, user_id=identity, routing_id=identity, **arguments)
+        self._holders = Holders(self._new_exports, self.max_exports)
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
-        # A stopped or cut-off client is noticed by these only.
-        socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
+        # No heartbeats: with them ZeroMQ 4.3.5 aborts the process when a client resets its connection while the queue
+        # of what it sent is full, and without a bound for that queue a flood would fill the memory. A host that is
+        # gone is noticed by TCP, a process that is frozen by our own beats.
+        socket.setsockopt(zmq.RCVHWM, _QUEUED_MESSAGES)
+        socket.setsockopt(zmq.SNDHWM, _QUEUED_MESSAGES)
+        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _KEEP_ALIVE_S)
+        socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, _KEEP_ALIVE_AGAIN_S)
+        socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, _KEEP_ALIVE_PROBES)
+        # No ROUTER_HANDOVER: a connection that claims the routing id of another one must not get its answers.
+
+    async def start(self) -> None:
+        if not self._started:
+            await super().start()
+            self._listen_timer = self.running_loop.call_later(_LISTEN_S, self._listen)
 
     @property
     def connections(self) -> Sequence[Connection]:
@@ -95,14 +119,11 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
 
     async def stop(self, grace: float = 0) -> None:
         await super().stop(grace)
-        for timer in self._holder_timers.values():
-            timer.cancel()
+        if self._listen_timer is not None:
+            self._listen_timer.cancel()
+        self._holders.clear()
         for task in list(self._logins):
             task.cancel()
-        for exports in self._holders.values():
-            exports.clear()
-        self._holder_timers.clear()
-        self._holders.clear()
         self._by_routing_id.clear()
         self._by_user.clear()
 
@@ -122,16 +143,21 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             self._forget(connection)
         identity = (user or "").encode() if self._authenticates else b""
         connection = self._new_connection(routing_id, identity)
-        if self.logs_in:
-            connection.user, connection.admitted = b"", False
-        else:
-            connection.admitted = self._permits_duplicate(connection)
-            if not connection.admitted:
-                _LOG.warning("a second login as %r is refused", connection.user)
-            self._admit(connection)
+        connection.admitted = False
         self._by_routing_id[routing_id] = connection
+        if self.logs_in:
+            connection.user, connection.let_in = b"", False
+        else:
+            connection.let_in = self._permits_duplicate(connection)
+            if connection.let_in:
+                self._let_in(connection)
+            else:
+                _LOG.warning("a second login as %r is refused", connection.user)
         if descriptor >= 0:
             self._note_descriptor(connection, descriptor)
+        said = self._silent_ones.pop(routing_id, None)
+        if said is not None and connection.let_in:
+            connection.recognise(said)
         return connection
 
     def _note_descriptor(self, connection: Connection, descriptor: int) -> None:
@@ -142,17 +168,15 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             # Its descriptor has passed on, before we were told that it is closed.
             self._probe_later(before, 0)
 
-    def _admit(self, connection: Connection) -> None:
-        user = connection.user
-        if not user or not connection.admitted:
-            return
-        if self._verifies:
-            timer = self._holder_timers.pop(user, None)
-            if timer is not None:
-                timer.cancel()
-            connection.owner = user
-            connection.exports = self._holders.setdefault(user, connection.exports)
-        self._by_user.setdefault(user, []).append(connection)
+    def _let_in(self, connection: Connection) -> None:
+        if connection.user:
+            self._by_user.setdefault(connection.user, []).append(connection)
+
+    def _admit(self, connection: Connection, incarnation: bytes | None) -> None:
+        """Settle whose objects it holds: those of its verified user's process, or its own."""
+        connection.admitted = True
+        if connection.user and self._verifies:
+            self._holders.join(connection, (connection.user, incarnation))
 
     def _permits_duplicate(self, connection: Connection) -> bool:
         """Whether one more connection may claim a user that nobody verified."""
@@ -162,7 +186,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if self._on_duplicate == "refuse":
             for other in list(others):
                 # Perhaps it is only not noticed yet that the old one is gone.
-                if not self._transport.send(other.routing_id, b"", wire.HEARTBEAT, b""):
+                if not self._is_there(other.routing_id):
                     self._forget(other)
             if any(not other.lost for other in others):
                 return False
@@ -170,12 +194,15 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             _LOG.warning("a second login as %r; objects of the first stay with its connection", connection.user)
         return True
 
-    def _admit_late(self, connection: Connection) -> bool:
-        # The one that had the name may be gone since: one that was cut off is noticed after some seconds only.
-        if not self.logs_in and self._permits_duplicate(connection):
-            connection.admitted = True
-            self._admit(connection)
-        return connection.admitted
+    def _admit_late(self, connection: Connection, body: bytes) -> bool:
+        # The one that had the name may be gone since: one that was cut off is noticed after some time only.
+        if not connection.let_in and not self.logs_in and self._permits_duplicate(connection):
+            connection.let_in = True
+            self._let_in(connection)
+        # A greeting says whose objects it holds; what comes before one, or without, is of no certain process.
+        if connection.let_in and not body.startswith(wire.HELLO_BEGINS):
+            self._admit(connection, None)
+        return connection.let_in
 
     def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
         if kind != wire.HELLO or not self.logs_in or connection.admitted:
@@ -201,8 +228,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if permitted is not True or not login or connection.lost:
             self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Authentication Error")
             return
-        connection.user, connection.admitted = login, True
-        self._admit(connection)
+        connection.user, connection.let_in = login, True
+        self._let_in(connection)
         self.send_answer(connection, uid, wire.AUTHENTICATED, f"Welcome {login!r}".encode())
 
     def on_event(self, event: int, value: int) -> None:
@@ -221,46 +248,99 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
     def _probe(self, connection: Connection, attempt: int) -> None:
         if connection.lost or self._closed:
             return
-        if self._transport.send(connection.routing_id, b"", wire.HEARTBEAT, b""):
+        if self._is_there(connection.routing_id):
             # The event was another connection's, which had the descriptor before.
             self._by_descriptor.setdefault(connection.descriptor, connection.routing_id)
             self._probe_later(connection, attempt + 1)
         else:
             self._forget(connection)
 
-    def _on_unreachable(self, connection: Connection) -> None:
+    def unreachable(self, connection: Connection) -> None:
         self._forget(connection)
+
+    def on_gone(self, routing_id: bytes) -> None:
+        connection = self._by_routing_id.get(routing_id)
+        if connection is not None:
+            self._forget(connection)
+
+    def _listen(self) -> None:
+        """Look who has been silent: a frozen process keeps its connection for ever."""
+        self._listen_timer = self.running_loop.call_later(_LISTEN_S, self._listen)
+        for connection in self.connections:
+            if connection.heard:
+                connection.heard, connection.silent_rounds = False, 0
+                continue
+            connection.silent_rounds += 1
+            if connection.silent_rounds == 1:
+                # Perhaps it was gone before its first message was read, and the event told nobody of anything.
+                self._probe(connection, len(_PROBE_AFTER_S) - 1)
+            elif connection.silent_rounds >= _SILENT_ROUNDS and connection.greeting is not None and connection.extended:
+                self._forget(connection)
+                # It may wake up, and holds itself for greeted.
+                self._silent_ones[connection.routing_id] = connection.greeting
+        for routing_id in list(self._silent_ones):
+            if not self._is_there(routing_id):
+                del self._silent_ones[routing_id]
+
+    def _is_there(self, routing_id: bytes) -> bool:
+        try:
+            return self._transport.send(routing_id, b"", wire.HEARTBEAT, b"")
+        except ResourceExhausted:
+            return True
 
     def _forget(self, connection: Connection) -> None:
         if connection.lost:
             return
         if self._by_routing_id.get(connection.routing_id) is connection:
             del self._by_routing_id[connection.routing_id]
+        self._transport.forget(connection.routing_id)
+        self._inboxes.forget(connection)
         # Handlers go on: half-done work is worse than an answer that nobody waits for.
         for _, call in connection.running.values():
             call.cancelled = True
         connection.lost = True
-        connection.fail_sent({})
-        user = connection.user
-        others = self._by_user.get(user, [])
+        connection.fail_waiting(Unavailable("the client is gone"))
+        connection.fail_sent()
+        others = self._by_user.get(connection.user, [])
         if connection in others:
             others.remove(connection)
             if not others:
-                del self._by_user[user]
-        if not (user and self._verifies):
+                del self._by_user[connection.user]
+        if connection.user and self._verifies:
+            self._holders.leave(connection, self.running_loop)
+        else:
             connection.exports.clear()
-        elif not others:
-            self._holder_timers[user] = self.running_loop.call_later(HOLDER_GRACE_S, self._free_holder, user)
-
-    def _free_holder(self, user: bytes) -> None:
-        self._holder_timers.pop(user, None)
-        exports = self._holders.pop(user, None)
-        if exports is not None:
-            exports.clear()
 
     def successor(self, connection: Connection) -> Connection | None:
-        candidates = self._by_user.get(connection.user) if connection.user and self._verifies else None
-        return candidates[-1] if candidates else None
+        return self._holders.newest(connection.owner)
+
+    # What the connections ask for.
+
+    def hold(self, connection: Connection) -> None:
+        if not self._started:
+            raise Unavailable(f"the {type(self).__name__} is not started: await its start() before calls are made")
+        if connection.lost:
+            raise Unavailable("the client is gone")
+        if connection.greets:
+            return
+        if not connection.greet():
+            self._forget(connection)
+            raise Unavailable("the client is gone")
+        self.running_loop.call_later(SILENCE_S, connection.go_bare)
+
+    def greeted(self, connection: Connection, before: Greeting | None) -> None:
+        said = connection.greeting
+        if not connection.admitted and connection.let_in:
+            self._admit(connection, None if said is None else said.incarnation)
+
+    def not_greeted(self, connection: Connection, error: RpcError) -> None:
+        connection.go_bare()
+
+    def _on_behind(self) -> None:
+        if len(self._inboxes) > _MAX_BEHIND:
+            self._transport.paused = True
+        elif self._transport.paused:
+            self._transport.resume()
 
     # Calls of ours.
 
@@ -273,10 +353,3 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
 
     def _send_by_name(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> asyncio.Future[Any]:
         raise AttributeError(f"a Server has no attribute {name!r}; to call a client use send_to(user).{name}(…)")
-
-    def transmit(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
-        if connection.lost or not self._transport.send(connection.routing_id, uid, kind, body):
-            self._forget(connection)
-            raise Unavailable("the client is gone")
-
-

@@ -28,6 +28,12 @@ _BATCH: Final = 256
 # A message of the protocol has six frames with its routing id; more are read and thrown away.
 _MAX_FRAMES: Final = 8
 _RETRY_S: Final = 0.005
+_MAX_RETRY_S: Final = 0.08
+"""How long a peer that does not read is left alone between two attempts; doubled from the shorter time on."""
+_QUEUE_SHARE: Final = 4
+"""One peer's queue may take this part of what all queues together may."""
+_MESSAGE_BYTES: Final = 512
+"""What a message takes beside its frames' content."""
 _REAPED_S: Final = 1.0
 """How long ZeroMQ may take to close a socket after its linger is over; a few milliseconds mostly."""
 # Plain numbers: pyzmq's are enum members, and every use of one in a call or with & costs as much as a frame.
@@ -49,6 +55,24 @@ class Receiver(Protocol):
     def on_event(self, event: int, value: int) -> None:
         """Take an event of the socket's monitor (zmq.EVENT_…)."""
 
+    def on_drained(self, more: bool) -> None:
+        """Learn that a stretch of reading is over, and whether more is there."""
+
+    def on_gone(self, routing_id: bytes) -> None:
+        """Learn that a peer for which messages waited is not there any more."""
+
+
+class _Queue:
+    """What waits for one peer that does not read as fast as it is sent to."""
+
+    __slots__ = ("bytes", "delay_s", "due", "messages")
+
+    def __init__(self) -> None:
+        self.messages: deque[list[bytes]] = deque()
+        self.bytes = 0
+        self.delay_s = _RETRY_S
+        self.due = 0.0
+
 
 class Transport:
     """One ROUTER socket; ``dropped`` counts what had to be thrown away.
@@ -57,6 +81,8 @@ class Transport:
         only_sender: the routing id of the one peer that this socket is connected to, if there can be no other: its
             messages are read in a way that takes less than half the time, but could take one peer's frames for
             another's.
+        paused: whether nothing is read: what was read before is to be worked off first.
+        turn: counts the stretches of reading.
     """
 
     def __init__(self, receiver: Receiver, dropped: Counter[str], max_backlog_bytes: int, turn: Turn) -> None:
@@ -64,8 +90,8 @@ class Transport:
         self._turn = turn
         self._dropped = dropped
         self._max_backlog_bytes = max_backlog_bytes
-        self._backlog: deque[list[bytes]] = deque()
-        self._backlog_bytes = 0
+        self._queues: dict[bytes, _Queue] = {}
+        self._queued_bytes = 0
         self._retry: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_soon = False
@@ -74,6 +100,8 @@ class Transport:
         self._socket: zmq.Socket[bytes] | None = None
         self._gone: asyncio.Future[None] | None = None
         self.only_sender: bytes | None = None
+        self.paused = False
+        self.turn = 0
 
     def open(self, zmq_context: zmq.Context[Any], routing_id: bytes | None, max_frame_bytes: int) -> zmq.Socket[bytes]:
         """Make the socket; options that must precede bind and connect are still to be set."""
@@ -82,7 +110,6 @@ class Transport:
         if routing_id:
             socket.setsockopt(zmq.ROUTING_ID, routing_id)
         socket.setsockopt(zmq.ROUTER_MANDATORY, True)
-        socket.setsockopt(zmq.ROUTER_HANDOVER, True)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.MAXMSGSIZE, max_frame_bytes)
         return socket
@@ -131,7 +158,7 @@ class Transport:
     ) -> None:
         until = loop.time() + linger_s
         # Nothing tells when ZeroMQ has room again, so the timer that sends what waits cannot do better either.
-        while self._backlog and loop.time() < until:  # noqa: ASYNC110
+        while self._queues and loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(_RETRY_S)
         self._gone = loop.create_future()
         loop.remove_reader(socket.fileno())
@@ -185,7 +212,8 @@ class Transport:
         Raises:
             ResourceExhausted: too much waits already.
         """
-        if self._backlog:
+        queues = self._queues
+        if queues and routing_id in queues:
             self._keep([routing_id, wire.DELIMITER, wire.VERSION, uid, kind, body])
             return True
         send = self._send_frame
@@ -210,38 +238,73 @@ class Transport:
         return True
 
     def _keep(self, frames: list[bytes]) -> None:
-        size = sum(map(len, frames))
-        if self._backlog_bytes + size > self._max_backlog_bytes:
+        size = sum(map(len, frames)) + _MESSAGE_BYTES
+        most, routing_id = self._max_backlog_bytes, frames[0]
+        queue = self._queues.get(routing_id)
+        if (queue.bytes if queue is not None else 0) + size > max(most // _QUEUE_SHARE, size):
             self._dropped["backlog full"] += 1
-            raise ResourceExhausted(f"more than {self._max_backlog_bytes} bytes wait for slow peers already")
-        self._backlog.append(frames)
-        self._backlog_bytes += size
+            raise ResourceExhausted(f"{most // _QUEUE_SHARE} bytes wait for this peer already, which does not read")
+        while self._queues and self._queued_bytes + size > most:
+            # Whoever has most waiting reads least: what waits for the others must not suffer by it.
+            self._drop(max(self._queues, key=lambda waiting: self._queues[waiting].bytes))
+            self._dropped["backlog full"] += 1
+        queue = self._queues.get(routing_id)
+        if queue is None:
+            queue = self._queues[routing_id] = _Queue()
+            if self._loop is not None:
+                queue.due = self._loop.time() + _RETRY_S
+        queue.messages.append(frames)
+        queue.bytes += size
+        self._queued_bytes += size
         if self._retry is None and self._loop is not None:
-            self._retry = self._loop.call_later(_RETRY_S, self._send_backlog)
+            self._retry = self._loop.call_later(_RETRY_S, self._send_queues)
 
-    def _send_backlog(self) -> None:
+    def _drop(self, routing_id: bytes) -> None:
+        queue = self._queues.pop(routing_id, None)
+        if queue is not None:
+            self._queued_bytes -= queue.bytes
+
+    def forget(self, routing_id: bytes) -> None:
+        """Drop what waits for a peer that is gone."""
+        self._drop(routing_id)
+
+    def _send_queues(self) -> None:
         self._retry = None
-        waiting, self._backlog = self._backlog, deque()
-        self._backlog_bytes = 0
-        full: set[bytes] = set()
-        for frames in waiting:
-            if frames[0] not in full:
-                try:
-                    self._send_frame(frames[0], _MORE)
-                except zmq.ZMQError as error:
-                    if error.errno != zmq.EAGAIN:
-                        continue
-                    full.add(frames[0])
-                else:
-                    for frame in frames[1:-1]:
-                        self._send_frame(frame, _MORE)
-                    self._send_frame(frames[-1], _NOBLOCK)
-                    continue
-            self._backlog.append(frames)
-            self._backlog_bytes += sum(map(len, frames))
-        if self._backlog and self._loop is not None:
-            self._retry = self._loop.call_later(_RETRY_S, self._send_backlog)
+        loop = self._loop
+        if loop is None:
+            return
+        now = loop.time()
+        for routing_id, queue in list(self._queues.items()):
+            if queue.due <= now:
+                self._send_queue(routing_id, queue, now)
         self.look_soon()
+        if self._queues:
+            due = min(queue.due for queue in self._queues.values())
+            self._retry = loop.call_at(max(due, now + _RETRY_S), self._send_queues)
+
+    def _send_queue(self, routing_id: bytes, queue: _Queue, now: float) -> None:
+        sent = False
+        while queue.messages:
+            frames = queue.messages[0]
+            try:
+                self._send_frame(routing_id, _MORE)
+            except zmq.ZMQError as error:
+                if error.errno == zmq.EAGAIN:
+                    queue.delay_s = _RETRY_S if sent else min(2 * queue.delay_s, _MAX_RETRY_S)
+                    queue.due = now + queue.delay_s
+                    return
+                self._drop(routing_id)
+                self._receiver.on_gone(routing_id)
+                return
+            for frame in frames[1:-1]:
+                self._send_frame(frame, _MORE)
+            self._send_frame(frames[-1], _NOBLOCK)
+            queue.messages.popleft()
+            size = sum(map(len, frames)) + _MESSAGE_BYTES
+            queue.bytes -= size
+            self._queued_bytes -= size
+            sent = True
+        self._drop(routing_id)
 
     def look_soon(self) -> None:
         """Look for messages in the loop's next turn: whatever is done with a ZeroMQ socket may swallow the signal."""
@@ -251,36 +314,55 @@ class Transport:
 
     def _drain(self) -> None:
         if self._loop is not None:
+            self.turn += 1
             with self._turn:
                 more = self._drain_batch()
             if more and self._loop is not None:
                 self._loop.call_soon(self._drain)
+            self._receiver.on_drained(more)
+
+    def resume(self) -> None:
+        """Read again after a pause."""
+        if self.paused:
+            self.paused = False
+            self.look_soon()
 
     def _drain_batch(self) -> bool:
-        """Hand over the next messages. False once there are none."""
+        """Hand over the next messages. False once there are none, or while it is paused."""
         self._drain_soon = True
-        receive = self._receive
         try:
-            if self.only_sender is not None:
-                return self._drain_batch_of(self.only_sender)
-            for _ in range(_BATCH):
-                # Frames instead of bytes: they know whether more follow, for which bytes would have to ask the socket.
-                frame = receive(_NOBLOCK, False)
-                frames = [frame.bytes]
-                user, descriptor = None, -1
-                if self._receiver.wants_metadata(frames[0]):
-                    user, descriptor = _metadata(frame)
-                while frame.more:
-                    frame = receive(_NOBLOCK, False)
-                    if len(frames) < _MAX_FRAMES:
-                        frames.append(frame.bytes)
-                self._hand_over(frames, user, descriptor)
-                if self._loop is None:
-                    return False
+            return not self.paused and self._drain_some()
         except zmq.ZMQError:
             # Empty, or the socket or its context was closed under us.
             self._drain_soon = False
             return False
+        except BaseException:
+            # Whatever it is ends what runs the loop; where that goes on, so does the reader.
+            self._drain_soon = False
+            self.look_soon()
+            raise
+        finally:
+            if self.paused:
+                self._drain_soon = False
+
+    def _drain_some(self) -> bool:
+        receive = self._receive
+        if self.only_sender is not None:
+            return self._drain_batch_of(self.only_sender)
+        for _ in range(_BATCH):
+            # Frames instead of bytes: they know whether more follow, for which bytes would have to ask the socket.
+            frame = receive(_NOBLOCK, False)
+            frames = [frame.bytes]
+            user, descriptor = None, -1
+            if self._receiver.wants_metadata(frames[0]):
+                user, descriptor = _metadata(frame)
+            while frame.more:
+                frame = receive(_NOBLOCK, False)
+                if len(frames) < _MAX_FRAMES:
+                    frames.append(frame.bytes)
+            self._hand_over(frames, user, descriptor)
+            if self._loop is None or self.paused:
+                return False
         return True
 
     def _drain_batch_of(self, sender: bytes) -> bool:

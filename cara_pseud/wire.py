@@ -7,12 +7,14 @@ capabilities; 123–126 were pickles in the original and are refused like any ot
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgpack
 
+from cara_pseud import bodies
 from cara_pseud.errors import CODES, DeadlineExceeded, ProtocolError, RemoteError, RpcError
 
 VERSION: Final = b"v1"
@@ -25,19 +27,34 @@ AUTHENTICATED: Final = b"\x04"
 HEARTBEAT: Final = b"\x06"
 ERROR: Final = b"\x10"
 UNAUTHORIZED: Final = b"\x11"
+BATCH: Final = b"\x21"
+"""Ours, version 2: several messages in one (`cara_pseud.batches`)."""
 
 EXT_CAPABILITY: Final = 100
 EXT_ANY_CAPABILITY: Final = 101
 
 CALL: Final = "call"
 EXT_HELLO: Final = "cara:hello"
+HELLO_BEGINS: Final = b"\x93\xaacara:hello"
+"""How the body of a greeting begins."""
 EXT_CALL: Final = "cara:call"
 EXT_CANCEL: Final = "cara:cancel"
 EXT_RELEASE: Final = "cara:release"
-EXTENSION_VERSION: Final = 1
+EXTENSION_VERSION: Final = 2
+INCARNATION_BYTES: Final = 16
+
+DEFAULT_MAX_VALUES: Final = 1_000_000
+"""In one body: making so many takes some 50 ms, for which nobody else is served."""
+DEFAULT_MAX_CAPABILITIES: Final = 10_000
+"""In one body: each becomes an object with an entry in a table, a hundred times the price of a number."""
+_LARGE_BYTES: Final = 65536
+"""From here on the collector is told to wait: it would look at everything made so far again and again."""
+_KEYS_BYTES: Final = 128
+"""From here on it pays to ask whether a body can have keys that are not permitted."""
+_KEY_TYPES: Final = frozenset({int, str, bytes})
 
 DETAILS_PREFIX: Final = "cara-error:"
-_UUID_BYTES: Final = 16
+UUID_BYTES: Final = 16
 
 
 class Codec:
@@ -47,9 +64,19 @@ class Codec:
     ``resolve(id, user)`` makes a capability of a received one (``user`` is None in the short form).
     """
 
-    def __init__(self, export: Callable[[Any], bytes], resolve: Callable[[int, bytes | None], Any]) -> None:
+    def __init__(
+        self,
+        export: Callable[[Any], bytes],
+        resolve: Callable[[int, bytes | None], Any],
+        max_values: int = DEFAULT_MAX_VALUES,
+        max_capabilities: int = DEFAULT_MAX_CAPABILITIES,
+    ) -> None:
         self._export = export
         self._resolve = resolve
+        self._max_values = max_values
+        self._max_capabilities = max_capabilities
+        # No smaller body can be over a bound.
+        self._unchecked_bytes = min(max_values, 3 * max_capabilities)
         self.packb: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True, default=self._default).pack
         """Pack a body. Raises TypeError, ValueError or OverflowError for what msgpack cannot carry."""
 
@@ -57,18 +84,33 @@ class Codec:
         return msgpack.ExtType(EXT_CAPABILITY, self._export(obj))
 
     def unpackb(self, body: bytes) -> Any:
-        """Unpack a body; arrays become tuples.
+        """Unpack a body. Arrays become lists: unlike tuples those cannot be keys, of which a peer could choose many
+        of one hash.
 
         Raises:
-            ProtocolError: it is no msgpack, or has an extension type that is not of the protocol.
+            ProtocolError: it is no msgpack, has an extension type that is not of the protocol, or a map's key that is
+                neither an integer nor text nor bytes.
+            TooLarge: it holds more values or capabilities than permitted.
         """
+        size = len(body)
+        check_keys = _check_keys if size < _KEYS_BYTES or bodies.may_have_odd_keys(body) else None
+        collects = False
         try:
-            return msgpack.unpackb(body, use_list=False, strict_map_key=False, ext_hook=self._ext_hook)
+            if size > self._unchecked_bytes:
+                bodies.check(body, self._max_values, self._max_capabilities)
+            if size >= _LARGE_BYTES:
+                collects = gc.isenabled()
+                gc.disable()
+            return msgpack.unpackb(body, strict_map_key=False, object_hook=check_keys, ext_hook=self._ext_hook)
         except (ProtocolError, RpcError):
             raise
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
-            # msgpack's own errors are ValueErrors; an unhashable map key is a TypeError.
-            raise ProtocolError(f"the body is no msgpack: {error}") from None
+            # msgpack's own errors are ValueErrors; a map or an array as a key is a TypeError.
+            reason = _KEYS if isinstance(error, TypeError) and "unhashable" in str(error) else str(error)
+            raise ProtocolError(f"the body is no msgpack of the protocol: {reason}") from None
+        finally:
+            if collects:
+                gc.enable()
 
     def _ext_hook(self, code: int, payload: bytes) -> Any:
         if code not in (EXT_CAPABILITY, EXT_ANY_CAPABILITY):
@@ -86,24 +128,46 @@ class Codec:
         raise ProtocolError(f"extension type {code} must hold an object id or a pair of an id and a user")
 
 
+def with_tuples(value: Any) -> Any:
+    """An unpacked value as those see it who call and answer on raw values: with tuples for arrays, as pseud has it."""
+    kind = type(value)
+    if kind is list:
+        return tuple(map(with_tuples, value))
+    if kind is dict:
+        for key, item in value.items():
+            if type(item) is list or type(item) is dict:
+                value[key] = with_tuples(item)
+    return value
+
+
+_KEYS: Final = "the keys of a map must be integers, text or bytes"
+
+
+def _check_keys(mapping: dict[Any, Any]) -> dict[Any, Any]:
+    for key in mapping:
+        if type(key) not in _KEY_TYPES:
+            raise ProtocolError(f"the body is no msgpack of the protocol: {_KEYS}, not {type(key).__name__}")
+    return mapping
+
+
 def capability_payload(id: int, pair_with: bytes | None, paired: bool) -> bytes:
     """The payload of ext 100: the bare id (server to client), or the pair (client to server) in the old raw family."""
     payload: bytes = msgpack.packb((id, pair_with), use_bin_type=False) if paired else msgpack.packb(id)
     return payload
 
 
-def parse_work(work: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+def parse_work(work: Any) -> tuple[str, list[Any], dict[str, Any]]:
     """The name, arguments and keyword arguments of an unpacked WORK body.
 
     Raises:
         ProtocolError: it has another shape.
     """
-    if type(work) is tuple and len(work) == 3:
+    if type(work) is list and len(work) == 3:
         name, args, kwargs = work
         if type(name) is bytes:
             name = name.decode("utf-8", "replace")
-        if type(name) is str and type(args) is tuple and type(kwargs) is dict:
-            if all(type(key) is str for key in kwargs):
+        if type(name) is str and type(args) is list and type(kwargs) is dict:
+            if not kwargs or all(type(key) is str for key in kwargs):
                 return name, args, kwargs
             raise ProtocolError("keyword arguments must have text as names")
     raise ProtocolError("a call must be an array of a name, an array of arguments and a map of keyword arguments")
@@ -139,7 +203,7 @@ def _encodable(text: str) -> str:
 
 def parse_error(body: Any) -> RpcError:
     """The exception for an unpacked ERROR body; whatever its shape, never a type that the peer chose."""
-    if not (type(body) is tuple and len(body) == 3 and all(type(part) is str for part in body)):
+    if not (type(body) is list and len(body) == 3 and all(type(part) is str for part in body)):
         return RemoteError("ProtocolError", "the peer reported an error in a form that is none of the protocol's")
     name, message, detail = body
     if name == "RpcError" and detail.startswith(DETAILS_PREFIX):
@@ -259,4 +323,4 @@ _REMOTE: Final[Mapping[str, type[RemoteError]]] = {
 
 def is_uuid(frame: bytes) -> bool:
     """Whether a frame can be a message's uuid."""
-    return len(frame) == _UUID_BYTES
+    return len(frame) == UUID_BYTES

@@ -303,7 +303,7 @@ class Conversation:
         if timeout_s is None:
             timeout_s = method.timeout_s
         wished = tuple.__new__(
-            Wishes, (timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key)
+            Wishes, (timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key, ())
         )
         self._begin(event, method, capability, wished)
 

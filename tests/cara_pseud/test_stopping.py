@@ -17,6 +17,7 @@ import pytest
 from cara_pseud import errors
 from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
+from tests.cara_pseud.clock import MovedClock
 
 SERVER = """
 import asyncio, sys
@@ -304,12 +305,47 @@ def test_a_client_that_falls_silent_is_noticed_and_loses_its_objects(serving: An
                 (connection,) = server.connections
                 assert await kept[0].call(1, 0) == "here"
                 os.kill(child.pid, signal.SIGSTOP)
-                # It takes the server's eight seconds.
-                with pytest.raises(errors.OutcomeUnknown):
-                    await kept[0].call(1, 0)
+                clock = MovedClock()
+                await clock.advance(60)
+                assert server.connections, "a busy interpreter is not dead"
+                await clock.advance(40)
                 assert (len(server.connections), len(connection.exports)) == (0, 0)
+                assert not kept[0].alive
+                with pytest.raises(errors.Unavailable):
+                    await kept[0].call(1, 0)
 
-    run(main())
+    asyncio.run(main())  # without a bound: its clock is moved, too
+
+
+def test_a_client_that_was_held_for_gone_is_known_again(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint, timeout=500) as client:
+            server.register_rpc(lambda x: x, name="echo")
+            assert await client.echo(1) == 1
+            clock = MovedClock()
+            client._beat_timer.cancel()
+            await clock.advance(100)
+            assert not server.connections
+            # Two at once go as a batch, which only a greeted connection may send.
+            assert await asyncio.gather(client.echo(2), client.echo(3)) == [2, 3]
+            assert not server.dropped
+
+    asyncio.run(main())  # without a bound: its clock is moved, too
+
+
+def test_a_client_with_nothing_to_say_is_not_held_for_gone(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint, timeout=500) as client:
+            server.register_rpc(lambda x: x, name="echo")
+            assert await client.echo(1) == 1
+            (before,) = server.connections
+            clock = MovedClock()
+            for _ in range(20):
+                await clock.advance(10)
+                await asyncio.sleep(0.01)
+            assert server.connections == [before]
+
+    asyncio.run(main())  # without a bound: its clock is moved, too
 
 
 def test_a_stopped_peer_stays_stopped(serving: Any) -> None:

@@ -100,4 +100,4 @@ def test_clients_that_share_a_turn_send_at_its_end(serving: Any, connected: Any)
 
 
 def _waiting(client: Client) -> int:
-    return len(client._waiting)
+    return len(client._connection.outbox.waiting())

@@ -1,0 +1,74 @@
+"""A turn's messages in one: what peers of version 2 make of several small messages to the same peer. No I/O.
+
+A batch has the frames ``b""``, ``b"v1"``, ``b""``, ``b"\\x21"`` and a body of ``[[uuid, type, body], …]``, each part of
+msgpack's bin family. A message of six frames costs ZeroMQ a dozen microseconds at both ends, however small it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgpack
+
+from cara_pseud import wire
+from cara_pseud.errors import ProtocolError
+
+MAX_MESSAGES: Final = 256
+MAX_BYTES: Final = 65536
+"""Larger messages go alone, so that what is small does not wait until they are read."""
+
+Message = tuple[bytes, bytes, bytes]
+"""uuid, type, body."""
+
+_NO_UUID: Final = b""
+_KINDS: Final = frozenset({wire.OK, wire.WORK, wire.ERROR})
+_HEAD_BYTES: Final = 32
+"""At least what a message takes beside its body."""
+
+
+def together(messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
+    """The messages to be sent in place of these, in their order, and how many of these each stands for."""
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        taken = len(message[2]) + _HEAD_BYTES
+        alone = taken > MAX_BYTES or message[1] not in _KINDS
+        if batch and (alone or size + taken > MAX_BYTES or len(batch) == MAX_MESSAGES):
+            yield _packed(batch), len(batch)
+            batch, size = [], 0
+        if alone:
+            yield message, 1
+        else:
+            batch.append(message)
+            size += taken
+    if batch:
+        yield _packed(batch), len(batch)
+
+
+def _packed(batch: list[Message]) -> Message:
+    # One message alone is cheaper in frames of its own.
+    return batch[0] if len(batch) == 1 else (_NO_UUID, wire.BATCH, msgpack.packb(batch))
+
+
+def parse(body: bytes) -> list[Message]:
+    """The messages of a batch's body.
+
+    Raises:
+        ProtocolError: it is no batch. Nothing of it may run then.
+    """
+    try:
+        batch: Any = msgpack.unpackb(
+            body, use_list=False, strict_map_key=True, max_array_len=MAX_MESSAGES, max_map_len=0, max_ext_len=0
+        )
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise ProtocolError(f"the batch is no msgpack of the protocol: {error}") from None
+    if type(batch) is not tuple:
+        raise ProtocolError("a batch must be an array of messages")
+    for message in batch:
+        if type(message) is not tuple or len(message) != 3:
+            raise ProtocolError("a message in a batch must be an array of uuid, type and body")
+        uid, kind, content = message
+        if not (type(uid) is type(kind) is type(content) is bytes and len(uid) == wire.UUID_BYTES and kind in _KINDS):
+            raise ProtocolError("a message in a batch must have a uuid of 16 bytes, type 01, 03 or 10, and a body")
+    return list(batch)

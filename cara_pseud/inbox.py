@@ -1,0 +1,139 @@
+"""Messages that came in batches and wait until it is their turn: so many of each peer, then others have theirs.
+
+A batch can hold more work than others should wait for. What is over the share of one turn of the loop stays here, in
+order, and so does everything that comes from the same peer behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from cara_pseud.batches import Message
+from cara_pseud.turns import Turn
+
+_LOG: Final = logging.getLogger(__name__)
+
+IN_ONE_TURN: Final = 64
+_HEAD_BYTES: Final = 200
+"""What a message that waits takes beside its body."""
+
+
+class Inbox:
+    """What waits of one peer.
+
+    Attributes:
+        bytes: what that takes.
+        turn: the turn of the loop in which messages of it were worked off last.
+        left: how many more may be in that turn.
+    """
+
+    __slots__ = ("_messages", "bytes", "left", "turn")
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self.bytes = 0
+        self.turn = -1
+        self.left = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put(self, messages: Sequence[Message]) -> None:
+        """Keep messages behind what is there."""
+        self._messages.extend(messages)
+        self.bytes += sum(len(body) + _HEAD_BYTES for _, _, body in messages)
+
+    def take(self) -> Message:
+        """The message that has waited longest."""
+        message = self._messages.popleft()
+        self.bytes -= len(message[2]) + _HEAD_BYTES
+        return message
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._messages.clear()
+        self.bytes = 0
+
+
+class Owner(Protocol):
+    """Somebody who has an inbox."""
+
+    inbox: Inbox
+    lost: bool
+
+
+class Inboxes:
+    """Works off the inboxes of all connections of a peer.
+
+    Args:
+        handle: handles one message; what it raises ends that message only.
+        dropped: counts by reason.
+        behind: told after every change how much waits.
+    """
+
+    def __init__(
+        self, handle: Callable[[Any, bytes, bytes, bytes], None], dropped: Counter[str], behind: Callable[[], None]
+    ) -> None:
+        self._handle = handle
+        self._dropped = dropped
+        self._tell = behind
+        self._behind: dict[Owner, None] = {}
+
+    def __len__(self) -> int:
+        return sum(len(connection.inbox) for connection in self._behind)
+
+    def take_in(self, connection: Owner, messages: list[Message], number: int, turn: Turn, loop: Any) -> None:
+        """Handle messages of a batch that came in the loop's turn of that number, as many as may be now."""
+        inbox = connection.inbox
+        if not inbox:
+            if inbox.turn != number:
+                inbox.turn, inbox.left = number, IN_ONE_TURN
+            now, messages = messages[: inbox.left], messages[inbox.left :]
+            inbox.left -= len(now)
+            for message in now:
+                self._handle_one(connection, message)
+        if messages and not connection.lost:
+            self.put(connection, messages, turn, loop)
+
+    def put(self, connection: Owner, messages: list[Message], turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep messages for a later turn."""
+        connection.inbox.put(messages)
+        if not self._behind:
+            loop.call_soon(self._work, turn, loop)
+        self._behind[connection] = None
+        self._tell()
+
+    def forget(self, connection: Owner) -> None:
+        """Drop what waits of a connection that is gone."""
+        connection.inbox.clear()
+        self._behind.pop(connection, None)
+
+    def finish(self, connection: Owner, turn: Turn) -> None:
+        """Handle all that waits of a connection, however much: there will be no more."""
+        with turn:
+            while connection.inbox:
+                self._handle_one(connection, connection.inbox.take())
+
+    def _work(self, turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
+        with turn:
+            for connection in list(self._behind):
+                for _ in range(IN_ONE_TURN):
+                    if not connection.inbox:
+                        break
+                    self._handle_one(connection, connection.inbox.take())
+                if not connection.inbox:
+                    self._behind.pop(connection, None)
+        if self._behind:
+            loop.call_soon(self._work, turn, loop)
+        self._tell()
+
+    def _handle_one(self, connection: Owner, message: Message) -> None:
+        try:
+            self._handle(connection, *message)
+        except Exception:
+            self._dropped["internal error"] += 1
+            _LOG.exception("a message of a batch could not be handled")

@@ -1,0 +1,137 @@
+"""Capabilities that live at a peer: objects that it sent us, and what it registered under bare names. No I/O."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Protocol
+
+from cara_pseud import wire
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, Pending
+from cara_pseud.errors import RpcError
+from cara_pseud.schema.nodes import BoundMethod
+
+
+class Line(Protocol):
+    """What a capability needs of the connection to its peer.
+
+    Attributes:
+        owner: what objects of the peer are told apart by.
+        epoch: counts the events that ended all references.
+        lost: whether nothing is sent to it any more.
+    """
+
+    owner: Hashable
+    lost: bool
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    def heir(self) -> Line | None:
+        """The newest live connection to the same process, if this one is lost."""
+
+    def request(
+        self,
+        name: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> Pending: ...
+
+    def dropped(self, id: int, count: int) -> None:
+        """Give references back; may be called from the collector, on any thread."""
+
+
+class RemoteCapability(Capability):
+    """An object at a peer. ``count`` is how often it was sent to us; all are given back at once."""
+
+    __slots__ = ("_epoch", "connection", "count", "id", "released_")
+
+    def __init__(self, connection: Line, id: int) -> None:
+        self.connection = connection
+        self.id = id
+        self.count = 0
+        self.released_ = False
+        self._epoch = connection.epoch
+        self.key = ("remote", connection.owner, connection.epoch, id)
+
+    @property
+    def alive(self) -> bool:
+        connection = self.connection
+        if self.released_ or self._epoch != connection.epoch:
+            return False
+        return not connection.lost or connection.heir() is not None
+
+    def call(
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> Pending:
+        connection = self.connection
+        if connection.lost:
+            connection = connection.heir() or connection
+        if connection is self.connection and self._epoch != connection.epoch:
+            gone = Pending(loop=connection.loop)
+            gone.watcher = None
+            gone.set_exception(RpcError("not_found", "the object ended with the connection to its peer"))
+            return gone
+        packed_kwargs = kwargs if type(kwargs) is dict else dict(kwargs)
+        return connection.request(
+            wire.CALL, (self.id, interface_id, method, args, packed_kwargs), NO_ARGUMENTS, options, convert
+        )
+
+    def release(self) -> None:
+        if not self.released_:
+            self.released_ = True
+            if self._epoch == self.connection.epoch:
+                self.connection.dropped(self.id, self.count)
+
+    def __del__(self) -> None:
+        # The safety net; a partly built object (resolve failed) has no count yet.
+        if not getattr(self, "released_", True):
+            self.release()
+
+
+class RootCapability(Capability):
+    """The methods that a peer registered under their bare names, as one object."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: Line) -> None:
+        self.connection = connection
+        self.key = ("root", connection)
+
+    @property
+    def alive(self) -> bool:
+        return not self.connection.lost
+
+    def invoke(
+        self,
+        bound: BoundMethod,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> Pending:
+        return self.connection.request(bound.method.name, args, kwargs, options, convert)
+
+    def call(
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> Pending:
+        if not isinstance(method, str):
+            raise TypeError("a peer's registered methods are called by name")
+        return self.connection.request(method, args, kwargs, options, convert)

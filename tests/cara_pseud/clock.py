@@ -1,0 +1,23 @@
+"""A loop's clock that a test moves."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class MovedClock:
+    """The clock of the running loop, put forward by `advance`; timers that are due then run."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._real = self._loop.time
+        self._ahead_s = 0.0
+        self._loop.time = lambda: self._real() + self._ahead_s  # type: ignore[method-assign]
+
+    async def advance(self, seconds: float, step_s: float = 5.0) -> None:
+        """Put the clock forward, step by step, so that timers that follow each other all run."""
+        while seconds > 0:
+            self._ahead_s += min(step_s, seconds)
+            seconds -= step_s
+            for _ in range(3):
+                await asyncio.sleep(0)
