@@ -325,7 +325,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             if event == zmq.EVENT_DISCONNECTED and link.connected:
                 # The monitor is ahead of the socket: answers that have arrived come before the loss.
                 self._transport.drain()
-                self._inboxes.finish(self._connection, self._turn)
+                self._inboxes.finish(self._connection, self.turn)
                 if link.connected and not self._closed:
                     self._on_loss()
             # It may have been stopped by a handler of what arrived.

@@ -12,6 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 from cara_pseud import greeting, wire
@@ -19,6 +20,7 @@ from cara_pseud.capabilities import IncomingCall
 from cara_pseud.connection import Connection
 from cara_pseud.errors import InvalidValue, ProtocolError, ResourceExhausted, RpcError, TooLarge
 from cara_pseud.stock import ServiceNotFoundError
+from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ Handler = Callable[[IncomingCall, Sequence[Any], Mapping[str, Any]], Any]
 
 # What a handler returns most often; asking an arbitrary object whether it is awaitable costs more than the call.
 _IMMEDIATE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
+_QUICK_S: Final = 0.001
+"""A handler that took longer holds up the answers of others, which therefore leave before it runs again."""
 _CURRENT: Final[ContextVar[IncomingCall]] = ContextVar("cara_pseud.current_call")
 
 
@@ -51,6 +55,7 @@ class ServiceHost(Protocol):
     max_calls: int
     debug: bool
     dropped: Counter[str]
+    turn: Turn
 
     @property
     def running_loop(self) -> asyncio.AbstractEventLoop:
@@ -71,6 +76,7 @@ class Dispatcher:
 
     def __init__(self, host: ServiceHost) -> None:
         self._host = host
+        self._quick: set[str] = set()
         self._handlers: dict[str, Handler] = {
             wire.CALL: _call_object,
             wire.EXT_HELLO: _hello,
@@ -104,6 +110,9 @@ class Dispatcher:
             return
         call = IncomingCall(connection.user, connection)
         token = _CURRENT.set(call)
+        waited = host.turn.waits
+        if waited:
+            began = self._begin_while_others_wait(name, args)
         try:
             result = (self._handlers.get(name) or host.find_handler(name))(call, args, kwargs)
             if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
@@ -117,7 +126,22 @@ class Dispatcher:
             return
         finally:
             _CURRENT.reset(token)
+            if waited:
+                self._note_time(name, args, began)
         self._reply(connection, uid, result)
+
+    def _begin_while_others_wait(self, name: str, args: Sequence[Any]) -> float:
+        """Send the answers that wait for the end of the turn, unless the handler to be run is known to be quick."""
+        if _inner_name(name, args) not in self._quick:
+            self._host.turn.settle()
+        return perf_counter()
+
+    def _note_time(self, name: str, args: Sequence[Any], began: float) -> None:
+        inner = _inner_name(name, args)
+        if perf_counter() - began > _QUICK_S:
+            self._quick.discard(inner)
+        elif inner in self._handlers:
+            self._quick.add(inner)
 
     async def _answer_later(
         self, connection: Connection, uid: bytes, call: IncomingCall, result: Awaitable[Any]
@@ -185,6 +209,13 @@ class Dispatcher:
 
 
 _EXPECTED: Final = (RpcError, ProtocolError, InvalidValue, ServiceNotFoundError)
+
+
+def _inner_name(name: str, args: Sequence[Any]) -> str:
+    """The name of what is called, also where it travels in a call of an extension."""
+    if name == wire.EXT_CALL and len(args) > 1 and type(args[1]) is str:
+        return args[1]
+    return name
 
 
 def _connection(call: IncomingCall) -> Connection:

@@ -120,8 +120,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self._dispatcher = Dispatcher(self)
         self._incarnation = b""
         self._inboxes = Inboxes(self._on_one, self.dropped, self._on_behind)
-        self._turn = Turn() if turn is None else turn
-        self._transport = Transport(self, self.dropped, max_backlog_bytes, self._turn)
+        self.turn = Turn() if turn is None else turn
+        self._transport = Transport(self, self.dropped, max_backlog_bytes, self.turn)
         self._started = False
         self._stopping = False
         self._closed = False
@@ -283,7 +283,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def flush_later(self, connection: Connection) -> None:
         """See `cara_pseud.connection.Host`."""
-        self._turn.at_end(self.loop or self.running_loop, connection.flush)
+        self.turn.at_end(self.loop or self.running_loop, connection.flush)
 
     def transmit(self, connection: Connection, message: batches.Message, more: bool) -> bool:
         """See `cara_pseud.connection.Host`."""
@@ -341,7 +341,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             self._on_batch(connection, body)
         elif connection.inbox:
             # Behind what came before it.
-            self._inboxes.put(connection, [(uid, kind, body)], self._turn, self.running_loop)
+            self._inboxes.put(connection, [(uid, kind, body)], self.turn, self.running_loop)
         else:
             self._on_one(connection, uid, kind, body)
 
@@ -376,7 +376,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         except ProtocolError:
             self.dropped["malformed batch"] += 1
             return
-        self._inboxes.take_in(connection, messages, self._transport.turn, self._turn, self.running_loop)
+        self._inboxes.take_in(connection, messages, self._transport.turn, self.turn, self.running_loop)
 
     def _on_behind(self) -> None:
         """Learn that there is more than before, or less, to be worked off."""

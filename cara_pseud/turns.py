@@ -31,6 +31,16 @@ class Turn:
         else:
             loop.call_soon(action)
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was put off in this stretch."""
+        return bool(self._actions)
+
+    def settle(self) -> None:
+        """Do now what was put off in this stretch: something comes that may take long."""
+        actions, self._actions = self._actions, []
+        _do(actions)
+
     def __enter__(self) -> None:
         self._depth += 1
 
@@ -40,8 +50,12 @@ class Turn:
             return
         # What they put off in turn is the loop's: two sides that go on answering each other must not keep it.
         actions, self._actions = self._actions, []
-        for action in actions:
-            try:
-                action()
-            except Exception:
-                _LOG.exception("something that was put off failed")
+        _do(actions)
+
+
+def _do(actions: list[Callable[[], None]]) -> None:
+    for action in actions:
+        try:
+            action()
+        except Exception:
+            _LOG.exception("something that was put off failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -101,3 +102,34 @@ def test_clients_that_share_a_turn_send_at_its_end(serving: Any, connected: Any)
 
 def _waiting(client: Client) -> int:
     return len(client._connection.outbox.waiting())
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_answers_leave_before_a_handler_that_blocks_the_loop(serving: Any, connected: Any, extended: bool) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            answered_at: list[float] = []
+            server.register_rpc(lambda: None, name="quick")
+            server.register_rpc(lambda: time.sleep(0.4), name="block")
+
+            def call() -> None:
+                """Make calls in a loop of its own, since the server's is blocked."""
+
+                async def ask() -> None:
+                    async with connected(server.endpoint) as client:
+                        await client.quick()
+                        if not extended:
+                            client._connection.version = 1  # so that each call is a message of its own
+                        began = time.perf_counter()
+                        quick, block = client.quick(), client.block()
+                        await quick
+                        answered_at.append(time.perf_counter() - began)
+                        await block
+                        answered_at.append(time.perf_counter() - began)
+
+                asyncio.run(ask())
+
+            await asyncio.to_thread(call)
+            assert answered_at[0] < 0.3 < 0.4 <= answered_at[1]
+
+    asyncio.run(asyncio.wait_for(main(), 20))
