@@ -189,7 +189,14 @@ class LocalCapability(Capability):
                     result = await result
             return result if convert is None else convert(result)
 
-        return asyncio.ensure_future(run())
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "an object of this process is called from outside of its loop; "
+                "make the call there, with asyncio.run_coroutine_threadsafe"
+            ) from None
+        return loop.create_task(run())
 
 
 class Forwarder:

@@ -217,6 +217,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         if grace > 0 and self._started:
             # What has arrived is in flight, too.
             self._transport.drain()
+            for connection in self.connections:
+                self._inboxes.finish(connection, self.turn)
             self._stopping = True
             until = self.running_loop.time() + grace
             while running := [task for connection in self.connections for task, _ in connection.running.values()]:
@@ -227,6 +229,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             return
         self._closed = True
         for connection in self.connections:
+            self._inboxes.forget(connection)
             connection.flush()
             self._end(connection)
             connection.exports.clear()
