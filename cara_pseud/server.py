@@ -130,7 +130,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
     # Connections.
 
     def wants_metadata(self, routing_id: bytes) -> bool:
-        # A routing id may pass to another connection (ROUTER_HANDOVER), a user may not: look at every message.
+        # When a connection is gone another one may take its routing id, but not its user: look at every message.
         return self._authenticates or routing_id not in self._by_routing_id
 
     def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
@@ -161,11 +161,16 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         return connection
 
     def _note_descriptor(self, connection: Connection, descriptor: int) -> None:
+        # Descriptors are used again. ZeroMQ tells that one is closed before another connection can have it, so what is
+        # told from now on is told of this one.
+        self._transport.drain_monitor()
+        if connection.lost:
+            return
         connection.descriptor = descriptor
         before = self._by_routing_id.get(self._by_descriptor.get(descriptor, b""))
         self._by_descriptor[descriptor] = connection.routing_id
         if before is not None and before is not connection:
-            # Its descriptor has passed on, before we were told that it is closed.
+            # What it sent was read after it was told to be closed.
             self._probe_later(before, 0)
 
     def _let_in(self, connection: Connection) -> None:
@@ -236,12 +241,12 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if event == zmq.EVENT_DISCONNECTED:
             routing_id = self._by_descriptor.pop(value, None)
             connection = self._by_routing_id.get(routing_id) if routing_id is not None else None
-            if connection is not None:
-                self._probe_later(connection, 0)
+            if connection is not None and connection.descriptor == value:
+                self._forget(connection)
 
     def _probe_later(self, connection: Connection, attempt: int) -> None:
-        # The event names a file descriptor, which may belong to another connection by now; whether the routing id still
-        # leads anywhere is told by sending, and that only after ZeroMQ has closed the connection on its side.
+        # Whether a routing id still leads anywhere is told by sending, and that only after ZeroMQ has closed the
+        # connection on its side.
         if attempt < len(_PROBE_AFTER_S) and not self._closed:
             self.running_loop.call_later(_PROBE_AFTER_S[attempt], self._probe, connection, attempt)
 
@@ -249,8 +254,6 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if connection.lost or self._closed:
             return
         if self._is_there(connection.routing_id):
-            # The event was another connection's, which had the descriptor before.
-            self._by_descriptor.setdefault(connection.descriptor, connection.routing_id)
             self._probe_later(connection, attempt + 1)
         else:
             self._forget(connection)
@@ -274,10 +277,12 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             if connection.silent_rounds == 1:
                 # Perhaps it was gone before its first message was read, and the event told nobody of anything.
                 self._probe(connection, len(_PROBE_AFTER_S) - 1)
-            elif connection.silent_rounds >= _SILENT_ROUNDS and connection.greeting is not None and connection.extended:
+            elif connection.silent_rounds >= _SILENT_ROUNDS and connection.version == wire.EXTENSION_VERSION:
+                said = connection.greeting
                 self._forget(connection)
-                # It may wake up, and holds itself for greeted.
-                self._silent_ones[connection.routing_id] = connection.greeting
+                if said is not None:
+                    # It may wake up, and holds itself for greeted.
+                    self._silent_ones[connection.routing_id] = said
         for routing_id in list(self._silent_ones):
             if not self._is_there(routing_id):
                 del self._silent_ones[routing_id]

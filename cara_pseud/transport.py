@@ -137,9 +137,9 @@ class Transport:
         self._send_frame = _backend_method(socket, "send")
         self._get_option = _backend_method(socket, "get")
         loop.add_reader(socket.fileno(), self._drain)
-        loop.add_reader(monitor.fileno(), self._drain_monitor)
+        loop.add_reader(monitor.fileno(), self.drain_monitor)
         # The descriptors signal changes only: what came before has to be looked for.
-        loop.call_soon(self._drain_monitor)
+        loop.call_soon(self.drain_monitor)
         self.look_soon()
 
     async def finish(self, linger_s: float) -> None:
@@ -413,7 +413,8 @@ class Transport:
         self._dropped["internal error"] += 1
         _LOG.exception("a message could not be handled")
 
-    def _drain_monitor(self) -> None:
+    def drain_monitor(self) -> None:
+        """Have the receiver told of all events up to now."""
         monitor = self._monitor
         while monitor is not None and not monitor.closed:
             try:
