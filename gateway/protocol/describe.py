@@ -6,17 +6,24 @@ structs, enums and interfaces stand by name in the tables beside it, so that rec
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cara_pseud.schema.nodes import BoundMethod, Kind, Schema, Type, describe_type, substitute
 from gateway.protocol import annotations as known
 from gateway.protocol.codec.layout import JSON_VALUE_ID, FieldLayout, Form, StructLayout
 from gateway.protocol.codec.params import in_written_order
-from gateway.protocol.codec.scalars import base64_out
+from gateway.protocol.codec.scalars import EXACT, base64_out
 from gateway.protocol.handles import Handle
 from gateway.protocol.json_text import JSON
 from gateway.protocol.routes import ServiceRoutes, params_type
+
+SHAPE_KINDS: Final[Mapping[Kind, str]] = {kind: kind.value.lower() for kind in Kind} | {Kind.ANY_POINTER: "anyPointer"}
+"""What ``"kind"`` of a shape says of each kind of type; static/console/description.js has the page's side."""
+GROUP: Final = "group"
+"""The kind of a group or named union, which is no type of its own in a schema."""
+JSON_VALUE: Final = "json"
+"""The kind of any JSON, ``Json.Value`` of the schema."""
 
 _NAMED: Final = (Kind.STRUCT, Kind.ENUM, Kind.INTERFACE)
 
@@ -164,7 +171,7 @@ class _Tables:
         told: dict[str, JSON] = {"name": field.tag_value, "doc": field.field.doc}
         if field.group is not None:
             told["type"] = "union" if not field.group.fields else "group"
-            told["shape"] = {"kind": "group", **self._struct(field.group)}
+            told["shape"] = {"kind": GROUP, **self._struct(field.group)}
         else:
             assert field.type is not None  # a field is a slot or a group
             told["type"] = describe_type(self._schema, field.type)
@@ -180,15 +187,16 @@ class _Tables:
 
     def _shape(self, type: Type, form: Form = Form.PLAIN) -> dict[str, JSON]:
         """A type for programs: its kind, and the element or the name in a table that goes with it."""
-        if type.kind is Kind.LIST and type.element is not None:
-            return {"kind": "list", "element": self._shape(type.element)}
         if type.kind is Kind.STRUCT and type.node_id == JSON_VALUE_ID:
-            return {"kind": "json"}
-        if type.kind in _NAMED:
-            return {"kind": type.kind.value, "name": self._name(type)}
-        if type.kind is Kind.DATA:
-            return {"kind": "data", "encoding": "bytes" if form is Form.PLAIN else form.value}
-        return {"kind": "anyPointer" if type.kind is Kind.ANY_POINTER else type.kind.value.lower()}
+            return {"kind": JSON_VALUE}
+        told: dict[str, JSON] = {"kind": SHAPE_KINDS[type.kind]}
+        if type.kind is Kind.LIST and type.element is not None:
+            told["element"] = self._shape(type.element)
+        elif type.kind in _NAMED:
+            told["name"] = self._name(type)
+        elif type.kind is Kind.DATA:
+            told["encoding"] = "bytes" if form is Form.PLAIN else form.value
+        return told
 
     def _name(self, type: Type) -> str:
         """The name of a type's entry; the second of two files' namesakes is told apart by its file."""
@@ -211,4 +219,6 @@ class _Tables:
             return base64_out(value)
         if isinstance(value, float) and value - value != 0.0:
             return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        if isinstance(value, int) and abs(value) > EXACT:
+            return str(value)  # a page's number would lose the last digits
         return value if isinstance(value, bool | int | float | str) else None

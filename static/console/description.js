@@ -3,8 +3,9 @@
 
 /**
  * @typedef {object} Shape a type for programs
- * @property {string} kind `int32`, `list`, `struct`, `group` …
+ * @property {string} kind one of `KINDS`
  * @property {Shape} [element] of a list
+ * @property {string} [encoding] of data: `bytes`, `base64` or `hex`
  * @property {string} [name] of an enum, struct or interface: its entry in the tables of the description
  * @property {Field[]} [fields] of a group
  * @property {Field[]} [union] of a group
@@ -44,15 +45,55 @@
 
 /** @typedef {Interface & Tables & {interface: string | null}} Description of a service or an object */
 
-/** Least and greatest value of the integer types that a JavaScript number holds. @type {Record<string, [number, number]>} */
-export const INTEGER_RANGES = {
-  int8: [-(2 ** 7), 2 ** 7 - 1],
-  int16: [-(2 ** 15), 2 ** 15 - 1],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-  uInt8: [0, 2 ** 8 - 1],
-  uInt16: [0, 2 ** 16 - 1],
-  uInt32: [0, 2 ** 32 - 1],
+/**
+ * @typedef {object} Kind what the page makes of a kind of shape
+ * @property {'number' | 'wide' | 'decimal' | 'text' | 'data' | 'flag' | 'nothing' | 'choice' | 'object' | 'json'} control
+ *   the field of a form
+ * @property {unknown} [sample] a value to begin with, where it is the same for all types of the kind
+ * @property {[number, number]} [range] least and greatest value
+ */
+
+/** @param {number} bits @returns {Kind} */
+const signed = (bits) => ({ control: 'number', sample: 0, range: [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] });
+/** @param {number} bits @returns {Kind} */
+const unsigned = (bits) => ({ control: 'number', sample: 0, range: [0, 2 ** bits - 1] });
+
+/**
+ * Every kind that the gateway names (`SHAPE_KINDS` in gateway/protocol/describe.py); tests/vectors/kinds.json holds both
+ * sides to the same.
+ * @type {Record<string, Kind>}
+ */
+export const KINDS = {
+  void: { control: 'nothing', sample: null },
+  bool: { control: 'flag', sample: false },
+  int8: signed(8),
+  int16: signed(16),
+  int32: signed(32),
+  int64: { control: 'wide', sample: '0' },
+  uint8: unsigned(8),
+  uint16: unsigned(16),
+  uint32: unsigned(32),
+  uint64: { control: 'wide', sample: '0' },
+  float32: { control: 'decimal', sample: 0 },
+  float64: { control: 'decimal', sample: 0 },
+  text: { control: 'text', sample: '' },
+  data: { control: 'data', sample: '' },
+  list: { control: 'json' },
+  enum: { control: 'choice' },
+  struct: { control: 'json' },
+  group: { control: 'json' },
+  json: { control: 'json', sample: null },
+  interface: { control: 'object', sample: null },
+  anyPointer: { control: 'json', sample: null },
 };
+
+/** A gateway that is newer than this page may name another. @type {Kind} */
+const UNKNOWN = { control: 'json', sample: null };
+
+/** @param {Shape} shape */
+export function kindOf({ kind }) {
+  return Object.hasOwn(KINDS, kind) ? KINDS[kind] : UNKNOWN;
+}
 
 // Deep enough to see the form of a value; a struct that contains itself would have no end.
 const SAMPLE_DEPTH = 3;
@@ -65,18 +106,7 @@ const SAMPLE_DEPTH = 3;
  */
 export function sampleValue(shape, tables, depth = 0) {
   const { kind, name = '' } = shape;
-  if (kind in INTEGER_RANGES || kind.startsWith('float')) {
-    return 0;
-  }
   switch (kind) {
-    case 'bool':
-      return false;
-    case 'int64':
-    case 'uInt64':
-      return '0';
-    case 'text':
-    case 'data':
-      return '';
     case 'list':
       return [];
     case 'enum':
@@ -86,7 +116,7 @@ export function sampleValue(shape, tables, depth = 0) {
     case 'group':
       return sampleStruct({ fields: shape.fields ?? [], union: shape.union ?? [] }, tables, depth + 1);
     default:
-      return null;
+      return kindOf(shape).sample;
   }
 }
 

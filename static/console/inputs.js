@@ -3,7 +3,7 @@
  * Form fields for values by their types. A field reads itself: what is left empty is not sent and takes the schema's
  * default. The gateway checks the values; here only what is no value at all is refused.
  */
-import { INTEGER_RANGES, sampleResult, sampleValue } from './description.js';
+import { kindOf, sampleResult, sampleValue } from './description.js';
 import { element, freshId } from './elements.js';
 
 /** @typedef {import('./description.js').Field} Field */
@@ -73,32 +73,29 @@ function reading(read, complain) {
  * @returns {Control}
  */
 function controlFor(field, tables, surroundings) {
-  const { kind, name = '' } = field.shape;
-  if (kind in INTEGER_RANGES) {
-    const [min, max] = INTEGER_RANGES[kind];
-    return textControl(field, { type: 'number', min, max, step: 1 }, readNumber);
-  }
-  switch (kind) {
-    case 'int64':
-    case 'uInt64':
+  const { name = '', encoding } = field.shape;
+  const { control, range } = kindOf(field.shape);
+  switch (control) {
+    case 'number':
+      return textControl(field, { type: 'number', min: range?.[0], max: range?.[1], step: 1 }, readNumber);
+    case 'wide':
       // As text: a number of the page would lose its last digits.
       return textControl(field, { inputmode: 'numeric' }, (text) => text.trim());
-    case 'float32':
-    case 'float64':
+    case 'decimal':
       return textControl(field, { inputmode: 'decimal' }, readNumber);
     case 'text':
       return textControl(field, {}, (text) => text);
     case 'data':
-      return textControl(field, { placeholder: 'base64' }, (text) => text.trim());
-    case 'bool':
+      return textControl(field, { placeholder: encoding === 'hex' ? 'hex' : 'base64' }, (text) => text.trim());
+    case 'flag':
       return flagControl(field);
-    case 'void':
+    case 'nothing':
       return { control: element('output', {}, 'null'), read: () => null };
-    case 'enum':
+    case 'choice':
       return enumControl(field, tables.enums[name]);
-    case 'interface':
+    case 'object':
       return objectControl(field, tables, surroundings);
-    default:
+    case 'json':
       return jsonControl(field, tables);
   }
 }

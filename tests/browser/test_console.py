@@ -73,6 +73,8 @@ def test_the_services_are_listed_with_their_comments(console: Page) -> None:
 
 def test_what_other_programs_need_is_a_link_away(console: Page) -> None:
     main = console.locator("main")
+    # The page may be connected before it knows what there is.
+    expect(main.get_by_role("link").first).to_be_visible()
     links = [link.get_attribute("href") for link in main.get_by_role("link").all()]
     assert links[:3] == ["/openapi.json", "/schema/calculator", "/types/calculator.d.ts"]
     answers = [console.request.get(urljoin(console.url, link or "")) for link in links]
@@ -204,3 +206,11 @@ def test_the_page_fits_its_window(console: Page, tmp_path: Path, name: str, widt
     assert console.evaluate(OUTSIDE) == []
     picture = console.screenshot(path=tmp_path / f"{name}.png", full_page=True)
     assert picture.startswith(b"\x89PNG")
+
+
+def test_an_unsigned_number_is_a_number_in_the_form_and_for_curl(console: Page) -> None:
+    main = open_method(console, "addressbook", "list")
+    expect(field(main, "limit")).to_have_attribute("max", "65535")
+    expect(main.locator(".curl pre")).to_contain_text('{"prefix":"","limit":50}')
+    field(main, "limit").fill("1")
+    expect(call(main).get_by_role("button", name="Person.Updater")).to_have_count(1)

@@ -2,16 +2,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Schema, Type
-from gateway.protocol.describe import describe_handle, describe_interface, describe_service, describe_services
+from gateway.protocol.describe import (
+    GROUP,
+    JSON_VALUE,
+    SHAPE_KINDS,
+    describe_handle,
+    describe_interface,
+    describe_service,
+    describe_services,
+)
 from gateway.protocol.handles import Handle
 from gateway.protocol.routes import ServiceRoutes
 
+KINDS = Path(__file__).parents[2] / "vectors" / "kinds.json"
 SCHEMA = """
 using Gateway = import "/gateway.capnp";
 using Json = import "/capnp/compat/json.capnp";
@@ -184,3 +194,23 @@ def test_the_two_structs_of_one_name_are_told_apart(
     told = describe_service(ServiceRoutes("shop", schema, struct_type(schema, "Shop")))
     assert sorted(told["structs"]) == ["Item", "other.capnp:Item Item"]
     assert [param["shape"]["name"] for param in told["methods"][0]["params"]] == ["Item", "other.capnp:Item Item"]
+
+
+def test_every_kind_of_type_is_described_as_the_console_knows_it(
+    compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]
+) -> None:
+    vector = json.loads(KINDS.read_text("utf-8"))
+    schema = compile_text("\n".join(vector["schema"][1:]))
+    told = describe_service(ServiceRoutes("kinds", schema, struct_type(schema, "Kinds")))
+    assert {param["name"]: param["shape"] for param in method(told, "every")["params"]} == {
+        kind["field"]: kind["shape"] for kind in vector["kinds"]
+    }
+    assert {kind["shape"]["kind"] for kind in vector["kinds"]} == {*SHAPE_KINDS.values(), GROUP, JSON_VALUE}
+
+
+def test_a_default_that_a_page_s_number_cannot_hold_is_a_text(
+    compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]
+) -> None:
+    schema = compile_text("interface Big { big @0 (last :UInt64 = 18446744073709551615, few :Int64 = -7) -> (); }")
+    told = describe_service(ServiceRoutes("big", schema, struct_type(schema, "Big")))
+    assert [param["default"] for param in method(told, "big")["params"]] == ["18446744073709551615", -7]
