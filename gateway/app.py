@@ -23,6 +23,7 @@ from gateway.logs import LogWriter
 from gateway.protocol.codec import Codec
 from gateway.protocol.json_text import dump
 from gateway.protocol.openapi import openapi_document
+from gateway.protocol.roles import unenforced_roles
 from gateway.protocol.routes import HttpRoutes, RouteError, ServiceRoutes
 from gateway.protocol.typescript import typescript_module
 from gateway.services import Service
@@ -53,7 +54,8 @@ def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]
     """Compile the schemas and make the routes.
 
     Raises:
-        ConfigError: with every complaint: schemas that do not compile, interfaces that there are not, clashing routes.
+        ConfigError: with every complaint: schemas that do not compile or that require roles, interfaces that there are
+            not, clashing routes.
     """
     complaints: list[str] = []
     compiled: dict[Path, Schema] = {}
@@ -66,13 +68,16 @@ def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]
             schema = compiled.get(service.schema)
             if schema is None:
                 schema = compiled[service.schema] = _compile(service, config)
-            routes.append(ServiceRoutes(service.name, schema, _interface(service, schema)))
-        except (SchemaError, ConfigError) as error:
+            interface = _interface(service, schema)
+            complaints += map(str, unenforced_roles(schema, interface))
+            routes.append(ServiceRoutes(service.name, schema, interface))
+        except (SchemaError, ConfigError, RouteError) as error:
             complaints.append(str(error))
             if service.schema not in compiled:
                 broken.add(service.schema)
     if complaints:
-        raise ConfigError(*complaints)
+        # Two services may have one schema, and then one complaint.
+        raise ConfigError(*dict.fromkeys(complaints))
     try:
         return routes, HttpRoutes(routes)
     except RouteError as error:

@@ -36,7 +36,8 @@ annotation timeout @0x8527a29d3b00193e (method, interface) :UInt32;
 # The deadline of a call in milliseconds, where the caller gives none.
 
 annotation requires @0xfd66cf567d4fb088 (method, interface) :List(Text);
-# The roles that a caller must have, all of them.
+# The roles that a caller must have, all of them. The gateway cannot check roles yet, so it refuses to serve an interface that
+# leads to this annotation; what is hidden may have it.
 
 annotation sensitive @0xcbe99c9f582543de (field, param) :Void;
 # The value is a secret, such as a password: logs show that it was there, not what it was.

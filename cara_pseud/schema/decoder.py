@@ -143,7 +143,7 @@ class _Decoder:
         }
         match which:
             case _Which.FILE:
-                return FileNode(**common, text=file.text, path=file.path)
+                return FileNode(**common, text=file.text, path=file.path, shown_name=file.shown_name)
             case _Which.STRUCT:
                 return StructNode(**common, fields=self._fields(raw, qualified_name, docs), is_group=raw.bit(224))
             case _Which.ENUM:

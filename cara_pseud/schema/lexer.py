@@ -76,6 +76,12 @@ def imports(text: str) -> Iterator[Import]:
             yield Import(match[1], _string_value(match[2]), match.start(2), match.end(2))
 
 
+def skip_blank(text: str, position: int) -> int:
+    """Return where the text goes on behind white space and comments."""
+    blank = _NOTHING.match(text, position)
+    return blank.end() if blank else position
+
+
 def line_of(text: str, position: int) -> int:
     """Return the 1-based number of the line that holds a position."""
     return text.count("\n", 0, position) + 1

@@ -170,12 +170,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileNode(Node):
-    """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read (never shown to remote
-    peers).
+    """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read and ``shown_name`` how
+    errors name it (neither is ever shown to remote peers).
     """
 
     text: str = ""
     path: str = ""
+    shown_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

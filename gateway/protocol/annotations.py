@@ -102,13 +102,18 @@ def is_sensitive(annotations: Sequence[Annotation]) -> bool:
     return find(annotations, SENSITIVE) is not None
 
 
+def required_roles(annotations: Sequence[Annotation]) -> tuple[str, ...]:
+    """The roles of a declaration's own ``$Gateway.requires``."""
+    return tuple(_value(annotations, REQUIRES) or ())
+
+
 def method_facts(schema: Schema, bound: BoundMethod) -> MethodFacts:
     """What holds for a method: its own annotations, else those of the interface that declares it."""
     own = bound.method.annotations
     whole = schema.interface(bound.interface.node_id).annotations
     read_only = find(own, READ_ONLY) is not None or find(whole, READ_ONLY) is not None
     timeout_ms = _value(own, TIMEOUT) or _value(whole, TIMEOUT)
-    roles = [*(_value(whole, REQUIRES) or ()), *(_value(own, REQUIRES) or ())]
+    roles = [*required_roles(whole), *required_roles(own)]
     return MethodFacts(
         read_only=read_only,
         idempotent=read_only or find(own, IDEMPOTENT) is not None or find(whole, IDEMPOTENT) is not None,

@@ -139,6 +139,32 @@ def test_clashing_routes_are_named(tmp_path: Path) -> None:
     assert done.stderr.startswith("routes: $http of thing.b: thing.a takes GET /names already")
 
 
+GUARDED = """\
+@0xb3cfbe8a4d8c1d57;
+using Gateway = import "/gateway.capnp";
+interface Thing {
+  name @0 () -> (name :Text);
+  erase @1 () -> () $Gateway.requires(["admin"]);
+}
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "serve", "routes", "openapi", "types"])
+def test_roles_that_nobody_checks_are_refused_by_every_command(tmp_path: Path, command: str) -> None:
+    write(tmp_path, CONFIG + CONFIG.replace("services.thing", "services.other"), GUARDED)
+    done = run(command, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith('thing.capnp:5: the method erase has $Gateway.requires(["admin"]), but ')
+    assert done.stderr.count("\n") == 1, "two services with one schema have one fault"
+
+
+def test_two_methods_of_one_json_name_are_named(tmp_path: Path) -> None:
+    renamed = 'b @1 () -> () $import "/capnp/compat/json.capnp".name("a");'
+    write(tmp_path, schema=f"@0xb3cfbe8a4d8c1d57; interface Thing {{ a @0 () -> (); {renamed} }}")
+    done = run("check", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "thing.capnp:Thing: two methods have the JSON name 'a'\n")
+
+
 def test_routes_are_listed() -> None:
     config = f"""
         [services.book]
