@@ -25,7 +25,7 @@ class Readers(Functions):
         super().__init__(layouts, options)
         self.namespace["ANY"] = self._any
 
-    def object(self, layout: StructLayout) -> Lines:
+    def members(self, layout: StructLayout) -> Lines:
         if not layout.is_plain:
             depth = "d" if self.is_bottomless(layout) else "1"
             return [f"w = {self.constant(partial(self._careful, layout))}(o, {depth})"]

@@ -173,7 +173,15 @@ class Functions:
         return parameters
 
     def object(self, layout: StructLayout) -> Lines:
-        """The statements that turn ``o``, a struct or group, into ``w``."""
+        """The statements that turn ``o``, a struct or group, into ``w``.
+
+        What ``o`` is, is asked and not concluded from what can be done with it: nothing is done with an object whose
+        members are all Void, and an empty text or array has as many members as it.
+        """
+        return ["if type(o) is not dict: raise Unusual", *self.members(layout)]
+
+    def members(self, layout: StructLayout) -> Lines:
+        """The statements that turn ``o``, which is a dict, into ``w``."""
         raise NotImplementedError
 
     def array(self, element: Type) -> Lines:

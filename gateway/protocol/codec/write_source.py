@@ -35,7 +35,7 @@ class Writers(Functions):
     def call(self, key: Type | StructLayout, value: str, depth: str) -> str:
         return super().call(key, value, depth)[:-1] + ", p)"
 
-    def object(self, layout: StructLayout) -> Lines:
+    def members(self, layout: StructLayout) -> Lines:
         if not layout.is_plain:
             depth = "d" if self.is_bottomless(layout) else "1"
             return [f"w = {self.constant(partial(self._careful, layout))}(o, {depth}, p)"]

@@ -229,14 +229,18 @@ class Writing:
             return [self._json_value(each, (path, index), depth + 1) for index, each in enumerate(item or ())]
         if name == "object" and (item is None or isinstance(item, list | tuple)):
             self._deep(depth, path)
-            fields = [each if isinstance(each, Mapping) else {} for each in item or ()]
-            return {
-                str(each.get(0) or ""): self._json_value(each.get(1) or {}, (path, str(each.get(0) or "")), depth + 1)
-                for each in fields
-            }
+            return dict(self._json_member(each, (path, index), depth) for index, each in enumerate(item or ()))
         if name == "null":
             return None
         raise unfit(f"a Json.Value with {name} {show(item)} cannot be written as JSON", path)
+
+    def _json_member(self, value: Wire, path: Path, depth: int) -> tuple[str, JSON]:
+        """A ``Value.Field``: a member of an object and its name."""
+        if not isinstance(value, Mapping):
+            raise unfit(f"expected Value.Field, got {show(value)}", path)
+        name, item = value.get(0), value.get(1)
+        name = "" if name is None else str(name)
+        return name, self._json_value({} if item is None else item, (path[0], name), depth + 1)
 
 
 def key_out(key: Any) -> str:

@@ -28,8 +28,8 @@ REFUSED = [
      [(7, "method erase")]),
     ("a generic that grows", ["a @0 () -> (box :Box(Text));", "}",
      "struct Box(T) { it @0 :Guarded; next @1 :Box(Box(T)); }", GUARDED], [(7, "method erase")]),
-    ("an object of an object", ["a @0 () -> (it :Inner);", "interface Inner { b @0 () -> (it :Guarded); }", "}", GUARDED],
-     [(7, "method erase")]),
+    ("an object of an object",
+     ["a @0 () -> (it :Inner);", "interface Inner { b @0 () -> (it :Guarded); }", "}", GUARDED], [(7, "method erase")]),
 ]  # fmt: skip
 WHOLE = [
     ("an interface", 'interface Shop $Gateway.requires(["admin"]) {\n a @0 () -> (); }', [(3, "interface Shop")]),
