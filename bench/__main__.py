@@ -1,4 +1,6 @@
-"""Measure the gateway and cara_pseud against their yardsticks and print the table.
+"""Measure the gateway and cara_pseud against their yardsticks and print the table, each row when it is measured.
+
+What fails is told and left out; the exit status is then 1.
 
 Every figure is the median of BENCH_PAIRS pairs, each of BENCH_SECONDS on the bare side and then as long on ours. In
 two the gateway is measured against itself: what a session takes that does nothing, and whether a hundred thousand
@@ -12,8 +14,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -21,11 +23,13 @@ from bench import scale
 from bench.codec_cost import CodecCost, measured
 from bench.http_load import CONNECTIONS, HttpLoad
 from bench.processes import Child
-from bench.table import Row, Sample, text
+from bench.table import HEADINGS, Row, Sample, line
 from bench.ws_load import WsLoad
 
 SCHEMA = Path(__file__).resolve().with_name("calculator.capnp")
 WARM_UP_S = 0.3
+ANSWER_S = 60.0
+"""How much longer than planned a run may take; a server that is late is slow, one that never answers is broken."""
 
 CONFIG = """\
 [gateway]
@@ -65,7 +69,11 @@ Measure = Callable[[float, int], Awaitable[Sample]]
 class Load(Protocol):
     p99_s: float | None
 
+    async def connect(self) -> None: ...
+
     async def run(self, seconds: float, in_flight: int) -> int: ...
+
+    def close(self) -> None: ...
 
 
 def handle_of(result: dict[str, dict[str, str]]) -> bytes:
@@ -83,7 +91,8 @@ def against(load: Load, server: Child) -> Measure:
 
     async def measure(seconds: float, in_flight: int) -> Sample:
         wall, cpu = time.perf_counter(), server.cpu_s()
-        calls = await load.run(seconds, in_flight)
+        async with asyncio.timeout(seconds + ANSWER_S):
+            calls = await load.run(seconds, in_flight)
         return Sample(calls, time.perf_counter() - wall, server.cpu_s() - cpu, load.p99_s)
 
     return measure
@@ -101,11 +110,20 @@ def both_sides(client: Child, server: Child) -> Measure:
 
 
 class Bench:
+    """What is measured, one method for what shares its processes; each prints its figures as soon as it has them.
+
+    Attributes:
+        rows: those of the table that were measured.
+        failures: what could not be measured.
+    """
+
     def __init__(self, children: ExitStack, folder: Path, pairs: int, seconds: float) -> None:
         self._children = children
         self._folder = folder
         self._pairs = pairs
         self._seconds = seconds
+        self.rows: list[Row] = []
+        self.failures: list[str] = []
 
     def start(self, *arguments: str) -> Child:
         # The gateway logs every request, as it does wherever it runs; that is a part of what a call costs.
@@ -113,17 +131,39 @@ class Bench:
         self._children.callback(child.stop)
         return child
 
-    async def row(self, title: str, in_flight: int, bare: Measure, ours: Measure) -> Row:
-        print(f"measuring {title}, {in_flight} in flight …", file=sys.stderr, flush=True)
-        for measure in (bare, ours):
-            await measure(WARM_UP_S, in_flight)
-        pairs = []
-        for _ in range(self._pairs):
-            first = await bare(self._seconds, in_flight)
-            pairs.append((first, await ours(self._seconds, in_flight)))
-        return Row(title, in_flight, pairs)
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[None]:
+        """Tell of what fails, and go on behind the block: the other figures are worth having."""
+        try:
+            yield
+        except Exception as error:
+            self.failures.append(what)
+            print(f"not measured: {what}: {error or type(error).__name__}", file=sys.stderr, flush=True)
 
-    async def gateway(self) -> Iterable[Row]:
+    async def run(self, parts: Sequence[Callable[[], Awaitable[None]]]) -> None:
+        """Let the parts measure in turn; nothing of one runs beside the next."""
+        print(line(HEADINGS), flush=True)
+        for part in parts:
+            with self.attempt(getattr(part, "__name__", "a part")):
+                try:
+                    await part()
+                finally:
+                    self._children.pop_all().close()
+
+    async def row(self, title: str, in_flight: int, bare: Measure, ours: Measure) -> None:
+        with self.attempt(f"{title}, {in_flight} in flight"):
+            print(f"measuring {title}, {in_flight} in flight …", file=sys.stderr, flush=True)
+            for measure in (bare, ours):
+                await measure(WARM_UP_S, in_flight)
+            pairs = []
+            for _ in range(self._pairs):
+                first = await bare(self._seconds, in_flight)
+                pairs.append((first, await ours(self._seconds, in_flight)))
+            row = Row(title, in_flight, pairs)
+            self.rows.append(row)
+            print(line(row.cells()), flush=True)
+
+    async def gateway(self) -> None:
         service = self.start("-m", "bench.cara_calls", "server")
         config = self._folder / "gateway.toml"
         config.write_text(CONFIG.format(schema=SCHEMA, endpoint=service.line()), "utf-8")
@@ -132,23 +172,24 @@ class Bench:
         bare_port = int(bare.line())
         our_port = int(ours.line().rpartition(":")[2])
 
-        rest = HttpLoad(bare_port), HttpLoad(our_port)
-        sockets = WsLoad(bare_port), WsLoad(our_port)
-        for load in (*rest, *sockets):
-            await load.connect()
-        rows = [await self.row("REST, POST", CONNECTIONS, against(rest[0], bare), against(rest[1], ours))]
-        for in_flight in (1, 64):
-            measures = against(sockets[0], bare), against(sockets[1], ours)
-            rows.append(await self.row("WebSocket, one call per frame", in_flight, *measures))
-        batched = WsLoad(our_port, greets=True, batched=True)
-        await batched.connect()
-        measures = against(sockets[0], bare), against(batched, ours)
-        rows.append(await self.row("WebSocket, a tick's calls per frame", 64, *measures))
-        for load in (*rest, *sockets, batched):
-            load.close()
-        return rows
+        async def compare(title: str, in_flight: int, bare_load: Load, our_load: Load) -> None:
+            # Connections of its own for each row: what ends those of one shall not end the others'.
+            try:
+                with self.attempt(title):
+                    await bare_load.connect()
+                    await our_load.connect()
+                    await self.row(title, in_flight, against(bare_load, bare), against(our_load, ours))
+            finally:
+                bare_load.close()
+                our_load.close()
 
-    async def codec(self) -> Iterable[Row]:
+        await compare("REST, POST", CONNECTIONS, HttpLoad(bare_port), HttpLoad(our_port))
+        for in_flight in (1, 64):
+            await compare("WebSocket, one call per frame", in_flight, WsLoad(bare_port), WsLoad(our_port))
+        batched = WsLoad(our_port, greets=True, batched=True)
+        await compare("WebSocket, a tick's calls per frame", 64, WsLoad(bare_port), batched)
+
+    async def codec(self) -> None:
         cost = CodecCost()
 
         def conversions(convert: Callable[[], object]) -> Measure:
@@ -158,12 +199,10 @@ class Bench:
             return measure
 
         ways = (("JSON to msgpack", cost.bare_in, cost.our_in), ("msgpack to JSON", cost.bare_out, cost.our_out))
-        return [
+        for title, bare, ours in ways:
             await self.row(f"{title}, {cost.bytes:,} bytes", 1, conversions(bare), conversions(ours))
-            for title, bare, ours in ways
-        ]
 
-    async def handles(self) -> Row:
+    async def handles(self) -> None:
         """A gateway whose client holds one object, and one whose client holds a hundred thousand."""
         loads = []
         for count in (1, HANDLES):
@@ -175,9 +214,9 @@ class Bench:
                 load.methods = (*load.methods, *(b"@%s.add" % handle_of(result) for result in results))
             load.methods = load.methods[1:]
             loads.append(against(load, gateway))
-        return await self.row(f"a handle's method, {HANDLES:,} in the session (bare: 1)", 64, *loads)
+        await self.row(f"a handle's method, {HANDLES:,} in the session (bare: 1)", 64, *loads)
 
-    async def idle_sessions(self) -> str:
+    async def idle_sessions(self) -> None:
         """What the memory of a gateway grows by for each session that does nothing."""
         gateway, port = self.gateway_alone("idle")
         # The first ones make what all share; opening a few at once is what a listening socket can take.
@@ -188,7 +227,12 @@ class Bench:
         each = (gateway.resident_bytes() - before) / SESSIONS
         for load in loads:
             load.close()
-        return f"{SESSIONS:,} idle sessions: {each / 1024:.1f} KB of the gateway's memory each (promised: at most 25)"
+        figure = f"{each / 1024:.1f} KB of the gateway's memory each (promised: at most 25)"
+        print(f"\n{SESSIONS:,} idle sessions: {figure}", flush=True)
+
+    async def scale(self) -> None:
+        """What grows with a schema."""
+        print(*scale.lines(), sep="\n", flush=True)
 
     def gateway_alone(self, name: str) -> tuple[Child, int]:
         """A gateway before a service of its own, with bounds that are wide enough; and its port."""
@@ -198,36 +242,32 @@ class Bench:
         gateway = self.start("-m", "gateway", "serve", "--config", str(config))
         return gateway, int(gateway.line().rpartition(":")[2])
 
-    async def cara(self) -> Iterable[Row]:
+    async def cara(self) -> None:
         sides = []
         for module in ("bench.raw_zmq", "bench.cara_calls"):
             server = self.start("-m", module, "server")
             client = self.start("-m", module, "client", server.line())
             client.line()
             sides.append(both_sides(client, server))
-        return [await self.row("cara_pseud, client and server", in_flight, *sides) for in_flight in (1, 64)]
+        for in_flight in (1, 64):
+            await self.row("cara_pseud, client and server", in_flight, *sides)
 
 
-async def main() -> None:
+async def main() -> int:
+    """Measure everything; the exit status."""
     pairs = int(os.environ.get("BENCH_PAIRS", "7"))
     seconds = float(os.environ.get("BENCH_SECONDS", "1"))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
         bench = Bench(children, Path(folder), pairs, seconds)
-        rows = [*await bench.gateway()]
-        children.pop_all().close()  # so that nothing of the first half runs beside the second
-        rows += await bench.cara()
-        children.pop_all().close()
-        rows += await bench.codec()
-        rows.append(await bench.handles())
-        children.pop_all().close()
-        sessions = await bench.idle_sessions()
-    print(text(rows))
+        await bench.run(
+            [bench.gateway, bench.cara, bench.codec, bench.handles, bench.idle_sessions, bench.scale]
+        )
     print()
-    print(sessions)
-    print(*scale.lines(), sep="\n")
-    print()
-    print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds))
+    print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds), flush=True)
+    if bench.failures:
+        print(f"\nnot measured: {'; '.join(bench.failures)}", file=sys.stderr)
+    return 1 if bench.failures else 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

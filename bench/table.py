@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 FIGURES = ("bare", "ratio", "min–max")
 HEADINGS = ("calls", "in flight", "CPU µs/call", *FIGURES, "calls/s", *FIGURES, "p99 ms", *FIGURES)
 UNKNOWN = "–"
+# Known before any figure is, since a row is printed when it is measured. A wider cell moves the rest of its row.
+WIDTHS = (51, *(max(len(heading), 9) for heading in HEADINGS[1:]))
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,7 @@ class Row:
         )
 
 
-def text(rows: Iterable[Row]) -> str:
-    """Return the table, columns aligned, numbers to the right."""
-    lines = [HEADINGS, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
-    return "\n".join(_aligned(line, widths) for line in lines)
-
-
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-    return "  ".join((line[0].ljust(len(first)), *rest))
+def line(cells: Sequence[str]) -> str:
+    """Return one line of the table, columns aligned, numbers to the right."""
+    first, *rest = zip(cells, WIDTHS, strict=True)
+    return "  ".join((first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)))

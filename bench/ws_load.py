@@ -16,7 +16,11 @@ from typing import Any
 import orjson
 
 FIRST_ID = 1_000_000  # ids of one width make frames of one length
+# First bytes of frames that are whole messages (RFC 6455, section 5.2).
 TEXT = 0x81
+CLOSE = 0x88
+PING = 0x89
+PONG = 0x8A
 MASKED = 0x80
 RESULT = {"result": 7}
 ADD = b"calculator.add"
@@ -28,15 +32,19 @@ def call_text(call_id: int, method: bytes = ADD) -> bytes:
     return b'{"jsonrpc":"2.0","id":%d,"method":"%s","params":{"first":2,"second":5}}' % (call_id, method)
 
 
-def text_frame(text: bytes) -> bytes:
-    size = len(text)
+def frame(first: int, payload: bytes) -> bytes:
+    size = len(payload)
     if size < 126:
-        header = bytes((TEXT, MASKED | size))
+        header = bytes((first, MASKED | size))
     elif size < 65536:
-        header = bytes((TEXT, MASKED | 126)) + size.to_bytes(2, "big")
+        header = bytes((first, MASKED | 126)) + size.to_bytes(2, "big")
     else:
-        header = bytes((TEXT, MASKED | 127)) + size.to_bytes(8, "big")
-    return header + bytes(4) + text
+        header = bytes((first, MASKED | 127)) + size.to_bytes(8, "big")
+    return header + bytes(4) + payload
+
+
+def text_frame(text: bytes) -> bytes:
+    return frame(TEXT, text)
 
 
 class WsLoad(asyncio.Protocol):
@@ -69,6 +77,7 @@ class WsLoad(asyncio.Protocol):
         self._upgraded = False
         self._results: list[Any] | None = None
         self._done: asyncio.Future[None] | None = None
+        self._lost: str | None = None
 
     async def connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -112,6 +121,8 @@ class WsLoad(asyncio.Protocol):
             self._transport.close()
 
     def _begin(self) -> asyncio.Future[None]:
+        if self._lost is not None:
+            raise RuntimeError(self._lost)
         self._done = done = asyncio.get_running_loop().create_future()
         self._calls = 0
         self._until = 0.0
@@ -168,18 +179,29 @@ class WsLoad(asyncio.Protocol):
     def _take_frames(self) -> int:
         received, position, answered = self._received, 0, 0
         while len(received) - position >= 2:
-            if received[position] != TEXT:
-                raise ValueError(f"opcode {received[position]}")
             length, start = received[position + 1], position + 2
             if length == 126:
                 start = position + 4
                 length = int.from_bytes(received[position + 2 : start], "big")
             if len(received) < start + length:
                 break
-            answered += self._take(orjson.loads(received[start : start + length]))
+            payload = received[start : start + length]
+            if received[position] == TEXT:
+                answered += self._take(orjson.loads(payload))
+            else:
+                self._take_control(received[position], bytes(payload))
             position = start + length
         del received[:position]
         return answered
+
+    def _take_control(self, first: int, payload: bytes) -> None:
+        """Answer a ping: a server that is kept waiting for a pong closes, and a slow machine takes that long."""
+        if first == PING:
+            self._write(frame(PONG, payload))
+        elif first == CLOSE:
+            raise ValueError(f"closed by the server: {int.from_bytes(payload[:2], 'big')} {payload[2:].decode()}")
+        elif first != PONG:
+            raise ValueError(f"a frame that begins with {first:#04x}")
 
     def _take(self, answer: dict[str, Any]) -> int:
         if "method" in answer:  # an acknowledgement
@@ -196,5 +218,7 @@ class WsLoad(asyncio.Protocol):
         return 1
 
     def _fail(self, what: str) -> None:
+        # The first reason counts: what comes later follows from it.
+        self._lost = self._lost or what
         if self._done is not None and not self._done.done():
-            self._done.set_exception(RuntimeError(what))
+            self._done.set_exception(RuntimeError(self._lost))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.table import HEADINGS, Row, Sample, text
+from bench.table import HEADINGS, Row, Sample, line
 
 
 def sample(cpu_us: float, rate: float) -> Sample:
@@ -39,7 +39,11 @@ def test_the_slowest_are_compared_where_they_are_known() -> None:
 
 
 def test_columns_are_aligned() -> None:
-    heading, row = text([Row("REST", 32, PAIRS)]).splitlines()
+    heading, row = line(HEADINGS), line(Row("REST", 32, PAIRS).cells())
     assert len(heading) == len(row)
     assert row.startswith("REST ")
     assert row.endswith(" –")
+
+
+def test_a_cell_that_is_too_wide_is_all_there() -> None:
+    assert "x" * 80 in line(Row("x" * 80, 32, PAIRS).cells())
