@@ -70,9 +70,11 @@ def test_calls_and_callbacks_go_on_when_the_network_comes_back(window: Page, net
     window.goto(f"http://127.0.0.1:{network.port}/")
     window.evaluate(CALLING, CALLS)
     for _ in range(TIMES_OFF):
+        # Calls go on while the network is there, and pile up while it is away.
         time.sleep(0.3)
         network.switch(False)
         window.context.set_offline(True)
+        # As long as it is away.
         time.sleep(0.3)
         network.switch(True)
         window.context.set_offline(False)

@@ -381,6 +381,7 @@ def test_a_call_that_is_cancelled_in_the_turn_it_came_in_is_answered_and_forgott
             # Both lie in the server's socket before it looks: it reads them in one turn of its loop.
             dealer.send_multipart([b"", b"v1", b"h" * 16, b"\x03", work("hang")])
             dealer.send_multipart([b"", b"v1", b"c" * 16, b"\x03", work("cara:cancel", b"h" * 16)])
+            # Until they have crossed the loopback; a loop that is blocked cannot ask.
             time.sleep(0.1)  # noqa: ASYNC251
             answers = {(await received(dealer))[2] for _ in range(2)}
             assert answers == {b"h" * 16, b"c" * 16}

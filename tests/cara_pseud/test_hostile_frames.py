@@ -96,6 +96,7 @@ def test_no_reader_dies_and_no_good_call_fails(serving: Any, connected: Any, raw
                     try:
                         attacker.send_multipart(hostile(rng), zmq.NOBLOCK)
                     except zmq.Again:
+                        # The server reads meanwhile.
                         await asyncio.sleep(0.001)
                     while attacker.poll(0):
                         attacker.recv_multipart()

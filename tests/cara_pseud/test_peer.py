@@ -255,6 +255,7 @@ def test_only_the_asked_peer_can_answer(serving: Any, connected: Any, raw_dealer
 
             async def answer(text: str) -> str:
                 asked.set()
+                # Slower than the one who was not asked.
                 await asyncio.sleep(0.05)
                 return text
 
@@ -343,6 +344,7 @@ def test_a_watcher_is_told_once_however_its_call_ends(serving: Any, connected: A
             await asyncio.sleep(0)
             assert told.pop() == "late no answer within the deadline"
             lost = watched("lost", client.wait())
+            # Until it is sent.
             await asyncio.sleep(0.01)
             await client.stop()
             with pytest.raises(errors.OutcomeUnknown):
@@ -431,6 +433,7 @@ def test_a_deadline_ends_the_call_and_a_late_answer_is_forgotten(serving: Any, c
         async with serving() as server, connected(server.endpoint) as client:
 
             async def wait(seconds: float) -> None:
+                # Longer than the deadline.
                 await asyncio.sleep(seconds)
 
             server.register_rpc(wait)
@@ -451,6 +454,7 @@ def test_a_call_waits_for_the_first_connection() -> None:
         async with Client(b"server") as client:
             client.connect(endpoint)
             result = client.add(1, 2)
+            # As long as there is no server.
             await asyncio.sleep(0.1)
             server = Server(b"server")
             server.register_rpc(add)

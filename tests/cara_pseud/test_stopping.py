@@ -201,6 +201,7 @@ def test_a_graceful_stop_answers_what_is_in_flight_and_refuses_what_comes_later(
             while not any(connection.running for connection in server.connections):
                 await asyncio.sleep(0.002)
             stopped = asyncio.create_task(server.stop(grace=10))
+            # Until it has begun.
             await asyncio.sleep(0.02)
             with pytest.raises(errors.RpcError, match="the Server is being stopped") as caught:
                 await late.ping()
@@ -220,6 +221,7 @@ def test_a_handler_in_flight_may_still_call_its_caller(serving: Any, connected: 
         async with serving() as server, connected(server.endpoint) as client:
 
             async def ask(callback: Any) -> Any:
+                # Until the server is being stopped.
                 await asyncio.sleep(0.05)
                 return await callback.call(1, 0)
 
@@ -260,6 +262,7 @@ def test_answers_that_arrived_come_before_the_loss(connected: Any) -> None:
             # The loop sleeps while the answers come in and the process dies: both are found at once.
             time.sleep(0.3)  # noqa: ASYNC251
             child.kill()
+            # Until the socket of the dead is closed; a loop that is blocked cannot ask.
             time.sleep(0.3)  # noqa: ASYNC251
             assert {len(answer) for answer in await asyncio.gather(*answered)} == {1000}
             with pytest.raises(errors.OutcomeUnknown):

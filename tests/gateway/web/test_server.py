@@ -48,6 +48,7 @@ async def all_read(port: int, *sent: bytes) -> bytes:
     for data in sent:
         writer.write(data)
         await writer.drain()
+        # So that the pieces arrive one by one.
         await asyncio.sleep(0.01)
     try:
         async with asyncio.timeout(10):

@@ -1,0 +1,107 @@
+"""What CONTRIBUTING.md says of the tests: where their files stand, and that none of them waits by the clock."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("bench", "cara_pseud", "gateway")
+NEVER_S = 5.0
+"""Who sleeps so long is not waited for: a handler that does not answer until it is cancelled."""
+
+
+def modules() -> set[Path]:
+    """The source's modules, relative to the checkout."""
+    return {path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+
+
+def misplaced(tests: set[Path], sources: set[Path]) -> dict[Path, Path]:
+    """Test files that have the name of a module and do not stand in its place; and where they belong.
+
+    A name that several modules of the package have belongs to any of them. The others have names of their own.
+    """
+    wrong = {}
+    for test in sorted(tests):
+        name = test.name.removeprefix("test_")
+        same = [module for module in sources if module.name == name and module.parts[0] == test.parts[1]]
+        places = {Path("tests", module.parent, test.name) for module in same}
+        if places and test not in places:
+            wrong[test] = min(places)
+    return wrong
+
+
+def test_a_test_file_with_a_module_s_name_stands_in_the_module_s_place() -> None:
+    tests = {path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py")}
+    assert tests
+    assert misplaced(tests, modules()) == {}
+
+
+def test_a_misplaced_test_file_is_found() -> None:
+    sources = {Path("gateway/protocol/session.py"), Path("gateway/a/base.py"), Path("gateway/b/base.py")}
+    wrong, right = Path("tests/gateway/test_session.py"), Path("tests/gateway/protocol/test_session.py")
+    others = {Path("tests/gateway/test_faults.py"), Path("tests/gateway/b/test_base.py")}
+    assert misplaced({wrong, right, *others}, sources) == {wrong: right}
+
+
+def sleeps(source: str) -> Iterator[int]:
+    """The lines of sleeps that wait by the clock: for some time, not in order to ask again, and without a word."""
+    lines = source.splitlines()
+    tree = ast.parse(source)
+    asking = {
+        id(inner) for loop in ast.walk(tree) if isinstance(loop, ast.While | ast.AsyncFor) for inner in ast.walk(loop)
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("sleep") or not node.args:
+            continue
+        seconds = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+        if isinstance(seconds, int | float) and (seconds == 0 or seconds >= NEVER_S):
+            continue
+        here, above = lines[node.lineno - 1], lines[node.lineno - 2].strip()
+        says_why = above.startswith("#") or ("#" in here and "# noqa" not in here)
+        if id(node) not in asking and not says_why:
+            yield node.lineno
+
+
+def test_no_test_waits_by_the_clock() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for pattern in ("test_*.py", "conftest.py")
+        for path in sorted((ROOT / "tests").rglob(pattern))
+        if "node_modules" not in path.parts
+        for line in sleeps(path.read_text("utf-8"))
+    ]
+    assert found == []
+
+
+def test_no_test_is_skipped() -> None:
+    ways = {"skip", "skipif", "skipIf", "skipUnless", "xfail", "importorskip"}
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "node_modules" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ways
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("import time\ntime.sleep(0.3)", [2]),
+        ("async def f():\n    await asyncio.sleep(PATIENCE_S)", [2]),
+        ("for _ in range(3):\n    time.sleep(0.1)", [2]),
+        ("while True:\n    time.sleep(0.1)", []),
+        ("x = 1\ntime.sleep(0)", []),
+        ("x = 1\ntime.sleep(60)", []),
+        ("# The gateway is away for so long.\ntime.sleep(0.3)", []),
+        ("x = 1\ntime.sleep(0.3)  # as long as a slow service", []),
+        ("x = 1\ntime.sleep(0.3)  # noqa: ASYNC251", [2]),
+    ],
+)
+def test_a_sleep_is_judged_by_what_it_is_for(source: str, lines: list[int]) -> None:
+    assert list(sleeps(source)) == lines
