@@ -1,9 +1,9 @@
 """README's way to a service of one's own, from the empty folder to the call, played as a reader types it.
 
-Every block that begins with a comment ``# name.ext`` is a file in ``~/calculator``. Every console block is a terminal,
-opened in the checkout: lines after ``$`` are typed, lines without are what must be shown, and ``^C`` is where Ctrl-C is
-pressed, which the reader does when all else has been played. Only the ports are others, since somebody may hold
-README's.
+Every block that begins with a comment ``# name.ext`` is a file in ``~/calculator``. Every shell-session block is a
+terminal, opened in the checkout: lines after ``$`` are typed, lines without are what must be shown, and ``^C`` is where
+Ctrl-C is pressed, which the reader does when all else has been played. Only the ports are others, since somebody may
+hold README's.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def test_a_service_of_one_s_own_works_as_readme_says_it(tmp_path: Path) -> None:
     running: list[Terminal] = []
     with ExitStack() as stack:
         stack.enter_context(deadline(opened))
-        for language, block in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-            if language != "console":
+        for language, block in re.findall(r"^```([\w-]+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if language != "shell-session":
                 named = re.match(r"# (\w+\.\w+)\n", block)
                 assert named is not None, f"a file without a name: {block}"
                 (tmp_path / "calculator" / named[1]).write_text(block, "utf-8")
