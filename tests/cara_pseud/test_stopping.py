@@ -345,6 +345,7 @@ def test_a_client_with_nothing_to_say_is_not_held_for_gone(serving: Any, connect
             clock = MovedClock()
             for _ in range(20):
                 await clock.advance(10)
+                # Time for what the client's beats bring, which nobody tells of; without them the test fails.
                 await asyncio.sleep(0.01)
             assert server.connections == [before]
 

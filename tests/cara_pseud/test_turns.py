@@ -110,6 +110,7 @@ def test_answers_leave_before_a_handler_that_blocks_the_loop(serving: Any, conne
         async with serving() as server:
             answered_at: list[float] = []
             server.register_rpc(lambda: None, name="quick")
+            # A handler that blocks the loop is what this is about.
             server.register_rpc(lambda: time.sleep(0.4), name="block")
 
             def call() -> None:
