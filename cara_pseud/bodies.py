@@ -13,7 +13,6 @@ from typing import Final
 from cara_pseud.errors import TooLarge
 
 _CAPABILITY_TYPES: Final = (b"\x64", b"\x65")
-_NAMED_ONLY: Final = bytes(set(range(256)) - set(b"\xc0\xc2\xc3\xca\xcb"))
 
 
 def _token(first: int) -> tuple[int, int, int, int]:
@@ -66,14 +65,6 @@ def check(body: bytes, max_values: int, max_capabilities: int) -> None:
     )
     if not is_small:
         _walk(body, max_values, max_capabilities)
-
-
-def may_have_odd_keys(body: bytes) -> bool:
-    """Whether null, a Bool or a Float occurs in a body, so that one of them may be the key of a map.
-
-    Of larger bodies this is worth knowing: most have none, and to look at every map's keys takes as long as to read it.
-    """
-    return bool(body.translate(None, _NAMED_ONLY))
 
 
 def _walk(body: bytes, max_values: int, max_capabilities: int) -> None:

@@ -49,8 +49,6 @@ DEFAULT_MAX_CAPABILITIES: Final = 10_000
 """In one body: each becomes an object with an entry in a table, a hundred times the price of a number."""
 _LARGE_BYTES: Final = 65536
 """From here on the collector is told to wait: it would look at everything made so far again and again."""
-_KEYS_BYTES: Final = 128
-"""From here on it pays to ask whether a body can have keys that are not permitted."""
 _KEY_TYPES: Final = frozenset({int, str, bytes})
 
 DETAILS_PREFIX: Final = "cara-error:"
@@ -88,12 +86,12 @@ class Codec:
         of one hash.
 
         Raises:
-            ProtocolError: it is no msgpack, has an extension type that is not of the protocol, or a map's key that is
-                neither an integer nor text nor bytes.
+            ProtocolError: it is no msgpack, or has an extension type that is not of the protocol, or an array or a map
+                as the key of a map. Other keys than integers, text and bytes are for who reads the value by a schema to
+                refuse, or for `with_tuples`: to look at all keys here would cost a fifth of what reading costs.
             TooLarge: it holds more values or capabilities than permitted.
         """
         size = len(body)
-        check_keys = _check_keys if size < _KEYS_BYTES or bodies.may_have_odd_keys(body) else None
         collects = False
         try:
             if size > self._unchecked_bytes:
@@ -101,7 +99,7 @@ class Codec:
             if size >= _LARGE_BYTES:
                 collects = gc.isenabled()
                 gc.disable()
-            return msgpack.unpackb(body, strict_map_key=False, object_hook=check_keys, ext_hook=self._ext_hook)
+            return msgpack.unpackb(body, strict_map_key=False, ext_hook=self._ext_hook)
         except (ProtocolError, RpcError):
             raise
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
@@ -129,25 +127,24 @@ class Codec:
 
 
 def with_tuples(value: Any) -> Any:
-    """An unpacked value as those see it who call and answer on raw values: with tuples for arrays, as pseud has it."""
+    """An unpacked value as those see it who call and answer on raw values: with tuples for arrays, as pseud has it.
+
+    Raises:
+        ProtocolError: a key of a map is neither an integer nor text nor bytes.
+    """
     kind = type(value)
     if kind is list:
         return tuple(map(with_tuples, value))
     if kind is dict:
         for key, item in value.items():
+            if type(key) not in _KEY_TYPES:
+                raise ProtocolError(f"{_KEYS}, not {type(key).__name__}")
             if type(item) is list or type(item) is dict:
                 value[key] = with_tuples(item)
     return value
 
 
 _KEYS: Final = "the keys of a map must be integers, text or bytes"
-
-
-def _check_keys(mapping: dict[Any, Any]) -> dict[Any, Any]:
-    for key in mapping:
-        if type(key) not in _KEY_TYPES:
-            raise ProtocolError(f"the body is no msgpack of the protocol: {_KEYS}, not {type(key).__name__}")
-    return mapping
 
 
 def capability_payload(id: int, pair_with: bytes | None, paired: bool) -> bytes:

@@ -75,13 +75,3 @@ def test_what_is_announced_counts_before_it_is_read(body: bytes) -> None:
 def test_broken_bodies_are_left_to_who_reads_them(body: bytes) -> None:
     bodies.check(body, 100, 100)
     bodies.check(body, 60, 60)
-
-
-@given(VALUES)
-def test_a_body_with_an_odd_key_may_have_odd_keys(value: Any) -> None:
-    for key in (None, True, False, 1.5):
-        assert bodies.may_have_odd_keys(msgpack.packb({key: value}))
-
-
-def test_a_body_of_text_and_integers_has_no_odd_keys() -> None:
-    assert not bodies.may_have_odd_keys(msgpack.packb({"a": [1, "text", {2: b"xyz"}]}))
