@@ -8,9 +8,8 @@ is; the result travels as ZMTP metadata ``User-Id`` with every message.
 
 from __future__ import annotations
 
-import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import zmq
@@ -18,9 +17,12 @@ import zmq.utils.z85
 import zope.component
 import zope.interface
 
-from cara_pseud.passwords import Passwords, as_bytes, checker
+from cara_pseud.login_desk import Answer, LoginDesk
+from cara_pseud.logins import Verdict
+from cara_pseud.passwords import Passwords, as_bytes, entry_of
 from cara_pseud.stock import IAuthenticationBackend, IClient, IServer, register_auth_backend
-from cara_pseud.zap import Credentials, ZapHandler
+from cara_pseud.zap import Answer as ZapAnswer
+from cara_pseud.zap import Credentials, Permitted, ZapHandler
 
 
 class _Rpc(Protocol):
@@ -104,8 +106,13 @@ class _ZapPlugin(_Plugin):
             ZapHandler.of(self.rpc.context).remove(self.rpc.context, self.domain)
             self.domain = None
 
-    def authenticate(self, credentials: Credentials) -> bytes | None:
+    def authenticate(self, credentials: Credentials, answer: ZapAnswer) -> None:
         """Decide on a client; see `cara_pseud.zap.Authenticator`."""
+        user = self.identify(credentials)
+        answer(Verdict.REFUSED if user is None else Permitted(user))
+
+    def identify(self, credentials: Credentials) -> bytes | None:
+        """The user id of a client, where that can be told at once; None for one that is refused."""
         raise NotImplementedError
 
 
@@ -138,7 +145,7 @@ class TrustedPeer(_ZapPlugin):
         super().configure()
         self.rpc.socket.plain_server = True
 
-    def authenticate(self, credentials: Credentials) -> bytes | None:
+    def identify(self, credentials: Credentials) -> bytes | None:
         return credentials.parts[0] if credentials.mechanism == b"PLAIN" and len(credentials.parts) == 2 else None
 
 
@@ -149,18 +156,29 @@ class PlainServer(_ZapPlugin):
     """ZeroMQ PLAIN, checked against the server's ``passwords``."""
 
     name: Final = "plain"
-    _check: Callable[[bytes, bytes], bool] | None = None
+    _desk: LoginDesk | None = None
 
     def configure(self) -> None:
-        self._check = _required_checker(self.rpc.passwords, self.name)
+        self._desk = self._desk or _required_desk(self.rpc.passwords, self.name)
         super().configure()
         self.rpc.socket.plain_server = True
 
-    def authenticate(self, credentials: Credentials) -> bytes | None:
-        if credentials.mechanism != b"PLAIN" or len(credentials.parts) != 2 or self._check is None:
-            return None
+    def close(self) -> None:
+        super().close()
+        if self._desk is not None:
+            self._desk.close()
+
+    def authenticate(self, credentials: Credentials, answer: ZapAnswer) -> None:
+        if credentials.mechanism != b"PLAIN" or len(credentials.parts) != 2 or self._desk is None:
+            answer(Verdict.REFUSED)
+            return
         user, password = credentials.parts
-        return user if self._check(user, password) is True else None
+        self._desk.ask(
+            credentials.address,
+            user,
+            password,
+            lambda verdict: answer(Permitted(user) if verdict is Verdict.PERMITTED else verdict),
+        )
 
 
 class _CurveKeys(_Plugin):
@@ -201,14 +219,12 @@ class CurveServer(_CurveKeys, _ZapPlugin):
         _ZapPlugin.configure(self)
         self.rpc.socket.curve_server = True
 
-    def authenticate(self, credentials: Credentials) -> bytes | None:
+    def identify(self, credentials: Credentials) -> bytes | None:
         if credentials.mechanism != b"CURVE" or len(credentials.parts) != 1:
             return None
-        shown = zmq.utils.z85.encode(credentials.parts[0])
-        for key, user in (self.rpc.allowed_keys or {}).items():
-            if hmac.compare_digest(as_bytes(key), shown):
-                return as_bytes(user)
-        return None
+        # A public key is no secret: it may be looked up.
+        user = entry_of(self.rpc.allowed_keys or {}, zmq.utils.z85.encode(credentials.parts[0]))
+        return None if user is None else as_bytes(user)
 
 
 @register_auth_backend
@@ -235,25 +251,41 @@ class UntrustedCurveServer(_CurveKeys, _ZapPlugin):
 
     name: Final = "untrusted_curve"
     logs_in = True
-    check: Callable[[bytes, bytes], bool]
+    _desk: LoginDesk | None = None
 
     def configure(self) -> None:
-        self.check = _required_checker(self.rpc.passwords, self.name)
+        self._desk = self._desk or _required_desk(self.rpc.passwords, self.name)
         super().configure()
         _ZapPlugin.configure(self)
         self.rpc.socket.curve_server = True
 
-    def authenticate(self, credentials: Credentials) -> bytes | None:
+    def close(self) -> None:
+        super().close()
+        if self._desk is not None:
+            self._desk.close()
+
+    def identify(self, credentials: Credentials) -> bytes | None:
         if credentials.mechanism != b"CURVE" or len(credentials.parts) != 1:
             return None
-        # No user yet, but what tells a connection that took over a routing id from the one that had it.
-        return bytes(zmq.utils.z85.encode(credentials.parts[0]))
+        # No user yet, but what tells a connection that took over a routing id from the one that had it; and where it
+        # is from, which nothing else tells.
+        return bytes(zmq.utils.z85.encode(credentials.parts[0])) + credentials.address
+
+    def check(self, transport_user: bytes, login: bytes, password: bytes, answer: Answer) -> None:
+        """Have a login by message checked, of the one that `identify` gave ``transport_user``."""
+        if self._desk is None:
+            answer(Verdict.REFUSED)
+        else:
+            self._desk.ask(transport_user[_Z85_KEY_CHARS:], login, password, answer)
 
 
-def _required_checker(passwords: Passwords | None, plugin: str) -> Callable[[bytes, bytes], bool]:
+_Z85_KEY_CHARS: Final = 40
+
+
+def _required_desk(passwords: Passwords | None, plugin: str) -> LoginDesk:
     if passwords is None:
         raise ValueError(
             f"security_plugin={plugin!r} needs passwords: "
             "{user: password}, a function (user, password), or the path of a password file"
         )
-    return checker(passwords)
+    return LoginDesk(passwords)

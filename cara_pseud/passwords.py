@@ -30,7 +30,7 @@ _HASH_BYTES: Final = 32
 Passwords = Mapping[Any, Any] | Callable[[bytes, bytes], bool] | str | Path
 """Passwords by user (str or bytes), a function (user, password) → bool, or a file's path.
 
-Functions and files are asked on a thread of their own.
+Functions and files are asked on threads of their own; see `cara_pseud.login_desk`.
 """
 
 
@@ -91,12 +91,22 @@ def checker(passwords: Passwords) -> Callable[[bytes, bytes], bool]:
         raise TypeError("passwords must be a mapping, a function (user, password), or the path of a password file")
 
     def check(user: bytes, password: bytes) -> bool:
-        # Read anew each time: the owner of the mapping may change it.
-        expected = {as_bytes(name): as_bytes(secret) for name, secret in passwords.items()}.get(user)
+        # Looked up anew each time: the owner of the mapping may change it.
+        found = entry_of(passwords, user)
+        expected = None if found is None else as_bytes(found)
         # An unknown user costs the same comparison as a known one.
         return hmac.compare_digest(password, password if expected is None else expected) and expected is not None
 
     return check
+
+
+def entry_of(table: Mapping[Any, Any], name: bytes) -> Any:
+    """What a table that people wrote, with text or bytes for keys, has under a name; None if nothing."""
+    found = table.get(name)
+    if found is None:
+        # Surrogates are in no key that people wrote.
+        found = table.get(name.decode("utf-8", "surrogateescape"))
+    return found
 
 
 class PasswordFile:
@@ -116,11 +126,23 @@ class PasswordFile:
         Raises:
             PasswordFileError: the file changed into one that cannot be used.
         """
-        with self._lock:
-            self._refresh()
-            known = self._hashes.get(user)
+        known = self._entry(user)
         n, r, p, salt, expected = known or self._unknown
         return hmac.compare_digest(_scrypt(password, salt, n, r, p), expected) and known is not None
+
+    def state(self, user: bytes) -> tuple[bool, bytes]:
+        """Whether there is such a user, and bytes that change when the file's entry for it does.
+
+        Raises:
+            PasswordFileError: the file changed into one that cannot be used.
+        """
+        known = self._entry(user)
+        return known is not None, repr(known or self._unknown).encode()
+
+    def _entry(self, user: bytes) -> tuple[int, int, int, bytes, bytes] | None:
+        with self._lock:
+            self._refresh()
+            return self._hashes.get(user)
 
     def _refresh(self) -> None:
         try:

@@ -15,13 +15,15 @@ from cara_pseud.connection import Connection
 from cara_pseud.errors import ProtocolError, ResourceExhausted, RpcError, Unavailable
 from cara_pseud.greeting import SILENCE_S, Greeting
 from cara_pseud.holders import Holders
+from cara_pseud.logins import Verdict
+from cara_pseud.message_logins import MessageLogins
 from cara_pseud.passwords import Passwords, as_bytes
 from cara_pseud.peer import PeerBase
 from cara_pseud.stock import IServer, StockServer
 
 _LOG: Final = logging.getLogger(__name__)
+_BACKLOG: Final = 1024
 _PROBE_AFTER_S: Final = (0.02, 0.1, 0.5, 2.0)
-_MAX_LOGINS: Final = 64
 _QUEUED_MESSAGES: Final = 100
 """ZeroMQ's bound for what one connection has waiting in each direction; what is over it waits in the peer's memory."""
 _KEEP_ALIVE_S: Final = 60
@@ -84,7 +86,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if on_duplicate not in ("accept", "refuse"):
             raise ValueError(f"on_duplicate must be 'accept' or 'refuse', not {on_duplicate!r}")
         self._on_duplicate = on_duplicate
-        self._logins: set[asyncio.Task[None]] = set()
+        self._message_logins: MessageLogins | None = None
         PeerBase.__init__(self, user_id=identity, routing_id=identity, **arguments)
         self._holders = Holders(self._new_exports, self.max_exports)
 
@@ -98,6 +100,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _KEEP_ALIVE_S)
         socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, _KEEP_ALIVE_AGAIN_S)
         socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, _KEEP_ALIVE_PROBES)
+        # Of many that connect at once, those over ZeroMQ's 100 would hear from the kernel a second later, or three.
+        socket.setsockopt(zmq.BACKLOG, _BACKLOG)
         # No ROUTER_HANDOVER: a connection that claims the routing id of another one must not get its answers.
 
     async def start(self) -> None:
@@ -122,8 +126,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if self._listen_timer is not None:
             self._listen_timer.cancel()
         self._holders.clear()
-        for task in list(self._logins):
-            task.cancel()
+        if self._message_logins is not None:
+            self._message_logins.close()
         self._by_routing_id.clear()
         self._by_user.clear()
 
@@ -210,32 +214,27 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         return connection.let_in
 
     def _on_login(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
-        if kind != wire.HELLO or not self.logs_in or connection.admitted:
+        if kind != wire.HELLO or not self.logs_in or connection.let_in:
             return
         try:
             login, password = (as_bytes(part) for part in self.codec.unpackb(body))
         except (ProtocolError, RpcError, TypeError, ValueError):
             self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Authentication Error")
             return
-        if len(self._logins) >= _MAX_LOGINS:
-            self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Too many logins at once")
-            return
-        task = self.running_loop.create_task(self._log_in(connection, uid, login, password))
-        self._logins.add(task)
-        task.add_done_callback(self._logins.discard)
+        if self._message_logins is None:
+            self._message_logins = MessageLogins(self.running_loop, self.auth_backend.check, self._on_verdict)
+        self._message_logins.ask(connection, uid, login, password)
 
-    async def _log_in(self, connection: Connection, uid: bytes, login: bytes, password: bytes) -> None:
-        try:
-            permitted = await asyncio.to_thread(self.auth_backend.check, login, password)
-        except Exception:
-            _LOG.exception("the credentials check failed; the client is refused")
-            permitted = False
-        if permitted is not True or not login or connection.lost:
-            self.send_answer(connection, uid, wire.UNAUTHORIZED, b"Authentication Error")
-            return
-        connection.user, connection.let_in = login, True
-        self._let_in(connection)
-        self.send_answer(connection, uid, wire.AUTHENTICATED, f"Welcome {login!r}".encode())
+    def _on_verdict(self, connection: Connection, uid: bytes, login: bytes, verdict: Verdict) -> None:
+        # Several may have been under way; only the first one says who it is.
+        if verdict is Verdict.PERMITTED and not connection.lost and connection.user in (b"", login):
+            if not connection.let_in:
+                connection.user, connection.let_in = login, True
+                self._let_in(connection)
+            self.send_answer(connection, uid, wire.AUTHENTICATED, f"Welcome {login!r}".encode())
+        else:
+            text = b"Too many logins at once" if verdict is Verdict.COME_AGAIN else b"Authentication Error"
+            self.send_answer(connection, uid, wire.UNAUTHORIZED, text)
 
     def on_event(self, event: int, value: int) -> None:
         if event == zmq.EVENT_DISCONNECTED:

@@ -1,7 +1,7 @@
 """ZeroMQ's authentication protocol (ZAP, ZeroMQ RFC 27): one handler per context, shared by its servers.
 
 ZeroMQ asks one inproc address per context, so servers of one context are told apart by a random domain. The handler
-is a thread: password hashing must not stall a loop, and servers of one context may run in different loops.
+is a thread, since servers of one context may run in different loops. It waits for no verdict: they come in any order.
 """
 
 from __future__ import annotations
@@ -9,17 +9,29 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 import zmq
+
+from cara_pseud.logins import Verdict
 
 _LOG: Final = logging.getLogger(__name__)
 _ENDPOINT: Final = "inproc://zeromq.zap.01"
 _ATTRIBUTE: Final = "_cara_zap_handler"
 _FRAMES: Final = 6
+_REFUSED: Final = (b"400", b"refused", b"")
+_COME_AGAIN: Final = (b"", b"busy", b"")
+"""No status of ZAP: ZeroMQ closes the connection at once and tells the client nothing, which then connects again.
+
+ZAP's own word for it, 300, leaves the connection open and silent in ZeroMQ 4.3.5 until the handshake times out, after
+30 s by default.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +43,23 @@ class Credentials:
     address: bytes
 
 
-Authenticator = Callable[[Credentials], bytes | None]
-"""Gives the user id of a permitted client, None for a refused one. Runs on the handler's thread."""
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """Let in under this user id."""
+
+    user: bytes
+
+
+Answer = Callable[[Permitted | Verdict], None]
+"""Takes the verdict, on whatever thread, now or later."""
+
+Authenticator = Callable[[Credentials, Answer], None]
+"""Decides on a client, or has somebody decide, without waiting. Runs on the handler's thread."""
+
+
+_AGAIN_AFTER_S: Final = 0.2
+"""So long whoever has to come again is kept: clients of ZeroMQ are back within 0.1 s, and hundreds keep it busy."""
+_MAX_KEPT: Final = 2048
 
 
 class ZapHandler:
@@ -41,16 +68,19 @@ class ZapHandler:
     def __init__(self, zmq_context: zmq.Context[Any]) -> None:
         self._domains: dict[bytes, Authenticator] = {}
         self._lock = threading.Lock()
-        self._socket = zmq.Socket(zmq_context, zmq.REP)
+        self._replies: deque[list[bytes]] = deque()
+        self._kept: deque[tuple[float, list[bytes]]] = deque()
+        self._stopping = False
+        self._socket = zmq.Socket(zmq_context, zmq.ROUTER)
         self._socket.linger = 0
         self._socket.bind(_ENDPOINT)
         control = f"inproc://cara-zap-control-{secrets.token_hex(8)}"
-        self._stop = zmq.Socket(zmq_context, zmq.PAIR)
-        self._stop.linger = 0
-        self._stop.bind(control)
-        self._stopped = zmq.Socket(zmq_context, zmq.PAIR)
-        self._stopped.linger = 0
-        self._stopped.connect(control)
+        self._wake = zmq.Socket(zmq_context, zmq.PAIR)
+        self._wake.linger = 0
+        self._wake.bind(control)
+        self._woken = zmq.Socket(zmq_context, zmq.PAIR)
+        self._woken.linger = 0
+        self._woken.connect(control)
         self._thread = threading.Thread(target=self._run, name="cara-zap", daemon=True)
         self._thread.start()
 
@@ -76,20 +106,26 @@ class ZapHandler:
             if self._domains:
                 return
         object.__setattr__(zmq_context, _ATTRIBUTE, None)
-        self._stop.send(b"")
+        with self._lock:
+            self._stopping = True
+            self._wake_up()
         self._thread.join()
-        self._stop.close()
+        self._wake.close()
 
     def _run(self) -> None:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._stopped, zmq.POLLIN)
+        poller.register(self._woken, zmq.POLLIN)
         try:
             while True:
-                ready = dict(poller.poll())
-                if self._stopped in ready:
-                    return
-                self._socket.send_multipart(self._reply(self._socket.recv_multipart()))
+                ready = dict(poller.poll(self._send_kept()))
+                if self._woken in ready:
+                    self._woken.recv()
+                    if self._stopping:
+                        return
+                    self._send_replies()
+                if self._socket in ready:
+                    self._ask(self._socket.recv_multipart())
         except zmq.ContextTerminated:
             return
         finally:
@@ -97,23 +133,68 @@ class ZapHandler:
             with suppress(zmq.ZMQError):
                 self._socket.unbind(_ENDPOINT)
             self._socket.close()
-            self._stopped.close()
+            self._woken.close()
 
-    def _reply(self, frames: list[bytes]) -> list[bytes]:
-        request_id = frames[1] if len(frames) > 1 else b""
-        user: bytes | None = None
-        if len(frames) >= _FRAMES and frames[0] == b"1.0":
-            domain, address, _identity, mechanism = frames[2:6]
+    def _send_replies(self) -> None:
+        while self._replies:
+            # Who is gone by now is not there for the socket, which drops the reply.
+            self._socket.send_multipart(self._replies.popleft())
+
+    def _send_kept(self) -> int | None:
+        """Send the replies whose time has come; in how many milliseconds the next one is due."""
+        with self._lock:
+            now = time.monotonic()
+            while self._kept and (self._kept[0][0] <= now or len(self._kept) > _MAX_KEPT):
+                self._socket.send_multipart(self._kept.popleft()[1])
+            return ceil((self._kept[0][0] - now) * 1000) if self._kept else None
+
+    def _ask(self, frames: list[bytes]) -> None:
+        """Take a request: routing id, empty, version, request id, domain, address, identity, mechanism, credentials."""
+        to, request, rest = frames[:2], frames[2:], frames[4:]
+        request_id = request[1] if len(request) > 1 else b""
+
+        def answer(verdict: Permitted | Verdict) -> None:
+            reply = [*to, b"1.0", request_id, *_reply(verdict), b""]
+            if verdict is Verdict.COME_AGAIN:
+                with self._lock:
+                    self._kept.append((time.monotonic() + _AGAIN_AFTER_S, reply))
+                    if len(self._kept) == 1:
+                        self._wake_up()
+            else:
+                self._answer(reply)
+
+        authenticator = None
+        if len(request) >= _FRAMES and request[0] == b"1.0":
             with self._lock:
-                authenticator = self._domains.get(domain)
-            if authenticator is not None:
-                try:
-                    user = authenticator(Credentials(mechanism, tuple(frames[6:]), address))
-                except Exception:
-                    _LOG.exception("the credentials check failed; the client is refused")
-        if user is None or not _is_transportable(user):
-            return [b"1.0", request_id, b"400", b"refused", b"", b""]
-        return [b"1.0", request_id, b"200", b"OK", user, b""]
+                authenticator = self._domains.get(rest[0])
+        if authenticator is None:
+            answer(Verdict.REFUSED)
+            return
+        try:
+            authenticator(Credentials(rest[3], tuple(rest[4:]), rest[1]), answer)
+        except Exception:
+            _LOG.exception("the credentials check failed; the client is refused")
+            answer(Verdict.REFUSED)
+
+    def _answer(self, reply: list[bytes]) -> None:
+        if threading.current_thread() is self._thread:
+            self._socket.send_multipart(reply)
+            return
+        with self._lock:
+            if not self._stopping:
+                self._replies.append(reply)
+                self._wake_up()
+
+    def _wake_up(self) -> None:
+        # Where it is full the thread wakes anyway; the lock keeps the socket to one thread at a time.
+        with suppress(zmq.ZMQError):
+            self._wake.send(b"", zmq.NOBLOCK)
+
+
+def _reply(verdict: Permitted | Verdict) -> tuple[bytes, bytes, bytes]:
+    if isinstance(verdict, Permitted):
+        return (b"200", b"OK", verdict.user) if _is_transportable(verdict.user) else _REFUSED
+    return _COME_AGAIN if verdict is Verdict.COME_AGAIN else _REFUSED
 
 
 def _is_transportable(user: bytes) -> bool:

@@ -34,6 +34,8 @@ RINGS = {
     "cara_pseud.holders": WAITING,
     "cara_pseud.inbox": WAITING,
     "cara_pseud.loading": EDGE,
+    "cara_pseud.login_desk": EDGE,
+    "cara_pseud.message_logins": WAITING,
     "cara_pseud.passwords": EDGE,
     "cara_pseud.peer": EDGE,
     "cara_pseud.pseud": EDGE,
