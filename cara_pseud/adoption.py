@@ -71,6 +71,7 @@ def _shared_arguments(peer: Any) -> dict[str, Any]:
     return {
         "context": peer.context,
         "security_plugin": peer.security_plugin,
+        "heartbeat_plugin": peer.heartbeat_backend.name,
         "public_key": peer.public_key,
         "secret_key": peer.secret_key,
         "timeout": peer.timeout,

@@ -37,12 +37,7 @@ class _Rpc(Protocol):
     peer_public_key: bytes | None
 
 
-def plugin_names(rpc: Any) -> list[str]:
-    """The names of all plugins registered for a peer, ours, pseud's own and other people's."""
-    return [name for name, _ in zope.component.getAdapters((rpc,), IAuthenticationBackend)]
-
-
-class _Plugin:
+class Plugin:
     """What pseud asks of every plugin; answers that hold for all of ours.
 
     Attributes:
@@ -69,8 +64,8 @@ class _Plugin:
         return True
 
     def get_predicate_arguments(self, user_id: bytes) -> dict[str, Any]:
-        """Arguments for pseud's predicates: none."""
-        return {}
+        """Arguments for pseud's predicates: the user, as bytes, if there is one."""
+        return {"user": user_id} if user_id else {}
 
     def get_routing_id(self, user_id: bytes) -> bytes:
         """pseud's own table, which our peers do not use: they know their connections."""
@@ -88,11 +83,8 @@ class _Plugin:
     async def handle_authenticated(self, message: Any) -> None:
         """See `handle_hello`."""
 
-    async def handle_authentication(self, *args: Any) -> None:
-        """See `handle_hello`."""
 
-
-class _ZapPlugin(_Plugin):
+class _ZapPlugin(Plugin):
     domain: bytes | None = None
 
     def configure(self) -> None:
@@ -119,7 +111,7 @@ class _ZapPlugin(_Plugin):
 @register_auth_backend
 @zope.interface.implementer(IAuthenticationBackend)
 @zope.component.adapter(IClient)
-class PlainClient(_Plugin):
+class PlainClient(Plugin):
     """ZeroMQ PLAIN with ``user_id`` and ``password``."""
 
     name: Final = "plain"
@@ -181,7 +173,7 @@ class PlainServer(_ZapPlugin):
         )
 
 
-class _CurveKeys(_Plugin):
+class _CurveKeys(Plugin):
     def configure(self) -> None:
         if not (self.rpc.public_key and self.rpc.secret_key):
             raise ValueError("security_plugin='curve' needs public_key and secret_key (Z85)")

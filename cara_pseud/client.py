@@ -222,6 +222,8 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             self._after_event()
 
     def transmit(self, connection: Connection, message: Message, more: bool) -> bool:
+        if self._hooks is not None and message[1] == wire.WORK:
+            self._hooks.on_work(connection, *message)
         self._said_something = True
         if not self._logged_in and message[1] == wire.WORK:
             # Until the login is through, what was sent is kept to be sent again after it.

@@ -53,6 +53,7 @@ class Host(Protocol):
     max_calls: int
     timeout: float
     loop: asyncio.AbstractEventLoop | None
+    sends_batches: bool
     thread: int | None
 
     @property
@@ -77,7 +78,7 @@ class Host(Protocol):
         """Send a message now; ``more`` is whether another one follows at once. False if nobody is there.
 
         Raises:
-            ResourceExhausted: too much waits already.
+            RpcError: it is not sent: too much waits already, or a security plugin would not have it.
         """
 
     def unreachable(self, connection: Connection) -> None:
@@ -280,13 +281,14 @@ class Connection(References):
         if not messages:
             return
         transmit = self.host.transmit
-        posts = batches.together(messages) if self.version == 2 and len(messages) > 1 else _each(messages)
+        together = self.version == 2 and len(messages) > 1 and self.host.sends_batches
+        posts = batches.together(messages) if together else _each(messages)
         sent, count = 0, len(messages)
         for message, stands_for in posts:
             upto = sent + stands_for
             try:
                 there = not self.lost and transmit(self, message, upto < count)
-            except ResourceExhausted as error:
+            except RpcError as error:
                 self._not_sent(messages[sent:upto], error)
             else:
                 if not there:
@@ -407,7 +409,7 @@ class Connection(References):
         try:
             if not self.host.transmit(self, (call.uid, wire.WORK, body), False):
                 return False
-        except ResourceExhausted:
+        except RpcError:
             return False
         self.pending[call.uid] = self._greeting_call = call
         call.watcher = self._greeting_ended

@@ -17,7 +17,7 @@ from typing import Any, Final
 import zmq
 import zope.interface.interfaces
 
-from cara_pseud import auth, batches, greeting, wire
+from cara_pseud import batches, greeting, plugins, wire
 from cara_pseud.capabilities import HolderExports, IncomingCall, Quota
 from cara_pseud.capabilities import Peer as RootedPeer
 from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
@@ -99,10 +99,12 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
                 **pseud_arguments,
             )
         except zope.interface.interfaces.ComponentLookupError:
-            raise ValueError(
-                f"there is no security plugin {security_plugin!r} for a {type(self).__name__}; "
-                f"permitted: {', '.join(auth.plugin_names(self))}"
-            ) from None
+            heartbeat_plugin = pseud_arguments.get("heartbeat_plugin", "noop_heartbeat_backend")
+            raise plugins.missing_plugin(self, security_plugin, heartbeat_plugin) from None
+        hooks = plugins.Hooks(self)
+        self._hooks = hooks if hooks.needed else None
+        # Plugins are shown every call of ours as it is sent.
+        self.sends_batches = self._hooks is None
         self.logs_in: bool = getattr(self.auth_backend, "logs_in", False)
         self.loop = loop
         self.max_message_bytes = max_message_bytes
@@ -202,6 +204,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.loop = asyncio.get_running_loop()
         self.thread = threading.get_ident()
         self._incarnation = secrets.token_bytes(wire.INCARNATION_BYTES)
+        self.heartbeat_backend.configure()
         self._started = True
         self._transport.start(self.loop)
 
@@ -235,8 +238,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             connection.exports.clear()
         self.deadlines.close()
         await self._transport.finish(max(MIN_LINGER_S, min(grace, MAX_LINGER_S)))
-        await self.auth_backend.stop()
-        await self.heartbeat_backend.stop()
+        if self._hooks is not None:
+            self._hooks.close()
+        await plugins.finished(self.auth_backend.stop())
+        await plugins.finished(self.heartbeat_backend.stop())
 
     async def __aenter__(self) -> Any:
         await self.start()
@@ -290,6 +295,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def transmit(self, connection: Connection, message: batches.Message, more: bool) -> bool:
         """See `cara_pseud.connection.Host`."""
+        if self._hooks is not None and message[1] == wire.WORK:
+            self._hooks.on_work(connection, *message)
         return self._transport.send(connection.routing_id, *message, more)
 
     def unreachable(self, connection: Connection) -> None:
@@ -331,6 +338,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         if connection is None:
             self.dropped["unknown sender"] += 1
             return
+        if self._hooks is not None and not self._hooks.admit(connection, frames, user):
+            return
         if len(frames) != 6:
             # A probe of a stock client is one empty frame.
             self.dropped["probe" if len(frames) == 2 and not frames[1] else "wrong number of frames"] += 1
@@ -352,7 +361,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self._receiving_from = connection
         if kind == wire.WORK:
             if not (connection.admitted or self._admit_late(connection, body)):
-                self.send_answer(connection, uid, wire.UNAUTHORIZED, _LOGIN_REQUIRED if self.logs_in else _NAME_TAKEN)
+                text = plugins.LOGIN_REQUIRED if self.logs_in else _NAME_TAKEN
+                self.send_answer(connection, uid, wire.UNAUTHORIZED, text)
             elif self._stopping and not connection.running:
                 self._refuse_work(connection, uid)
             elif wire.is_uuid(uid):
@@ -446,6 +456,13 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             raise
         return _raw_handler(rpc_callable, rpc_callable.with_identity)
 
+    def send_message(self, message: Sequence[Any]) -> asyncio.Future[None]:
+        """Send frames that a plugin made (pseud's name for it); they are sent when this returns."""
+        self._transport.send(*plugins.parse_message(message))
+        sent: asyncio.Future[None] = self.running_loop.create_future()
+        sent.set_result(None)
+        return sent
+
     def send_answer(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
         """See `cara_pseud.dispatch.ServiceHost`."""
         if not connection.lost and not self._closed:
@@ -475,7 +492,6 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         return self._receiving_from.resolve(id, user)
 
 
-_LOGIN_REQUIRED: Final = b"Authentication Required"
 _NAME_TAKEN: Final = b"This user is connected already"
 _LOGIN_TYPES: Final = frozenset({wire.HELLO, wire.AUTHENTICATED, wire.UNAUTHORIZED})
 

@@ -349,8 +349,9 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
     # Calls of ours.
 
     def _connection_to(self, user_id: bytes) -> Connection:
-        candidates = self._by_user.get(user_id)
-        connection = candidates[-1] if candidates else self._by_routing_id.get(user_id)
+        routing_id = None if self._hooks is None else self._hooks.routing_id(user_id)
+        candidates = self._by_user.get(user_id) if routing_id is None else None
+        connection = candidates[-1] if candidates else self._by_routing_id.get(routing_id or user_id)
         if connection is None:
             raise Unavailable(f"no client {user_id!r} is connected")
         return connection

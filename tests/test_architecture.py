@@ -38,6 +38,7 @@ RINGS = {
     "cara_pseud.message_logins": WAITING,
     "cara_pseud.passwords": EDGE,
     "cara_pseud.peer": EDGE,
+    "cara_pseud.plugins": EDGE,
     "cara_pseud.pseud": EDGE,
     "cara_pseud.references": WAITING,
     "cara_pseud.remote": WAITING,
