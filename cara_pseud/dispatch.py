@@ -31,6 +31,8 @@ Handler = Callable[[IncomingCall, Sequence[Any], Mapping[str, Any]], Any]
 _IMMEDIATE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
 _QUICK_S: Final = 0.001
 """A handler that took longer holds up the answers of others, which therefore leave before it runs again."""
+# For everybody, whatever pseud's predicates say of functions.
+_PROTOCOL: Final = frozenset({wire.CALL, wire.EXT_HELLO, wire.EXT_CALL, wire.EXT_CANCEL, wire.EXT_RELEASE})
 _CURRENT: Final[ContextVar[IncomingCall]] = ContextVar("cara_pseud.current_call")
 
 
@@ -61,7 +63,13 @@ class ServiceHost(Protocol):
     def running_loop(self) -> asyncio.AbstractEventLoop:
         """The loop that tasks run in."""
 
-    def find_handler(self, name: str) -> Handler:
+    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> Handler | None:
+        """A handler that only some may call, if this user may; it goes before all others.
+
+        Raises what the caller shall see if there is another handler, which this user may not call either.
+        """
+
+    def find_handler(self, name: str, user: bytes) -> Handler:
         """A handler that was registered elsewhere; raises what the caller shall see if there is none."""
 
     def send_answer(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
@@ -89,9 +97,12 @@ class Dispatcher:
         """Answer calls of a bare name."""
         self._handlers[name] = handler
 
-    def handler(self, name: str) -> Handler:
-        """The handler of a name, wherever it was registered; raises what the caller shall see if there is none."""
-        return self._handlers.get(name) or self._host.find_handler(name)
+    def handler(self, name: str, user: bytes = b"") -> Handler:
+        """A user's handler of a name, wherever it was registered; raises what the caller shall see if there is none."""
+        handler, host = self._handlers.get(name), self._host
+        if handler is not None and name in _PROTOCOL:
+            return handler
+        return host.restricted_handler(name, user, handler is not None) or handler or host.find_handler(name, user)
 
     def on_work(self, connection: Connection, uid: bytes, body: bytes) -> None:
         """Answer a WORK message, now or by a task; whatever it contains."""
@@ -114,7 +125,7 @@ class Dispatcher:
         if waited:
             began = self._begin_while_others_wait(name, args)
         try:
-            result = (self._handlers.get(name) or host.find_handler(name))(call, args, kwargs)
+            result = self.handler(name, call.user)(call, args, kwargs)
             if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
                 # The task copies the context variables as they are now.
                 task = host.running_loop.create_task(self._answer_later(connection, uid, call, result))
@@ -205,7 +216,7 @@ class Dispatcher:
                 call.principal = principal
             if type(roles) is list and all(type(role) is str for role in roles):
                 call.roles = tuple(roles)
-        return self.handler(name)(call, inner, kwargs)
+        return self.handler(name, call.user)(call, inner, kwargs)
 
 
 _EXPECTED: Final = (RpcError, ProtocolError, InvalidValue, ServiceNotFoundError)

@@ -34,7 +34,8 @@ from cara_pseud.errors import (
 from cara_pseud.greeting import Greeting
 from cara_pseud.inbox import Inboxes
 from cara_pseud.remote_names import Recipient, RemoteName
-from cara_pseud.stock import BaseRPC, ServiceNotFoundError, get_rpc_callable
+from cara_pseud.routing import Routes
+from cara_pseud.stock import BaseRPC, ServiceNotFoundError
 from cara_pseud.transport import Transport
 from cara_pseud.turns import Turn
 
@@ -105,6 +106,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self._hooks = hooks if hooks.needed else None
         # Plugins are shown every call of ours as it is sent.
         self.sends_batches = self._hooks is None
+        self._routes = Routes(self.registry, hooks.predicate_arguments)
         self.logs_in: bool = getattr(self.auth_backend, "logs_in", False)
         self.loop = loop
         self.max_message_bytes = max_message_bytes
@@ -437,22 +439,30 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         with_identity: bool = False,
     ) -> Any:
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            self.register(name or function.__name__, _raw_handler(function, with_identity))
+            if domain == "default":
+                self.register(name or function.__name__, _raw_handler(function, with_identity))
+            else:
+                self._routes.register(function, name or function.__name__, domain, with_identity)
             return function
 
         return register if func is None else register(func)
 
-    def find_handler(self, name: str) -> Handler:
+    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> Handler | None:
+        """See `cara_pseud.dispatch.ServiceHost`."""
+        found = self._routes.restricted(name, user, among_default)
+        return None if found is None else _raw_handler(found, found.with_identity)
+
+    def find_handler(self, name: str, user: bytes) -> Handler:
         """A handler registered in pseud's own registry, or by the peer that this one is a proxy to.
 
         Raises:
             ServiceNotFoundError: there is none; pseud's own, since its name travels to the caller.
         """
         try:
-            rpc_callable = get_rpc_callable(name, registry=self.registry)
+            rpc_callable = self._routes.default(name, user)
         except ServiceNotFoundError:
             if isinstance(self.proxy_to, PeerBase):
-                return self.proxy_to._dispatcher.handler(name)
+                return self.proxy_to._dispatcher.handler(name, user)
             raise
         return _raw_handler(rpc_callable, rpc_callable.with_identity)
 
