@@ -46,6 +46,11 @@ def together(messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
         yield _packed(batch), len(batch)
 
 
+def each_alone(messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
+    """The same for peers that know no batches."""
+    return ((message, 1) for message in messages)
+
+
 def _packed(batch: list[Message]) -> Message:
     # One message alone is cheaper in frames of its own.
     return batch[0] if len(batch) == 1 else (_NO_UUID, wire.BATCH, msgpack.packb(batch))

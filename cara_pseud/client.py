@@ -58,7 +58,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         timeout: seconds that a call waits for its answer unless it says otherwise.
         connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
         callback_timeout: seconds that the server shall wait for answers of objects passed to it; None = its own time.
-        max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
+        max_message_bytes, max_calls, max_exports, max_backlog_bytes: see `cara_pseud.limits`.
         turn: a `cara_pseud.turns.Turn` at whose end calls leave that are made within it.
     """
 
@@ -303,12 +303,19 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             if step is Step.CONNECT:
                 self._connect_again()
             elif step is Step.GREET:
-                link.on_greeting_sent(self.running_loop.time(), connection.greet())
+                self._greet()
             elif step is Step.GO_BARE:
                 connection.go_bare()
             elif step is Step.FORGET:
                 connection.end_exports()
         self._after_event()
+
+    def _greet(self) -> None:
+        now = self.running_loop.time()
+        try:
+            self._link.on_greeting_sent(now, self._connection.greet())
+        except RpcError as error:
+            self._link.on_greeting_refused(now, error)
 
     def on_event(self, event: int, value: int) -> None:
         if self._closed:

@@ -39,7 +39,7 @@ from cara_pseud.errors import (
 )
 from cara_pseud.greeting import ORIGINAL, Greeting
 from cara_pseud.inbox import Inbox
-from cara_pseud.outbox import TOGETHER, Draft, Outbox
+from cara_pseud.outbox import TOGETHER, Draft, Outbox, metadata
 from cara_pseud.references import References
 from cara_pseud.threads import call_in_loop
 
@@ -211,7 +211,7 @@ class Connection(References):
                 self._draft(future, name, args, named, options, timeout)
                 return future
             if version and options is not NO_OPTIONS:
-                name, args = wire.EXT_CALL, (_metadata(options, options.timeout), name, args)
+                name, args = wire.EXT_CALL, (metadata(options, options.timeout), name, args)
             body = host.codec.packb((name, args, named))
             if len(body) > host.max_message_bytes:
                 raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
@@ -263,8 +263,8 @@ class Connection(References):
         if not self.version or options is NO_OPTIONS:
             return _ARRAY_OF_3 + draft.name + draft.args + draft.kwargs
         remaining_s = None if options.timeout is None else max(draft.until - self.loop.time(), 0.0)
-        metadata = self.host.codec.packb(_metadata(options, remaining_s))
-        return _EXTENDED_CALL + metadata + draft.name + draft.args + draft.kwargs
+        said = self.host.codec.packb(metadata(options, remaining_s))
+        return _EXTENDED_CALL + said + draft.name + draft.args + draft.kwargs
 
     def send(self, uid: bytes, kind: bytes, body: bytes) -> None:
         """Send a message with those of the same turn."""
@@ -282,7 +282,7 @@ class Connection(References):
             return
         transmit = self.host.transmit
         together = self.version == 2 and len(messages) > 1 and self.host.sends_batches
-        posts = batches.together(messages) if together else _each(messages)
+        posts = batches.together(messages) if together else batches.each_alone(messages)
         sent, count = 0, len(messages)
         for message, stands_for in posts:
             upto = sent + stands_for
@@ -399,7 +399,11 @@ class Connection(References):
         return self._greeting_call is not None or self.silent
 
     def greet(self) -> bool:
-        """Send the greeting, unless it is under way; False if nobody is there."""
+        """Send the greeting, unless it is under way; False if nobody is there.
+
+        Raises:
+            RpcError: a security plugin would not have it.
+        """
         if self._greeting_call is not None or self.version is not None:
             return True
         call = CallFuture(loop=self.loop)
@@ -409,7 +413,7 @@ class Connection(References):
         try:
             if not self.host.transmit(self, (call.uid, wire.WORK, body), False):
                 return False
-        except RpcError:
+        except ResourceExhausted:
             return False
         self.pending[call.uid] = self._greeting_call = call
         call.watcher = self._greeting_ended
@@ -469,30 +473,7 @@ class Connection(References):
         self.exports.keep_only(Counter(id for exported in unsent for id in exported))
 
     def heir(self) -> Connection | None:
-        """See `cara_pseud.remote.Line`."""
         return self.host.successor(self)
-
-
-def _each(messages: Sequence[batches.Message]) -> Sequence[tuple[batches.Message, int]]:
-    return [(message, 1) for message in messages]
-
-
-def _metadata(options: CallOptions, timeout: float | None) -> dict[str, Any]:
-    _, request_id, principal, traceparent, idempotency_key, roles = options
-    fields: dict[str, Any] = {}
-    if timeout is not None:
-        fields["deadline_ms"] = int(timeout * 1000)
-    if request_id is not None:
-        fields["request_id"] = request_id
-    if principal is not None:
-        fields["principal"] = principal
-    if roles:
-        fields["roles"] = roles
-    if traceparent is not None:
-        fields["traceparent"] = traceparent
-    if idempotency_key is not None:
-        fields["idempotency_key"] = idempotency_key
-    return fields
 
 
 UID_PREFIX_BYTES: Final = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cara_pseud.batches import Message
 from cara_pseud.capabilities import CallOptions
@@ -111,3 +111,22 @@ class Outbox:
         self.take()
         self._drafts.clear()
         self.bytes = 0
+
+
+def metadata(options: CallOptions, timeout: float | None) -> dict[str, Any]:
+    """What ``cara:call`` says of a call; ``timeout`` is what is left of its time, in seconds."""
+    _, request_id, principal, traceparent, idempotency_key, roles = options
+    fields: dict[str, Any] = {}
+    if timeout is not None:
+        fields["deadline_ms"] = int(timeout * 1000)
+    if request_id is not None:
+        fields["request_id"] = request_id
+    if principal is not None:
+        fields["principal"] = principal
+    if roles:
+        fields["roles"] = roles
+    if traceparent is not None:
+        fields["traceparent"] = traceparent
+    if idempotency_key is not None:
+        fields["idempotency_key"] = idempotency_key
+    return fields

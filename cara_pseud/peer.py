@@ -17,38 +17,23 @@ from typing import Any, Final
 import zmq
 import zope.interface.interfaces
 
-from cara_pseud import batches, greeting, plugins, wire
-from cara_pseud.capabilities import HolderExports, IncomingCall, Quota
+from cara_pseud import batches, greeting, limits, plugins, wire
+from cara_pseud.capabilities import HolderExports, Quota
 from cara_pseud.capabilities import Peer as RootedPeer
 from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
-from cara_pseud.errors import (
-    OutcomeUnknown,
-    ProtocolError,
-    RpcError,
-    TooLarge,
-    Unauthenticated,
-    Unavailable,
-)
+from cara_pseud.errors import OutcomeUnknown, ProtocolError, RpcError, TooLarge, Unauthenticated, Unavailable
 from cara_pseud.greeting import Greeting
 from cara_pseud.inbox import Inboxes
 from cara_pseud.remote_names import Recipient, RemoteName
-from cara_pseud.routing import Routes
+from cara_pseud.routing import Routes, raw_handler
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError
 from cara_pseud.transport import Transport
 from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
-DEFAULT_MAX_MESSAGE_BYTES: Final = 16 * 2**20
-"""Of one body, both ways: large enough for documents, small enough for memory."""
-DEFAULT_MAX_CALLS: Final = 10_000
-"""Under way at once per connection, in each direction."""
-DEFAULT_MAX_EXPORTS: Final = 1_000_000
-"""Objects that one holder may have at once."""
-DEFAULT_MAX_BACKLOG_BYTES: Final = 64 * 2**20
-"""Waiting for slow readers, all together."""
 MIN_LINGER_S: Final = 0.25
 MAX_LINGER_S: Final = 1.0
 """How long a stopped peer waits at most until what it sent last is on the wire: a slow reader's would be never.
@@ -77,12 +62,12 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         context: zmq.Context[Any] | None = None,
         security_plugin: str = "noop_auth_backend",
         timeout: float = 5,
-        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
-        max_calls: int = DEFAULT_MAX_CALLS,
-        max_exports: int = DEFAULT_MAX_EXPORTS,
-        max_backlog_bytes: int = DEFAULT_MAX_BACKLOG_BYTES,
-        max_values: int = wire.DEFAULT_MAX_VALUES,
-        max_capabilities: int = wire.DEFAULT_MAX_CAPABILITIES,
+        max_message_bytes: int = limits.DEFAULT_MAX_MESSAGE_BYTES,
+        max_calls: int = limits.DEFAULT_MAX_CALLS,
+        max_exports: int = limits.DEFAULT_MAX_EXPORTS,
+        max_backlog_bytes: int = limits.DEFAULT_MAX_BACKLOG_BYTES,
+        max_values: int = limits.DEFAULT_MAX_VALUES,
+        max_capabilities: int = limits.DEFAULT_MAX_CAPABILITIES,
         debug: bool = False,
         turn: Turn | None = None,
         **pseud_arguments: Any,
@@ -440,7 +425,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     ) -> Any:
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             if domain == "default":
-                self.register(name or function.__name__, _raw_handler(function, with_identity))
+                self.register(name or function.__name__, raw_handler(function, with_identity))
             else:
                 self._routes.register(function, name or function.__name__, domain, with_identity)
             return function
@@ -449,8 +434,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def restricted_handler(self, name: str, user: bytes, among_default: bool) -> Handler | None:
         """See `cara_pseud.dispatch.ServiceHost`."""
-        found = self._routes.restricted(name, user, among_default)
-        return None if found is None else _raw_handler(found, found.with_identity)
+        return self._routes.restricted(name, user, among_default)
 
     def find_handler(self, name: str, user: bytes) -> Handler:
         """A handler registered in pseud's own registry, or by the peer that this one is a proxy to.
@@ -459,12 +443,11 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             ServiceNotFoundError: there is none; pseud's own, since its name travels to the caller.
         """
         try:
-            rpc_callable = self._routes.default(name, user)
+            return self._routes.default(name, user)
         except ServiceNotFoundError:
             if isinstance(self.proxy_to, PeerBase):
                 return self.proxy_to._dispatcher.handler(name, user)
             raise
-        return _raw_handler(rpc_callable, rpc_callable.with_identity)
 
     def send_message(self, message: Sequence[Any]) -> asyncio.Future[None]:
         """Send frames that a plugin made (pseud's name for it); they are sent when this returns."""
@@ -511,11 +494,3 @@ class _NoLoop:
 
 
 _NO_LOOP: Final = _NoLoop()
-
-
-def _raw_handler(function: Callable[..., Any], with_identity: bool) -> Handler:
-    def handle(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        args, kwargs = wire.with_tuples(args), wire.with_tuples(kwargs)
-        return function(call.user, *args, **kwargs) if with_identity else function(*args, **kwargs)
-
-    return handle

@@ -8,13 +8,15 @@ Its arguments are what the security plugin's ``get_predicate_arguments`` gives f
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import zope.component
 import zope.interface
 
 from cara_pseud import wire
+from cara_pseud.capabilities import IncomingCall
+from cara_pseud.dispatch import Handler
 from cara_pseud.stock import (
     DefaultPredicate,
     IPredicate,
@@ -57,7 +59,7 @@ class Routes:
             raise ValueError(f"{name!r} cannot be registered under the domain {domain!r}: it belongs to the protocol")
         register_rpc(function, name=name, domain=domain, registry=self._registry, with_identity=with_identity)
 
-    def restricted(self, name: str, user: bytes, among_default: bool) -> Any | None:
+    def restricted(self, name: str, user: bytes, among_default: bool) -> Handler | None:
         """The function of another domain than the default one that this user may call by a name.
 
         Args:
@@ -83,7 +85,7 @@ class Routes:
                 found.sort(key=order.index)
             for candidate in found:
                 if self._permits(candidate, user):
-                    return candidate
+                    return raw_handler(candidate, candidate.with_identity)
         if among_default and not everybody and not self._permits(RPCCallable(None, name), user):
             raise ServiceNotFoundError(name)
         return None
@@ -100,7 +102,7 @@ class Routes:
             self._seen = seen
         return self._is_plain
 
-    def default(self, name: str, user: bytes) -> Any:
+    def default(self, name: str, user: bytes) -> Handler:
         """The function of the default domain in the registry, or one that was put there by other ways than pseud's.
 
         Raises:
@@ -108,14 +110,15 @@ class Routes:
         """
         found = self._look_up((), IRPCRoute, f"{name}:{_DEFAULT}")
         if found is not None and self._permits(found, user):
-            return found
+            return raw_handler(found, found.with_identity)
         try:
-            return get_rpc_callable(name, registry=self._registry, **self._predicate_arguments(user))
+            found = get_rpc_callable(name, registry=self._registry, **self._predicate_arguments(user))
         except ServiceNotFoundError:
             raise
         except Exception:
             _LOG.exception("a predicate for %r failed; the caller finds no such function", name)
             raise ServiceNotFoundError(name) from None
+        return raw_handler(found, found.with_identity)
 
     def _permits(self, candidate: Any, user: bytes) -> bool:
         try:
@@ -128,3 +131,13 @@ class Routes:
 def _predicates() -> Any:
     """Pairs of domain and predicate, which may be added at any time."""
     return zope.component.getGlobalSiteManager().adapters.lookupAll(_ADAPTED, IPredicate)
+
+
+def raw_handler(function: Callable[..., Any], with_identity: bool) -> Handler:
+    """The handler that runs a function on plain values; ``with_identity`` gives it the caller's user first."""
+
+    def handle(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        args, kwargs = wire.with_tuples(args), wire.with_tuples(kwargs)
+        return function(call.user, *args, **kwargs) if with_identity else function(*args, **kwargs)
+
+    return handle

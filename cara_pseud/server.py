@@ -52,7 +52,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             ``"accept"`` it (and log it), or ``"refuse"`` it.
         gateways: users that may say on whose behalf they call (`IncomingCall.principal`).
         timeout: seconds that calls of ours wait for an answer.
-        max_message_bytes, max_calls, max_exports, max_backlog_bytes: see the constants in `cara_pseud.peer`.
+        max_message_bytes, max_calls, max_exports, max_backlog_bytes: see `cara_pseud.limits`.
         debug: send tracebacks to callers; for development only.
     """
 

@@ -16,6 +16,7 @@ import msgpack
 
 from cara_pseud import bodies
 from cara_pseud.errors import CODES, DeadlineExceeded, ProtocolError, RemoteError, RpcError
+from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES, DEFAULT_MAX_VALUES
 
 VERSION: Final = b"v1"
 DELIMITER: Final = b""
@@ -43,10 +44,6 @@ EXT_RELEASE: Final = "cara:release"
 EXTENSION_VERSION: Final = 2
 INCARNATION_BYTES: Final = 16
 
-DEFAULT_MAX_VALUES: Final = 1_000_000
-"""In one body: making so many takes some 50 ms, for which nobody else is served."""
-DEFAULT_MAX_CAPABILITIES: Final = 10_000
-"""In one body: each becomes an object with an entry in a table, a hundred times the price of a number."""
 _LARGE_BYTES: Final = 65536
 """From here on the collector is told to wait: it would look at everything made so far again and again."""
 _KEY_TYPES: Final = frozenset({int, str, bytes})

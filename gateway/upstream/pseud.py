@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
-from cara_pseud.peer import DEFAULT_MAX_MESSAGE_BYTES
+from cara_pseud.limits import DEFAULT_MAX_MESSAGE_BYTES
 from cara_pseud.turns import Turn
 from gateway.config import ServiceConfig
 from gateway.limits import Limits
