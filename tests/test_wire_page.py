@@ -312,7 +312,7 @@ def test_every_time_and_size_on_the_page_stands_in_a_table_of_figures() -> None:
 
 
 def test_msgpack_takes_as_many_levels_as_the_page_says() -> None:
-    found = re.search(r"the library's takes ([\d,]+) levels", PAGE)
+    found = re.search(r"the library's\s+takes\s+([\d,]+)\s+levels", PAGE)
     assert found is not None
     levels = int(found[1].replace(",", ""))
     CODEC.unpackb(levels * b"\x91" + b"\xc0")

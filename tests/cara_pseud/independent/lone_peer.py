@@ -90,6 +90,7 @@ class Line:
         self._senders: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
         self._greetings: set[bytes] = set()
+        self._found: list[int] = []
         self._credentials: tuple[bytes, bytes] | None = None
         self._refused: dict[bytes, bytes] = {}
         self.methods: dict[str, Method] = {}
@@ -128,6 +129,7 @@ class Line:
             return self.own[id]
         proxy = self.theirs.setdefault(id, Theirs(self, id))
         proxy.received += 1
+        self._found.append(id)
         return proxy
 
     def unpack(self, body: bytes) -> Any:
@@ -212,8 +214,12 @@ class Line:
         if kind == WORK and len(uid) == 16:
             self._work(uid, body)
         elif kind in (OK, ERROR):
+            self._found.clear()
             value = self.unpack(body)
             answer = self._waiting.pop(uid, None)
+            if answer is None and self._found:
+                # It came too late.
+                self.call("cara:release", *([id, 1] for id in self._found))
             self._refused.pop(uid, None)
             if answer is not None and not answer.done():
                 if kind == OK:

@@ -301,6 +301,21 @@ def test_a_verified_user_finds_its_objects_after_a_loss(schema: Any, serving: An
     run(play)
 
 
+def test_an_object_in_an_answer_that_came_too_late_is_given_back(schema: Any, serving: Any) -> None:
+    async def play() -> None:
+        told = Told()
+        async with serving() as server:
+            cara_pseud.register_interface(server, library_room(schema, told))
+            async with LoneClient(server.endpoint) as line:
+                await line.greet()
+                # Given up without a word to the server.
+                line.call("counter")
+                line._waiting.clear()
+                await told.released.wait()
+
+    run(play)
+
+
 def test_a_lone_client_logs_in_by_messages(schema: Any, serving: Any) -> None:
     async def play() -> None:
         public, secret = zmq.curve_keypair()
