@@ -313,6 +313,8 @@ class Connection(References):
         """Resolve the call that an OK or ERROR is for. False if there is none (late, repeated or unknown)."""
         future = self.pending.pop(uid, None)
         if future is None:
+            if ok and self.extended:
+                self.host.codec.let_go(body)
             return self._is_of_notice(uid)
         self.host.deadlines.discard(future.slot, future)
         try:
@@ -435,12 +437,24 @@ class Connection(References):
             self.recognise(Greeting(ORIGINAL))
 
     def recognise(self, said: Greeting) -> None:
-        """Take note of what the peer said of itself; the first word counts."""
+        """Take note of what the peer said in its answer to our greeting, and send what waited for it."""
+        if self.note(said):
+            self.open_up()
+
+    def note(self, said: Greeting) -> bool:
+        """Take note of what the peer said of itself; the first word counts. False if it was not the first."""
         if self.version is not None:
-            return
+            return False
+        # What was said before it was known leaves in the form that any peer reads.
+        self.flush()
         before, self.greeting = self.greeting, said
         self.version, self.extended = said.version, said.version > ORIGINAL
         self.host.greeted(self, before)
+        return True
+
+    def open_up(self) -> None:
+        """Send what waited for the greeting; behind the answer to it, which the peer must have before any batch."""
+        self.flush()
         self.settle_homes()
         if self.outbox.write_drafts(self._write):
             self.host.flush_later(self)

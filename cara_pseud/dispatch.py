@@ -29,8 +29,8 @@ Handler = Callable[[IncomingCall, Sequence[Any], Mapping[str, Any]], Any]
 
 # What a handler returns most often; asking an arbitrary object whether it is awaitable costs more than the call.
 _IMMEDIATE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
-_QUICK_S: Final = 0.001
-"""A handler that took longer holds up the answers of others, which therefore leave before it runs again."""
+_SLOW_S: Final = 0.001
+"""A handler that once took longer holds up the answers of others, which therefore leave before it runs again."""
 # For everybody, whatever pseud's predicates say of functions.
 _PROTOCOL: Final = frozenset({wire.CALL, wire.EXT_HELLO, wire.EXT_CALL, wire.EXT_CANCEL, wire.EXT_RELEASE})
 _CURRENT: Final[ContextVar[IncomingCall]] = ContextVar("cara_pseud.current_call")
@@ -84,7 +84,7 @@ class Dispatcher:
 
     def __init__(self, host: ServiceHost) -> None:
         self._host = host
-        self._quick: set[str] = set()
+        self._slow: set[str] = set()
         self._handlers: dict[str, Handler] = {
             wire.CALL: _call_object,
             wire.EXT_HELLO: _hello,
@@ -140,19 +140,20 @@ class Dispatcher:
             if waited:
                 self._note_time(name, args, began)
         self._reply(connection, uid, result)
+        if name == wire.EXT_HELLO:
+            connection.open_up()
 
     def _begin_while_others_wait(self, name: str, args: Sequence[Any]) -> float:
-        """Send the answers that wait for the end of the turn, unless the handler to be run is known to be quick."""
-        if _inner_name(name, args) not in self._quick:
+        """Send the answers that wait for the end of the turn if the handler to be run is known to take long."""
+        if self._slow and _inner_name(name, args) in self._slow:
             self._host.turn.settle()
         return perf_counter()
 
     def _note_time(self, name: str, args: Sequence[Any], began: float) -> None:
-        inner = _inner_name(name, args)
-        if perf_counter() - began > _QUICK_S:
-            self._quick.discard(inner)
-        elif inner in self._handlers:
-            self._quick.add(inner)
+        if perf_counter() - began > _SLOW_S:
+            inner = _inner_name(name, args)
+            if inner in self._handlers:
+                self._slow.add(inner)
 
     async def _answer_later(
         self, connection: Connection, uid: bytes, call: IncomingCall, result: Awaitable[Any]
@@ -249,7 +250,7 @@ def _hello(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     connection = _connection(call)
     said = greeting.read(args[0] if args else None)
     # Whoever knows the method is a peer of ours, whatever it says.
-    connection.recognise(said if said.version else greeting.Greeting(1))
+    connection.note(said if said.version else greeting.Greeting(1))
     return connection.host.hello(min(max(said.version, 1), wire.EXTENSION_VERSION))
 
 

@@ -78,6 +78,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self._by_descriptor: dict[int, bytes] = {}
         self._by_user: dict[bytes, list[Connection]] = {}
         self._silent_ones: dict[bytes, Greeting] = {}
+        self._closed_descriptors: set[int] = set()
         self._listen_timer: asyncio.TimerHandle | None = None
         plugin = arguments.get("security_plugin", "noop_auth_backend")
         self._authenticates = plugin != "noop_auth_backend"
@@ -89,6 +90,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self._message_logins: MessageLogins | None = None
         PeerBase.__init__(self, user_id=identity, routing_id=identity, **arguments)
         self._holders = Holders(self._new_exports, self.max_exports)
+
+    _monitored_events = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
         # No heartbeats: with them ZeroMQ 4.3.5 aborts the process when a client resets its connection while the queue
@@ -171,6 +174,10 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if connection.lost:
             return
         connection.descriptor = descriptor
+        if descriptor in self._closed_descriptors:
+            # It said something and went; it is forgotten when that is handled.
+            self.running_loop.call_soon(self._forget, connection)
+            return
         before = self._by_routing_id.get(self._by_descriptor.get(descriptor, b""))
         self._by_descriptor[descriptor] = connection.routing_id
         if before is not None and before is not connection:
@@ -237,7 +244,10 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             self.send_answer(connection, uid, wire.UNAUTHORIZED, text)
 
     def on_event(self, event: int, value: int) -> None:
-        if event == zmq.EVENT_DISCONNECTED:
+        if event == zmq.EVENT_ACCEPTED:
+            self._closed_descriptors.discard(value)
+        elif event == zmq.EVENT_DISCONNECTED:
+            self._closed_descriptors.add(value)
             routing_id = self._by_descriptor.pop(value, None)
             connection = self._by_routing_id.get(routing_id) if routing_id is not None else None
             if connection is not None and connection.descriptor == value:
@@ -273,10 +283,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
                 connection.heard, connection.silent_rounds = False, 0
                 continue
             connection.silent_rounds += 1
-            if connection.silent_rounds == 1:
-                # Perhaps it was gone before its first message was read, and the event told nobody of anything.
-                self._probe(connection, len(_PROBE_AFTER_S) - 1)
-            elif connection.silent_rounds >= _SILENT_ROUNDS and connection.version == wire.EXTENSION_VERSION:
+            if connection.silent_rounds >= _SILENT_ROUNDS and connection.version == wire.EXTENSION_VERSION:
                 said = connection.greeting
                 self._forget(connection)
                 if said is not None:

@@ -33,6 +33,8 @@ BATCH: Final = b"\x21"
 
 EXT_CAPABILITY: Final = 100
 EXT_ANY_CAPABILITY: Final = 101
+CAPABILITY_TYPES: Final = (b"\x64", b"\x65")
+"""The same as they stand in a body."""
 
 CALL: Final = "call"
 EXT_HELLO: Final = "cara:hello"
@@ -101,11 +103,19 @@ class Codec:
             raise
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             # msgpack's own errors are ValueErrors; a map or an array as a key is a TypeError.
-            reason = _KEYS if isinstance(error, TypeError) and "unhashable" in str(error) else str(error)
+            reason = _KEYS if isinstance(error, TypeError) and "unhashable" in str(error) else str(error) or _BROKEN
             raise ProtocolError(f"the body is no msgpack of the protocol: {reason}") from None
         finally:
             if collects:
                 gc.enable()
+
+    def let_go(self, body: bytes) -> None:
+        """Release the objects in an answer that nobody waits for: to its sender they are ours."""
+        if any(kind in body for kind in CAPABILITY_TYPES):
+            try:
+                self.unpackb(body)
+            except (ProtocolError, RpcError):
+                return
 
     def _ext_hook(self, code: int, payload: bytes) -> Any:
         if code not in (EXT_CAPABILITY, EXT_ANY_CAPABILITY):
@@ -141,6 +151,7 @@ def with_tuples(value: Any) -> Any:
     return value
 
 
+_BROKEN: Final = "it breaks off, or is nested too deeply"
 _KEYS: Final = "the keys of a map must be integers, text or bytes"
 
 

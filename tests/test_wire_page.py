@@ -27,6 +27,7 @@ from cara_pseud import (
     errors,
     greeting,
     inbox,
+    limits,
     link,
     outbox,
     peer,
@@ -35,7 +36,6 @@ from cara_pseud import (
     transport,
     wire,
 )
-from cara_pseud import connection as connections
 from cara_pseud.capabilities import CallOptions
 from cara_pseud.client import Client
 from cara_pseud.schema.nodes import StructNode
@@ -234,17 +234,15 @@ def test_the_types_and_words_are_those_in_the_code() -> None:
     assert [code(key) for key, _ in keys] == list(greeting.written(b"", 2, 1.0))
     [keys] = [rows for section, heads, rows in tables() if section == "Extension calls" and heads == ["key", "value"]]
     everything = CallOptions(1.0, "r", "p", "t", "i", ("a",))
-    assert {code(key) for key, _ in keys} == set(connections._metadata(everything, 1.0))
+    assert {code(key) for key, _ in keys} == set(outbox.metadata(everything, 1.0))
 
 
 # Figures.
 
 _IN_CODE: dict[tuple[str, str], Any] = {
     ("Heartbeats", "client: sends one to a server of version 2 if it has sent nothing for"): client._BEAT_S,
-    ("Heartbeats", "server: looks this often who has been silent; sends one to whoever has been silent once"): (
-        server._LISTEN_S
-    ),
-    ("Heartbeats", "server: takes a peer of version 1 or 2 for gone that was silent so many times in a row"): (
+    ("Heartbeats", "server: looks this often who has been silent"): server._LISTEN_S,
+    ("Heartbeats", "server: takes a peer of version 2 for gone that was silent so many times in a row"): (
         server._SILENT_ROUNDS
     ),
     ("The client's connection", "between attempts to connect; each varied by a fifth"): link.CONNECT_AGAIN_S,
@@ -267,24 +265,23 @@ _IN_CODE: dict[tuple[str, str], Any] = {
         transport._RETRY_S,
         transport._MAX_RETRY_S,
     ),
-    ("Bounds", "one body*"): peer.DEFAULT_MAX_MESSAGE_BYTES,
-    ("Bounds", "one frame"): 2 * peer.DEFAULT_MAX_MESSAGE_BYTES,
-    ("Bounds", "values in one body*: elements and members, not keys"): wire.DEFAULT_MAX_VALUES,
-    ("Bounds", "objects in one body*"): wire.DEFAULT_MAX_CAPABILITIES,
-    ("Bounds", "calls under way in one direction of a connection*"): peer.DEFAULT_MAX_CALLS,
-    ("Bounds", "objects that one holder has; of a verified user in all its incarnations*"): peer.DEFAULT_MAX_EXPORTS,
-    ("Bounds", "waiting for peers that do not read, all together*"): peer.DEFAULT_MAX_BACKLOG_BYTES,
-    ("Bounds", "of that for one peer"): peer.DEFAULT_MAX_BACKLOG_BYTES // transport._QUEUE_SHARE,
-    ("Bounds", "calls that wait for a greeting, per connection"): 4 * peer.DEFAULT_MAX_MESSAGE_BYTES,
+    ("Bounds", "one body*"): limits.DEFAULT_MAX_MESSAGE_BYTES,
+    ("Bounds", "one frame"): 2 * limits.DEFAULT_MAX_MESSAGE_BYTES,
+    ("Bounds", "values in one body*: elements and members, not keys"): limits.DEFAULT_MAX_VALUES,
+    ("Bounds", "objects in one body*"): limits.DEFAULT_MAX_CAPABILITIES,
+    ("Bounds", "calls under way in one direction of a connection*"): limits.DEFAULT_MAX_CALLS,
+    ("Bounds", "objects that one holder has; of a verified user in all its incarnations*"): limits.DEFAULT_MAX_EXPORTS,
+    ("Bounds", "waiting for peers that do not read, all together*"): limits.DEFAULT_MAX_BACKLOG_BYTES,
+    ("Bounds", "of that for one peer"): limits.DEFAULT_MAX_BACKLOG_BYTES // transport._QUEUE_SHARE,
+    ("Bounds", "calls that wait for a greeting, per connection"): 4 * limits.DEFAULT_MAX_MESSAGE_BYTES,
     ("Bounds", "messages in one batch"): batches.MAX_MESSAGES,
     ("Bounds", "size of one batch, counted as the bodies and 32 bytes for each"): batches.MAX_BYTES,
     ("Bounds", "messages of one turn that are sent before the turn is over"): outbox.TOGETHER,
     ("Bounds", "messages of batches handled per peer and turn"): inbox.IN_ONE_TURN,
     ("Bounds", "messages of batches waiting at a server"): server._MAX_BEHIND,
-    ("Bounds", "bytes of batches waiting at a client"): peer.DEFAULT_MAX_BACKLOG_BYTES,
+    ("Bounds", "bytes of batches waiting at a client"): limits.DEFAULT_MAX_BACKLOG_BYTES,
     ("Bounds", "messages in a row that a client did not ask for"): client._MAX_JUNK,
     ("Bounds", "references given back before the greeting is answered"): references._MAX_DROPPED,
-    ("Bounds", "logins being checked at a server"): server._MAX_LOGINS,
     ("Bounds", "unanswered calls kept while a login is under way"): client._MAX_UNANSWERED,
     ("Bounds", "`callback_timeout_s`"): greeting._MAX_PATIENCE_S,
     ("Bounds", "a uuid"): wire.UUID_BYTES,

@@ -149,6 +149,31 @@ def test_what_is_released_at_once_is_freed(serving: Any, connected: Any) -> None
     run(main())
 
 
+def test_an_object_in_an_answer_that_nobody_waits_for_is_released(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            target, given = Recorder(), asyncio.Event()
+
+            async def give() -> LocalCapability:
+                try:
+                    await given.wait()
+                except asyncio.CancelledError:
+                    await given.wait()  # it does not let itself be stopped
+                return LocalCapability(target)
+
+            server.register_rpc(give)
+            server.register_rpc(lambda: None, name="ping")
+            call = client.give()
+            await client.ping()
+            call.cancel()
+            await client.ping()
+            given.set()
+            await target.gone.wait()
+            assert len(server.connections[0].exports) == 0
+
+    run(main())
+
+
 def test_a_forgotten_reference_is_released_by_the_collector(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:

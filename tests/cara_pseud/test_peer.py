@@ -561,3 +561,19 @@ def test_a_thousand_calls_leave_nothing_behind(serving: Any, connected: Any) -> 
             assert not server.connections[0].running
 
     run(main())
+
+
+def test_who_says_something_and_goes_is_forgotten(serving: Any, raw_dealer: Any) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            for _ in range(20):
+                dealer = raw_dealer(server.endpoint)
+                # Nothing is answered, so that no answer can tell that nobody is there.
+                dealer.send_multipart([b"", b"v1", b"", b"\x06", b""])
+                dealer.close(linger=1000)
+            while not server.connections:
+                await asyncio.sleep(0.001)
+            while server.connections:
+                await asyncio.sleep(0.001)
+
+    run(main())
