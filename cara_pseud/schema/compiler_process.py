@@ -5,15 +5,18 @@ run where it can do harm. This file is a script, never imported, and imports as 
 of the time that compiling takes. Protocol: a JSON request on stdin, frames on what was stdout: one byte of kind, four
 of length, the payload. ``F`` names the file that is being compiled, ``N`` is a node as a single-segment
 ``schema.capnp:Node`` message, ``E`` is an error that came as an exception, ``.`` is the end. A compiler error is the
-process's last words on stderr.
+process's last words on stderr. The files' order is that of the request: those that matter first, importing ones before
+imported ones. All but the first are tried by a copy of the process, which hands them out if all is well.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 _HARD_LIMIT_WORDS = 1 << 29  # what a pointer can address; above, the message could not have one segment
@@ -25,6 +28,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _forbid_core_dump()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the end of our own children from us
     request = json.load(sys.stdin)
 
     def send(kind: bytes, payload: bytes = b"") -> None:
@@ -38,19 +42,78 @@ def main() -> None:
         send(b"E", f"pycapnp cannot be imported: {error}".encode())
         out.flush()
         return
+    compiler = _Compiler(capnp.SchemaParser, request["root"])
     try:
-        parser = capnp.SchemaParser()
-        seen: set[int] = set()
-        for name in request["files"]:
-            send(b"F", name.encode())
-            out.flush()  # the next call may be this process's last
-            schema = parser._parse_disk_file(name, os.path.join(request["root"], name), [request["root"]])
-            for message in _messages(schema, seen):
+        first, *others = request["files"]
+        send(b"F", first.encode())
+        out.flush()  # the next call may be this process's last
+        for message in compiler.messages(first):
+            send(b"N", message)
+        out.flush()
+
+        def all_others() -> None:
+            messages = [message for name in others for message in compiler.messages(name)]
+            for message in messages:
                 send(b"N", message)
-        send(b".")
+            send(b".")
+            out.flush()
+
+        if not others:
+            send(b".")
+        elif not _survives(all_others, request["timeout_s"]):
+            for name in others:
+                send(b"F", name.encode())
+                out.flush()
+                if not _survives(partial(compiler.messages, name), request["timeout_s"]):
+                    compiler.begin_anew()
+                for message in compiler.messages(name):
+                    send(b"N", message)
+            send(b".")
     except Exception as error:
         send(b"E", f"{type(error).__name__}: {error}".encode(errors="replace"))
     out.flush()
+
+
+class _Compiler:
+    """The compiler with what it remembers of the files before.
+
+    It remembers a struct that an earlier file used without its groups: a constant of a later file that sets a group's
+    member is refused ("Struct has no field named"). Then that file is compiled by one that remembers nothing, which
+    takes the time to read all of the file's imports again.
+    """
+
+    def __init__(self, new_parser: Callable[[], Any], directory: str) -> None:
+        self._new_parser = new_parser
+        self._directory = directory
+        self._parser = new_parser()
+        self._sent: set[int] = set()
+        self._kept: list[Any] = [self._parser]  # pycapnp crashes where something outlives its parser
+
+    def begin_anew(self) -> None:
+        self._parser = self._new_parser()
+        self._kept.append(self._parser)
+
+    def messages(self, name: str) -> list[bytes]:
+        """The nodes of a file that were not given before. If there is an error, the process does not survive it."""
+        path = os.path.join(self._directory, name)
+        schema = self._parser._parse_disk_file(name, path, [self._directory])
+        return list(_messages(schema, self._sent))
+
+
+def _survives(run: Callable[[], object], timeout_s: float) -> bool:
+    """Whether something can be done without the end of the process: done by a copy of it."""
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1] == 0
+    try:
+        # Its last words would be taken for ours, and the loader that kills us does not know it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.dup2(2, 1)
+        signal.setitimer(signal.ITIMER_REAL, timeout_s)
+        run()
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
 
 
 def _messages(file_schema: Any, seen: set[int]) -> Iterator[bytes]:

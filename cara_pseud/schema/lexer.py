@@ -22,6 +22,8 @@ _LINES = r"\#[^\n]*|`[^\r\n]*"
 _WORDS = re.compile(rf"{_BLANK}(@|[A-Za-z_][A-Za-z0-9_]*)?{_BLANK}([A-Za-z_][A-Za-z0-9_]*)?{_BLANK}")
 _REST = re.compile(rf'(?:[^;{{}}"`\#]|{_STRING}|{_LINES})*+')
 _IMPORT = re.compile(rf"{_LINES}|\b(import|embed)\b{_BLANK}({_CLOSED_STRING})|{_STRING}")
+_STREAM = re.compile(rf"{_LINES}|{_STRING}|(->){_BLANK}stream\b")
+_MEANINGLESS = re.compile(rf"{_LINES}|{_STRING}")
 _BRACKET = re.compile(rf"{_LINES}|{_STRING}|([(\[{{])|([)\]}}])")
 _NOTHING = re.compile(_BLANK)
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|([0-7]{1,3})|(.))")
@@ -76,10 +78,23 @@ def imports(text: str) -> Iterator[Import]:
             yield Import(match[1], _string_value(match[2]), match.start(2), match.end(2))
 
 
-def skip_blank(text: str, position: int) -> int:
-    """Return where the text goes on behind white space and comments."""
+def has_streaming(text: str) -> bool:
+    """Whether a method's result is ``stream``, for which the compiler needs a file that nothing imports."""
+    return any(match[1] is not None for match in _STREAM.finditer(text))
+
+
+def outside_comments(text: str, characters: re.Pattern[str]) -> int | None:
+    """The position of the first such character that is neither in a comment nor in a string."""
+    if characters.search(text) is None:
+        return None
+    found = characters.search(_MEANINGLESS.sub(lambda match: " " * len(match[0]), text))
+    return None if found is None else found.start()
+
+
+def after_blanks(text: str, position: int) -> int:
+    """The position of what comes next that is neither white space nor a comment."""
     blank = _NOTHING.match(text, position)
-    return blank.end() if blank else position
+    return position if blank is None else blank.end()
 
 
 def line_of(text: str, position: int) -> int:

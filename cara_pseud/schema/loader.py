@@ -8,24 +8,32 @@ last words become a SchemaError (diagnosis.py).
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema.decoder import CompiledFile, decode
 from cara_pseud.schema.diagnosis import LastWords, diagnose
 from cara_pseud.schema.nodes import Schema
+from cara_pseud.schema.omissions import concerns_one_declaration, one_statement_per_line, without_declaration
 from cara_pseud.schema.sources import Sources, search_path
 from cara_pseud.schema.trees import pycapnp_tree, schema_tree
 
 COMPILE_TIMEOUT_S = 30.0
 """Compiling takes milliseconds; a minute-long one is a machine in trouble or a schema made to hurt."""
 
+_MAX_LEFT_OUT: Final = 32
+"""Each declaration that is left out costs a run of the compiler."""
+
+_LOG: Final = logging.getLogger(__name__)
 _CHILD = Path(__file__).with_name("compiler_process.py")
 
 
@@ -60,10 +68,11 @@ def compile_schema(
     except OSError as error:  # the current directory is gone, for example
         raise SchemaError(f"cannot be read: {error}", names[0]) from None
     files = {
-        source.copy_name: CompiledFile(source.display_name, source.shown_name, source.path, source.text)
+        source.copy_name: CompiledFile(source.display_name, source.shown_name, source.path, source.readable_text)
         for source in sources
+        if not source.embedded
     }
-    return decode(_run_compiler(sources, files, timeout_s), files, [root.copy_name for root in roots])
+    return decode(_compiled(sources, files, timeout_s), files, [root.copy_name for root in roots])
 
 
 def _sequence(paths: Sequence[str | Path] | str | Path) -> Sequence[str | Path]:
@@ -71,8 +80,44 @@ def _sequence(paths: Sequence[str | Path] | str | Path) -> Sequence[str | Path]:
     return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
-def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: float) -> list[bytes]:
-    """Return one message per node, or raise what the compiler said."""
+def _compiled(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: float) -> list[bytes]:
+    """Return one message per node, without those that do not compile and that the roots do not need."""
+    until = time.monotonic() + timeout_s
+    left_out: list[SchemaError] = []
+    lines: dict[str, list[int]] = {}
+    imported = {source.copy_name: source for source in sources.imported}
+    while True:
+        answer = _run_compiler(sources, files, max(until - time.monotonic(), 0.001))
+        if isinstance(answer, list):
+            for error in left_out:
+                _LOG.warning("%s; left out, as nothing that was asked for needs it", str(error).rstrip("."))
+            return answer
+        error = diagnose(answer, files)
+        place = next((name for name, file in files.items() if file.shown_name == error.file), "")
+        compiled_line = error.line or 1
+        if place in lines:
+            error = SchemaError(error.reason, error.file, lines[place][compiled_line - 1])
+        error = sources.missing(error.reason) or error
+        # The roots come first: if one of them was being compiled, it needs what is wrong, or what is left out by now.
+        if answer.compiling not in imported:
+            raise left_out[0] if left_out else error
+        if place not in imported or len(left_out) >= _MAX_LEFT_OUT or not concerns_one_declaration(error.reason):
+            raise error
+        source = imported[place]
+        text = source.copy.decode(errors="surrogateescape")
+        if place not in lines:
+            # The compiler names only lines, and a line may hold several declarations.
+            text, lines[place] = one_statement_per_line(text)
+        else:
+            text, before = without_declaration(text, compiled_line), text
+            if text == before:
+                raise error
+            left_out.append(error)
+        source.copy = text.encode(errors="surrogateescape")
+
+
+def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: float) -> list[bytes] | LastWords:
+    """Return one message per node, or the compiler's last words."""
     if not sys.executable:
         raise SchemaError("the schema compiler needs a Python executable, and sys.executable is empty")
     try:
@@ -80,7 +125,8 @@ def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s
             sources.write_copies(directory)
             request = {
                 "root": directory,
-                "files": [source.copy_name for source in sources if not source.embedded],
+                "files": [source.copy_name for source in (*sources.roots, *sources.imported)],
+                "timeout_s": timeout_s,
                 "sys_path": _module_path(),
             }
             child = subprocess.run(  # noqa: S603 - our own interpreter and script, and no shell
@@ -102,7 +148,7 @@ def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s
     if answer.finished:
         return answer.messages
     stderr = child.stderr.decode(errors="replace")
-    raise diagnose(LastWords(stderr, answer.complaint, child.returncode, answer.compiling), files)
+    return LastWords(stderr, answer.complaint, child.returncode, answer.compiling)
 
 
 def _module_path() -> list[str]:

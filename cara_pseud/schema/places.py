@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cara_pseud.schema.lexer import Statement, line_of, skip_blank, statements
+from cara_pseud.schema.lexer import Statement, after_blanks, line_of, statements
 from cara_pseud.schema.nodes import FileNode, Node, Schema
 
 _DECLARING = frozenset({"struct", "enum", "interface", "const", "annotation"})
@@ -55,7 +55,7 @@ def declarations(text: str) -> Iterator[Declaration]:
                 scopes.append(name)
             name = None if name == scope and name else name
         if name is not None:
-            yield Declaration(name, skip_blank(text, start), statement.position)
+            yield Declaration(name, after_blanks(text, start), statement.position)
         start = statement.position
 
 

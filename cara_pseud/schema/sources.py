@@ -9,16 +9,23 @@ directories is fine.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cara_pseud.errors import SchemaError
-from cara_pseud.schema.lexer import Import, imports, line_of
+from cara_pseud.schema.lexer import Import, has_streaming, imports, line_of, outside_comments
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """No schema is that long (the longest known ones are below 1 MiB), but a log file named by mistake is."""
+
+_UNDECODED = re.compile("[\udc80-\udcff]")  # how Python writes a byte that is no UTF-8
+_MISSING = "no-such-file-"  # and a number: what the compiler is told to import for a file that is not there
+_MISSING_NUMBER = re.compile(rf"/{_MISSING}(\d+)")
+_NUL = re.compile("\0")
 
 STREAM_FILE = "capnp/stream.capnp"  # the compiler itself imports it under this name at `-> stream`
 
@@ -35,7 +42,7 @@ class Source:
         path: where it was read, absolute.
         content: what it said.
         embedded: whether it is data rather than a schema.
-        text: the content of a schema as text.
+        text: the content of a schema as text; bytes of comments that are no UTF-8 are lone surrogates in it.
         copy: what the compiler gets: the same with its imports renamed; lines are the same.
     """
 
@@ -48,6 +55,11 @@ class Source:
     text: str = ""
     copy: bytes = b""
 
+    @property
+    def readable_text(self) -> str:
+        """The text as it can be shown and sent: what is no UTF-8 is a replacement character."""
+        return _UNDECODED.sub("\ufffd", self.text)
+
 
 @dataclass
 class Sources:
@@ -58,6 +70,8 @@ class Sources:
     _known: dict[tuple[str, bool], Source] = field(default_factory=dict)
     """By real path and whether it is embedded: a schema may be both, and is embedded as it is."""
     _ordered: list[Source] = field(default_factory=list)
+    _roots: list[Source] = field(default_factory=list)
+    _missing: list[SchemaError] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self._ordered)
@@ -71,7 +85,20 @@ class Sources:
         absolute = os.path.abspath(path)
         within = [os.path.relpath(absolute, directory) for _, directory in self.import_path]
         display_name = next((name for name in within if not name.startswith(os.pardir + os.sep)), None)
-        return self._add(path, absolute, display_name or os.path.basename(absolute))
+        root = self._add(path, absolute, display_name or os.path.basename(absolute))
+        if root not in self._roots:
+            self._roots.append(root)
+        return root
+
+    @property
+    def roots(self) -> Sequence[Source]:
+        """The files that were asked for, each once."""
+        return self._roots
+
+    @property
+    def imported(self) -> list[Source]:
+        """The other schemas, importing ones before imported ones."""
+        return [source for source in reversed(self._ordered) if not source.embedded and source not in self._roots]
 
     def _add(self, shown_name: str, path: str, display_name: str) -> Source:
         """Read a file and what it imports, depth first, unless it is known already."""
@@ -89,7 +116,15 @@ class Sources:
                 self._ordered.append(source)
                 waiting.pop()
                 continue
-            shown_name, path, display_name = self._resolve(source, wanted)
+            try:
+                shown_name, path, display_name = self._resolve(source, wanted)
+            except SchemaError as error:
+                if source is first:
+                    raise
+                # Perhaps nobody needs what needs it; the compiler will know.
+                renamed.append((wanted, f"{_MISSING}{len(self._missing)}"))
+                self._missing.append(error)
+                continue
             embedded = wanted.keyword == "embed"
             imported = self._known.get((os.path.realpath(path), embedded))
             if imported is None:
@@ -103,7 +138,8 @@ class Sources:
         content = _read_file(shown_name, path)
         number = len(self._known)
         copy_name = f"embedded{number}" if embedded else f"file{number}.capnp"
-        if display_name == STREAM_FILE and not embedded and not self._has_stream_file():
+        # By the file, not by the name that it is imported under: it can have only one copy.
+        if not embedded and self._stream_file is not None and os.path.realpath(path) == self._stream_file[2]:
             copy_name = STREAM_FILE
         source = Source(copy_name, shown_name, display_name.replace(":", "_"), path, content, embedded)
         self._known[os.path.realpath(path), embedded] = source
@@ -117,6 +153,8 @@ class Sources:
     def _resolve(self, source: Source, wanted: Import) -> tuple[str, str, str]:
         """Where an import leads: the shown name, the path and the display name of the file."""
         target, line = wanted.target, line_of(source.text, wanted.start)
+        if _UNDECODED.search(target):
+            raise SchemaError(f"{target!a} is not UTF-8 text", source.shown_name, line)
         if not target.strip("/") or "\0" in target:
             raise SchemaError(f"{target!r} is no name of a file", source.shown_name, line)
         if not target.startswith("/"):
@@ -139,19 +177,27 @@ class Sources:
             f'{wanted.keyword} "{target}": it is in no directory of the import path ({places})', source.shown_name, line
         )
 
-    def add_stream_file(self) -> None:
-        """Read /capnp/stream.capnp, which no import names, if it is needed and there."""
-        if self._has_stream_file():
-            return
-        if any(b"stream" in source.content for source in self._ordered):
-            for shown_directory, directory in self.import_path:
-                path = os.path.join(directory, STREAM_FILE)
-                if os.path.isfile(path):
-                    self._add(os.path.join(shown_directory, STREAM_FILE), path, STREAM_FILE)
-                    return
+    @cached_property
+    def _stream_file(self) -> tuple[str, str, str] | None:
+        """What /capnp/stream.capnp is: as shown, its path, and its real path."""
+        for shown_directory, directory in self.import_path:
+            path = os.path.join(directory, STREAM_FILE)
+            if os.path.isfile(path):
+                return os.path.join(shown_directory, STREAM_FILE), path, os.path.realpath(path)
+        return None
 
-    def _has_stream_file(self) -> bool:
-        return any(source.copy_name == STREAM_FILE for source in self._known.values())
+    def missing(self, reason: str) -> SchemaError | None:
+        """The error to raise for a file that is not there, by what the compiler says; None for other errors."""
+        found = _MISSING_NUMBER.search(reason)
+        return self._missing[int(found[1])] if found else None
+
+    def add_stream_file(self) -> None:
+        """Read /capnp/stream.capnp, which no import names, if a method streams and it is there.
+
+        It is not read for nothing: it brings a c++.capnp, and a schema may have its own copy of that.
+        """
+        if self._stream_file is not None and any(has_streaming(source.text) for source in self._ordered):
+            self._add(*self._stream_file[:2], STREAM_FILE)
 
     def write_copies(self, directory: str) -> None:
         """Write what the compiler gets into an empty directory."""
@@ -175,7 +221,7 @@ def _with_renamed_imports(source: Source, renamed: Sequence[tuple[Import, str]])
     for found, copy_name in renamed:
         parts += [source.text[position : found.start], f'"/{copy_name}"']
         position = found.end
-    return "".join([*parts, source.text[position:]]).encode()
+    return "".join([*parts, source.text[position:]]).encode(errors="surrogateescape")
 
 
 def _read_file(shown_name: str, path: str) -> bytes:
@@ -197,13 +243,15 @@ def _read_file(shown_name: str, path: str) -> bytes:
 
 
 def _checked_text(shown_name: str, content: bytes) -> str:
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SchemaError(f"is not UTF-8 text: byte 0x{content[error.start]:02x}", shown_name, line) from None
-    if "\0" in text:
-        raise SchemaError("holds a NUL byte, so it is no schema", shown_name, line_of(text, text.index("\0")))
+    # In comments the compiler takes whatever it finds, so old files in Latin-1 are schemas, too.
+    text = content.decode(errors="surrogateescape")
+    position = outside_comments(text, _UNDECODED)
+    if position is not None:
+        byte = ord(text[position]) & 0xFF
+        raise SchemaError(f"is not UTF-8 text: byte 0x{byte:02x}", shown_name, line_of(text, position))
+    position = outside_comments(text, _NUL)
+    if position is not None:
+        raise SchemaError("holds a NUL byte, so it is no schema", shown_name, line_of(text, position))
     if not text.strip("\ufeff \t\r\n\f\v"):
         raise SchemaError("is empty; a schema begins with its id, @0x and 16 hexadecimal digits", shown_name)
     return text

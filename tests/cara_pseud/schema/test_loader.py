@@ -16,6 +16,7 @@ from cara_pseud.errors import SchemaError
 from cara_pseud.schema import loader
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import FileNode, StructNode
+from cara_pseud.schema.trees import pycapnp_tree
 
 Write = Callable[..., Path]
 ID = "@0xd4c9b2a1f0e3d587;\n"
@@ -48,7 +49,7 @@ def test_everything_in_imported_files_is_there(write: Write) -> None:
 def test_the_standard_files_are_always_on_the_import_path(write: Write) -> None:
     names = ["gateway"] + [f"capnp/{name}" for name in ("cara", "compat/json", "stream", "c++", "schema", "rpc")]
     imports = "".join(f'using I{number} = import "/{name}.capnp";\n' for number, name in enumerate(names))
-    root = write({"a.capnp": f'{ID}{imports}struct A {{ node @0 :I5.Node; }} struct B $I1.registerGlobally {{}}'})
+    root = write({"a.capnp": f"{ID}{imports}struct A {{ node @0 :I5.Node; }} struct B $I1.registerGlobally {{}}"})
     schema = compile_schema([root / "a.capnp"])
     files = {node.display_name for node in schema.nodes.values() if isinstance(node, FileNode)}
     assert files == {"a.capnp", *(f"{name}.capnp" for name in names)}
@@ -126,10 +127,141 @@ def test_a_file_without_an_id_is_told_one(write: Write) -> None:
 
 
 def test_an_error_in_an_imported_file_names_that_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = write({"a.capnp": f'{ID}using B = import "sub/b.capnp";', "sub/b.capnp": f"{OTHER}\nstruct b {{}}"})
-    monkeypatch.chdir(root)
-    with pytest.raises(SchemaError, match=r"^sub/b\.capnp:3: Type names must begin"):
+    using = 'using B = import "sub/b.capnp"; struct A { b @0 :B.B; }'
+    monkeypatch.chdir(write({"a.capnp": ID + using, "sub/b.capnp": f"{OTHER}\nstruct B {{ b @0 :Missing; }}"}))
+    with pytest.raises(SchemaError, match=r"^sub/b\.capnp:3: Not defined: Missing"):
         compile_schema(["a.capnp"])
+
+
+GROUPS = """
+struct S {
+  group :group { a @0 :Int32; inner :group { b @1 :Text; } }
+  choice :union { x @2 :Int32; y @3 :Void; }
+}
+struct Generic(T) { group :group { t @0 :T; } }
+annotation mark (*) :S;
+const known :S = (group = (a = 7));
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'const c :B.S = (group = (a = 1, inner = (b = "x")), choice = (x = 3));',
+        "struct A { s @0 :B.S = (choice = (y = void)); }",
+        "struct A { s @0 :List(B.S) = [(group = (a = 1)), (choice = (x = 2))]; }",
+        'struct A $B.mark(group = (inner = (b = "x"))) {}',
+        "interface A { m @0 (s :B.S = (group = (a = 1)) $B.mark(choice = (x = 1))) -> (); }",
+        "const c :B.Generic(B.S) = (group = (t = (group = (a = 1))));",
+        "const c :List(B.S) = [.B.known];",
+    ],
+)
+def test_values_may_set_members_of_groups_of_imported_structs(write: Write, text: str) -> None:
+    root = write({
+        "a.capnp": f'{ID}using B = import "b.capnp";\n{text}', "b.capnp": OTHER + GROUPS,
+        "importing.capnp":
+            '@0xd4c9b2a1f0e3d589; using A = import "a.capnp"; using B = import "b.capnp"; struct R { s @0 :B.S; }',
+    })  # fmt: skip
+    alone = compile_schema([root / "a.capnp"])
+    # Whatever the compiler has seen of the struct before.
+    for names in (["importing"], ["b", "a"], ["importing", "a", "b"]):
+        schema = compile_schema([root / f"{name}.capnp" for name in names])
+        assert {id: schema.nodes[id] for id in alone.nodes} == alone.nodes
+
+
+def test_wrong_members_of_groups_of_imported_structs_are_errors(write: Write) -> None:
+    text = f'{ID}using B = import "b.capnp";\nconst c :B.S = (group = (nope = 1));'
+    root = write({"a.capnp": text, "b.capnp": OTHER + GROUPS})
+    for names in (["a"], ["b", "a"]):
+        with pytest.raises(SchemaError, match=r"a\.capnp:3: Struct has no field named 'nope'"):
+            compile_schema([root / f"{name}.capnp" for name in names])
+
+
+@pytest.mark.parametrize("text", ["struct A { streamId @0 :Text; }", "# -> stream", 'const a :Text = "-> stream";'])
+def test_a_schema_may_have_its_own_copy_of_a_standard_file(write: Write, text: str) -> None:
+    tree = pycapnp_tree()
+    assert tree is not None
+    own = (tree / "capnp" / "c++.capnp").read_bytes()
+    using = f'{ID}using Cxx = import "own/c++.capnp"; $Cxx.namespace("a");\n'
+    schema = compile_schema([write({"a.capnp": using + text, "own/c++.capnp": own}) / "a.capnp"])
+    assert {node.display_name for node in schema.nodes.values() if isinstance(node, FileNode)} == {
+        "a.capnp", "own/c++.capnp"
+    }  # fmt: skip
+
+
+def test_the_compilers_own_schemas_are_roots_like_others(write: Write) -> None:
+    tree = pycapnp_tree()
+    assert tree is not None
+    files = sorted(tree.glob("capnp/*.capnp"))
+    assert len(files) >= 6
+    for file in files:
+        assert compile_schema([file]).nodes
+    streaming = write({"a.capnp": f"{ID}interface A {{ m @0 () -> stream; }}"}) / "a.capnp"
+    for roots in ([tree / "capnp/stream.capnp", streaming], [streaming, tree / "capnp/stream.capnp"], files):
+        assert len(compile_schema(roots).roots) == len(roots)
+    copy = write({"stream.capnp": (tree / "capnp/stream.capnp").read_bytes()}) / "stream.capnp"
+    assert compile_schema([copy]).find("StreamResult") is not None
+
+
+def test_comments_may_be_of_any_bytes(write: Write) -> None:
+    text = ID.encode() + b"struct A { # caf\xe9 \0\n # na\xefve\n a @0 :Text; # \xff\n}"
+    schema = compile_schema([write({"a.capnp": text}) / "a.capnp"])
+    found = schema.find("A")
+    assert isinstance(found, StructNode)
+    assert (found.doc, found.fields[0].doc) == ("caf\ufffd \0\nna\ufffdve", "\ufffd")
+    file = schema.nodes[schema.roots[0]]
+    assert isinstance(file, FileNode)
+    file.text.encode()
+
+
+BROKEN = [
+    "struct Bad { x @0 :Missing; }",
+    "struct Bad { x @0 :Missing; } struct AlsoBad { bad @0 :Bad; } const bad :AlsoBad = (bad = (y = 1));",
+    "const bad :Int8 = 1000;",
+    "interface Bad extends(Missing) {}",
+    "struct Bad $missing {}",
+    'const bad :Text = embed "missing";',
+    'struct Bad { x @0 :import "missing.capnp".X; }',
+    "struct Bad { a @0 :Int8; a @1 :Int8; } enum AlsoBad { a @0; a @1; }",
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_wrong_in_an_imported_file_does_not_matter_where_nobody_needs_it(
+    write: Write, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    using = 'using B = import "b.capnp"; struct A $B.note { b @0 :B.Good = (a = 3); }'
+    other = f"{OTHER}struct Good {{ a @0 :Int8; struct Inner {{ a @0 :Int8; }} }} {broken} annotation note (*) :Void;"
+    monkeypatch.chdir(write({"a.capnp": ID + using, "b.capnp": other}))
+    schema = compile_schema(["a.capnp"])
+    file = 0xD4C9B2A1F0E3D588
+    names = {name for name, _ in schema.nodes[file].nested}
+    assert {"Good", "note"} <= names
+    assert "Bad" not in names
+    assert schema.find("Good.Inner", root=file) is not None
+    assert caplog.messages[0].startswith("b.capnp:2: ")
+    assert caplog.messages[0].endswith("; left out, as nothing that was asked for needs it")
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_wrong_in_an_imported_file_is_an_error_where_it_is_needed(
+    write: Write, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    uses = "const c :Int8 = .B.bad;" if broken.startswith("const") else 'struct A { b @0 :import "b.capnp".Bad; }'
+    uses = "interface A extends(B.Bad) {}" if broken.startswith("interface") else uses
+    files = {"a.capnp": f'{ID}using B = import "b.capnp"; {uses}', "b.capnp": OTHER + broken}
+    monkeypatch.chdir(write(files))
+    with pytest.raises(SchemaError, match=r"^b\.capnp:2: "):
+        compile_schema(["a.capnp"])
+    with pytest.raises(SchemaError, match=r"^b\.capnp:2: "):
+        compile_schema(["b.capnp"])
+
+
+@pytest.mark.parametrize("broken", ["struct Bad { x @0 Text; }", "struct Bad;", "@0xd4c9b2a1f0e3d5aa;", "using x = ;"])
+def test_an_imported_file_must_be_readable_in_any_case(write: Write, broken: str) -> None:
+    root = write({"a.capnp": f'{ID}using B = import "b.capnp";', "b.capnp": OTHER + broken})
+    with pytest.raises(SchemaError, match=r"b\.capnp:2: "):
+        compile_schema([root / "a.capnp"])
 
 
 def test_two_files_with_one_id_are_both_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
