@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
-from cara_pseud import wire
 from cara_pseud.adoption import adopt_client, adopt_server
 from cara_pseud.client import Client
 from cara_pseud.errors import RegistrationError
@@ -16,6 +15,7 @@ from cara_pseud.server import Server
 
 Decorated = TypeVar("Decorated")
 _NOTHING: Any = object()
+_LOG: Final = logging.getLogger(__name__)
 
 
 def setup_server(server: Any) -> Server:
@@ -46,38 +46,38 @@ def register_interface(server: PeerBase) -> Callable[[Decorated], Decorated]: ..
 
 
 @overload
-def register_interface(server: PeerBase, interface_or_instance: Any) -> Any: ...
+def register_interface(server: PeerBase, interface: Any) -> Any: ...
 
 
 @overload
-def register_interface(server: PeerBase, interface_or_instance: Any, implementation: Any) -> Any: ...
+def register_interface(server: PeerBase, interface: Any = None, obj_or_cls: Any = ...) -> Any: ...
 
 
-def register_interface(server: PeerBase, interface_or_instance: Any = None, implementation: Any = _NOTHING) -> Any:
+def register_interface(server: PeerBase, interface: Any = None, obj_or_cls: Any = _NOTHING) -> Any:
     """Answer calls of an interface's methods, under their bare names, with an implementation.
 
     ``@register_interface(server)`` decorates a subclass of an interface, ``@register_interface(server, Interface)`` any
     class, or a function for an interface of one method. ``register_interface(server, instance)`` takes an instance of
     such a subclass, ``register_interface(server, Interface, x)`` an object, a class, a function or a dict of functions.
-    Classes are instantiated without arguments.
+    Classes are instantiated without arguments. Methods may be missing: they are named in the log, and calls of them are
+    answered with ``unimplemented``.
 
     Returns:
         What was decorated, else the implementation.
 
     Raises:
-        RegistrationError: the implementation does not fit, or a method's name is taken by another interface; nothing is
-            registered then.
+        RegistrationError: the implementation does not fit, a method of it cannot take the parameters or is misspelt, or
+            a method's name is taken by another interface; nothing is registered then.
     """
     if not isinstance(server, PeerBase):
         raise RegistrationError(f"a {type(server).__name__} cannot serve interfaces; use what setup_server() returned")
-    if implementation is not _NOTHING:
-        _register(server, implementation, interface_or_instance)
-        return implementation
-    if interface_or_instance is None:
+    if obj_or_cls is not _NOTHING:
+        return _register(server, obj_or_cls, interface)
+    if interface is None:
         return lambda decorated: _register(server, decorated, None)
-    if isinstance(interface_or_instance, InterfaceType) and "__declaration__" in vars(interface_or_instance):
-        return lambda decorated: _register(server, decorated, interface_or_instance)
-    return _register(server, interface_or_instance, None)
+    if isinstance(interface, InterfaceType) and "__declaration__" in vars(interface):
+        return lambda decorated: _register(server, decorated, interface)
+    return _register(server, interface, None)
 
 
 def _register(server: PeerBase, implementation: Any, interface: Any) -> Any:
@@ -93,15 +93,10 @@ def _register(server: PeerBase, implementation: Any, interface: Any) -> Any:
             f"{name} cannot be registered: its method {taken[0]!r} is served already, by {other}; "
             "serve one of them from another Server"
         )
+    missing = target.missing()
     for method, handler in handlers.items():
-        if method == wire.CALL:
-            warnings.warn(
-                f"the method {name}.{method} is reachable on objects only: its bare name belongs to the protocol",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-        else:
-            server.register(method, handler)
-            server.served[method] = name
+        server.register(method, handler)
+        server.served[method] = name
+    if missing:
+        _LOG.warning("%s is served without %s: calls of these are unimplemented", name, ", ".join(missing))
     return implementation
-

@@ -85,8 +85,9 @@ class Dispatcher:
     def __init__(self, host: ServiceHost) -> None:
         self._host = host
         self._slow: set[str] = set()
+        self._called_call: Handler | None = None
         self._handlers: dict[str, Handler] = {
-            wire.CALL: _call_object,
+            wire.CALL: self._call,
             wire.EXT_HELLO: _hello,
             wire.EXT_CALL: self._extended_call,
             wire.EXT_CANCEL: _cancel,
@@ -95,7 +96,10 @@ class Dispatcher:
 
     def register(self, name: str, handler: Handler) -> None:
         """Answer calls of a bare name."""
-        self._handlers[name] = handler
+        if name == wire.CALL:
+            self._called_call = handler
+        else:
+            self._handlers[name] = handler
 
     def handler(self, name: str, user: bytes = b"") -> Handler:
         """A user's handler of a name, wherever it was registered; raises what the caller shall see if there is none."""
@@ -198,6 +202,12 @@ class Dispatcher:
             body = host.codec.packb(wire.error_triple(too_large))
         host.send_answer(connection, uid, wire.ERROR, body)
 
+    def _call(self, call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Answer the protocol's ``call``, or one of a method that is called so: their arguments tell them apart."""
+        if self._called_call is not None and (kwargs or not _is_object_call(args)):
+            return self._called_call(call, args, kwargs)
+        return _call_object(call, args, kwargs)
+
     def _extended_call(self, call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if len(args) != 3 or type(args[0]) is not dict or type(args[1]) is not str or type(args[2]) is not list:
             raise ProtocolError(f"{wire.EXT_CALL} takes metadata, a name and an array of arguments")
@@ -233,6 +243,17 @@ def _inner_name(name: str, args: Sequence[Any]) -> str:
 def _connection(call: IncomingCall) -> Connection:
     assert isinstance(call.connection, Connection)
     return call.connection
+
+
+def _is_object_call(args: Sequence[Any]) -> bool:
+    return (
+        len(args) == 5
+        and type(args[0]) is int
+        and type(args[1]) is int
+        and type(args[2]) in (int, str)
+        and type(args[3]) is list
+        and type(args[4]) is dict
+    )
 
 
 def _call_object(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

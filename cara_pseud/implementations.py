@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import GeneratorType
+from types import FunctionType, GeneratorType, MethodType
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import IncomingCall
-from cara_pseud.errors import ArgumentError, InvalidValue, RemoteError, RpcError, UnknownField, WrongType
+from cara_pseud.errors import (
+    ArgumentError,
+    InvalidValue,
+    RegistrationError,
+    RemoteError,
+    RpcError,
+    UnknownField,
+    WrongType,
+)
 from cara_pseud.generated import Dispatch, dispatch_maker
+from cara_pseud.handlers import ByName, Leading, Unimplemented, adapted, misfit, mistaken_for, python_name
+from cara_pseud.scalars import shown
 from cara_pseud.signatures import Signature
 from cara_pseud.values import MISSING, Stored, Wire
 
+_METHOD_TYPES: Final = (FunctionType, MethodType, staticmethod, classmethod, functools.partial)
 _IMMEDIATE: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
 
 
@@ -81,6 +93,47 @@ class Implementation:
             dispatch = self._bound[interface_id, method] = self._dispatch(found)
         return dispatch(call, args, kwargs)
 
+    def missing(self) -> list[str]:
+        """Check that peers may call what is there, and give the names of the methods that are not.
+
+        Raises:
+            RegistrationError: a handler cannot be called with its method's parameters, or a public method that the
+                interface does not have is very likely meant to be one that is missing.
+        """
+        missing = []
+        for name, method in self._table.by_name.items():
+            handler = self.value.__handler__(name)
+            if isinstance(handler, Unimplemented):
+                missing.append(name)
+                continue
+            dispatcher: Dispatcher = method.dispatcher()
+            reason = dispatcher.misfit(handler)
+            if reason:
+                raise RegistrationError(
+                    f"{shown(handler)} cannot be {self.interface_name}.{name}: {reason}; "
+                    f"the method is {dispatcher.signature.text}"
+                )
+        others = self._other_methods() if missing else []
+        for name in missing:
+            meant = mistaken_for(name, others)
+            if meant is not None:
+                raise RegistrationError(
+                    f"{self.interface_name} has no method {meant!r}, and {name!r} is not implemented: one is perhaps "
+                    "meant to be the other; what is no method of the interface may begin with an underscore"
+                )
+        return missing
+
+    def _other_methods(self) -> list[str]:
+        """The public methods of the user's object that are none of the interface."""
+        value = vars(self.value).get("__wrapped__", self.value)
+        known = {python_name(name) for name in self._table.by_name} | set(self._table.by_name)
+        return [
+            name
+            for name in dir(value)
+            # Nested declarations are types.
+            if not name.startswith("_") and name not in known and isinstance(_static(value, name), _METHOD_TYPES)
+        ]
+
     def handlers(self) -> dict[str, Dispatch]:
         """A dispatcher for every method under its bare name, inherited ones included."""
         return {name: self._dispatch(method) for name, method in self._table.by_name.items()}
@@ -104,12 +157,13 @@ class Dispatcher:
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
         self.name: Final = signature.name
-        self._names = [parameter.name for parameter in signature.parameters]
+        # A struct that stands for all parameters has no name of its own; no function's parameter is called like this.
+        self._names = ["*"] if signature.parameter_struct else [parameter.name for parameter in signature.parameters]
         self._make = dispatch_maker(signature, self._refused, self._convert_and_run, self._finish)
 
     def bind(self, handler: Callable[..., Any]) -> Dispatch:
         """The function that runs a handler."""
-        return self._make(_ByName(handler, self._names) if takes_names(handler, self._names) else handler)
+        return self._make(adapted(handler, self._names))
 
     def run(self, handler: Callable[..., Any], values: list[Stored]) -> Any:
         """Call a handler with stored values, MISSING ones left to its own Python defaults.
@@ -117,18 +171,26 @@ class Dispatcher:
         Raises:
             ArgumentError: a value is missing and the handler has no default for it.
         """
+        handler = adapted(handler, self._names)
         positional, named = self._filled(handler, values)
         return handler(*positional, **named)
+
+    def misfit(self, handler: object) -> str:
+        """Why a handler cannot be run, or an empty text."""
+        return misfit(handler, self._names)
 
     def _filled(self, handler: Callable[..., Any], values: list[Stored]) -> tuple[list[Stored], dict[str, Stored]]:
         """What to call a handler with; ArgumentError if it cannot do without a value that is missing."""
         if not any(value is MISSING for value in values):
             return values, {}
-        if isinstance(handler, _ByName):
-            required = handler.without_default(values)
+        if isinstance(handler, ByName):
+            required = handler.missing(values)
             if required:
-                self.signature.raise_missing(required)
+                self.signature.raise_missing([self._names[index] for index in required])
             return values, {}
+        if isinstance(handler, Leading):
+            values = values[: handler.count]
+            handler = handler.handler
         own = _parameters(handler)
         positional: list[Stored] = []
         named: dict[str, Stored] = {}
@@ -141,7 +203,8 @@ class Dispatcher:
                 else:
                     positional.append(value)
             elif parameter is None or parameter.default is inspect.Parameter.empty:
-                missing.append(self._names[index] if self._names else parameter.name if parameter else "value")
+                name = self._names[index]
+                missing.append(name if name != "*" else parameter.name if parameter else "value")
         if missing:
             self.signature.raise_missing(missing)
         return positional, named
@@ -181,6 +244,11 @@ class Dispatcher:
             raise RemoteError(name, text, code="internal") from error
 
 
+def _static(value: object, name: str) -> object:
+    """An attribute without running a property."""
+    return inspect.getattr_static(value, name, None)
+
+
 def awaitable_of(result: Any, several: bool) -> Awaitable[Any] | None:
     """What to await for a handler's result, or None if it is the result itself.
 
@@ -216,45 +284,3 @@ def _parameters(handler: Callable[..., Any]) -> list[inspect.Parameter]:
         return list(inspect.signature(handler).parameters.values())
     except (TypeError, ValueError):
         return []
-
-
-class _ByName:
-    """A handler that is called with keywords."""
-
-    __slots__ = ("_handler", "_names")
-
-    def __init__(self, handler: Callable[..., Any], names: Sequence[str]) -> None:
-        self._handler = handler
-        self._names = names
-
-    def __call__(self, *values: Stored) -> Any:
-        named = zip(self._names, values, strict=True)
-        return self._handler(**{name: value for name, value in named if value is not MISSING})
-
-    def without_default(self, values: Sequence[Stored]) -> list[str]:
-        """The names of missing values for which the handler has no default."""
-        optional = {
-            parameter.name for parameter in _parameters(self._handler) if parameter.default is not parameter.empty
-        }
-        return [
-            name for name, value in zip(self._names, values, strict=True) if value is MISSING and name not in optional
-        ]
-
-
-def takes_names(handler: Callable[..., Any], names: Sequence[str]) -> bool:
-    """Whether a handler must be called by name: it takes keywords only, or the schema's names in another order."""
-    code = getattr(getattr(handler, "__func__", handler), "__code__", None)
-    if code is None or not names or code.co_flags & inspect.CO_VARARGS:
-        return False
-    bound = 1 if hasattr(handler, "__self__") else 0
-    own = code.co_varnames[bound : code.co_argcount]
-    if list(own) == list(names):
-        return False
-    keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    if any(name in keyword_only for name in names):
-        return True
-    if len(own) < len(names) and code.co_flags & inspect.CO_VARKEYWORDS:
-        return True
-    return sorted(own) == sorted(names)
-
-

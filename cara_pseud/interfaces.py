@@ -13,6 +13,7 @@ from cara_pseud.any_pointer import Reference
 from cara_pseud.capabilities import Capability, LocalCapability, Peer
 from cara_pseud.errors import RegistrationError, UnknownMethod, WrongType
 from cara_pseud.generics import Declaration, DeclaredType
+from cara_pseud.handlers import Unimplemented, python_name
 from cara_pseud.implementations import Implementation
 from cara_pseud.methods import (
     HandlerFunction,
@@ -20,8 +21,6 @@ from cara_pseud.methods import (
     LocalMethod,
     MethodTable,
     bound_to,
-    python_name,
-    unimplemented,
 )
 from cara_pseud.proxies import ProxyMethod, Remote, make_proxy
 from cara_pseud.scalars import shown
@@ -144,7 +143,7 @@ class Interface(metaclass=InterfaceType):
                     known = isinstance(defined, HandlerFunction)
                     handler = (defined.bound_to if known else _binder(defined))(self, type(self))
                     break
-        return unimplemented(type(self).__name__, name) if handler is None else handler
+        return Unimplemented(type(self).__name__, name) if handler is None else handler
 
     def __getitem__(self, key: Any) -> Any:
         table = type(self).__table__
@@ -272,6 +271,14 @@ def implement(value: Any, interface: InterfaceType | None = None) -> Implementat
         except WrongType as error:
             raise RegistrationError(error.reason) from None
     return _implementation(instance)
+
+
+def capability_of(value: Any) -> Any:
+    """What stands for an object with an interface where no schema says so (a raw call); other values as they are."""
+    if isinstance(value, Reference):
+        return value.__capability__
+    dump = type(value).__conversion__.dump if isinstance(value, Interface) else None
+    return value if dump is None else dump(value)
 
 
 def _conversion(cls: InterfaceType) -> Conversion:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cara_pseud.errors import InvalidValue, RpcError
+from cara_pseud.errors import InvalidValue
 from cara_pseud.generated import proxy_method
 from cara_pseud.generics import Bindings, Declaration
 from cara_pseud.implementations import Dispatcher, awaitable_of
@@ -173,17 +172,3 @@ def bound_to(defined: Any, instance: object, owner: type) -> Any:
     """What reading an attribute gives for what stands in a class: functions become bound methods."""
     bind = getattr(type(defined), "__get__", None)
     return defined if bind is None else bind(defined, instance, owner)
-
-
-def unimplemented(interface: str, name: str) -> Callable[..., Any]:
-    """A handler for a method that an object does not have."""
-
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise RpcError("unimplemented", f"{interface} does not implement {name}")
-
-    return refuse
-
-
-def python_name(name: str) -> str:
-    """How a method is called in a class body, where ``import`` must be ``import_``."""
-    return f"{name}_" if keyword.iskeyword(name) else name

@@ -26,6 +26,7 @@ from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
 from cara_pseud.errors import OutcomeUnknown, ProtocolError, RpcError, TooLarge, Unauthenticated, Unavailable
 from cara_pseud.greeting import Greeting
 from cara_pseud.inbox import Inboxes
+from cara_pseud.interfaces import capability_of
 from cara_pseud.remote_names import Recipient, RemoteName
 from cara_pseud.routing import Routes, raw_handler
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError
@@ -476,7 +477,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def _export(self, obj: Any) -> bytes:
         assert self.packing_for is not None
-        id = self.packing_for.export(obj)
+        id = self.packing_for.export(capability_of(obj))
         user = self.user_id.encode() if isinstance(self.user_id, str) else self.user_id
         return wire.capability_payload(id, user, self._paired_payloads)
 

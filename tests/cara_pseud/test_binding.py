@@ -19,7 +19,8 @@ interface Grandparent { oldest @0 () -> (n :Int32); }
 interface Parent extends(Grandparent) { older @0 () -> (n :Int32); }
 interface Child extends(Parent) { young @0 () -> (n :Int32); }
 interface Other { echo @0 () -> (); more @1 () -> (); }
-interface Caller { call @0 () -> (n :Int32); ring @1 () -> (n :Int32); }
+interface Caller { call @0 (a :Int32, b :Text) -> (n :Int32); ring @1 () -> (n :Int32); }
+interface Adder { addTwo @0 (first :Int32, second :Int32) -> (sum :Int32); take @1 (counter :Counter) -> (); }
 interface Stoppable { stop @0 () -> (n :Int32); timeout @1 () -> (n :Int32); packer @2 () -> (n :Int32); }
 interface Counter { increment @0 (by :Int32) -> (value :Int32); clone @1 () -> (counter :Counter); }
 interface Shop {
@@ -70,6 +71,13 @@ def forms(schema: Any, server: Any) -> dict[str, Any]:
         "interface and class": lambda: register(server, schema.Echo, Plain) is Plain,
         "interface and function": lambda: register(server, schema.Echo, function) is function,
         "interface and dict": lambda: register(server, schema.Echo, {"echo": function}) is not None,
+        "interface by name": lambda: register(server, interface=schema.Echo)(Plain) is Plain,
+        "function by name": lambda: register(server, interface=schema.Echo)(function) is function,
+        "both by name": lambda: register(server, interface=schema.Echo, obj_or_cls=Plain) is Plain,
+        "all by name": lambda: register(obj_or_cls=function, interface=schema.Echo, server=server) is function,
+        "class by name": lambda: register(server, obj_or_cls=Derived) is Derived,
+        "instance by name": lambda: register(server, obj_or_cls=Derived()) is not None,
+        "object by name": lambda: register(server, schema.Echo, obj_or_cls=Plain()) is not None,
     }
 
 
@@ -85,6 +93,13 @@ def forms(schema: Any, server: Any) -> dict[str, Any]:
         "interface and class",
         "interface and function",
         "interface and dict",
+        "interface by name",
+        "function by name",
+        "both by name",
+        "all by name",
+        "class by name",
+        "instance by name",
+        "object by name",
     ],
 )
 def test_every_form_serves_the_interface(schema: Any, serving: Any, connected: Any, form: str) -> None:
@@ -112,6 +127,114 @@ def test_bad_registrations_are_refused_with_the_reason(schema: Any) -> None:
     with pytest.raises(errors.RegistrationError, match="use what setup_server"):
         register(object())  # type: ignore[call-overload]
     assert server.served == {}
+
+
+def test_handlers_that_cannot_take_the_parameters_are_refused(schema: Any) -> None:
+    server = cara_pseud.Server("server")
+    method = r"; the method is addTwo\(first :Int32, second :Int32\) -> \(sum :Int32\)$"
+
+    class TooMany:
+        def addTwo(self, first: int, second: int, third: int) -> int:
+            return 1
+
+    class Attribute:
+        addTwo = 5
+
+    def keyword(first: int, *, other: int) -> int:
+        return 1
+
+    for implementation, reason in (
+        (TooMany(), r"it requires 3 arguments \(first, second, third\) and gets 2"),
+        (TooMany, r"it requires 3 arguments \(first, second, third\) and gets 2"),
+        ({"addTwo": keyword}, "it requires other by name, which is no parameter"),
+        (Attribute(), "it is no function"),
+    ):
+        with pytest.raises(errors.RegistrationError, match=r"cannot be Adder\.addTwo: " + reason + method):
+            cara_pseud.register_interface(server, schema.Adder, implementation)
+
+    class Derived(schema.Adder):  # type: ignore[misc]
+        def addTwo(self) -> int:
+            return 1
+
+        def take(self, counter: Any, more: int) -> None: ...
+
+    with pytest.raises(errors.RegistrationError, match=r"Adder\.take: it requires 2 arguments \(counter, more\)"):
+        cara_pseud.register_interface(server, Derived())
+    assert server.served == {}
+
+
+@pytest.mark.parametrize("name", ["add_two", "addtwo", "addTow", "adTwo", "addTwoo", "AddTwo"])
+def test_a_misspelt_method_is_refused_with_both_names(schema: Any, name: str) -> None:
+    server = cara_pseud.Server("server")
+    methods = {name: lambda self, first, second: first + second, "take": lambda self, counter: None}
+    text = f"Adder has no method '{name}', and 'addTwo' is not implemented"
+    for implementation in (type("Plain", (), methods)(), type("Derived", (schema.Adder,), methods)):
+        with pytest.raises(errors.RegistrationError, match=text):
+            cara_pseud.register_interface(server, schema.Adder, implementation)
+    with pytest.raises(errors.RegistrationError, match=f"Adder has no method '{name}'"):
+        cara_pseud.register_interface(server, schema.Adder, {name: lambda: 1})
+    assert server.served == {}
+
+
+def test_other_methods_are_nobodys_business_and_missing_ones_are_named(
+    schema: Any, serving: Any, connected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mine(schema.Adder):  # type: ignore[misc]
+        def take(self, counter: Any) -> None: ...
+
+        def takes(self) -> None: ...
+
+        def _addTwo(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            cara_pseud.register_interface(server, Mine)
+            assert caplog.messages == ["Adder is served without addTwo: calls of these are unimplemented"]
+            with pytest.raises(errors.RpcError) as caught:
+                await schema.Adder(client).addTwo(1, 2)
+            assert caught.value.code == "unimplemented"
+
+    run(main())
+
+
+@pytest.mark.parametrize("security", [{}, {"security_plugin": "plain"}])
+def test_raw_calls_and_raw_handlers_carry_interfaces(
+    schema: Any, serving: Any, connected: Any, security: dict[str, Any]
+) -> None:
+    class Echo(schema.Echo):  # type: ignore[misc]
+        def echo(self, text: str) -> str:
+            return text.upper()
+
+    async def main() -> None:
+        given = {**security, "passwords": {"ann": "secret"}} if security else {}
+        login = {**security, "user_id": b"ann", "password": b"secret"} if security else {}
+        async with serving(**given) as server, connected(server.endpoint, **login) as client:
+            kept: list[Any] = []
+
+            @server.register_rpc
+            async def callback(listener: Any, among: Any = None) -> Any:
+                kept.append(listener)
+                return await schema.Echo(listener).echo("hi")
+
+            @server.register_rpc
+            def give() -> Any:
+                return {"echo": Echo(), "same": kept[0]}
+
+            assert await client.callback(Echo()) == "HI"
+            assert await client.callback(schema.Echo(lambda text: text + "!")) == "hi!"
+            assert await client.callback(listener=schema.Echo({"echo": lambda text: "dict"})) == "dict"
+            assert await client.callback(Echo(), among=[Echo(), {"deep": Echo()}]) == "HI"
+            given_back = await client.give()
+            assert await schema.Echo(given_back["echo"]).echo("x") == "X"
+            # A proxy, and an object that comes home, as raw arguments.
+            assert await client.callback(schema.Echo(given_back["echo"])) == "HI"
+            assert await client.callback(given_back["same"]) == "HI"
+            with pytest.raises(errors.InvalidValue, match="function has no form on the wire"):
+                await client.callback(lambda text: text)
+
+    run(main())
 
 
 def test_a_collision_names_both_interfaces_and_registers_nothing(schema: Any) -> None:
@@ -147,11 +270,43 @@ def test_methods_of_every_ancestor_are_served(schema: Any, serving: Any, connect
 def test_a_method_named_call_does_not_replace_the_protocols(schema: Any, serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:
-            with pytest.warns(RuntimeWarning, match=r"Caller\.call is reachable on objects only"):
-                cara_pseud.register_interface(server, schema.Caller, {"call": lambda: 1, "ring": lambda: 2})
+            caller = schema.Caller({"call": lambda a, b: a + len(b), "ring": lambda: 2})
+            cara_pseud.register_interface(server, schema.Caller, caller)
             cara_pseud.register_interface(server, schema.Shop, shop(schema))
-            assert await schema.Caller(client).ring() == 2
-            assert await (await schema.Shop(client).counter(4)).increment(1) == 5
+            remote = schema.Caller(client)
+            for _ in range(2):  # bare first, then as one peer of cara_pseud calls another
+                assert await remote.ring() == 2
+                assert await (await schema.Shop(client).counter(4)).increment(1) == 5
+                assert await remote.call(1, "two") == 4
+                assert await remote.call(b="two", a=1) == 4
+                assert await client.call(1, "two") == 4
+            with pytest.raises(errors.RpcError, match="missing 1 required positional argument: 'b'"):
+                await client.call(1)
+
+
+def test_an_interface_whose_method_is_called_call_can_be_passed_around(
+    schema: Any, serving: Any, connected: Any
+) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            got: list[Any] = []
+            server.register_rpc(got.append, name="take")
+            await client.take(schema.Caller({"call": lambda a: a * 2, "ring": lambda: 2}))
+            assert await schema.Caller(got[0]).call(4, "") == 8
+
+    run(main())
+
+
+def test_without_a_method_called_call_the_name_is_the_protocols(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            with pytest.raises(errors.RpcError, match="a call on an object must have an object id"):
+                await client.call(1)
+            server.register_rpc(lambda *args: len(args), name="call")
+            assert await client.call(1) == 1
+            assert await client.call(1, 2, 3, 4, 5) == 5
+            with pytest.raises(errors.RpcError, match="there is no such object"):
+                await client.call(1, 2, 3, [], {})
 
     run(main())
 
