@@ -7,9 +7,11 @@ capabilities; 123–126 were pickles in the original and are refused like any ot
 
 from __future__ import annotations
 
+import builtins
 import gc
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgpack
@@ -52,6 +54,8 @@ _KEY_TYPES: Final = frozenset({int, str, bytes})
 
 DETAILS_PREFIX: Final = "cara-error:"
 UUID_BYTES: Final = 16
+MAX_NAME_CHARS: Final = 100
+"""Of an exception's class, as it is sent and read; longer ones tell nobody more."""
 
 
 class Codec:
@@ -178,28 +182,80 @@ def parse_work(work: Any) -> tuple[str, list[Any], dict[str, Any]]:
     raise ProtocolError("a call must be an array of a name, an array of arguments and a map of keyword arguments")
 
 
-def error_triple(error: BaseException, traceback_text: str = "") -> tuple[str, str, str]:
-    """The body of an ERROR: class name, message, and either the status of an RpcError or a traceback.
+def error_triple(error: BaseException, traceback_text: str = "", *, with_status: bool = False) -> tuple[str, str, str]:
+    """The body of an ERROR: class name, message, and either a status or a traceback.
 
-    Exactly three strings: a fourth kills the reader of a stock client. A name of a builtin that is no Exception
-    (SystemExit, KeyboardInterrupt) is never sent, since the original instantiates whatever builtin is named.
+    Exactly three strings: a fourth kills the reader of a stock client. The name is one that does it no harm, see
+    `sent_name`. The status of an RpcError is always sent, that of a RemoteError only ``with_status``: the original
+    shows the third string to its user, and what it raises for the name says enough.
     """
     if isinstance(error, RemoteError):
-        return error.exception_class, error.message, traceback_text
+        detail = _status(error) if with_status and error.code != "unknown" else traceback_text
+        return sent_name(error.exception_class), _encodable(error.message), _encodable(detail)
     if isinstance(error, RpcError):
-        try:
-            content = json.dumps({"code": error.code, "details": error.details}, allow_nan=False)
-        except (TypeError, ValueError, RecursionError):
-            content = json.dumps({"code": error.code, "details": None})
-        return "RpcError", _encodable(error.message), DETAILS_PREFIX + content
+        return "RpcError", _encodable(error.message), _status(error)
     try:
         message = str(error)
     except Exception:
         message = ""
-    name = type(error).__name__ if isinstance(error, Exception) else "Exception"
-    if not isinstance(error, Exception) and not message:
-        message = f"the handler raised {type(error).__name__}"
-    return _encodable(name), _encodable(message), _encodable(traceback_text)
+    kind = type(error)
+    if not message and not _is_harmless(kind):
+        message = f"the handler raised {kind.__name__}"
+    return _encodable(_name_of(kind)), _encodable(message), _encodable(traceback_text)
+
+
+def sent_name(name: str) -> str:
+    """The name of an exception's class as it may be sent, wherever it came from: itself, or that of a base."""
+    if _may_be_sent(name):
+        return name
+    builtin = getattr(builtins, name, None)
+    return _name_of(builtin) if isinstance(builtin, type) else "Exception"
+
+
+def _name_of(kind: type) -> str:
+    """The name of the nearest class of an exception that may be sent."""
+    return next((base.__name__ for base in kind.__mro__ if _is_harmless(base)), "Exception")
+
+
+def _is_harmless(kind: type) -> bool:
+    return issubclass(kind, Exception) and _may_be_sent(kind.__name__)
+
+
+def _may_be_sent(name: str) -> bool:
+    """Whether the original makes an exception of a name, and none that stops its reader.
+
+    It calls the builtin of that name with one text, whatever that is, and falls back on Exception if there is none.
+    """
+    if len(name) > MAX_NAME_CHARS or not name.isidentifier() or name.startswith("_"):
+        return False
+    return name in _MADE_OF_TEXT or name not in _BUILTINS
+
+
+def _status(error: RpcError) -> str:
+    try:
+        return DETAILS_PREFIX + json.dumps({"code": error.code, "details": error.details}, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return DETAILS_PREFIX + json.dumps({"code": error.code, "details": None})
+
+
+def _made_of_text() -> Iterator[str]:
+    # A Future refuses the first; raised in a coroutine, each becomes another error.
+    stopping = (StopIteration, StopAsyncIteration)
+    for name, builtin in vars(builtins).items():
+        if isinstance(builtin, type) and issubclass(builtin, Exception) and not issubclass(builtin, stopping):
+            with suppress(TypeError):
+                builtin("text")
+                yield name
+
+
+_MADE_OF_TEXT: Final = frozenset(_made_of_text())
+# Those of the peer's Python, not of ours, are called: what other versions have, and what site and interactive
+# interpreters add.
+_BUILTINS: Final = frozenset(dir(builtins)) | frozenset((
+    "PythonFinalizationError", "EncodingWarning", "ExceptionGroup", "BaseExceptionGroup", "aiter", "anext",
+    "breakpoint", "copyright", "credits", "display", "exit", "get_ipython", "help", "license", "quit", "reveal_locals",
+    "reveal_type",
+))  # fmt: skip
 
 
 def _encodable(text: str) -> str:
@@ -211,8 +267,10 @@ def parse_error(body: Any) -> RpcError:
     if not (type(body) is list and len(body) == 3 and all(type(part) is str for part in body)):
         return RemoteError("ProtocolError", "the peer reported an error in a form that is none of the protocol's")
     name, message, detail = body
-    if name == "RpcError" and detail.startswith(DETAILS_PREFIX):
-        parsed = _parse_status(message, detail[len(DETAILS_PREFIX) :])
+    if len(name) > MAX_NAME_CHARS or not name.isidentifier():
+        name = "Exception"
+    if detail.startswith(DETAILS_PREFIX):
+        parsed = _parse_status(name, message, detail[len(DETAILS_PREFIX) :])
         if parsed is not None:
             return parsed
     if name == "ServiceNotFoundError":
@@ -222,7 +280,7 @@ def parse_error(body: Any) -> RpcError:
     return _REMOTE.get(name, RemoteError)(name, message)
 
 
-def _parse_status(message: str, content: str) -> RpcError | None:
+def _parse_status(name: str, message: str, content: str) -> RpcError | None:
     try:
         status = json.loads(content)
         code, details = status["code"], status["details"]
@@ -230,12 +288,18 @@ def _parse_status(message: str, content: str) -> RpcError | None:
         return None
     if code not in CODES or not (details is None or isinstance(details, dict)):
         return None
+    if name != "RpcError":
+        return _REMOTE.get(name, RemoteError)(name, message, code)
     if code == "deadline_exceeded":
         return DeadlineExceeded(message)
     return RpcError(code, message, details)
 
 
 class _RemoteValueError(RemoteError, ValueError):
+    pass
+
+
+class _RemoteUnicodeError(RemoteError, UnicodeError):
     pass
 
 
@@ -307,6 +371,7 @@ class _RemoteAssertionError(RemoteError, AssertionError):
 # peer's name selects one of our own classes and is otherwise only text.
 _REMOTE: Final[Mapping[str, type[RemoteError]]] = {
     "ValueError": _RemoteValueError,
+    "UnicodeError": _RemoteUnicodeError,
     "TypeError": _RemoteTypeError,
     "KeyError": _RemoteKeyError,
     "IndexError": _RemoteIndexError,

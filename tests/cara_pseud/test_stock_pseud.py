@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import datetime
 import hashlib
 import json
@@ -148,6 +149,48 @@ def test_a_stock_client_calls_our_server(stock_python: Path, serving: Any, plugi
                 assert server.dropped == {"probe": 1, "malformed or refused call": 1}
 
     run(main())
+
+
+BUILTIN_NAMES = [*dir(builtins), "exit", "quit", "copyright", "credits", "license", "help", "_", "get_ipython"]
+
+
+@pytest.mark.parametrize("from_elsewhere", [False, True])
+def test_no_name_of_an_exception_harms_a_stock_client(
+    stock_python: Path, serving: Any, from_elsewhere: bool
+) -> None:
+    def fail_as(name: str) -> None:
+        if from_elsewhere:  # as a hostile service behind ours names it
+            raise errors.RemoteError(name, "text")
+        kind = getattr(builtins, name, None)
+        if isinstance(kind, type) and issubclass(kind, BaseException) and kind is not KeyboardInterrupt:
+            raise ODD_EXCEPTIONS.get(name) or kind("text")
+        raise type(name, (Exception,), {})("text")
+
+    async def main() -> None:
+        async with serving(max_calls=1000) as server:
+            server.register_rpc(fail_as)
+            server.register_rpc(add)
+            async with stock_peer(stock_python, "client", "noop_auth_backend", server.endpoint) as client:
+                outcomes = await client.calls(*[("fail_as", [name], {}) for name in BUILTIN_NAMES])
+                raised = {name: kind for name, (kind, _) in zip(BUILTIN_NAMES, outcomes, strict=True)}
+                assert "TimeoutError" not in {kind for name, kind in raised.items() if name != "TimeoutError"}
+                for name in ("SystemExit", "exit", "print", "input", "StopIteration", "ExceptionGroup"):
+                    assert raised[name] == "Exception"
+                for name in ("ValueError", "KeyError", "FileNotFoundError", "UserWarning"):
+                    assert raised[name] == name
+                assert raised["UnicodeDecodeError"] == "UnicodeError"
+                assert await client.call("add", 2, 5) == ["ok", "7"]
+
+    run(main())
+
+
+ODD_EXCEPTIONS: dict[str, BaseException] = {
+    "UnicodeDecodeError": UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+    "UnicodeEncodeError": UnicodeEncodeError("utf-8", "\udc00", 0, 1, "surrogates not allowed"),
+    "UnicodeTranslateError": UnicodeTranslateError("x", 0, 1, "odd"),
+    "ExceptionGroup": ExceptionGroup("text", [ValueError()]),
+    "BaseExceptionGroup": BaseExceptionGroup("text", [SystemExit()]),
+}
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
