@@ -51,11 +51,12 @@ class IncomingCall:
         traceparent: W3C trace context of the caller, else None.
         idempotency_key: equal for repetitions of one call, else None.
         connection: an opaque object, the same for all calls of one connection.
+        called: what is called, for the log: a bare name, or the object with its interface's id and the method.
     """
 
     __slots__ = (
-        "cancelled", "connection", "deadline", "idempotency_key", "principal", "request_id", "roles", "traceparent",
-        "user",
+        "called", "cancelled", "connection", "deadline", "idempotency_key", "principal", "request_id", "roles",
+        "traceparent", "user",
     )  # fmt: skip
 
     def __init__(self, user: bytes, connection: object = None) -> None:
@@ -68,6 +69,7 @@ class IncomingCall:
         self.traceparent: str | None = None
         self.idempotency_key: str | None = None
         self.cancelled = False
+        self.called: str | tuple[Target, int, int | str] = ""
 
 
 class Target(Protocol):

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from cara_pseud import greeting, wire
 from cara_pseud.capabilities import IncomingCall
 from cara_pseud.connection import Connection
-from cara_pseud.errors import InvalidValue, ProtocolError, ResourceExhausted, RpcError, TooLarge
+from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
+from cara_pseud.scalars import shown
 from cara_pseud.stock import ServiceNotFoundError
 from cara_pseud.turns import Turn
 
@@ -58,6 +59,7 @@ class ServiceHost(Protocol):
     debug: bool
     dropped: Counter[str]
     turn: Turn
+    served: dict[str, str]
 
     @property
     def running_loop(self) -> asyncio.AbstractEventLoop:
@@ -77,6 +79,14 @@ class ServiceHost(Protocol):
 
     def believes(self, user: bytes) -> bool:
         """Whether this user may say on whose behalf it calls."""
+
+
+@runtime_checkable
+class NamedTarget(Protocol):
+    """An object that can say what its methods are called."""
+
+    def name_of(self, interface_id: int, method: int | str) -> str:
+        """What to call a method in the log."""
 
 
 class Dispatcher:
@@ -124,6 +134,7 @@ class Dispatcher:
             self._reply_error(connection, uid, error)
             return
         call = IncomingCall(connection.user, connection)
+        call.called = name
         token = _CURRENT.set(call)
         waited = host.turn.waits
         if waited:
@@ -137,13 +148,13 @@ class Dispatcher:
                 return
         except BaseException as error:
             # A handler that raises SystemExit or KeyboardInterrupt ends its call, not the server.
-            self._reply_error(connection, uid, error)
+            self._reply_error(connection, uid, error, call)
             return
         finally:
             _CURRENT.reset(token)
             if waited:
                 self._note_time(name, args, began)
-        self._reply(connection, uid, result)
+        self._reply(connection, uid, result, call)
         if name == wire.EXT_HELLO:
             connection.open_up()
 
@@ -168,13 +179,13 @@ class Dispatcher:
             # Cancelled by the caller, by stop(), or by the handler itself: only the last one is waited for.
             self._reply_error(connection, uid, RpcError("cancelled", "the handler was cancelled"))
         except BaseException as error:
-            self._reply_error(connection, uid, error)
+            self._reply_error(connection, uid, error, call)
         else:
-            self._reply(connection, uid, value)
+            self._reply(connection, uid, value, call)
         finally:
             connection.running.pop(uid, None)
 
-    def _reply(self, connection: Connection, uid: bytes, value: Any) -> None:
+    def _reply(self, connection: Connection, uid: bytes, value: Any, call: IncomingCall) -> None:
         host = self._host
         host.packing_for = connection
         connection.exports.begin()
@@ -184,23 +195,49 @@ class Dispatcher:
                 raise TooLarge(f"the result takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
         except RpcError as error:
             connection.exports.roll_back()
-            self._reply_error(connection, uid, error)
+            self._reply_error(connection, uid, error, call)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             connection.exports.roll_back()
-            self._reply_error(connection, uid, InvalidValue(f"the result cannot be sent: {error}"))
+            unsendable = RemoteError("InvalidValue", f"the result cannot be sent: {error}", code="internal")
+            self._reply_error(connection, uid, unsendable, call)
         else:
             host.send_answer(connection, uid, wire.OK, body)
 
-    def _reply_error(self, connection: Connection, uid: bytes, error: BaseException) -> None:
+    def _reply_error(
+        self, connection: Connection, uid: bytes, error: BaseException, call: IncomingCall | None = None
+    ) -> None:
         host = self._host
         if not isinstance(error, _EXPECTED):
-            _LOG.warning("a handler failed", exc_info=error)
+            _LOG.warning("a handler failed: %s", self._described(call), exc_info=error)
+        elif isinstance(error, RemoteError) and error.code == "internal":
+            _LOG.warning("a wrong result: %s: %s", self._described(call), error)
         text = "".join(traceback.format_exception(error)) if host.debug else ""
-        body = host.codec.packb(wire.error_triple(error, text))
+        # Only our own peers read a status beside the class of an exception; to others it would be a traceback.
+        body = host.codec.packb(wire.error_triple(error, text, with_status=connection.extended is True))
         if len(body) > host.max_message_bytes:
             too_large = TooLarge(f"the error {type(error).__name__} is too large to be sent")
             body = host.codec.packb(wire.error_triple(too_large))
         host.send_answer(connection, uid, wire.ERROR, body)
+
+    def _described(self, call: IncomingCall | None) -> str:
+        """What is called and by whom, for the log; what the caller chose is quoted and short."""
+        if call is None:
+            return "a call"
+        if isinstance(call.called, str):
+            interface = self._host.served.get(call.called)
+            method = f"{interface}.{call.called}" if interface else shown(call.called)
+        else:
+            target, interface_id, number = call.called
+            if isinstance(target, NamedTarget):
+                method = target.name_of(interface_id, number)
+            else:
+                method = f"method {shown(number)} of {interface_id:#018x}"
+        parts = [method, f"called by {shown(call.user)}" if call.user else "called anonymously"]
+        if call.principal is not None:
+            parts.append(f"for {shown(call.principal)}")
+        if call.request_id is not None:
+            parts.append(f"request {shown(call.request_id)}")
+        return ", ".join(parts)
 
     def _call(self, call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Answer the protocol's ``call``, or one of a method that is called so: their arguments tell them apart."""
@@ -214,6 +251,7 @@ class Dispatcher:
         metadata, name, inner = args
         if name.startswith("cara:"):
             raise ProtocolError(f"{wire.EXT_CALL} cannot carry {name}")
+        call.called = name
         deadline_ms = metadata.get("deadline_ms")
         if type(deadline_ms) is int and deadline_ms >= 0:
             call.deadline = self._host.running_loop.time() + deadline_ms / 1000
@@ -230,7 +268,7 @@ class Dispatcher:
         return self.handler(name, call.user)(call, inner, kwargs)
 
 
-_EXPECTED: Final = (RpcError, ProtocolError, InvalidValue, ServiceNotFoundError)
+_EXPECTED: Final = (RpcError, ProtocolError, ServiceNotFoundError)
 
 
 def _inner_name(name: str, args: Sequence[Any]) -> str:
@@ -264,7 +302,9 @@ def _call_object(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, A
         raise ProtocolError("object id and interface id must be integers, the method an integer or text")
     if type(inner_args) is not list or type(inner_kwargs) is not dict:
         raise ProtocolError("the arguments of a call on an object must be an array, the names a map")
-    return _connection(call).exports.target(id).invoke(interface_id, method, inner_args, inner_kwargs, call)
+    target = _connection(call).exports.target(id)
+    call.called = target, interface_id, method
+    return target.invoke(interface_id, method, inner_args, inner_kwargs, call)
 
 
 def _hello(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

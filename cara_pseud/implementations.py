@@ -93,6 +93,11 @@ class Implementation:
             dispatch = self._bound[interface_id, method] = self._dispatch(found)
         return dispatch(call, args, kwargs)
 
+    def name_of(self, interface_id: int, method: int | str) -> str:
+        """What to call a method in the log."""
+        found: DispatchedMethod | None = self._table.by_id.get((interface_id, method))
+        return f"{self.interface_name}.{shown(method) if found is None else found.name}"
+
     def missing(self) -> list[str]:
         """Check that peers may call what is there, and give the names of the methods that are not.
 
