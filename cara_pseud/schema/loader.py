@@ -75,6 +75,12 @@ def compile_schema(
     return decode(_compiled(sources, files, timeout_s), files, [root.copy_name for root in roots])
 
 
+class _TookTooLong(Exception):
+    def __init__(self, compiling: str) -> None:
+        super().__init__(compiling)
+        self.compiling = compiling
+
+
 def _sequence(paths: Sequence[str | Path] | str | Path) -> Sequence[str | Path]:
     # A str is a sequence of strings to the type checker, but never what is meant.
     return [paths] if isinstance(paths, str | os.PathLike) else paths
@@ -87,7 +93,11 @@ def _compiled(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: fl
     lines: dict[str, list[int]] = {}
     imported = {source.copy_name: source for source in sources.imported}
     while True:
-        answer = _run_compiler(sources, files, max(until - time.monotonic(), 0.001))
+        try:
+            answer = _run_compiler(sources, max(until - time.monotonic(), 0.001))
+        except _TookTooLong as late:
+            file = files[late.compiling].shown_name if late.compiling in files else None
+            raise SchemaError(f"compiling took longer than {timeout_s:g} s", file) from None
         if isinstance(answer, list):
             for error in left_out:
                 _LOG.warning("%s; left out, as nothing that was asked for needs it", str(error).rstrip("."))
@@ -116,7 +126,7 @@ def _compiled(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: fl
         source.copy = text.encode(errors="surrogateescape")
 
 
-def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: float) -> list[bytes] | LastWords:
+def _run_compiler(sources: Sources, timeout_s: float) -> list[bytes] | LastWords:
     """Return one message per node, or the compiler's last words."""
     if not sys.executable:
         raise SchemaError("the schema compiler needs a Python executable, and sys.executable is empty")
@@ -138,9 +148,7 @@ def _run_compiler(sources: Sources, files: Mapping[str, CompiledFile], timeout_s
                 check=False,
             )
     except subprocess.TimeoutExpired as expired:
-        culprit = _read_frames(expired.stdout or b"").compiling
-        file = files[culprit].shown_name if culprit in files else None
-        raise SchemaError(f"compiling took longer than {timeout_s:g} s", file) from None
+        raise _TookTooLong(_read_frames(expired.stdout or b"").compiling) from None
     except OSError as error:
         raise SchemaError(f"the schema compiler cannot be started: {error}") from None
     answer = _read_frames(child.stdout)

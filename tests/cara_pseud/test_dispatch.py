@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgpack
 import pytest
 
 import cara_pseud
@@ -78,6 +79,21 @@ def test_a_wrong_result_is_internal_and_stands_in_the_log(
             (message,) = caplog.messages
             assert message.startswith(f"a wrong result: Service.{method}, called anonymously, request 'r-1': ")
             assert path in message
+
+    run(main())
+
+
+def test_others_than_our_own_peers_are_told_no_status(schema: Any, serving: Any, raw_dealer: Any) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            cara_pseud.register_interface(server, schema.Counter, lambda: "text")
+            dealer = raw_dealer(server.endpoint)
+            dealer.send_multipart([b"", b"v1", bytes(16), b"\x03", msgpack.packb(("next", (), {}))])
+            while not dealer.poll(0):
+                await asyncio.sleep(0.002)
+            kind, body = dealer.recv_multipart()[3:]
+            # They would take it for a traceback and show it to their user.
+            assert (kind, msgpack.unpackb(body)[::2]) == (b"\x10", ["TypeError", ""])
 
     run(main())
 

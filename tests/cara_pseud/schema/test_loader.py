@@ -14,6 +14,7 @@ import pytest
 
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema import loader
+from cara_pseud.schema.diagnosis import LastWords
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import FileNode, StructNode
 from cara_pseud.schema.trees import pycapnp_tree
@@ -177,6 +178,29 @@ def test_wrong_members_of_groups_of_imported_structs_are_errors(write: Write) ->
             compile_schema([root / f"{name}.capnp" for name in names])
 
 
+def test_what_the_compiler_says_while_it_is_tried_is_nobodys_error(write: Write) -> None:
+    text = f'{ID}using B = import "b.capnp";\nconst c :B.S = (group = (a = 1));\nstruct A {{ x @0 :Missing; }}'
+    root = write({"a.capnp": text, "b.capnp": OTHER + GROUPS})
+    with pytest.raises(SchemaError) as caught:
+        compile_schema([root / "b.capnp", root / "a.capnp"])
+    assert (caught.value.line, caught.value.reason) == (4, 'Not defined: Missing (in "x")')
+
+
+def test_where_something_left_out_is_needed_after_all_the_first_error_is_told(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def last_words(compiling: str, line: int, reason: str) -> LastWords:
+        return LastWords(f"{compiling}:{line}: failed: {reason}", "", -6, compiling)
+
+    root = write({"a.capnp": f'{ID}using B = import "b.capnp";', "b.capnp": f"{OTHER}struct Bad {{}}"})
+    b, a = "file1.capnp", "file0.capnp"  # in the order in which they are read
+    words = [last_words(b, 1, "The reason."), last_words(b, 2, "The reason."), last_words(a, 1, "Not defined: Bad")]
+    said = iter(words)
+    monkeypatch.setattr(loader, "_run_compiler", lambda *arguments: next(said))
+    with pytest.raises(SchemaError, match=r"b\.capnp:2: The reason\.$"):
+        compile_schema([root / "a.capnp"])
+
+
 @pytest.mark.parametrize("text", ["struct A { streamId @0 :Text; }", "# -> stream", 'const a :Text = "-> stream";'])
 def test_a_schema_may_have_its_own_copy_of_a_standard_file(write: Write, text: str) -> None:
     tree = pycapnp_tree()
@@ -314,7 +338,8 @@ def test_compiling_works_within_a_running_event_loop_and_in_threads(write: Write
 
 
 def test_compiling_works_without_standard_streams_and_without_sigchld(write: Write) -> None:
-    root = write({"a.capnp": ID, "bad.capnp": "struct"})
+    using = 'using B = import "b.capnp"; const c :B.S = (group = (a = 1));'
+    root = write({"a.capnp": ID + using, "b.capnp": OTHER + GROUPS, "bad.capnp": "struct"})
     script = f"""
 import os, signal
 for descriptor in (0, 1, 2):
@@ -322,14 +347,14 @@ for descriptor in (0, 1, 2):
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema.loader import compile_schema
-roots = compile_schema([{str(root / "a.capnp")!r}]).roots
+roots = compile_schema([{str(root / "b.capnp")!r}, {str(root / "a.capnp")!r}]).roots
 try:
     compile_schema([{str(root / "bad.capnp")!r}])
 except SchemaError as error:
     open({str(root / "result")!r}, "w").write(f"{{roots}} {{error.line}}")
 """
     subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
-    assert (root / "result").read_text() == f"({0xD4C9B2A1F0E3D587},) 1"
+    assert (root / "result").read_text() == f"({0xD4C9B2A1F0E3D588}, {0xD4C9B2A1F0E3D587}) 1"
 
 
 def test_a_current_directory_that_is_gone_matters_only_to_relative_paths(
