@@ -181,6 +181,9 @@ def misfit(handler: object, names: Sequence[str]) -> str:
     if accepted is None:
         return ""
     schema = [python_name(name) for name in names]
+    own = _all_positional(handler)
+    if hasattr(handler, "__self__") and own is not None and (not own or own[0] in schema):
+        return "it is a method without self"
     by_name = takes_names(accepted, names)
     unknown = [name for name in accepted.required_named if not by_name or name not in schema]
     if unknown:
@@ -190,6 +193,15 @@ def misfit(handler: object, names: Sequence[str]) -> str:
         plural = "" if accepted.required == 1 else "s"
         return f"it requires {accepted.required} argument{plural} ({listed}) and gets {len(names)}"
     return ""
+
+
+def _all_positional(handler: Handler) -> tuple[str, ...] | None:
+    """The names of what a Python function takes by position, bound ones included; None where there is no telling."""
+    code = getattr(getattr(handler, "__func__", None), "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS:
+        return None
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names
 
 
 def python_name(name: str) -> str:

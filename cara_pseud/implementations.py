@@ -114,8 +114,9 @@ class Implementation:
             dispatcher: Dispatcher = method.dispatcher()
             reason = dispatcher.misfit(handler)
             if reason:
+                own_name = getattr(handler, "__qualname__", None) or shown(handler)
                 raise RegistrationError(
-                    f"{shown(handler)} cannot be {self.interface_name}.{name}: {reason}; "
+                    f"{own_name} cannot be {self.interface_name}.{name}: {reason}; "
                     f"the method is {dispatcher.signature.text}"
                 )
         others = self._other_methods() if missing else []

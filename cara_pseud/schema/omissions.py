@@ -19,7 +19,7 @@ _NOT_A_LINE_END = re.compile(r"[^\n]")
 _OF_THE_WHOLE_FILE = re.compile(
     r"Parse error|Non-UTF-8 |Invalid ID|Ordinals cannot be greater|This statement should end|File does not declare"
     r"|File can only have|'using' declaration|Wildcard should not|Not a valid annotation|Duplicate target"
-    r"|As of Cap'n Proto v"
+    r"|As of Cap'n Proto v|the schema is nested"
 )
 
 

@@ -20,6 +20,11 @@ interface Parent extends(Grandparent) { older @0 () -> (n :Int32); }
 interface Child extends(Parent) { young @0 () -> (n :Int32); }
 interface Other { echo @0 () -> (); more @1 () -> (); }
 interface Caller { call @0 (a :Int32, b :Text) -> (n :Int32); ring @1 () -> (n :Int32); }
+interface BackAndForth {
+  interface Callback { callback @0 (callback :Callback) -> (result :Text); }
+  callMeMaybe @0 (callback :Callback) -> ();
+  otherFunc @1 () -> ();
+}
 interface Adder { addTwo @0 (first :Int32, second :Int32) -> (sum :Int32); take @1 (counter :Counter) -> (); }
 interface Stoppable { stop @0 () -> (n :Int32); timeout @1 () -> (n :Int32); packer @2 () -> (n :Int32); }
 interface Counter { increment @0 (by :Int32) -> (value :Int32); clone @1 () -> (counter :Counter); }
@@ -233,6 +238,57 @@ def test_raw_calls_and_raw_handlers_carry_interfaces(
             assert await client.callback(given_back["same"]) == "HI"
             with pytest.raises(errors.InvalidValue, match="function has no form on the wire"):
                 await client.callback(lambda text: text)
+
+    run(main())
+
+
+def test_the_originals_example_of_callbacks_runs(schema: Any, serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        answers: list[str] = []
+        async with serving() as server, connected(server.endpoint) as client:
+
+            @cara_pseud.register_interface(server)
+            class Implementation(schema.BackAndForth):  # type: ignore[misc]
+                def callMeMaybe(self, callback: Any) -> Any:
+                    # The function has fewer parameters than the schema, and the other side passes none.
+                    return callback(lambda: "internal callback")
+
+                def otherFunc(self) -> None: ...
+
+            remote = schema.BackAndForth(client)
+
+            @remote.callMeMaybe
+            def callback(callback: Any = None) -> Any:
+                answers.append((yield callback()))
+
+            await callback
+            assert answers == ["internal callback"]
+            assert await remote.otherFunc() is None
+
+    run(main())
+
+
+def test_a_raw_call_reaches_an_interface_that_calls_back_with_nothing(
+    schema: Any, serving: Any, connected: Any
+) -> None:
+    async def main() -> None:
+        called = asyncio.Event()
+
+        class Foo(schema.BackAndForth.Callback):  # type: ignore[misc]
+            def callback(self) -> str:
+                called.set()
+                return ""
+
+        async with serving() as server, connected(server.endpoint) as client:
+
+            @cara_pseud.register_interface(server, schema.BackAndForth.Callback)
+            def calls_back(foo: Any) -> str:
+                keep.append(foo.callback())
+                return "sent"
+
+            keep: list[Any] = []
+            assert await client.callback(Foo()) == "sent"
+            await called.wait()
 
     run(main())
 

@@ -38,6 +38,17 @@ class Callables:
         return first, second
 
 
+class Forgetful:
+    def one(first: int) -> Any:  # type: ignore[misc]
+        return first
+
+    def both(first: int, second: int) -> Any:  # type: ignore[misc]
+        return first, second
+
+    def nothing() -> Any:  # type: ignore[misc]
+        return 0
+
+
 @functools.wraps(lambda self: None)
 def decorated(*args: Any) -> Any:
     return args
@@ -104,6 +115,9 @@ def test_parameters_named_like_python_s_keywords_have_an_underscore() -> None:
         (lambda first, second, third, fourth=0: 1, "it requires 3 arguments (first, second, third) and gets 2"),
         (lambda *, other: 1, "it requires other by name, which is no parameter"),
         (lambda second, first, *, other: 1, "it requires other by name, which is no parameter"),
+        (Forgetful().one, "it is a method without self"),
+        (Forgetful().both, "it is a method without self"),
+        (Forgetful().nothing, "it is a method without self"),
         (5, "it is no function"),
         (None, "it is no function"),
     ],
