@@ -92,6 +92,7 @@ def with_options(
     principal: str | None = MISSING,
     traceparent: str | None = MISSING,
     idempotency_key: str | None = MISSING,
+    roles: tuple[str, ...] = MISSING,
 ) -> Any:
     """A view of a proxy whose calls have these options; those not given stay as they are.
 
@@ -103,7 +104,7 @@ def with_options(
     """
     given: dict[str, Any] = {
         "timeout": timeout, "request_id": request_id, "principal": principal,
-        "traceparent": traceparent, "idempotency_key": idempotency_key,
+        "traceparent": traceparent, "idempotency_key": idempotency_key, "roles": roles,
     }
     options = _remote(proxy).__options__._replace(
         **{name: value for name, value in given.items() if value is not MISSING}

@@ -264,7 +264,7 @@ def _encodable(text: str) -> str:
 
 def parse_error(body: Any) -> RpcError:
     """The exception for an unpacked ERROR body; whatever its shape, never a type that the peer chose."""
-    if not (type(body) is list and len(body) == 3 and all(type(part) is str for part in body)):
+    if not (type(body) in (list, tuple) and len(body) == 3 and all(type(part) is str for part in body)):
         return RemoteError("ProtocolError", "the peer reported an error in a form that is none of the protocol's")
     name, message, detail = body
     if len(name) > MAX_NAME_CHARS or not name.isidentifier():
