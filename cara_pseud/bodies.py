@@ -12,6 +12,8 @@ from typing import Final
 
 from cara_pseud.errors import TooLarge
 
+_MAX_DEPTH: Final = 1024
+"""What msgpack reads at most; whoever reads a deeper body refuses it where it gets too deep."""
 _CAPABILITY_TYPES: Final = (b"\x64", b"\x65")
 
 
@@ -71,10 +73,13 @@ def _walk(body: bytes, max_values: int, max_capabilities: int) -> None:
     tokens, plain = _TOKENS, _PLAIN
     size = len(body)
     place, left, values, capabilities, keys = 0, 1, 0, 0, 0
+    # How many are left in the innermost array or map, and in those around it.
+    level, around = 1, []
     while left and place < size:
         token = tokens[body[place]]
         place += 1
         left -= 1
+        level -= 1
         values += 1
         if token is not plain:
             follows, holds, counts, extension = token
@@ -84,25 +89,33 @@ def _walk(body: bytes, max_values: int, max_capabilities: int) -> None:
                 if counts == 1:
                     place += length + extension
                 elif counts == 2:
-                    left += length
+                    holds = length
                 else:
-                    left += 2 * length
+                    holds = 2 * length
                     keys += length
             else:
                 place += follows
-                left += holds
                 if holds and body[place - 1] < 0x90:
                     keys += holds >> 1
+            if holds:
+                left += holds
+                around.append(level)
+                level = holds
+                if len(around) > _MAX_DEPTH:
+                    return
             if extension:
                 capabilities += 1
                 if capabilities > max_capabilities:
                     raise TooLarge(f"the message holds more than {max_capabilities} capabilities, the most permitted")
-        elif left and place < size and tokens[body[place]] is plain:
+        elif level and place < size and tokens[body[place]] is plain:
             # Long runs of small integers, nulls or empty maps are passed at once.
-            run = min(_plain_run.match(body, place).end() - place, left)  # type: ignore[union-attr]
+            run = min(_plain_run.match(body, place).end() - place, level)  # type: ignore[union-attr]
             place += run
             left -= run
+            level -= run
             values += run
+        while not level and around:
+            level = around.pop()
         # Everything that is announced is counted: an array of a billion holds too much before its first element.
         if values + left - keys > max_values:
             raise TooLarge(f"the message holds more than {max_values} values, the most permitted")

@@ -18,6 +18,8 @@ from cara_pseud.turns import Turn
 _LOG: Final = logging.getLogger(__name__)
 
 IN_ONE_TURN: Final = 64
+_SHARE_S: Final = 0.01
+"""A peer's share of a turn is over after this time even so."""
 _HEAD_BYTES: Final = 200
 """What a message that waits takes beside its body."""
 
@@ -92,10 +94,16 @@ class Inboxes:
         if not inbox:
             if inbox.turn != number:
                 inbox.turn, inbox.left = number, IN_ONE_TURN
-            now, messages = messages[: inbox.left], messages[inbox.left :]
-            inbox.left -= len(now)
+            until = loop.time() + _SHARE_S
+            now, handled = messages[: inbox.left], 0
             for message in now:
                 self._handle_one(connection, message)
+                handled += 1
+                if loop.time() > until:
+                    inbox.left = handled
+                    break
+            inbox.left -= handled
+            messages = messages[handled:]
         if messages and not connection.lost:
             self.put(connection, messages, turn, loop)
 
@@ -119,17 +127,27 @@ class Inboxes:
                 self._handle_one(connection, connection.inbox.take())
 
     def _work(self, turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
-        with turn:
+        try:
+            with turn:
+                for connection in list(self._behind):
+                    self._work_for(connection, loop)
+        finally:
+            # Whatever ended it ends what runs the loop; where that goes on, so does this.
             for connection in list(self._behind):
-                for _ in range(IN_ONE_TURN):
-                    if not connection.inbox:
-                        break
-                    self._handle_one(connection, connection.inbox.take())
                 if not connection.inbox:
-                    self._behind.pop(connection, None)
-        if self._behind:
-            loop.call_soon(self._work, turn, loop)
-        self._tell()
+                    del self._behind[connection]
+            if self._behind:
+                loop.call_soon(self._work, turn, loop)
+            self._tell()
+
+    def _work_for(self, connection: Owner, loop: asyncio.AbstractEventLoop) -> None:
+        until = loop.time() + _SHARE_S
+        for _ in range(IN_ONE_TURN):
+            if not connection.inbox:
+                break
+            self._handle_one(connection, connection.inbox.take())
+            if loop.time() > until:
+                break
 
     def _handle_one(self, connection: Owner, message: Message) -> None:
         try:

@@ -11,6 +11,7 @@ import zmq
 import zope.interface
 
 from cara_pseud import wire
+from cara_pseud.batches import Message
 from cara_pseud.connection import Connection
 from cara_pseud.errors import ProtocolError, ResourceExhausted, RpcError, Unavailable
 from cara_pseud.greeting import SILENCE_S, Greeting
@@ -32,6 +33,8 @@ _KEEP_ALIVE_PROBES: Final = 4
 _LISTEN_S: Final = 15.0
 _SILENT_ROUNDS: Final = 5
 """A peer of version 2 that was silent so many times `_LISTEN_S` is held for gone: a busy interpreter is not dead."""
+_LOOK_S: Final = 0.001
+"""Nothing is sent after more than this time without a look at who has gone; a new connection needs about as long."""
 _MAX_BEHIND: Final = 1024
 """Messages of batches that wait to be worked off; with more nothing is read."""
 
@@ -88,6 +91,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             raise ValueError(f"on_duplicate must be 'accept' or 'refuse', not {on_duplicate!r}")
         self._on_duplicate = on_duplicate
         self._message_logins: MessageLogins | None = None
+        self._looked_at = 0.0
         PeerBase.__init__(self, user_id=identity, routing_id=identity, **arguments)
         self._holders = Holders(self._new_exports, self.max_exports)
 
@@ -266,6 +270,14 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             self._probe_later(connection, attempt + 1)
         else:
             self._forget(connection)
+
+    def transmit(self, connection: Connection, message: Message, more: bool) -> bool:
+        # When a connection ends another one may claim its routing id, and must not get what was meant for it.
+        now = self.running_loop.time()
+        if now - self._looked_at > _LOOK_S:
+            self._looked_at = now
+            self._transport.drain_monitor()
+        return not connection.lost and super().transmit(connection, message, more)
 
     def unreachable(self, connection: Connection) -> None:
         self._forget(connection)

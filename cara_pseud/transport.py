@@ -12,6 +12,7 @@ import logging
 import secrets
 from collections import Counter, deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final, Protocol
 
 import zmq
@@ -25,6 +26,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 # Messages handled per wake-up before other work of the loop gets its turn.
 _BATCH: Final = 256
+_HANDLING_S: Final = 0.1
+"""After so much time for handling them other work gets its turn even so: what is cheap to send may be dear to read."""
 # A message of the protocol has six frames with its routing id; more are read and thrown away.
 _MAX_FRAMES: Final = 8
 _RETRY_S: Final = 0.005
@@ -349,6 +352,7 @@ class Transport:
         receive = self._receive
         if self.only_sender is not None:
             return self._drain_batch_of(self.only_sender)
+        spent_s = 0.0
         for _ in range(_BATCH):
             # Frames instead of bytes: they know whether more follow, for which bytes would have to ask the socket.
             frame = receive(_NOBLOCK, False)
@@ -360,14 +364,19 @@ class Transport:
                 frame = receive(_NOBLOCK, False)
                 if len(frames) < _MAX_FRAMES:
                     frames.append(frame.bytes)
+            begun = monotonic()
             self._hand_over(frames, user, descriptor)
+            spent_s += monotonic() - begun
             if self._loop is None or self.paused:
                 return False
+            if spent_s > _HANDLING_S:
+                break
         return True
 
     def _drain_batch_of(self, sender: bytes) -> bool:
         """As `_drain_batch`, where all messages are of one sender."""
         receive, on_message = self._receive, self._receiver.on_message
+        spent_s = 0.0
         for _ in range(_BATCH):
             frames = [receive(_NOBLOCK)]
             try:
@@ -385,12 +394,16 @@ class Transport:
                 frames = self._last_six(frames)
                 if frames[:3] != [sender, wire.DELIMITER, wire.VERSION]:
                     continue
+            begun = monotonic()
             try:
                 on_message(frames, None, -1)
             except Exception:
                 self._log_failure()
+            spent_s += monotonic() - begun
             if self._loop is None:
                 return False
+            if spent_s > _HANDLING_S:
+                break
         return True
 
     def _last_six(self, begun: list[bytes]) -> list[bytes]:

@@ -50,6 +50,7 @@ INCARNATION_BYTES: Final = 16
 
 _LARGE_BYTES: Final = 65536
 """From here on the collector is told to wait: it would look at everything made so far again and again."""
+_TOO_DEEP: Final = "it is nested deeper than 1024 levels, or incomplete"
 _KEY_TYPES: Final = frozenset({int, str, bytes})
 
 DETAILS_PREFIX: Final = "cara-error:"
@@ -107,7 +108,7 @@ class Codec:
             raise
         except (ValueError, TypeError, RecursionError, OverflowError) as error:
             # msgpack's own errors are ValueErrors; a map or an array as a key is a TypeError.
-            reason = _KEYS if isinstance(error, TypeError) and "unhashable" in str(error) else str(error) or _BROKEN
+            reason = _KEYS if isinstance(error, TypeError) and "unhashable" in str(error) else str(error) or _TOO_DEEP
             raise ProtocolError(f"the body is no msgpack of the protocol: {reason}") from None
         finally:
             if collects:
@@ -155,7 +156,6 @@ def with_tuples(value: Any) -> Any:
     return value
 
 
-_BROKEN: Final = "it breaks off, or is nested too deeply"
 _KEYS: Final = "the keys of a map must be integers, text or bytes"
 
 
