@@ -26,7 +26,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 # Messages handled per wake-up before other work of the loop gets its turn.
 _BATCH: Final = 256
-_HANDLING_S: Final = 0.1
+_HANDLING_S: Final = 0.02
 """After so much time for handling them other work gets its turn even so: what is cheap to send may be dear to read."""
 # A message of the protocol has six frames with its routing id; more are read and thrown away.
 _MAX_FRAMES: Final = 8

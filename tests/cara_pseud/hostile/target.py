@@ -135,7 +135,7 @@ async def use(endpoint: str) -> None:
             try:
                 good = await client.echo(1) == 1
                 counts["good" if good else "wrong"] += 1
-            except errors.RpcError:
+            except (errors.RpcError, errors.ProtocolError):
                 counts["failed"] += 1
             await asyncio.sleep(EVERY_S)
 

@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgpack
@@ -31,9 +32,19 @@ def message(*frames: bytes) -> bytes:
     return b"".join(frame(data, _MORE) for data in frames[:-1]) + frame(frames[-1])
 
 
+def body(name: str, *args: Any) -> bytes:
+    """The body of a call."""
+    packed: bytes = msgpack.packb((name, args, {}))
+    return packed
+
+
+def capability(payload: bytes) -> msgpack.ExtType:
+    return msgpack.ExtType(100, payload)
+
+
 def work(name: str, *args: Any, uid: bytes | None = None) -> bytes:
     """A call of pseud v1."""
-    return call_of(msgpack.packb((name, args, {})), uid)
+    return call_of(body(name, *args), uid)
 
 
 def call_of(body: bytes, uid: bytes | None = None) -> bytes:
@@ -124,14 +135,30 @@ class Raw:
             if not flags & _MORE:
                 return frames
 
+    def messages(self) -> list[tuple[bytes, bytes, bytes]]:
+        """uuid, type and body of what comes next; several out of a batch."""
+        _, _, uid, kind, content = self.receive()
+        return [tuple(inner) for inner in msgpack.unpackb(content)] if kind == b"\x21" else [(uid, kind, content)]
+
+    def answer_next_call(self, result: Any) -> str:
+        """Answer the next call that is none of an extension; its name."""
+        while True:
+            for uid, kind, content in self.messages():
+                if kind != b"\x03":
+                    continue
+                name = msgpack.unpackb(content)[0]
+                if name == "cara:call":
+                    name = msgpack.unpackb(content)[1][1]
+                if not name.startswith("cara:"):
+                    self.connection.sendall(message(b"", b"v1", uid, b"\x01", msgpack.packb(result)))
+                    return str(name)
+
     def answer_to(self, uid: bytes) -> tuple[bytes, Any]:
         """Type and value of the answer to a call, also out of a batch; everything else is thrown away."""
         while True:
-            _, _, got, kind, body = self.receive()
-            answers = msgpack.unpackb(body) if kind == b"\x21" else [(got, kind, body)]
-            for got, kind, body in answers:
+            for got, kind, content in self.messages():
                 if got == uid:
-                    return kind, msgpack.unpackb(body, strict_map_key=False)
+                    return kind, msgpack.unpackb(content, strict_map_key=False)
 
     def call(self, name: str, *args: Any) -> Any:
         """Call a method; what it answers, or an error as ``(class, text, details)`` in a list of its own."""
@@ -143,6 +170,16 @@ class Raw:
     def greet(self, version: int = 2, incarnation: bytes = b"i" * 16) -> Any:
         """The greeting of peers of cara_pseud."""
         return self.call("cara:hello", {"version": version, "incarnation": incarnation})
+
+    def read_and_forget(self) -> None:
+        """Read in a thread of its own until the connection is closed."""
+
+        def read() -> None:
+            with suppress(OSError):
+                while self.connection.recv(2**20):
+                    """Only the other side's queues are to be emptied."""
+
+        threading.Thread(target=read, daemon=True).start()
 
     def flood(self, data: bytes, seconds: float) -> int:
         """Send it again and again, as fast as it is taken; how many bytes were."""
@@ -168,10 +205,8 @@ class Raw:
     def send_some(self, data: bytes, seconds: float = 1.0) -> None:
         """Send as much of it as is taken in that time."""
         self.connection.settimeout(seconds)
-        try:
+        with suppress(OSError):
             self.connection.sendall(data)
-        except OSError:
-            pass
         self.connection.settimeout(PATIENCE_S)
 
     def reset(self) -> None:
@@ -233,10 +268,8 @@ class RawServer:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for raw in self._open:
-            try:
+            with suppress(OSError):
                 raw.connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         for thread in self._threads:
             thread.join(PATIENCE_S)
 
@@ -244,8 +277,8 @@ class RawServer:
 def answer_greeting(raw: Raw, version: int = 2, incarnation: bytes = b"s" * 16) -> None:
     """Wait for the greeting of a client of cara_pseud and answer it."""
     while True:
-        _, _, uid, kind, body = raw.receive()
-        if kind == b"\x03" and msgpack.unpackb(body)[0] == "cara:hello":
+        _, _, uid, kind, content = raw.receive()
+        if kind == b"\x03" and msgpack.unpackb(content)[0] == "cara:hello":
             said = msgpack.packb({"version": version, "incarnation": incarnation})
             raw.connection.sendall(message(b"", b"v1", uid, b"\x01", said))
             return
