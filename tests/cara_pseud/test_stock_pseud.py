@@ -7,6 +7,8 @@ import builtins
 import datetime
 import hashlib
 import json
+import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from typing import Any
 import pytest
 
 from cara_pseud import errors
+from cara_pseud.capabilities import CallOptions
 from cara_pseud.dispatch import current_call
 
 CHECKOUT = Path(__file__).parents[2]
@@ -76,11 +79,12 @@ class StockPeer:
 
 
 @asynccontextmanager
-async def stock_peer(python: Path, *arguments: str) -> AsyncIterator[StockPeer]:
-    process = await asyncio.create_subprocess_exec(
-        python, SCRIPT, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL, limit=2**20,
-    )  # fmt: skip
+async def stock_peer(python: Path, *arguments: str, log: Path | None = None) -> AsyncIterator[StockPeer]:
+    with open(os.devnull if log is None else log, "w") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            python, SCRIPT, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=stderr, limit=2**20,
+        )  # fmt: skip
     try:
         yield StockPeer(process)
     finally:
@@ -225,6 +229,69 @@ def test_our_client_calls_a_stock_server(stock_python: Path, connected: Any, plu
             assert client.dropped == {"answer to no call": 1}
 
     run(main())
+
+
+def failures(log: Path) -> int:
+    """How many errors stock pseud has logged, each with a traceback."""
+    return log.read_text().count("Pseud job failed")
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_stock_server_logs_one_error_for_each_connection_of_ours(
+    stock_python: Path, connected: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, plugin: str
+) -> None:
+    async def main() -> None:
+        log = tmp_path / "stderr.txt"
+        async with stock_peer(stock_python, "server", plugin, log=log) as server:
+            endpoint = await server.line()
+            for connections in (1, 2):
+                async with connected(endpoint, **PLUGINS[plugin][1]) as client:
+                    assert await asyncio.gather(*[client.add(number, 5) for number in range(20)]) == list(range(5, 25))
+                    options = CallOptions(timeout=5, request_id="r", principal="ann", idempotency_key="k")
+                    assert await client.request("add", (1, 2), options=options) == 3
+                    slow = client.slow(0.05)
+                    await asyncio.sleep(0)
+                    slow.cancel()
+                    assert await client.add(1, 2) == 3
+                    assert failures(log) == connections, log.read_text()
+            # Lost and made again, it is a connection more.
+            async with connected(endpoint, **PLUGINS[plugin][1]) as client:
+                assert await client.add(1, 2) == 3
+                client.disconnect(endpoint)
+                client.connect(endpoint)
+                assert await client.add(1, 2) == 3
+                assert failures(log) == 4, log.read_text()
+
+    with caplog.at_level(logging.WARNING):
+        run(main())
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_stock_client_logs_one_error_if_our_server_calls_it_and_none_otherwise(
+    stock_python: Path, serving: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, plugin: str
+) -> None:
+    async def main() -> None:
+        log = tmp_path / "stderr.txt"
+        async with serving(**PLUGINS[plugin][0]) as server:
+            server.register_rpc(add)
+
+            async def ask(text: str) -> str:
+                (connection,) = server.connections
+                return f"you said {await connection.request('shout', (text,))}"
+
+            server.register_rpc(ask)
+            async with stock_peer(stock_python, "client", plugin, server.endpoint, log=log) as client:
+                for _ in range(3):
+                    assert await client.call("add", 2, 5) == ["ok", "7"]
+                assert failures(log) == 0, log.read_text()
+                for _ in range(3):
+                    assert await client.call("ask", "hello") == ["ok", "'you said HELLO'"]
+                assert failures(log) == 1, log.read_text()
+
+    with caplog.at_level(logging.WARNING):
+        run(main())
+    assert caplog.text == ""
 
 
 def test_our_server_calls_a_stock_client_by_its_user(stock_python: Path, serving: Any) -> None:
