@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgpack
 
-from cara_pseud import bodies, wire
-from cara_pseud.errors import ProtocolError, TooLarge
+from cara_pseud import wire
+from cara_pseud.errors import ProtocolError
 
 MAX_MESSAGES: Final = 256
 MAX_BYTES: Final = 65536
@@ -23,10 +23,10 @@ Message = tuple[bytes, bytes, bytes]
 
 _NO_UUID: Final = b""
 _KINDS: Final = frozenset({wire.OK, wire.WORK, wire.ERROR})
-_MAX_VALUES: Final = 1 + 4 * MAX_MESSAGES
-"""The array itself, and each message with its three parts."""
 _HEAD_BYTES: Final = 32
 """At least what a message takes beside its body."""
+_MOST_BYTES: Final = MAX_BYTES + MAX_MESSAGES * _HEAD_BYTES
+"""Of a batch that comes: from a peer that counts bodies only, too."""
 
 
 def together(messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
@@ -64,14 +64,14 @@ def parse(body: bytes) -> list[Message]:
     Raises:
         ProtocolError: it is no batch. Nothing of it may run then.
     """
+    if len(body) > _MOST_BYTES:
+        # What is in it is made before anything can be said of it, and a hundred times as large.
+        raise ProtocolError(f"the batch takes {len(body)} bytes, at most {_MOST_BYTES} are permitted")
     try:
-        if len(body) > MAX_BYTES:
-            # Arrays in arrays of 256 would make a hundred times as much of it.
-            bodies.check(body, _MAX_VALUES, 0)
         batch: Any = msgpack.unpackb(
             body, use_list=False, strict_map_key=True, max_array_len=MAX_MESSAGES, max_map_len=0, max_ext_len=0
         )
-    except (TooLarge, ValueError, TypeError, RecursionError, OverflowError) as error:
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise ProtocolError(f"the batch is no msgpack of the protocol: {error}") from None
     if type(batch) is not tuple:
         raise ProtocolError("a batch must be an array of messages")

@@ -80,7 +80,7 @@ class StockPeer:
 
 @asynccontextmanager
 async def stock_peer(python: Path, *arguments: str, log: Path | None = None) -> AsyncIterator[StockPeer]:
-    with open(os.devnull if log is None else log, "w") as stderr:
+    with Path(os.devnull if log is None else log).open("w") as stderr:  # noqa: ASYNC230
         process = await asyncio.create_subprocess_exec(
             python, SCRIPT, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=stderr, limit=2**20,

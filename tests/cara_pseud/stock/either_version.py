@@ -1,8 +1,8 @@
 """A peer of the installed cara_pseud, or of the wheel that is named, for tests of two versions with each other.
 
-``either_version.py WHEEL|- server SECURITY ENDPOINT`` prints its endpoint and serves. ``either_version.py WHEEL|- client
-SECURITY ENDPOINT`` says what came of each kind of exchange, as JSON, once for each line it reads. Both say on a line of
-their own what they have dropped when their input ends.
+``either_version.py WHEEL|- server SECURITY ENDPOINT`` prints its endpoint and serves. In place of ``server``,
+``client`` says what came of each kind of exchange, as JSON, once for each line it reads. Both say on a line of their
+own what they have dropped when their input ends.
 """
 
 from __future__ import annotations
