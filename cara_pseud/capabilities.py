@@ -8,12 +8,15 @@ connection. Ids are 64 random bits, valid for their holder only, so that a guess
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from cara_pseud.errors import ResourceExhausted, RpcError
 from cara_pseud.schema.nodes import BoundMethod
+
+_LOG: Final = logging.getLogger(__name__)
 
 Wire = Any
 """A value as msgpack carries it; capabilities in it are `Capability` objects."""
@@ -357,4 +360,8 @@ class HolderExports:
         if self._by_key.get(export.key) is export:
             del self._by_key[export.key]
         self.quota.used -= 1
-        export.capability.target.released()
+        try:
+            export.capability.target.released()
+        except BaseException:
+            # Whatever it is, the others are to be freed as well: perhaps nobody comes by here again.
+            _LOG.exception("an object failed when it was let go")

@@ -10,6 +10,7 @@ import pytest
 
 from cara_pseud import errors
 from cara_pseud.capabilities import LocalCapability
+from cara_pseud.client import Client
 from cara_pseud.inbox import Inbox, Inboxes
 from cara_pseud.turns import Turn
 
@@ -60,6 +61,33 @@ def test_it_ends_its_call_at_a_server_and_in_a_callback(
                 await asyncio.sleep(0.001)
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_object_that_raises_when_it_is_let_go_keeps_no_other_from_it(
+    serving: Any, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
+    class Ending(Raising):
+        def released(self) -> None:
+            gone.append(self)
+            raise kind("the end")
+
+    gone: list[Ending] = []
+
+    async def main() -> None:
+        async with serving() as server:
+            server.register_rpc(lambda: LocalCapability(Ending(kind, "at once")), name="give")
+            async with Client(b"server") as client:
+                client.connect(server.endpoint)
+                kept = [await client.give() for _ in range(10)]
+                kept.pop().release()
+                while not gone:
+                    await asyncio.sleep(0.001)
+            while len(gone) < 10:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+    assert caplog.text.count("an object failed when it was let go") == 10
 
 
 def test_an_interrupt_while_batches_are_worked_off_stops_the_rest_for_no_longer_than_the_loop() -> None:
