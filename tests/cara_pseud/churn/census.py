@@ -1,4 +1,4 @@
-"""Makes 20,000 calls and prints what the process has then that it had not before, as JSON.
+"""``census.py CALLS`` makes so many calls and prints what the process has then that it had not before, as JSON.
 
 A process of its own: in another one the interpreter might collect at any moment what has nothing to do with it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sys
 
 from cara_pseud.client import Client
 from cara_pseud.server import Server
@@ -37,7 +38,7 @@ async def main() -> None:
 
         await calls(2_000)
         before = census()
-        await calls(20_000)
+        await calls(int(sys.argv[1]))
         grown = {name: count - before[name] for name, count in census().items()}
         for side in (client, server):
             grown["deadlines"] = grown.get("deadlines", 0) + len(side.deadlines)
