@@ -134,6 +134,7 @@ class Connection(References):
         transport_user: who it is to ZeroMQ, which ``user`` is too unless there is a login by messages.
         inbox: messages of its batches that have not been worked off.
         heard: whether something came from it since somebody last looked.
+        closed: whether it has ended for ZeroMQ; what it sent before may still be there to be read.
     """
 
     def __init__(self, host: Host, routing_id: bytes, user: bytes, exports: HolderExports, uid_prefix: bytes) -> None:
@@ -147,7 +148,7 @@ class Connection(References):
         self.admitted = True
         self.transport_user = user
         self.descriptor = -1
-        self.heard = True
+        self.heard, self.closed = True, False
         self.silent_rounds = 0
         self.inbox = Inbox()
         self.pending: dict[bytes, CallFuture] = {}

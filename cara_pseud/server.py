@@ -33,6 +33,8 @@ _KEEP_ALIVE_PROBES: Final = 4
 _LISTEN_S: Final = 15.0
 _SILENT_ROUNDS: Final = 5
 """A peer of version 2 that was silent so many times `_LISTEN_S` is held for gone: a busy interpreter is not dead."""
+_READ_S: Final = 1.0
+"""So long a closed connection is kept at the most until what it sent was read."""
 _LOOK_S: Final = 0.001
 """Nothing is sent after more than this time without a look at who has gone; a new connection needs about as long."""
 _MAX_BEHIND: Final = 1024
@@ -82,6 +84,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self._by_user: dict[bytes, list[Connection]] = {}
         self._silent_ones: dict[bytes, Greeting] = {}
         self._closed_descriptors: set[int] = set()
+        self._ending: list[Connection] = []
         self._listen_timer: asyncio.TimerHandle | None = None
         plugin = arguments.get("security_plugin", "noop_auth_backend")
         self._authenticates = plugin != "noop_auth_backend"
@@ -142,11 +145,16 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
 
     def wants_metadata(self, routing_id: bytes) -> bool:
         # When a connection is gone another one may take its routing id, but not its user: look at every message.
-        return self._authenticates or routing_id not in self._by_routing_id
+        connection = self._by_routing_id.get(routing_id)
+        return self._authenticates or connection is None or connection.closed
 
     def _connection_from(self, routing_id: bytes, user: str | None, descriptor: int) -> Connection | None:
         connection = self._by_routing_id.get(routing_id)
-        if connection is not None and (not self._authenticates or connection.transport_user == (user or "").encode()):
+        if (
+            connection is not None
+            and (not self._authenticates or connection.transport_user == (user or "").encode())
+            and not (connection.closed and connection.descriptor != descriptor)
+        ):
             if descriptor >= 0 and descriptor != connection.descriptor:
                 self._note_descriptor(connection, descriptor)
             return connection
@@ -179,8 +187,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             return
         connection.descriptor = descriptor
         if descriptor in self._closed_descriptors:
-            # It said something and went; it is forgotten when that is handled.
-            self.running_loop.call_soon(self._forget, connection)
+            # It said something and went before that was read.
+            self._end_soon(connection)
             return
         before = self._by_routing_id.get(self._by_descriptor.get(descriptor, b""))
         self._by_descriptor[descriptor] = connection.routing_id
@@ -255,7 +263,29 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             routing_id = self._by_descriptor.pop(value, None)
             connection = self._by_routing_id.get(routing_id) if routing_id is not None else None
             if connection is not None and connection.descriptor == value:
-                self._forget(connection)
+                self._end_soon(connection)
+
+    def _end_soon(self, connection: Connection) -> None:
+        """Forget a connection that ZeroMQ has closed when what it sent before was read: that is all there to be read.
+
+        Nothing is sent to it any more, since its routing id may be another one's already.
+        """
+        connection.closed = True
+        self._transport.forget(connection.routing_id)
+        self._ending.append(connection)
+        self._transport.look_soon()
+        self.running_loop.call_later(_READ_S, self._forget, connection)
+
+    def on_drained(self, more: bool) -> None:
+        if self._ending and not more and not self._transport.paused:
+            ending, self._ending = self._ending, []
+            for connection in ending:
+                if connection.inbox:
+                    self._ending.append(connection)
+                else:
+                    self._forget(connection)
+            if self._ending:
+                self._transport.look_soon()
 
     def _probe_later(self, connection: Connection, attempt: int) -> None:
         # Whether a routing id still leads anywhere is told by sending, and that only after ZeroMQ has closed the
@@ -277,10 +307,11 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         if now - self._looked_at > _LOOK_S:
             self._looked_at = now
             self._transport.drain_monitor()
-        return not connection.lost and super().transmit(connection, message, more)
+        return not (connection.lost or connection.closed) and super().transmit(connection, message, more)
 
     def unreachable(self, connection: Connection) -> None:
-        self._forget(connection)
+        if not connection.closed:
+            self._forget(connection)
 
     def on_gone(self, routing_id: bytes) -> None:
         connection = self._by_routing_id.get(routing_id)

@@ -28,6 +28,7 @@ class Raising:
         return self._later()
 
     async def _later(self) -> None:
+        # Some time, so that it is interrupted in the middle.
         await asyncio.sleep(0 if self._when == "soon" else 0.01)
         raise self._kind("the end")
 
@@ -107,8 +108,9 @@ def test_an_interrupt_while_batches_are_worked_off_stops_the_rest_for_no_longer_
     inboxes = Inboxes(handle, Counter(), lambda: None)
     inboxes.put(Owner(), [(uid, b"\x03", b"") for uid in (b"0", b"1", b"2", b"3")], Turn(), loop)
     with pytest.raises(KeyboardInterrupt):
+        # Two stretches of the loop, as in a notebook, each for as long as something may come.
         loop.run_until_complete(asyncio.sleep(0.01))
-    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.run_until_complete(asyncio.sleep(0.01))  # the second one
     loop.close()
     assert handled == [b"0", b"1", b"2", b"3"]
     assert len(inboxes) == 0

@@ -570,11 +570,30 @@ def test_who_says_something_and_goes_is_forgotten(serving: Any, raw_dealer: Any)
             for _ in range(20):
                 dealer = raw_dealer(server.endpoint)
                 # Nothing is answered, so that no answer can tell that nobody is there.
-                dealer.send_multipart([b"", b"v1", b"", b"\x06", b""])
+                dealer.send_multipart([b"", b"v1", b"", b"\x99", b""])
                 dealer.close(linger=1000)
-            while not server.connections:
+            while server.dropped["unknown message type"] < 20:
                 await asyncio.sleep(0.001)
             while server.connections:
                 await asyncio.sleep(0.001)
+
+    run(main())
+
+
+def test_what_a_client_said_before_it_went_is_done(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            heard: list[int] = []
+            server.register_rpc(heard.append, name="hear")
+            for turn in range(20):
+                async with connected(server.endpoint) as client:
+                    await client.hear(-1)
+                    # A batch, which only a greeted connection may send, right before the end.
+                    calls = [client.hear(number) for number in range(10)]
+                    await client.stop()
+                    await asyncio.gather(*calls, return_exceptions=True)
+                while len(heard) < 11 * (turn + 1):
+                    await asyncio.sleep(0.001)
+            assert not server.dropped
 
     run(main())

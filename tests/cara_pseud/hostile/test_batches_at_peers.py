@@ -92,7 +92,7 @@ def test_what_is_put_together_comes_apart_in_the_same_order(messages: list[batch
 MALFORMED = {
     "a map": {0: (UID, WORK, call("counted"))},
     "nothing": None,
-    "more than 64 KiB": [(UID, WORK, call("counted")), (UID, WORK, bytes(MAX_BYTES))],
+    "much more than 64 KiB": [(UID, WORK, call("counted")), (UID, WORK, bytes(2 * MAX_BYTES))],
     "text": "text",
     "one message too many": [(UID, WORK, call("counted"))] * (MAX_MESSAGES + 1),
     "a bad one at the end": [(UID, WORK, call("counted")), (UID, WORK)],
@@ -168,6 +168,7 @@ def test_what_comes_behind_a_call_that_blocks_the_loop_waits_for_it_only(serving
             ended: list[float] = []
 
             def block() -> None:
+                # A handler that blocks the loop is what this is about.
                 time.sleep(blocked_s)
                 ended.append(time.monotonic())
 
@@ -218,6 +219,7 @@ def test_a_peer_with_many_calls_in_batches_delays_another_one_by_a_few_turns(
             def work() -> None:
                 nonlocal worked_off
                 worked_off += 1
+                # A handler that takes some time, so that many of them take more than a turn.
                 time.sleep(0.0002)
 
             server.register_rpc(work)
