@@ -341,15 +341,6 @@ class HolderExports:
             self._by_id[export.id] = export
             self._by_key.setdefault(export.key, export)
 
-    def keep_only(self, counts: Mapping[int, int]) -> None:
-        """Free everything but these references, by id: the holder is gone, and they have not been sent yet."""
-        for export in self:
-            count = counts.get(export.id, 0)
-            if count:
-                export.count = count
-            else:
-                self._free(export)
-
     def clear(self) -> None:
         """Free everything: the holder is gone."""
         for export in list(self._by_id.values()):

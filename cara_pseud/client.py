@@ -245,6 +245,8 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         said = connection.greeting
         if before is not None and said is not None and said.incarnation != before.incarnation:
             # Another process: it knows nothing of what the one before gave and got.
+            self._link.on_another_process()
+            self._tell_state()
             connection.end_references()
             connection.end_exports()
         self._link.on_greeted()
@@ -353,9 +355,9 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._unanswered.clear()
         for _, call in connection.running.values():
             call.cancelled = True
+        self._link.on_lost(self.running_loop.time(), holds)
         if not holds:
             connection.exports.clear()
-        self._link.on_lost(self.running_loop.time(), holds)
         self._tell_state()
         connection.fail_sent()
 

@@ -12,7 +12,6 @@ What the other side understands is told by the greeting (`cara_pseud.greeting`).
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
 from typing import Any, Final, Protocol, cast
@@ -155,6 +154,7 @@ class Connection(References):
         self.running: dict[bytes, tuple[asyncio.Task[None], IncomingCall]] = {}
         self.outbox = Outbox()
         self._greeting_call: CallFuture | None = None
+        self._held_before: dict[int, int] = {}
         self._uid_prefix = uid_prefix
         self._counter = 0
 
@@ -479,13 +479,15 @@ class Connection(References):
         self.silent = False
         self._greeting_call = None
         self.inbox.clear()
+        self._held_before = {export.id: export.count for export in self.exports}
         if not keep_references:
             self.end_references()
 
     def end_exports(self) -> None:
-        """Free what the peer held of ours; what goes with calls that wait to be sent it does not hold yet."""
-        unsent = [self.pending[uid].exported for uid in self.outbox.waiting() if uid in self.pending]
-        self.exports.keep_only(Counter(id for exported in unsent for id in exported))
+        """Free what the peer held of ours before the last loss; what was sent since then another process holds."""
+        held, self._held_before = self._held_before, {}
+        for id, count in held.items():
+            self.exports.release(id, count)
 
     def heir(self) -> Connection | None:
         return self.host.successor(self)

@@ -122,6 +122,10 @@ class Link:
             self.refusal = Unavailable("connected, but the server there has another name than this client asks for")
             self.state = DOWN
 
+    def on_another_process(self) -> None:
+        """Another process than before answers the greeting; being silent it may have been held for up."""
+        self.state = CONNECTING
+
     def on_greeted(self) -> None:
         """The greeting was answered."""
         self._times.pop(Step.GO_BARE, None)

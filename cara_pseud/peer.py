@@ -369,7 +369,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             self.dropped["unknown message type"] += 1
 
     def _on_batch(self, connection: Connection, body: bytes) -> None:
-        if connection.version != wire.EXTENSION_VERSION:
+        # A greeting that was answered late is answered together with the calls that did not wait for it.
+        if connection.version != wire.EXTENSION_VERSION and not connection.greets:
             self.dropped["batch of a peer that did not greet"] += 1
             return
         try:

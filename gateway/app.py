@@ -223,8 +223,9 @@ class Gateway:
         }
 
     def _on_state(self, service: str, state: str) -> None:
-        if state != "up":
-            self._sessions.service_lost(service, f"the connection to {service} was lost")
+        # Under a login objects outlive a connection, so only when it is up again it is known whether they are there.
+        reason = f"{service} was restarted" if state == "up" else f"the connection to {service} was lost"
+        self._sessions.service_lost(service, reason)
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""

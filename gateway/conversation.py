@@ -440,9 +440,14 @@ class Conversation:
         if self._over or self._callbacks.pop((callback.name, callback.service.name), None) is None:
             return
         self.live_session().core.end_callback()
-        if not any(name == callback.name for name, _ in self._callbacks):
-            reason = f"{callback.service.name} holds it no more"
-            self._run(self.stream.released(callback=callback.name, code="released", reason=reason))
+        if any(name == callback.name for name, _ in self._callbacks):
+            return
+        service = callback.service
+        if service.upstream.state == "up":
+            code, reason = "released", f"{service.name} holds it no more"
+        else:
+            code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
+        self._run(self.stream.released(callback=callback.name, code=code, reason=reason))
 
     def call_callback(self, name: str, method: str, params: list[JSON], call: IncomingCall) -> asyncio.Future[JSON]:
         """See `gateway.callbacks.Client`."""

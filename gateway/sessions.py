@@ -15,10 +15,11 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from typing import Any, Final, Protocol
+from weakref import WeakSet
 
 from gateway.errors import GatewayError, Status
 from gateway.limits import Limits
-from gateway.protocol.handles import Handles
+from gateway.protocol.handles import REST, Handles
 from gateway.protocol.messages import Id
 from gateway.protocol.session import Session
 
@@ -60,7 +61,7 @@ class LiveSession:
         ended: whether it is over.
     """
 
-    __slots__ = ("busy", "core", "doors", "ended", "events", "principal", "rest", "used_at")
+    __slots__ = ("__weakref__", "busy", "core", "doors", "ended", "events", "principal", "rest", "used_at")
 
     def __init__(self, core: Session, principal: str | None) -> None:
         self.core = core
@@ -79,6 +80,11 @@ class LiveSession:
     @property
     def handles(self) -> Handles:
         return self.core.handles
+
+    def door_of(self, holder: str) -> Door | None:
+        """Where a holder of handles is told of their end; what REST holds, its event stream is told."""
+        events: Door | None = self.events
+        return events if holder == REST else self.doors.get(holder)
 
     def door(self, stream_id: str, received: int) -> Door:
         """The stream of that id, if it can go on behind so many received messages.
@@ -101,6 +107,7 @@ class Sessions:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._sessions: OrderedDict[str, LiveSession] = OrderedDict()
+        self._private: WeakSet[LiveSession] = WeakSet()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -115,7 +122,9 @@ class Sessions:
     def private(self, principal: str | None = None) -> LiveSession:
         """Make a session that cannot be found by its id and ends with whoever asked for it (see `end`)."""
         core = Session(secrets.token_urlsafe(_ID_BYTES), self._limits, _new_token)
-        return LiveSession(core, principal)
+        session = LiveSession(core, principal)
+        self._private.add(session)
+        return session
 
     def open(self, principal: str | None = None, *, rest: bool = False) -> LiveSession:
         """Make a session that can be found; ``rest`` is whether REST opens it.
@@ -131,6 +140,7 @@ class Sessions:
             )
         session = self.private(principal)
         session.rest = rest
+        self._private.discard(session)
         self._sessions[session.id] = session
         self._touch(session)
         return session
@@ -178,15 +188,13 @@ class Sessions:
 
     def service_lost(self, service: str, reason: str) -> None:
         """A service is gone: the handles of objects that went with it end, and their streams are told."""
-        for session in self:
+        for session in (*self, *self._private):
             for handle in session.handles:
                 if handle.service == service and not handle.capability.alive:
-                    holders = list(handle.counts)
+                    doors = {id(door): door for holder in handle.counts if (door := session.door_of(holder))}
                     session.handles.drop(handle.token)
-                    for holder in holders:
-                        door = session.doors.get(holder)
-                        if door is not None:
-                            door.handle_lost(handle.token, Status.UNAVAILABLE.code, reason)
+                    for door in doors.values():
+                        door.handle_lost(handle.token, Status.UNAVAILABLE.code, reason)
 
     def end_all(self, reason: str) -> None:
         """End every session; the gateway stops."""

@@ -171,6 +171,34 @@ def test_there_is_a_limit_and_idle_ones_make_room(fakes: Any) -> None:
     fakes.run(main())
 
 
+def test_the_end_of_what_rest_held_is_told_to_its_listener_once(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, thing = Sessions(LIMITS), fakes.Object()
+        session, listener = sessions.open(), FakeDoor()
+        put(session, schemas, thing)
+        sessions.attach(session, "events", listener)
+        session.events = listener
+        token = session.handles.put("events", "calculator", schemas["calculator"], None, thing).token
+        thing.alive = False
+        sessions.service_lost("calculator", "it is gone")
+        assert listener.lost == [(token, "unavailable", "it is gone")]
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_dead_handles_of_a_private_session_make_room(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, thing = Sessions(LIMITS), fakes.Object()
+        session = sessions.private()
+        put(session, schemas, thing)
+        thing.alive = False
+        sessions.service_lost("calculator", "it is gone")
+        assert len(session.handles) == 0
+
+    fakes.run(main())
+
+
 def test_a_private_session_is_found_by_nobody(fakes: Any) -> None:
     async def main() -> None:
         sessions = Sessions(LIMITS)

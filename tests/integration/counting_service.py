@@ -1,13 +1,16 @@
 """A service for tests: counts its calls in a file, is slow, fails, and gives large answers, as it is told.
 
-`python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed. With COUNTING_KEYS,
-its own public and secret key and its client's public one, it speaks CURVE.
+`python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed, or until SIGTERM, at
+which it ends in good order. With COUNTING_KEYS, its own public and secret key and its client's public one, it speaks
+CURVE; with COUNTING_PASSWORD it lets in a user "gateway" who has it. COUNTING_TIMEOUT is how long its calls may take.
+With COUNTING_WAITS it says nothing to those who connect until a line comes in.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -111,23 +114,26 @@ async def main(endpoint: str, count_file: Path) -> None:
         else:
             heard += 1
 
+    options: dict[str, Any] = {"timeout": float(os.environ.get("COUNTING_TIMEOUT", "5"))}
     if "COUNTING_KEYS" in os.environ:
         public_key, secret_key, client_key = os.environ["COUNTING_KEYS"].encode().split()
-        server = cara_pseud.Server(
-            b"counting",
-            security_plugin="curve",
-            public_key=public_key,
-            secret_key=secret_key,
-            allowed_keys={client_key: "gateway"},
-        )
-    else:
-        server = cara_pseud.Server(b"counting")
+        keys = {"public_key": public_key, "secret_key": secret_key, "allowed_keys": {client_key: "gateway"}}
+        options |= {"security_plugin": "curve", **keys}
+    elif "COUNTING_PASSWORD" in os.environ:
+        options |= {"security_plugin": "plain", "passwords": {"gateway": os.environ["COUNTING_PASSWORD"]}}
+    server = cara_pseud.Server(b"counting", **options)
     server.bind(endpoint)
     cara_pseud.setup_server(server)
     cara_pseud.register_interface(server, schema.Counting, Counting())
+    if "COUNTING_WAITS" in os.environ:
+        print(server.endpoint, flush=True)
+        sys.stdin.readline()
     await server.start()
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     print(server.endpoint, flush=True)
-    await asyncio.Event().wait()
+    await stopped.wait()
+    await server.stop(0.2)
 
 
 if __name__ == "__main__":
