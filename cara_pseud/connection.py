@@ -154,7 +154,6 @@ class Connection(References):
         self.running: dict[bytes, tuple[asyncio.Task[None], IncomingCall]] = {}
         self.outbox = Outbox()
         self._greeting_call: CallFuture | None = None
-        self._held_before: dict[int, int] = {}
         self._uid_prefix = uid_prefix
         self._counter = 0
 
@@ -479,15 +478,9 @@ class Connection(References):
         self.silent = False
         self._greeting_call = None
         self.inbox.clear()
-        self._held_before = {export.id: export.count for export in self.exports}
+        self.note_held()
         if not keep_references:
             self.end_references()
-
-    def end_exports(self) -> None:
-        """Free what the peer held of ours before the last loss; what was sent since then another process holds."""
-        held, self._held_before = self._held_before, {}
-        for id, count in held.items():
-            self.exports.release(id, count)
 
     def heir(self) -> Connection | None:
         return self.host.successor(self)

@@ -56,6 +56,6 @@ def read(said: Any) -> Greeting:
     if version < 2 or type(incarnation) is not bytes or len(incarnation) != wire.INCARNATION_BYTES:
         # Without an incarnation it is no whole version 2, and what it sends is held to be of version 1.
         return Greeting(1)
-    if not isinstance(patience_s, int | float) or not 0 < patience_s <= _MAX_PATIENCE_S:
-        patience_s = None
-    return Greeting(min(version, wire.EXTENSION_VERSION), incarnation, patience_s)
+    if not isinstance(patience_s, int | float) or not patience_s > 0:
+        return Greeting(min(version, wire.EXTENSION_VERSION), incarnation)
+    return Greeting(min(version, wire.EXTENSION_VERSION), incarnation, min(patience_s, _MAX_PATIENCE_S))

@@ -49,6 +49,7 @@ class References:
         self._homes: list[RemoteCapability] = []
         self._imports: WeakValueDictionary[int, RemoteCapability] = WeakValueDictionary()
         self._dropped: list[tuple[int, int]] = []
+        self._held_before: dict[int, int] = {}
         self._epoch = 0
 
     @property
@@ -86,6 +87,16 @@ class References:
         self._imports = WeakValueDictionary()
         self._dropped = []
         self._homes = []
+
+    def note_held(self) -> None:
+        """Take note that the connection is lost: what the peer holds of ours until now, another process does not."""
+        self._held_before = {export.id: export.count for export in self.exports}
+
+    def end_exports(self) -> None:
+        """Free what the peer held of ours before the last loss; what was sent since then stays."""
+        held, self._held_before = self._held_before, {}
+        for id, count in held.items():
+            self.exports.release(id, count)
 
     def settle_homes(self) -> None:
         """Export what came home in calls that waited until it was known what the peer makes of it."""

@@ -21,14 +21,26 @@ from gateway.services import Service
 GONE: Final = "the client that passed this object is gone"
 
 
+class RequestReferences(References, Protocol):
+    """References in a request to a client and in its answer."""
+
+    def take_back(self) -> None:
+        """The handles do not reach the client."""
+
+
 class Client(Protocol):
     """A stream as the callbacks of its client see it."""
 
-    def references(self, service: Service) -> References:
+    def references(self, service: Service) -> RequestReferences:
         """What the client's stream knows about references in one message."""
 
-    def call_callback(self, name: str, method: str, params: list[JSON], call: IncomingCall) -> asyncio.Future[JSON]:
-        """Send a request to the client, now, so that requests keep their order; a future of the answer."""
+    def call_callback(
+        self, name: str, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
+    ) -> asyncio.Future[JSON]:
+        """Send a request to the client, now, so that requests keep their order; a future of the answer.
+
+        Cancelling the future withdraws the request. ``refs`` knows the handles in it.
+        """
 
     def callback_released(self, callback: Callback) -> None:
         """Learn that the service let go of an object."""
@@ -69,9 +81,13 @@ class Callback:
         refs = client.references(self.service)
         try:
             params = called.write_params(args, kwargs, refs)
-            answer = client.call_callback(self.name, called.name, params, call)
+            answer = client.call_callback(self.name, called.name, params, call, refs)
         except GatewayError as error:
+            refs.take_back()
             raise as_rpc_error(error) from None
+        except RpcError:
+            refs.take_back()
+            raise
         unbox = client.unboxes
         result: asyncio.Future[Any] = answer.get_loop().create_future()
 

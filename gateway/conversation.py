@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from cara_pseud.capabilities import Capability, IncomingCall, Pending
 from cara_pseud.errors import DeadlineExceeded
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
-from gateway.callbacks import Callback, as_rpc_error
+from gateway.callbacks import Callback, RequestReferences, as_rpc_error
 from gateway.calls import Calls, Wishes
 from gateway.errors import GatewayError, Status, quote
 from gateway.limits import Limits
@@ -117,6 +117,7 @@ class Conversation:
             self.end()
             return
         self._channel = None
+        self.stream.counting.leave()
         self._stop_acknowledging()
         window_s = self._limits.resume_window_s
         if code == NORMAL:
@@ -449,20 +450,30 @@ class Conversation:
             code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
         self._run(self.stream.released(callback=callback.name, code=code, reason=reason))
 
-    def call_callback(self, name: str, method: str, params: list[JSON], call: IncomingCall) -> asyncio.Future[JSON]:
+    def call_callback(
+        self, name: str, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
+    ) -> asyncio.Future[JSON]:
         """See `gateway.callbacks.Client`."""
         loop = asyncio.get_running_loop()
+        timeout_s = self._limits.callback_timeout_s
+        if call.deadline is not None:
+            timeout_s = min(timeout_s, call.deadline - loop.time())
+            if timeout_s <= 0:
+                raise DeadlineExceeded("the deadline had passed before the client could be asked")
         key, happened = self.stream.call_callback(name, method, params)
         answer: asyncio.Future[JSON] = loop.create_future()
         self._asked[key] = answer
-        longest = self._limits.default_call_timeout_s
-        timeout_s = longest if call.deadline is None else min(longest, call.deadline - loop.time())
         timer = loop.call_later(timeout_s, self._callback_expired, key)
 
         def forget(_: asyncio.Future[JSON]) -> None:
             timer.cancel()
-            if self._asked.pop(key, None) is not None:
-                self.stream.forget(key)
+            if self._asked.pop(key, None) is not None and not self._over:
+                # Nobody waits any more: it expired, or the service gave it up.
+                for event in self.stream.withdraw(key):
+                    if type(event) is events.RequestDropped:
+                        refs.take_back()
+                    else:
+                        self._run((event,))
 
         answer.add_done_callback(forget)
         self._run(happened)

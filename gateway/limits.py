@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+CALLBACK_MARGIN_S: Final = 5.0
+"""What a client that comes back at the last moment has left to answer, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,11 @@ class Limits:
 
     idle_session_s: float = 900.0
     """A session without a stream that REST has not used for this long ends."""
+
+    @property
+    def callback_timeout_s(self) -> float:
+        """How long a client has to answer a call of its object: it may be away for the whole window first."""
+        return self.resume_window_s + CALLBACK_MARGIN_S
 
     def public(self) -> dict[str, Any]:
         """What a client is told, so that it can keep the bounds by itself."""

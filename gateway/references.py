@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from cara_pseud.capabilities import Capability
@@ -196,7 +197,8 @@ class StreamReferences:
     def take_back(self) -> None:
         """The handles do not reach the client."""
         if self._counted:
-            self._counted.take_back(self._stream.live_session().handles, self._stream.stream_id)
+            with suppress(GatewayError):  # the stream is over, and what it held went with it
+                self._counted.take_back(self._stream.live_session().handles, self._stream.stream_id)
 
     def never_sent(self) -> None:
         """The message did not reach the service, so nobody but us will ever let go of its callbacks."""

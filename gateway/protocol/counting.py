@@ -32,6 +32,7 @@ class Counting:
         self._kept: deque[bytes] = deque()
         self._confirmed = 0
         self._unconfirmed_bytes = 0
+        self._written: int | None = None
 
     # In.
 
@@ -76,9 +77,26 @@ class Counting:
         """Whether everything behind the first ``received`` messages is still there."""
         return self.acknowledged <= received <= self.sent
 
-    def missing(self) -> list[bytes]:
-        """The messages that the client has not confirmed, in order."""
+    def leave(self) -> None:
+        """There is no socket: what is kept from now on is written by `repeat`."""
+        self._written = self.sent
+
+    def repeat(self) -> list[bytes]:
+        """The messages that the client has not confirmed, in order, to be written to a new socket."""
+        self._written = None
         return list(self._kept)
+
+    def replace(self, number: int, data: bytes) -> bool:
+        """Put another message in the place of that one, in case it is written, or written again.
+
+        Returns:
+            Whether the client may have read the first one, since it was written to a socket.
+        """
+        place = number - self.acknowledged - 1
+        if 0 <= place < len(self._kept):
+            self.kept_bytes += len(data) - len(self._kept[place])
+            self._kept[place] = data
+        return self._written is None or number <= self._written
 
     def drop(self) -> None:
         """Forget what was kept: nobody will ask for it."""

@@ -148,10 +148,17 @@ class AnswerDropped:
     call: int
 
 
+@dataclass(frozen=True, slots=True)
+class RequestDropped:
+    """A request that was withdrawn never reaches the client: what it holds for it goes back."""
+
+    key: str
+
+
 NO_OBJECTS: Final = Outcome(None)
 """Of a call whose result holds nothing that could be called."""
 
 Event: TypeAlias = (
     "Send | Close | Hello | CallRequested | CancelRequested | CallbackAnswered | ReleaseRequested"
-    " | DescribeRequested | AnswerDropped | CallWaits | WaitEnded"
+    " | DescribeRequested | AnswerDropped | RequestDropped | CallWaits | WaitEnded"
 )

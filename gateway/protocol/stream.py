@@ -38,6 +38,7 @@ from gateway.protocol.events import (
     Hello,
     Outcome,
     ReleaseRequested,
+    RequestDropped,
     ResultTarget,
     Send,
     WaitEnded,
@@ -74,6 +75,8 @@ class _Call(NamedTuple):
     batch: _Batch | None
 
 
+_VOID: Final = dump(messages.notification("rpc.void", {}))
+"""Stands for a request that was withdrawn, so that both sides count the same."""
 _CLOSED: Final = _State.CLOSED
 _COUNTED: Final = _State.COUNTED
 
@@ -99,7 +102,8 @@ class Stream:
         self._session_id = ""
         self._may_refer = False
         self._last_call = 0
-        self._requests: set[str] = set()
+        # By their ids, with their places among the messages sent; 0 where nobody counts.
+        self._requests: dict[str, int] = {}
         self._last_request = 0
 
     @property
@@ -120,7 +124,7 @@ class Stream:
     @property
     def requests(self) -> Collection[str]:
         """The requests to the client that it has not answered."""
-        return self._requests
+        return self._requests.keys()
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
@@ -205,7 +209,7 @@ class Stream:
         counting.acknowledge(received)
         counting.confirm()
         greeting = self._greeting(hello, True, resume_window_s)
-        return [greeting, *(Send(data) for data in counting.missing())]
+        return [greeting, *(Send(data) for data in counting.repeat())]
 
     def end(self) -> None:
         """The stream is over."""
@@ -234,12 +238,18 @@ class Stream:
         data = dump(messages.request(key, f"!{name}.{method}", params))
         self._check_size(data, "the call")
         self._last_request += 1
-        self._requests.add(key)
-        return key, self._send(data)
+        happened = self._send(data)
+        self._requests[key] = self.counting.sent
+        return key, happened
 
-    def forget(self, key: str) -> None:
-        """Wait no longer for the client's answer to a request; one that comes all the same is ignored."""
-        self._requests.discard(key)
+    def withdraw(self, key: str) -> list[Event]:
+        """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
+        number = self._requests.pop(key, 0)
+        if not number or self._state is not _COUNTED:
+            return []
+        if not self.counting.replace(number, _VOID):
+            return [RequestDropped(key)]
+        return self._send(dump(messages.notification("rpc.cancel", {"id": key})))
 
     def released(
         self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
@@ -325,12 +335,12 @@ class Stream:
     def _answered(self, message: Answer, events: list[Event]) -> None:
         # An answer that is late, repeated or to no question of ours is forgotten.
         if isinstance(message.id, str) and message.id in self._requests:
-            self._requests.discard(message.id)
+            del self._requests[message.id]
             events.append(CallbackAnswered(message.id, message.result, message.error))
 
     def _invalid(self, message: Invalid, batch: _Batch | None, events: list[Event]) -> None:
         if isinstance(message.id, str) and message.id in self._requests:
-            self._requests.discard(message.id)
+            del self._requests[message.id]
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:

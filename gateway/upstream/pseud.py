@@ -40,6 +40,7 @@ class PseudUpstream:
             "security_plugin": _PLUGINS[config.security],
             "timeout": limits.default_call_timeout_s,
             "connect_grace": _FIRST_CONNECTION_S,
+            "callback_timeout": limits.callback_timeout_s,
             "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),
             "turn": turn,
             **keys,

@@ -28,6 +28,8 @@ _KEPT_EVENTS: Final = 256
 _KEPT_BYTES: Final = 1_048_576
 """So much can be sent again. Nobody confirms events, so what was written before that counts as received."""
 _RETRY_MS: Final = 1000
+_KINDS: Final = {"rpc.released": b"released", "rpc.cancel": b"cancel"}
+"""The events of notifications; everything else is the call of a callback."""
 
 
 class EventChannel:
@@ -66,8 +68,13 @@ class EventChannel:
         if method is None or method == "rpc.ack":
             return  # hello's answer and acknowledgements are of no interest to a listener
         self._number += 1
-        kind, told = ("released", dump(message["params"])) if method == "rpc.released" else ("callback", data)
-        self._put(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, kind.encode(), told))
+        if method == "rpc.void":
+            # No event for a browser, but its Last-Event-ID counts on.
+            self._put(b"id: %d\n\n" % self._number)
+        else:
+            kind = _KINDS.get(method)
+            told = data if kind is None else dump(message["params"])
+            self._put(b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, kind or b"callback", told))
         self._kept.append((self._number, len(data)))
         self._kept_bytes += len(data)
 

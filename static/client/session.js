@@ -15,7 +15,7 @@ import { Acknowledgements } from './acknowledgements.js';
 import { Calls } from './calls.js';
 import { GatewayError, errorFromAnswer } from './errors.js';
 import { Outbox } from './outbox.js';
-import { answerRequest, tooLarge } from './requests.js';
+import { Requests, tooLarge } from './requests.js';
 
 const HELLO_ID = 0;
 const HELLO_TIMEOUT_MS = 10_000;
@@ -51,7 +51,6 @@ const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
  * @typedef {object} OwnEvents
  * @property {(state: State, details: StateDetails) => void} state
  * @property {(params: Record<string, unknown>) => void} released the gateway let go of a handle or callback
- * @property {(result: unknown) => void} unclaimed a result came that nobody waits for any more
  * @property {() => void} sessionLost
  */
 /** @typedef {OwnEvents & import('./requests.js').RequestEvents} SessionEvents */
@@ -84,6 +83,7 @@ export class Session {
   #outbox = new Outbox();
   #acknowledgements;
   #calls;
+  #requests;
   #generation = 0;
   /** @type {any} */
   #helloTimer;
@@ -119,6 +119,7 @@ export class Session {
       },
       resume?.lastId,
     );
+    this.#requests = new Requests(events, (answer) => this.#outbox.post(answer));
     if (resume) {
       this.#hello = { session: resume.session, stream: resume.stream };
       this.#acknowledgements.restart(resume.received);
@@ -230,7 +231,9 @@ export class Session {
       this.#socket?.close(4000, 'a frame that is no JSON');
       return;
     }
-    for (const message of Array.isArray(obj) ? obj : [obj]) {
+    const messages = Array.isArray(obj) ? obj : [obj];
+    this.#requests.lookAhead(messages);
+    for (const message of messages) {
       if (this.#phase === 'greeting') {
         this.#greeted(message);
       } else if (this.#phase === 'open') {
@@ -397,15 +400,9 @@ export class Session {
     if (typeof message.method !== 'string') {
       this.#answered(message);
     } else if (message.id !== undefined) {
-      const generation = this.#generation;
-      answerRequest(message, this.#events, (answer) => {
-        // A request of a lost session has nobody who waits for its answer.
-        const wanted = generation === this.#generation && this.#phase !== 'closed';
-        if (wanted) {
-          this.#outbox.post(answer);
-        }
-        return wanted;
-      });
+      this.#requests.answer(/** @type {any} */ (message));
+    } else if (message.method === 'rpc.cancel') {
+      this.#requests.callOff(message.params?.id);
     } else if (message.method === 'rpc.released' && typeof message.params === 'object' && message.params !== null) {
       this.#events.released(message.params);
     }
@@ -448,6 +445,7 @@ export class Session {
         : new GatewayError('unavailable', `${why}; the call was not sent`),
     );
     this.#outbox.drop();
+    this.#requests.callOffAll();
     this.#acknowledgements.restart();
     this.#events.sessionLost();
   }

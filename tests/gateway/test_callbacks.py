@@ -105,7 +105,9 @@ def test_a_client_that_never_answers_is_waited_for_until_the_deadline(calculator
         with pytest.raises(DeadlineExceeded):
             await short
         assert not long.done()
-        await fakes.pass_time(30)
+        await fakes.pass_time(61)
+        assert not long.done()  # so long the client may be away
+        await fakes.pass_time(2)
         with pytest.raises(DeadlineExceeded):
             await long
         late, _ = await play.hears()
@@ -124,6 +126,69 @@ def test_a_call_that_the_service_gives_up_is_forgotten(calculator: Service, fake
         await fakes.settle()
         play.answers(request, result={"result": 1})
         assert await play.hears() == []
+
+    fakes.run(main())
+
+
+def test_a_call_whose_deadline_has_passed_is_not_sent(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        call = IncomingCall(b"")
+        call.deadline = asyncio.get_running_loop().time() - 1
+        with pytest.raises(DeadlineExceeded):
+            apply(calculator, await play.pass_callback(), 1, call)
+        assert await play.hears() == []
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize("gives_up", [True, False], ids=["given up", "expired"])
+def test_a_call_that_nobody_waits_for_any_more_is_called_off(calculator: Service, fakes: Any, gives_up: bool) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        hello = await play.hello()
+        capability = await play.pass_callback()
+        results = [apply(calculator, capability, 1)]
+        (request,) = await play.hears()
+        play.cut()
+        results.append(apply(calculator, capability, 2))
+        if gives_up:
+            for result in results:
+                result.cancel()
+            await fakes.settle()
+        else:
+            play.channel = type(play.channel)()
+            await fakes.pass_time(59)
+            await play.resume(hello, received=1)
+            play.cut()
+            await fakes.pass_time(7)
+            for result in results:
+                with pytest.raises(DeadlineExceeded):
+                    await result
+        _, *told = await play.resume(hello, received=1)
+        expected = ["rpc.void", "rpc.cancel"] if gives_up else ["rpc.void", "rpc.cancel", "rpc.cancel"]
+        assert [message["method"] for message in told] == expected
+        assert told[1]["params"] == {"id": request["id"]}
+        assert play.conversation.stream.requests == set()
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_handles_in_a_request_that_never_reaches_the_client_are_released(addressbook: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play, updater = fakes.Play(addressbook), fakes.Object()
+        await play.hello()
+        play.says("addressbook.watch", {"listener": {"$callback": "people"}}, id=1)
+        capability = play.calls[0].args[0]
+        node = addressbook.schema.find("AddressBook.Listener")
+        assert node is not None
+        play.cut()
+        result = capability.target.invoke(node.id, "changed", [{0: "Ann", 4: updater}, 1], {}, IncomingCall(b""))
+        result.cancel()
+        await fakes.settle()
+        assert updater.released == 1
+        play.sessions.end_all("done")
 
     fakes.run(main())
 

@@ -3,7 +3,8 @@
 `python counting_service.py ENDPOINT COUNT_FILE` prints its endpoint and serves until it is killed, or until SIGTERM, at
 which it ends in good order. With COUNTING_KEYS, its own public and secret key and its client's public one, it speaks
 CURVE; with COUNTING_PASSWORD it lets in a user "gateway" who has it. COUNTING_TIMEOUT is how long its calls may take.
-With COUNTING_WAITS it says nothing to those who connect until a line comes in.
+With COUNTING_WAITS it says nothing to those who connect until a line comes in. An adder has COUNTING_DEADLINE seconds,
+as it is told, or COUNTING_PATIENCE seconds, as it is not.
 """
 
 from __future__ import annotations
@@ -106,8 +107,11 @@ async def main(endpoint: str, count_file: Path) -> None:
     async def tell(adder: Any, number: int) -> None:
         nonlocal heard
         try:
-            await adder.added(number)
-        except cara_pseud.Error:
+            if "COUNTING_DEADLINE" in os.environ:
+                adder = cara_pseud.with_options(adder, timeout=float(os.environ["COUNTING_DEADLINE"]))
+            async with asyncio.timeout(float(os.environ.get("COUNTING_PATIENCE", "60"))):
+                await adder.added(number)
+        except (cara_pseud.Error, TimeoutError):
             # Nobody can answer any more.
             if adder in adders:
                 adders.remove(adder)

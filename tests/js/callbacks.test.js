@@ -156,3 +156,42 @@ test('when the session is lost, objects and callbacks of before are gone and the
   assert.ok(!after.some(({ method }) => method === 'rpc.release'));
   assert.equal(after.find(({ id }) => id === 'g:1').error.data.code, 'not_found');
 });
+
+test('a call that is called off in the frame that brings it is never run, and gives back what it carries', async () => {
+  const scripted = new Scripted();
+  const heard = [];
+  scripted.gateway.service('a').watch((value) => heard.push(value));
+  await settle();
+  const request = (id, value) => ({ jsonrpc: '2.0', id, method: '!c1.changed', params: [value] });
+  const cancel = (id) => ({ jsonrpc: '2.0', method: 'rpc.cancel', params: { id } });
+  scripted.WebSocket.latest.emit('message', {
+    data: JSON.stringify([request('g:1', handle('t1')), request('g:2', 'second'), cancel('g:1')]),
+  });
+  scripted.says({ method: 'rpc.void', params: {} });
+  await settle();
+  assert.deepEqual(heard, ['second']);
+  assert.deepEqual(scripted.written.slice(1), [
+    { method: 'rpc.release', params: { handle: 't1', count: 1 } },
+    { id: 'g:2', result: 1 },
+  ]);
+  assert.equal(scripted.gateway.resumption.received, 4);
+});
+
+test('the answer of a call that is called off while it runs is dropped', async () => {
+  const scripted = new Scripted();
+  let end;
+  const callback = {
+    slow: () => new Promise((resolve) => (end = () => resolve(() => 'never passed'))),
+    quick: () => 2,
+  };
+  scripted.gateway.service('a').watch(callback);
+  await settle();
+  scripted.says({ id: 'g:1', method: '!c1.slow', params: [] });
+  scripted.says({ method: 'rpc.cancel', params: { id: 'g:1' } });
+  scripted.says({ method: 'rpc.cancel', params: { id: 'g:99' } });
+  scripted.says({ method: 'rpc.cancel' });
+  end();
+  scripted.says({ id: 'g:2', method: '!c1.quick', params: [] });
+  await settle();
+  assert.deepEqual(scripted.written.slice(1), [{ id: 'g:2', result: 2 }]);
+});

@@ -40,7 +40,27 @@ def test_what_was_sent_is_kept_until_it_is_confirmed() -> None:
     counting = Counting()
     for data in (b"a", b"bb", b"ccc"):
         counting.keep(data)
-    assert (counting.kept_bytes, counting.missing()) == (6, [b"a", b"bb", b"ccc"])
+    assert (counting.kept_bytes, counting.repeat()) == (6, [b"a", b"bb", b"ccc"])
     counting.acknowledge(2)
-    assert (counting.kept_bytes, counting.missing()) == (3, [b"ccc"])
+    assert (counting.kept_bytes, counting.repeat()) == (3, [b"ccc"])
     assert [counting.can_repeat(received) for received in range(5)] == [False, False, True, True, False]
+
+
+def test_a_message_is_replaced_in_its_place_as_long_as_it_may_be_written_again() -> None:
+    counting = Counting()
+    for data in (b"a", b"bb", b"ccc"):
+        counting.keep(data)
+    counting.acknowledge(1)
+    assert counting.replace(2, b"-")
+    assert counting.replace(1, b"-")  # the client has it
+    assert (counting.sent, counting.kept_bytes, counting.repeat()) == (3, 4, [b"-", b"ccc"])
+
+
+def test_what_was_kept_without_a_socket_has_not_been_written() -> None:
+    counting = Counting()
+    counting.keep(b"a")
+    counting.leave()
+    counting.keep(b"b")
+    assert [counting.replace(number, b"-") for number in (1, 2)] == [True, False]
+    assert counting.repeat() == [b"-", b"-"]
+    assert counting.replace(2, b"-")

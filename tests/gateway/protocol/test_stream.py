@@ -21,6 +21,7 @@ from gateway.protocol.events import (
     HandleTarget,
     Hello,
     ReleaseRequested,
+    RequestDropped,
     Send,
     ServiceTarget,
 )
@@ -280,9 +281,35 @@ def test_a_malformed_answer_of_a_callback_ends_its_call(stream: Stream) -> None:
 
 def test_late_repeated_and_unknown_answers_are_forgotten(stream: Stream) -> None:
     key, _ = stream.call_callback("listener", "changed", [])
-    stream.forget(key)
+    assert stream.withdraw(key) == []
     for id in ('"g:1"', '"g:99"', "5", "null", '"x"'):
         assert stream.receive(f'{{"jsonrpc":"2.0","id":{id},"result":{{}}}}') == []
+
+
+def test_a_request_that_was_written_is_called_off_and_replayed_as_void(greeted: Stream) -> None:
+    key, _ = greeted.call_callback("c", "changed", [])
+    assert read(greeted.withdraw(key)) == [{"jsonrpc": "2.0", "method": "rpc.cancel", "params": {"id": "g:1"}}]
+    assert greeted.withdraw(key) == []
+    greeted.counting.leave()
+    assert [message["method"] for message in read(greeted.resume(0, 0, 60))[1:]] == ["rpc.void", "rpc.cancel"]
+
+
+def test_a_request_that_was_not_written_never_is(greeted: Stream) -> None:
+    greeted.counting.leave()
+    keys = [greeted.call_callback("c", "changed", [number])[0] for number in (1, 2)]
+    assert greeted.withdraw(keys[0]) == [RequestDropped("g:1")]
+    _, void, request = read(greeted.resume(0, 0, 60))
+    assert void == {"jsonrpc": "2.0", "method": "rpc.void", "params": {}}
+    assert request["params"] == [2]
+    assert greeted.can_resume(2)
+
+
+def test_a_request_that_the_client_has_is_called_off_after_it_was_away(greeted: Stream) -> None:
+    key, _ = greeted.call_callback("c", "changed", [])
+    greeted.counting.leave()
+    greeted.withdraw(key)
+    _, cancel = read(greeted.resume(0, 1, 60))
+    assert cancel["method"] == "rpc.cancel"
 
 
 def test_a_call_of_a_callback_that_is_too_large_is_not_sent() -> None:

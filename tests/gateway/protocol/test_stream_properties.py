@@ -39,6 +39,8 @@ class Model(RuleBasedStateMachine):
         self.notified = 0
         self.requests_made = 0
         self.requests_heard: list[str] = []
+        self.withdrawn: set[str] = set()
+        self.never_to_be_heard: set[str] = set()
         self.open_requests: list[str] = []
         self.answered: list[str] = []
         self.connect()
@@ -130,7 +132,14 @@ class Model(RuleBasedStateMachine):
                 self.confirm(message["params"]["received"])
                 continue
             self.received += 1
-            if "method" in message:
+            if message.get("method") == "rpc.void":
+                continue
+            if message.get("method") == "rpc.cancel":
+                key = message["params"]["id"]
+                assert key in self.withdrawn
+                if key in self.open_requests:
+                    self.open_requests.remove(key)
+            elif "method" in message:
                 self.requests_heard.append(message["id"])
                 self.open_requests.append(message["id"])
             else:
@@ -162,6 +171,19 @@ class Model(RuleBasedStateMachine):
         self.requests_made += 1
         self.act(self.stream.call_callback("c", "changed", [])[1])
 
+    @precondition(lambda self: self.stream.requests)
+    @rule(data=st.data())
+    def service_withdraws(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.stream.requests)))
+        self.withdrawn.add(key)
+        if not self.connected and key not in self.requests_heard:
+            self.never_to_be_heard.add(key)
+        happened = self.stream.withdraw(key)
+        if happened == [events.RequestDropped(key)]:
+            assert key in self.never_to_be_heard
+        else:
+            self.act(happened)
+
     @rule()
     def a_second_passes(self) -> None:
         if self.connected:
@@ -177,6 +199,7 @@ class Model(RuleBasedStateMachine):
         if arrives_here and self.to_client:
             self.client_reads(arrives_here, False)
         self.connected = False
+        self.stream.counting.leave()
         self.to_gateway.clear()
         self.to_client.clear()
 
@@ -190,7 +213,10 @@ class Model(RuleBasedStateMachine):
         if hasattr(self, "begun"):
             assert self.begun == sorted(set(self.begun))
             assert len(set(self.answered)) == len(self.answered)
-            assert self.requests_heard == [f"g:{number}" for number in range(1, len(self.requests_heard) + 1)]
+            assert not self.withdrawn & set(self.answered)
+            assert not self.never_to_be_heard & set(self.requests_heard)
+            numbers = [int(key[2:]) for key in self.requests_heard]
+            assert numbers == sorted(set(numbers))
 
     def teardown(self) -> None:
         """When the network is well again, everything that was asked for has run once and is answered once."""
@@ -215,7 +241,9 @@ class Model(RuleBasedStateMachine):
             self.client_reads(10, True)
         assert self.begun == list(range(1, self.next_id))
         assert self.unanswered == {}
-        assert len(self.requests_heard) == len(self.answered) == self.requests_made
+        every = {f"g:{number}" for number in range(1, self.requests_made + 1)}
+        assert set(self.requests_heard) >= every - self.withdrawn
+        assert set(self.answered) == every - self.withdrawn
         assert self.kept == []
         assert self.stream.counting.kept_bytes == 0
 

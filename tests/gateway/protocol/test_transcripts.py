@@ -121,7 +121,11 @@ class Edge:
 
     def cut(self, socket: int) -> None:
         stream = self.sockets.pop(socket, None)
-        if stream is not None and not stream.greeted:
+        if stream is None:
+            return
+        if stream.greeted:
+            stream.counting.leave()
+        else:
             self.end(stream)
 
     def end(self, stream: Stream) -> None:
@@ -145,6 +149,8 @@ class Edge:
         (stream,) = [stream for _, stream in self.streams.values()]
         if "callback" in step:
             _, happened = stream.call_callback(step["callback"], step["method"], step["params"])
+        elif "withdraw" in step:
+            happened = stream.withdraw(step["withdraw"])
         else:
             happened = stream.released(**step["released"])
         self.run(stream, happened)
