@@ -37,6 +37,9 @@ _REFUSED: Final = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_P
 _NEVER_MS: Final = 2**31 - 1
 _FAILED: Final = zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 """What ends an attempt to connect, or a connection."""
+_NO_HANDSHAKE: Final = (
+    "ZeroMQ's handshake fails with what listens at the endpoint: it is no ZeroMQ server, or has other keys or security"
+)
 _AGAIN_S: Final = 0.25
 """A server that could not answer the greeting is asked again after this time."""
 _MAX_UNANSWERED: Final = 10_000
@@ -95,6 +98,9 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._endpoints: list[str] = []
         self._sources: set[str] = set()
         self._listeners: list[Callable[[str], None]] = []
+        self._told_trouble = ""
+        self._trouble_listeners: list[Callable[[str], None]] = []
+        self._handshake_failed = False
         self._login_uid: bytes | None = None
         self._logged_in = not self.logs_in
         self._unanswered: dict[bytes, Message] = {}
@@ -269,7 +275,9 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
 
     @property
     def trouble(self) -> str:
-        """Why it is not up, in words that name no address and no user."""
+        """Why it is not up, or up without an answer to the greeting; empty if nothing is wrong. Names no address."""
+        if not self._started:
+            return "the Client is not started"
         failure = self._link.refusal
         return self._link.trouble if failure is None else str(failure)
 
@@ -278,7 +286,17 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
+    def on_trouble(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Have every change of `trouble` told; call the result to be told no more."""
+        self._trouble_listeners.append(callback)
+        return lambda: self._trouble_listeners.remove(callback) if callback in self._trouble_listeners else None
+
     def _tell_state(self) -> None:
+        trouble = self.trouble
+        if trouble != self._told_trouble:
+            self._told_trouble = trouble
+            for listener in list(self._trouble_listeners):
+                listener(trouble)
         state = self._link.state
         if state != self._told:
             self._told = state
@@ -341,9 +359,20 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
                     self._on_loss()
             # It may have been stopped by a handler of what arrived.
             if not self._closed:
-                nobody = event == zmq.EVENT_CONNECT_RETRIED and not link.connected
-                link.on_failed(now, "nobody answers at the endpoint" if nobody else None)
+                link.on_failed(now, None if link.connected else self._reason(event))
         self._after_event()
+
+    def _reason(self, event: int) -> str | None:
+        """Why an attempt to connect failed, as far as an event tells."""
+        if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            # ZeroMQ's own events for the end of this attempt follow. A server that refuses may also just hang up: what
+            # it was refused for is known from another attempt then.
+            self._handshake_failed = True
+            return _NO_HANDSHAKE if self._link.refusal is None else None
+        if event != zmq.EVENT_CONNECT_RETRIED:
+            return None
+        failed, self._handshake_failed = self._handshake_failed, False
+        return None if failed else "nobody listens at the endpoint"
 
     def _on_loss(self) -> None:
         connection = self._connection

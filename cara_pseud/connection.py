@@ -343,8 +343,9 @@ class Connection(References):
         """End a call whose deadline has come."""
         if self.pending.pop(future.uid, None) is not None:
             sent = self._call_off(future)
-            late = f"not sent within the deadline: {self.host.why_waiting()}"
-            future.set_exception(DeadlineExceeded() if sent else Unavailable(late))
+            why = f": {self.host.why_waiting()}" if self.version is None else ""
+            late = DeadlineExceeded(f"no answer within the deadline{why}")
+            future.set_exception(late if sent else Unavailable(f"not sent within the deadline{why}"))
             future.tell()
 
     def _call_off(self, future: CallFuture) -> bool:

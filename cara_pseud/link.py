@@ -53,7 +53,7 @@ class Link:
         state: ``"connecting"``, ``"up"`` or ``"down"``.
         connected: whether there is a connection, greeted or not.
         refusal: why calls fail, other than that the server cannot be reached.
-        trouble: what went wrong last while it was not up, as the end of a sentence.
+        trouble: what is wrong, as the end of a sentence; empty while it is up and the greeting was answered.
     """
 
     def __init__(self, spread: Callable[[float], float]) -> None:
@@ -72,7 +72,7 @@ class Link:
         """What a call fails with at once now; None if it may wait or be sent."""
         if self.refusal is not None:
             return self.refusal
-        return Unavailable() if self.state == DOWN else None
+        return Unavailable(f"the service cannot be reached: {self.trouble}") if self.state == DOWN else None
 
     def next_time(self) -> float | None:
         """When the next step is due, if any."""
@@ -131,6 +131,7 @@ class Link:
         self._times.pop(Step.GO_BARE, None)
         self._times.pop(Step.FORGET, None)
         self.refusal = None
+        self.trouble = ""
         self.state = UP
 
     def on_login(self) -> None:
@@ -192,4 +193,5 @@ class Link:
         """Do nothing any more."""
         self._times.clear()
         self.connected = False
+        self.trouble = "the client was stopped"
         self.state = DOWN

@@ -403,6 +403,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         candidates = self._by_user.get(user_id) if routing_id is None else None
         connection = candidates[-1] if candidates else self._by_routing_id.get(routing_id or user_id)
         if connection is None:
+            if not self._started:
+                raise Unavailable(f"the {type(self).__name__} is not started: await its start() before calls are made")
             raise Unavailable(f"no client {user_id!r} is connected")
         return connection
 

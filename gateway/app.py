@@ -29,6 +29,7 @@ from gateway.protocol.typescript import typescript_module
 from gateway.services import Service
 from gateway.sessions import Sessions
 from gateway.trees import static_tree
+from gateway.upstream.base import Upstream
 from gateway.upstream.pseud import PseudUpstream
 from gateway.web.application import GatewayApplication
 from gateway.web.arrivals import Arrivals
@@ -168,7 +169,7 @@ class Gateway:
         sockets = tornado.netutil.bind_sockets(listen.port, listen.host)
         self.port = sockets[0].getsockname()[1]
         for (name, service), upstream in zip(self._services.items(), self._upstreams, strict=True):
-            service.upstream.on_state(partial(_LOG.info, "service %s is %s", name))
+            _Reports(name, service.upstream)
             service.upstream.on_state(partial(self._on_state, name))
             await upstream.start()
         self._site = site = Site(
@@ -242,6 +243,29 @@ class Gateway:
             finally:
                 forget()
         return True
+
+
+class _Reports:
+    """Logs what becomes of the connection to a service: a warning for each new reason why it cannot be used."""
+
+    def __init__(self, name: str, upstream: Upstream) -> None:
+        self._name = name
+        self._upstream = upstream
+        self._said: str | None = None
+        upstream.on_state(self._look)
+        upstream.on_trouble(self._look)
+
+    def _look(self, _: str) -> None:
+        upstream = self._upstream
+        trouble = upstream.trouble
+        # While it connects nothing is wrong yet.
+        if upstream.stopped or upstream.state == "connecting" or trouble == self._said:
+            return
+        self._said = trouble
+        if trouble:
+            _LOG.warning("service %s at %s cannot be used: %s", self._name, upstream.endpoint, trouble)
+        else:
+            _LOG.info("service %s is up", self._name)
 
 
 async def _until(is_over: Callable[[], bool], within_s: float) -> None:

@@ -98,7 +98,7 @@ class Calls:
             told = GatewayError(Status.CANCELLED, "the call was cancelled")
         elif isinstance(error, Unauthenticated):
             # The service refuses the gateway, which is nothing that the caller could mend by logging in.
-            told = GatewayError(Status.UNAVAILABLE, "the service does not let the gateway in")
+            told = GatewayError(Status.UNAVAILABLE, f"the service does not let the gateway in: {error.message}")
         elif isinstance(error, RemoteError) and error.code == Status.UNIMPLEMENTED.code:
             told = GatewayError(Status.UNIMPLEMENTED, "the schema has this method, but the service does not")
         elif isinstance(error, RpcError):

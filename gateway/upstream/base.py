@@ -26,6 +26,17 @@ class Upstream(Protocol):
     def stopped(self) -> bool:
         """Whether `stop` was called: it is down for good."""
 
+    @property
+    def trouble(self) -> str:
+        """Why calls have no chance, or little; empty if nothing is wrong. For anybody: it names no address."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where the service should be; for the operator only."""
+
+    def on_trouble(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        """Have every change of `trouble` told; call the result to be told no more."""
+
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """Have every change of `state` told; call the result to be told no more."""
 

@@ -22,7 +22,7 @@ class PseudUpstream:
     """One client of one service; implements `gateway.upstream.base.Upstream`."""
 
     def __init__(self, config: ServiceConfig, limits: Limits, turn: Turn | None = None) -> None:
-        self._endpoint = config.endpoint
+        self.endpoint = config.endpoint
         keys = (
             {
                 "public_key": (config.public_key or "").encode(),
@@ -60,11 +60,18 @@ class PseudUpstream:
     def stopped(self) -> bool:
         return self._stopped
 
+    @property
+    def trouble(self) -> str:
+        return self._client.trouble
+
+    def on_trouble(self, callback: Callable[[str], None]) -> Callable[[], None]:
+        return self._client.on_trouble(callback)
+
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         return self._client.on_state(cast("Callable[[str], None]", callback))
 
     async def start(self) -> None:
-        self._client.connect(self._endpoint)
+        self._client.connect(self.endpoint)
         await self._client.start()
 
     async def stop(self) -> None:

@@ -95,7 +95,7 @@ class ReadyHandler(BaseHandler):
 
     def get(self) -> None:
         states = self._states()
-        if self.site.stopping or any(state != "up" for state in states.values()):
+        if self.site.stopping or self._reasons() or any(state != "up" for state in states.values()):
             detail = "the gateway stops" if self.site.stopping else "not every service can be reached"
             raise GatewayError(Status.UNAVAILABLE, detail)
         self.set_header("Cache-Control", "no-store")
@@ -105,7 +105,14 @@ class ReadyHandler(BaseHandler):
 
     def problem(self, error: GatewayError) -> JSON:
         problem = super().problem(error)
-        return {**problem, "services": self._states()} if error.status is Status.UNAVAILABLE else problem
+        if error.status is not Status.UNAVAILABLE:
+            return problem
+        return {**problem, "services": self._states(), "reasons": self._reasons()}
 
     def _states(self) -> dict[str, str]:
         return {name: service.upstream.state for name, service in self.site.services.items()}
+
+    def _reasons(self) -> dict[str, str]:
+        """What is wrong with those that cannot be reached, or that have not answered yet."""
+        upstreams = {name: service.upstream for name, service in self.site.services.items()}
+        return {name: upstream.trouble for name, upstream in upstreams.items() if upstream.trouble}

@@ -78,7 +78,10 @@ class FakeUpstream:
     def __init__(self) -> None:
         self.root = FakeObject("root")
         self.state = "up"
+        self.trouble = ""
+        self.endpoint = "tcp://service:1"
         self.stopped = False
+        self.on_trouble = self.on_state
         self._listeners: list[Callable[[str], None]] = []
 
     def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:

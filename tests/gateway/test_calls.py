@@ -106,7 +106,7 @@ def test_who_may_not_call_is_refused_first(calculator: Service, fakes: Any) -> N
             Status.UNIMPLEMENTED,
             "the schema has this method, but the service does not",
         ),
-        (Unauthenticated(), Status.UNAVAILABLE, "the service does not let the gateway in"),
+        (Unauthenticated("wrong key"), Status.UNAVAILABLE, "the service does not let the gateway in: wrong key"),
         (ZeroDivisionError("secret"), Status.INTERNAL, "the gateway failed to make this call"),
         (asyncio.CancelledError(), Status.CANCELLED, "the call was cancelled"),
         (GatewayError(Status.INTERNAL, "the answer does not fit"), Status.INTERNAL, "the answer does not fit"),

@@ -16,6 +16,7 @@ _STATES: Final[Shape] = {
     "description": "The connections to the services by their names; `up` is one that works.",
     "additionalProperties": _TEXT,
 }
+_REASONS: Final[Shape] = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def parameter(name: str) -> dict[str, JSON]:
@@ -183,7 +184,11 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 "503": problem_answer("Some cannot, or the gateway stops.", {
                     "allOf": [
                         {"$ref": "#/components/schemas/Problem"},
-                        {"type": "object", "properties": {"services": _STATES}, "required": ["services"]},
+                        {
+                            "type": "object",
+                            "properties": {"services": _STATES, "reasons": _REASONS},
+                            "required": ["services", "reasons"],
+                        },
                     ],
                 }),
             },
