@@ -391,8 +391,9 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         connection.fail_sent()
 
     def on_drained(self, more: bool) -> None:
-        # ZeroMQ has no bound for what waits here to be read, so whoever sends nonsense faster than it can be thrown
-        # away must be stopped in another way.
+        # ZeroMQ has no bound for what waits here to be read. So it is read before it is worked off, which tells how
+        # much it is, and whoever sends nonsense faster than it can be thrown away must be stopped in another way.
+        self._connection.inbox.ahead = self._transport.ahead = more
         junk = self.dropped.total()
         if not more:
             self._junk_before = junk
@@ -401,7 +402,9 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             self._on_flood()
 
     def _on_behind(self) -> None:
-        if self._connection.inbox.bytes > self.max_backlog_bytes:
+        inbox = self._connection.inbox
+        # An honest server has no more under way than its calls, and the answers to ours.
+        if inbox.bytes > self.max_backlog_bytes or len(inbox) > max(2 * self.max_calls, _MAX_JUNK):
             self._on_flood()
 
     def _on_flood(self) -> None:

@@ -31,15 +31,17 @@ class Inbox:
         bytes: what that takes.
         turn: the turn of the loop in which messages of it were worked off last.
         left: how many more may be in that turn.
+        ahead: whether everything is to be kept here first, since more comes than can be worked off.
     """
 
-    __slots__ = ("_messages", "bytes", "left", "turn")
+    __slots__ = ("_messages", "ahead", "bytes", "left", "turn")
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
         self.bytes = 0
         self.turn = -1
         self.left = 0
+        self.ahead = False
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -91,7 +93,7 @@ class Inboxes:
     def take_in(self, connection: Owner, messages: list[Message], number: int, turn: Turn, loop: Any) -> None:
         """Handle messages of a batch that came in the loop's turn of that number, as many as may be now."""
         inbox = connection.inbox
-        if not inbox:
+        if not (inbox or inbox.ahead):
             if inbox.turn != number:
                 inbox.turn, inbox.left = number, IN_ONE_TURN
             until = loop.time() + _SHARE_S

@@ -339,7 +339,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         connection.heard = True
         if kind == wire.BATCH:
             self._on_batch(connection, body)
-        elif connection.inbox:
+        elif connection.inbox or connection.inbox.ahead:
             # Behind what came before it.
             self._inboxes.put(connection, [(uid, kind, body)], self.turn, self.running_loop)
         else:

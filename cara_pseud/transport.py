@@ -28,6 +28,8 @@ _LOG: Final = logging.getLogger(__name__)
 _BATCH: Final = 256
 _HANDLING_S: Final = 0.02
 """After so much time for handling them other work gets its turn even so: what is cheap to send may be dear to read."""
+_AHEAD: Final = 2048
+"""Messages read per wake-up where they are only kept."""
 # A message of the protocol has six frames with its routing id; more are read and thrown away.
 _MAX_FRAMES: Final = 8
 _RETRY_S: Final = 0.005
@@ -85,6 +87,7 @@ class Transport:
             messages are read in a way that takes less than half the time, but could take one peer's frames for
             another's.
         paused: whether nothing is read: what was read before is to be worked off first.
+        ahead: whether what is read is only kept for later.
         turn: counts the stretches of reading.
     """
 
@@ -104,6 +107,7 @@ class Transport:
         self._gone: asyncio.Future[None] | None = None
         self.only_sender: bytes | None = None
         self.paused = False
+        self.ahead = False
         self.turn = 0
 
     def open(self, zmq_context: zmq.Context[Any], routing_id: bytes | None, max_frame_bytes: int) -> zmq.Socket[bytes]:
@@ -377,7 +381,7 @@ class Transport:
         """As `_drain_batch`, where all messages are of one sender."""
         receive, on_message = self._receive, self._receiver.on_message
         spent_s = 0.0
-        for _ in range(_BATCH):
+        for _ in range(_AHEAD if self.ahead else _BATCH):
             frames = [receive(_NOBLOCK)]
             try:
                 # Most have six frames. Bytes do not know whether more follow, so only the last one is a frame.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
+from typing import Any
 
 import msgpack
 import pytest
@@ -79,3 +81,50 @@ def test_a_client_ends_the_connection_of_a_server_that_floods_it() -> None:
         assert client.line() == "started"
         children.eventually(lambda: service.connections >= 2, 20)
         assert client.ask()["calling"]
+
+
+@pytest.mark.parametrize("bytes_each", [30, 1000, 70_000])
+@pytest.mark.parametrize("kind", ["answers", "calls", "batches of answers", "batches of calls"])
+def test_a_flood_does_not_fill_the_memory_of_a_client(kind: str, bytes_each: int) -> None:
+    """Its own bound is of what it has read: ZeroMQ's queue has none there."""
+    ballast = "x" * bytes_each
+    answer = (os.urandom(16), b"\x01", msgpack.packb(ballast))
+    call = (os.urandom(16), b"\x03", zmtp.body("swallow", ballast))
+    one = answer if "answers" in kind else call
+    in_one = max(1, min(250, 60_000 // (bytes_each + 50))) if "batches" in kind else 0
+    data = zmtp.batch(*[one] * in_one) if in_one else zmtp.message(b"", b"v1", *one)
+
+    def flood(raw: Raw) -> None:
+        zmtp.answer_greeting(raw)
+        raw.flood(data * max(1, 2**18 // len(data)), 1)
+
+    with RawServer(flood) as service, children.child("client", service.endpoint) as client:
+        assert client.line() == "started"
+        most, until = 0, time.monotonic() + 1
+        while time.monotonic() < until:
+            most = max(most, client.rss)
+            time.sleep(0.005)
+        assert client.ask()["calling"]
+    assert most < 500 * 2**20, most
+
+
+def test_as_many_calls_as_are_permitted_in_both_directions_are_no_flood(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        calls = 9_999
+        async with serving(timeout=60) as server, connected(server.endpoint, timeout=60) as client:
+
+            async def call_back(number: int) -> Any:
+                (connection,) = server.connections
+                return await connection.request("double", (number,))
+
+            server.register_rpc(call_back)
+            client.register_rpc(lambda number: 2 * number, name="double")
+            assert await client.call_back(1) == 2
+            numbers = list(range(calls))
+            for _ in range(2):
+                made = [client.call_back(number) for number in numbers]
+                assert await asyncio.gather(*made) == [2 * number for number in numbers]
+            assert client.state == "up"
+            assert (server.dropped, client.dropped) == ({}, {})
+
+    asyncio.run(asyncio.wait_for(main(), 100))
