@@ -35,7 +35,7 @@ class Client(Protocol):
         """What the client's stream knows about references in one message."""
 
     def call_callback(
-        self, name: str, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
+        self, callback: Callback, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
     ) -> asyncio.Future[JSON]:
         """Send a request to the client, now, so that requests keep their order; a future of the answer.
 
@@ -81,7 +81,7 @@ class Callback:
         refs = client.references(self.service)
         try:
             params = called.write_params(args, kwargs, refs)
-            answer = client.call_callback(self.name, called.name, params, call, refs)
+            answer = client.call_callback(self, called.name, params, call, refs)
         except GatewayError as error:
             refs.take_back()
             raise as_rpc_error(error) from None

@@ -29,6 +29,7 @@ from gateway.sessions import Door, LiveSession, Sessions
 
 _ID_BYTES: Final = 18
 _ACKNOWLEDGE_S: Final = 1.0
+_NOT_ASKED: Final = (None, None)
 _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
 NORMAL: Final = 1000
@@ -76,7 +77,7 @@ class Conversation:
         self._over = False
         self._draining = False
         self._running: dict[int, tuple[asyncio.Future[Any], StreamReferences | None]] = {}
-        self._asked: dict[str, asyncio.Future[JSON]] = {}
+        self._asked: dict[str, tuple[asyncio.Future[JSON], Callback]] = {}
         self._callbacks: dict[tuple[str, str], Callback] = {}
         self._waits: dict[int, asyncio.TimerHandle] = {}
         self._acknowledging: asyncio.TimerHandle | None = None
@@ -146,7 +147,7 @@ class Conversation:
             future.cancel()
         for callback in self._callbacks.values():
             callback.orphan()
-        for answer in list(self._asked.values()):
+        for answer, _ in list(self._asked.values()):
             answer.cancel()
         self._asked.clear()
         session = self._session
@@ -441,17 +442,20 @@ class Conversation:
         if self._over or self._callbacks.pop((callback.name, callback.service.name), None) is None:
             return
         self.live_session().core.end_callback()
-        if any(name == callback.name for name, _ in self._callbacks):
-            return
         service = callback.service
         if service.upstream.state == "up":
             code, reason = "released", f"{service.name} holds it no more"
         else:
             code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
+            for answer, asked in list(self._asked.values()):
+                if asked is callback:  # and who asked is gone, too
+                    answer.cancel()
+        if any(name == callback.name for name, _ in self._callbacks):
+            return
         self._run(self.stream.released(callback=callback.name, code=code, reason=reason))
 
     def call_callback(
-        self, name: str, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
+        self, callback: Callback, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
     ) -> asyncio.Future[JSON]:
         """See `gateway.callbacks.Client`."""
         loop = asyncio.get_running_loop()
@@ -460,9 +464,9 @@ class Conversation:
             timeout_s = min(timeout_s, call.deadline - loop.time())
             if timeout_s <= 0:
                 raise DeadlineExceeded("the deadline had passed before the client could be asked")
-        key, happened = self.stream.call_callback(name, method, params)
+        key, happened = self.stream.call_callback(callback.name, method, params)
         answer: asyncio.Future[JSON] = loop.create_future()
-        self._asked[key] = answer
+        self._asked[key] = (answer, callback)
         timer = loop.call_later(timeout_s, self._callback_expired, key)
 
         def forget(_: asyncio.Future[JSON]) -> None:
@@ -480,12 +484,12 @@ class Conversation:
         return answer
 
     def _callback_expired(self, key: str) -> None:
-        answer = self._asked.get(key)
+        answer, _ = self._asked.get(key, _NOT_ASKED)
         if answer is not None and not answer.done():
             answer.set_exception(DeadlineExceeded("the client did not answer in time"))
 
     def _on_callback_answered(self, event: events.CallbackAnswered) -> None:
-        answer = self._asked.pop(event.key, None)
+        answer, _ = self._asked.pop(event.key, _NOT_ASKED)
         if answer is None or answer.done():
             return
         if event.error is not None:

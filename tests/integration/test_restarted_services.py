@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.resuming_client import ResumingClient
 from tests.integration.test_services import config, works
 
 if TYPE_CHECKING:
@@ -165,3 +166,30 @@ def test_a_connection_that_is_lost_to_the_same_process_ends_nothing(start: Start
         assert answer(socket, f"@{token}.name")["result"] == {"name": "object"}
         held = web.get("/api/session", **{"Session-Id": session}).json
         assert ([handle["$handle"] for handle in held["handles"]], held["callbacks"]) == ([token], ["adder"])
+
+
+@pytest.mark.parametrize("login", [LOGIN, ""], ids=["plain", "noop"])
+def test_what_a_process_that_is_gone_had_asked_a_client_for_never_runs(
+    start: Start, eventually: Eventually, login: str
+) -> None:
+    environment = PASSWORD if login else {}
+    service, endpoint = start.counting(environment=environment)
+    _, web = start.gateway(config(endpoint) + login)
+    heard: list[int] = []
+    client = ResumingClient(web.url.replace("http", "ws") + "/ws")
+    client.callbacks["adder"] = lambda method, number: heard.append(number)
+    client.call("counting.listen", {"$callback": "adder"})
+    client.cut()
+    eventually(lambda: "cara_gateway_sockets 0" in web.get("/metrics").text, within_s=5)
+    web.post("/api/counting/add", [7])
+    eventually(lambda: web.post("/api/counting/sum").status == 200, within_s=5)
+    service.stop(signal.SIGKILL)
+    start.counting(endpoint, environment)
+    eventually(lambda: works(web), within_s=5)
+    client.call("counting.listen", {"$callback": "adder"})
+    assert [what["callback"] for what in client.released] == ["adder"]
+    web.post("/api/counting/add", [8])
+    while not heard:
+        client.read()
+    assert heard == [8]
+    client.socket.close()
