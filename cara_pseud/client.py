@@ -45,6 +45,8 @@ _AGAIN_S: Final = 0.25
 _MAX_UNANSWERED: Final = 10_000
 _MAX_JUNK: Final = 20_000
 """So many messages that nobody asked for, without a pause, are a flood."""
+_PATIENT_READS: Final = 4
+"""So many reads in a row that leave something behind are more than a burst."""
 _BEAT_S: Final = 20.0
 """A peer that has nothing to say lets hear from it so often; who hears nothing for a minute may hold it for gone."""
 
@@ -105,7 +107,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._logged_in = not self.logs_in
         self._unanswered: dict[bytes, Message] = {}
         self._said_something = False
-        self._junk_before = 0
+        self._junk_before = self._reads_behind = 0
 
     def _configure_socket(self, socket: zmq.Socket[bytes]) -> None:
         # ZeroMQ keeps messages for a server that died and delivers them to the next one, so it must not connect again
@@ -393,7 +395,8 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
     def on_drained(self, more: bool) -> None:
         # ZeroMQ has no bound for what waits here to be read. So it is read before it is worked off, which tells how
         # much it is, and whoever sends nonsense faster than it can be thrown away must be stopped in another way.
-        self._connection.inbox.ahead = self._transport.ahead = more
+        self._reads_behind = self._reads_behind + 1 if more else 0
+        self._connection.inbox.ahead = self._transport.ahead = self._reads_behind >= _PATIENT_READS
         junk = self.dropped.total()
         if not more:
             self._junk_before = junk

@@ -96,16 +96,10 @@ class Inboxes:
         if not (inbox or inbox.ahead):
             if inbox.turn != number:
                 inbox.turn, inbox.left = number, IN_ONE_TURN
-            until = loop.time() + _SHARE_S
-            now, handled = messages[: inbox.left], 0
+            now, messages = messages[: inbox.left], messages[inbox.left :]
+            inbox.left -= len(now)
             for message in now:
                 self._handle_one(connection, message)
-                handled += 1
-                if loop.time() > until:
-                    inbox.left = handled
-                    break
-            inbox.left -= handled
-            messages = messages[handled:]
         if messages and not connection.lost:
             self.put(connection, messages, turn, loop)
 
