@@ -24,7 +24,10 @@ ID = b"i" * 16
         ({"version": 2, "incarnation": b"short"}, Greeting(1)),
         ({"version": 2, "incarnation": "i" * 16}, Greeting(1)),
         *[({"version": 2, "incarnation": ID, "callback_timeout_s": odd}, Greeting(2, ID))
-          for odd in (0, -1, float("nan"), float("inf"), 1e9, "5", None, [5])],
+          for odd in (0, -1, float("nan"), "5", None, [5])],
+        # More patience than there is: as much as there is.
+        *[({"version": 2, "incarnation": ID, "callback_timeout_s": much}, Greeting(2, ID, 3600.0))
+          for much in (3600, 1e9, float("inf"))],
         *[(nonsense, Greeting(0)) for nonsense in (
             None, 5, "text", [], {}, {"version": 0}, {"version": -1}, {"version": "2"}, {"version": 1.5},
             {"version": True}, {b"version": 2})],

@@ -126,6 +126,9 @@ class Results:
         if not self._members:
             return {}
         if isinstance(wire, Mapping):
+            odd = next((key for key in wire if type(key) is not str and type(key) is not bytes), None)
+            if odd is not None or None in wire:
+                raise unfit(f"expected the results {', '.join(self.names)}, got a map with the key {show(odd)}", None)
             return {self._ids[key]: value for key, value in wire.items() if key in self._ids}
         if isinstance(wire, list | tuple) and len(wire) == len(self._members):
             return {member.id: value for member, value in zip(self._members, wire, strict=True)}
