@@ -80,7 +80,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self.allowed_keys = allowed_keys
         self._gateways = frozenset(as_bytes(user) for user in gateways)
         self._by_routing_id: dict[bytes, Connection] = {}
-        self._by_descriptor: dict[int, bytes] = {}
+        self._by_descriptor: dict[int, list[Connection]] = {}
         self._by_user: dict[bytes, list[Connection]] = {}
         self._silent_ones: dict[bytes, Greeting] = {}
         self._closed_descriptors: set[int] = set()
@@ -185,16 +185,25 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         self._transport.drain_monitor()
         if connection.lost:
             return
+        self._unnote_descriptor(connection)
         connection.descriptor = descriptor
         if descriptor in self._closed_descriptors:
             # It said something and went before that was read.
             self._end_soon(connection)
             return
-        before = self._by_routing_id.get(self._by_descriptor.get(descriptor, b""))
-        self._by_descriptor[descriptor] = connection.routing_id
-        if before is not None and before is not connection:
-            # What it sent was read after it was told to be closed.
-            self._probe_later(before, 0)
+        named = self._by_descriptor.setdefault(descriptor, [])
+        named.append(connection)
+        if len(named) > 1:
+            # What one of them sent, the first or the last, was read after it was told to be closed.
+            for one in named:
+                self._probe_later(one, 0)
+
+    def _unnote_descriptor(self, connection: Connection) -> None:
+        named = self._by_descriptor.get(connection.descriptor, [])
+        if connection in named:
+            named.remove(connection)
+            if not named:
+                del self._by_descriptor[connection.descriptor]
 
     def _let_in(self, connection: Connection) -> None:
         if connection.user:
@@ -260,10 +269,12 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             self._closed_descriptors.discard(value)
         elif event == zmq.EVENT_DISCONNECTED:
             self._closed_descriptors.add(value)
-            routing_id = self._by_descriptor.pop(value, None)
-            connection = self._by_routing_id.get(routing_id) if routing_id is not None else None
-            if connection is not None and connection.descriptor == value:
-                self._end_soon(connection)
+            named = self._by_descriptor.pop(value, [])
+            for connection in named:
+                if len(named) == 1:
+                    self._end_soon(connection)
+                else:
+                    self._probe_later(connection, 0)
 
     def _end_soon(self, connection: Connection) -> None:
         """Forget a connection that ZeroMQ has closed when what it sent before was read: that is all there to be read.
@@ -294,7 +305,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             self.running_loop.call_later(_PROBE_AFTER_S[attempt], self._probe, connection, attempt)
 
     def _probe(self, connection: Connection, attempt: int) -> None:
-        if connection.lost or self._closed:
+        if connection.lost or connection.closed or self._closed:
             return
         if self._is_there(connection.routing_id):
             self._probe_later(connection, attempt + 1)
@@ -347,6 +358,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
             return
         if self._by_routing_id.get(connection.routing_id) is connection:
             del self._by_routing_id[connection.routing_id]
+        self._unnote_descriptor(connection)
         self._transport.forget(connection.routing_id)
         self._inboxes.forget(connection)
         # Handlers go on: half-done work is worse than an answer that nobody waits for.
