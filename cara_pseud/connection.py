@@ -215,10 +215,10 @@ class Connection(References):
             body = host.codec.packb((name, args, named))
             if len(body) > host.max_message_bytes:
                 raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
+            future.slot = host.deadlines.add(future, timeout)
             self.pending[uid] = future
             if exports.journal:
                 future.exported = tuple(exports.journal)
-            future.slot = host.deadlines.add(future, timeout)
             future.round = self.outbox.round
             self.send(uid, wire.WORK, body)
         except RpcError as error:
@@ -242,13 +242,15 @@ class Connection(References):
         pack, most = host.codec.packb, host.max_message_bytes
         until = host.running_loop.time() + timeout
         draft = Draft(future.uid, pack(name), pack(list(args)), pack(kwargs), options, until)
+        # What cannot be written is this call's error now, not everybody's once the greeting is answered.
+        pack(metadata(options, options.timeout))
         if draft.size > most:
             raise TooLarge(f"the call takes {draft.size} bytes, at most {most} are permitted")
         if self.outbox.bytes + draft.size > 4 * most:
             raise ResourceExhausted("too many calls wait for the connection already")
+        future.slot = host.deadlines.add(future, timeout)
         self.pending[future.uid] = future
         future.exported = tuple(self.exports.journal)
-        future.slot = host.deadlines.add(future, timeout)
         future.round = -1
         self.outbox.draft(draft)
         if self.silent and self.outbox.write_drafts(self._write, only_bare=True):

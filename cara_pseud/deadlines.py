@@ -12,7 +12,10 @@ from collections.abc import Callable, Hashable
 from math import ceil
 from typing import Final
 
+from cara_pseud.limits import LONGEST_TIMEOUT_S
+
 _PER_SECOND: Final = 100
+_SPARE_SLOTS: Final = 1024
 
 
 class Deadlines:
@@ -35,14 +38,20 @@ class Deadlines:
         return sum(map(len, self._buckets.values()))
 
     def add(self, key: Hashable, timeout: float) -> int:
-        """Watch a key for ``timeout`` seconds from now; the answer is for `discard`."""
-        slot = ceil((self._loop.time() + timeout) * _PER_SECOND)
+        """Watch a key for ``timeout`` seconds from now; the answer is for `discard`.
+
+        Raises:
+            TypeError, ValueError: that is no number of seconds.
+        """
+        slot = ceil((self._loop.time() + min(timeout, LONGEST_TIMEOUT_S)) * _PER_SECOND)
         bucket = self._buckets.get(slot)
         if bucket is None:
             self._buckets[slot] = {key: None}
             if slot not in self._ordered:
                 self._ordered.add(slot)
                 heapq.heappush(self._order, slot)
+                if len(self._order) > 2 * len(self._buckets) + _SPARE_SLOTS:
+                    self._drop_empty()
             if self._timer is None or slot < self._timer_bucket:
                 self._arm()
         else:
@@ -65,6 +74,12 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _drop_empty(self) -> None:
+        """Forget the slots whose calls are finished: of calls that may take a day there would be millions."""
+        self._order = list(self._buckets)
+        heapq.heapify(self._order)
+        self._ordered = set(self._order)
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -16,3 +16,20 @@ DEFAULT_MAX_VALUES: Final = 1_000_000
 """In one body: making so many takes some 50 ms, for which nobody else is served."""
 DEFAULT_MAX_CAPABILITIES: Final = 10_000
 """In one body: each becomes an object with an entry in a table, a hundred times the price of a number."""
+
+LONGEST_TIMEOUT_S: Final = 1e9
+"""Thirty years: who names a longer time, infinity too, waits for as long as the answer takes."""
+
+_LEAST: Final = {"max_message_bytes": 100, "max_values": 16, "max_calls": 1}
+"""What the greeting takes: a peer that cannot read it is never up, and nobody would know why."""
+
+
+def check(**bounds: int) -> None:
+    """See that two peers with these bounds can still greet each other.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    for name, value in bounds.items():
+        if value < _LEAST[name]:
+            raise ValueError(f"{name} must be at least {_LEAST[name]}, not {value!r}: peers could not even greet")

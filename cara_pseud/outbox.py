@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from cara_pseud.batches import Message
 from cara_pseud.capabilities import CallOptions
+from cara_pseud.limits import LONGEST_TIMEOUT_S
 from cara_pseud.wire import WORK
 
 TOGETHER: Final = 64
@@ -118,7 +119,7 @@ def metadata(options: CallOptions, timeout: float | None) -> dict[str, Any]:
     _, request_id, principal, traceparent, idempotency_key, roles = options
     fields: dict[str, Any] = {}
     if timeout is not None:
-        fields["deadline_ms"] = int(timeout * 1000)
+        fields["deadline_ms"] = int(min(timeout, LONGEST_TIMEOUT_S) * 1000)
     if request_id is not None:
         fields["request_id"] = request_id
     if principal is not None:
