@@ -303,7 +303,10 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         if state != self._told:
             self._told = state
             for listener in list(self._listeners):
-                listener(state)
+                try:
+                    listener(state)
+                except Exception:
+                    _LOG.exception("a function that is told the state failed")
 
     def _after_event(self) -> None:
         """Do what follows from a change of the link: calls that cannot wait fail, states are told, time is watched."""

@@ -360,3 +360,16 @@ def test_the_object_learns_that_nobody_holds_it_any_more() -> None:
     for value in (Impl(), Plain(), {"increment": print}):
         implement(value, Counter).released()
     assert released == ["subclass", "plain"]
+
+
+def test_who_fails_when_told_of_its_release_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing:
+        def increment(self, by: int) -> int:
+            return by
+
+        def __released__(self) -> None:
+            raise RuntimeError("not today")
+
+    implement(Failing(), Counter).released()
+    assert "__released__ failed" in caplog.text
+    assert "not today" in caplog.text
