@@ -425,10 +425,11 @@ class Connection(References):
         return True
 
     def _greeting_ended(self, call: asyncio.Future[Any]) -> None:
+        # Looked at in any case, or asyncio would report an error that nobody has seen.
+        error = None if call.cancelled() else call.exception()
         if call is not self._greeting_call:
             return
         self._greeting_call = None
-        error = None if call.cancelled() else call.exception()
         if call.cancelled() or self.lost:
             return
         if error is None:
