@@ -234,18 +234,19 @@ class Export:
         self.count = 0
 
 
-def _no_kin(id: int) -> None:
-    return None
-
-
 class Quota:
-    """How many objects a user may hold, whatever number of processes it has them in."""
+    """What a user holds, whatever number of processes it has it in, and how many objects that may be.
 
-    __slots__ = ("limit", "used")
+    Attributes:
+        by_id: all of it. A process may call what another one holds, but does not keep it alive.
+    """
+
+    __slots__ = ("by_id", "limit", "used")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
+        self.by_id: dict[int, Export] = {}
 
 
 class HolderExports:
@@ -254,13 +255,11 @@ class HolderExports:
     Attributes:
         journal: the ids counted since `begin`, one per reference.
         quota: shared by all holders that are one user.
-        kin: finds what other processes of the same user hold; they may call it, but do not keep it alive.
     """
 
     def __init__(self, random_id: Callable[[], int], quota: Quota) -> None:
         self._random_id = random_id
         self.quota = quota
-        self.kin: Callable[[int], Export | None] = _no_kin
         self._by_id: dict[int, Export] = {}
         self._by_key: dict[Hashable, Export] = {}
         self.journal: list[int] = []
@@ -297,6 +296,7 @@ class HolderExports:
                     id = self._random_id()
             export = Export(id, capability.key, capability)
             self._by_id[id] = self._by_key[capability.key] = export
+            self.quota.by_id.setdefault(id, export)
             self.quota.used += 1
         export.count += 1
         self.journal.append(export.id)
@@ -305,7 +305,7 @@ class HolderExports:
     def get(self, id: int) -> Export | None:
         """The export of that id, this holder's or another one's of the same user, or None."""
         export = self._by_id.get(id)
-        return self.kin(id) if export is None else export
+        return self.quota.by_id.get(id) if export is None else export
 
     def own(self, id: int) -> Export | None:
         """The export of that id if it is this very holder's."""
@@ -337,7 +337,9 @@ class HolderExports:
             other._by_id.pop(export.id)
             other._by_key.pop(export.key)
             other.quota.used -= 1
+            other.quota.by_id.pop(export.id, None)
             self.quota.used += 1
+            self.quota.by_id.setdefault(export.id, export)
             self._by_id[export.id] = export
             self._by_key.setdefault(export.key, export)
 
@@ -351,6 +353,8 @@ class HolderExports:
         if self._by_key.get(export.key) is export:
             del self._by_key[export.key]
         self.quota.used -= 1
+        if self.quota.by_id.get(export.id) is export:
+            del self.quota.by_id[export.id]
         try:
             export.capability.target.released()
         except BaseException:

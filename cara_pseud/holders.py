@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from functools import partial
 
-from cara_pseud.capabilities import Export, HolderExports, Quota
+from cara_pseud.capabilities import HolderExports, Quota
 from cara_pseud.connection import Connection
 from cara_pseud.link import HOLDER_GRACE_S
 
@@ -40,7 +40,6 @@ class Holders:
             if quota is None:
                 quota = self._quotas[key[0]] = Quota(self._limit)
             exports = self._exports[key] = self._new_exports(quota)
-            exports.kin = partial(self._find, key[0])
         exports.absorb(connection.exports)
         connection.owner, connection.exports = key, exports
         self._connections.setdefault(key, []).append(connection)
@@ -62,13 +61,6 @@ class Holders:
         """The newest live connection of a holder."""
         members = self._connections.get(key)
         return members[-1] if members else None
-
-    def _find(self, user: bytes, id: int) -> Export | None:
-        for (other, _), exports in self._exports.items():
-            export = exports.own(id) if other == user else None
-            if export is not None:
-                return export
-        return None
 
     def clear(self) -> None:
         """Free everything."""

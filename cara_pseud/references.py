@@ -161,8 +161,10 @@ class References:
         if self.extended is None:
             return
         released, self._dropped = self._dropped, []
-        if released and self.extended and not self.lost:
-            self.notify(wire.EXT_RELEASE, released)
+        if self.extended and not self.lost:
+            # In parts, as a message has bounds: one that is refused as too large would give nothing back.
+            for begin in range(0, len(released), _MAX_DROPPED):
+                self.notify(wire.EXT_RELEASE, released[begin : begin + _MAX_DROPPED])
 
 
 _MAX_DROPPED: Final = 10_000

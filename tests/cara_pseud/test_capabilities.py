@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
+from cara_pseud.capabilities import HolderExports, LocalCapability, Quota
 from cara_pseud.client import Client
 
 
@@ -244,3 +245,36 @@ def test_three_parties_can_share_an_object(serving: Any, connected: Any) -> None
             assert target.calls == [(9, 2, (1,))]
 
     run(main())
+
+
+def test_more_references_than_one_message_may_name_are_given_back(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with serving(max_values=50_000) as server, connected(server.endpoint) as client:
+            targets = [Recorder() for _ in range(25_000)]
+            server.register_rpc(lambda at: [LocalCapability(target) for target in targets[at : at + 5000]], name="get")
+            held = [await client.get(at) for at in range(0, 25_000, 5000)]
+            assert all(map(len, held))
+            held.clear()
+            gc.collect()
+            for target in targets:
+                await target.gone.wait()
+            [connection] = server.connections
+            assert len(connection.exports) == 0
+
+    run(main())
+
+
+def test_processes_of_one_user_may_call_what_the_others_hold() -> None:
+    quota = Quota(3)
+    ids = iter(range(1, 10))
+    first, second = HolderExports(lambda: next(ids), quota), HolderExports(lambda: next(ids), quota)
+    stranger = HolderExports(lambda: next(ids), Quota(3))
+    export = first.add(LocalCapability(Recorder()))
+    assert second.get(export.id) is export
+    assert second.own(export.id) is stranger.get(export.id) is None
+    stranger.absorb(first)
+    assert second.get(export.id) is None
+    assert stranger.get(export.id) is export
+    stranger.clear()
+    assert stranger.get(export.id) is None
+    assert quota.used == len(quota.by_id) == 0
