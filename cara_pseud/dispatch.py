@@ -144,7 +144,9 @@ class Dispatcher:
             if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
                 # The task copies the context variables as they are now.
                 task = host.running_loop.create_task(self._answer_later(connection, uid, call, result))
-                connection.running[uid] = (task, call)
+                # A loop with eager tasks may have run it to its end.
+                if not task.done():
+                    connection.running[uid] = (task, call)
                 return
         except BaseException as error:
             # A handler that raises SystemExit or KeyboardInterrupt ends its call, not the server.
@@ -319,7 +321,8 @@ def _cancel(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) 
     running = _connection(call).running
     for uid in args:
         task, cancelled = running.get(uid, (None, None)) if type(uid) is bytes else (None, None)
-        if task is not None and cancelled is not None:
+        # Once: a body has room for a million times the same uuid, each a callback of the loop.
+        if task is not None and cancelled is not None and not cancelled.cancelled:
             cancelled.cancelled = True
             cancel_begun(task)
 
