@@ -177,8 +177,8 @@ class _CurveKeys(Plugin):
     def configure(self) -> None:
         if not (self.rpc.public_key and self.rpc.secret_key):
             raise ValueError("security_plugin='curve' needs public_key and secret_key (Z85)")
-        self.rpc.socket.curve_publickey = self.rpc.public_key
-        self.rpc.socket.curve_secretkey = self.rpc.secret_key
+        self.rpc.socket.curve_publickey = as_bytes(self.rpc.public_key)
+        self.rpc.socket.curve_secretkey = as_bytes(self.rpc.secret_key)
 
 
 @register_auth_backend
@@ -193,7 +193,7 @@ class CurveClient(_CurveKeys):
         super().configure()
         if not self.rpc.peer_public_key:
             raise ValueError("security_plugin='curve' needs peer_public_key, the server's public key (Z85)")
-        self.rpc.socket.curve_serverkey = self.rpc.peer_public_key
+        self.rpc.socket.curve_serverkey = as_bytes(self.rpc.peer_public_key)
 
 
 @register_auth_backend

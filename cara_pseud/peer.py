@@ -30,7 +30,7 @@ from cara_pseud.interfaces import capability_of
 from cara_pseud.remote_names import Recipient, RemoteName
 from cara_pseud.routing import Routes, raw_handler
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError
-from cara_pseud.transport import Transport
+from cara_pseud.transport import Transport, for_endpoint
 from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     def bind(self, endpoint: str) -> None:
         """Listen at a ZeroMQ endpoint such as ``tcp://127.0.0.1:5555``; before or after `start`."""
         try:
-            self._open_socket().bind(endpoint)
+            for_endpoint(self._open_socket(), endpoint).bind(endpoint)
         finally:
             self._transport.look_soon()
 
@@ -173,7 +173,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     def connect(self, endpoint: str) -> None:
         """Connect to a ZeroMQ endpoint, now and again whenever the connection is lost."""
         try:
-            self._open_socket().connect(endpoint)
+            for_endpoint(self._open_socket(), endpoint).connect(endpoint)
         finally:
             self._transport.look_soon()
 

@@ -458,6 +458,13 @@ def _metadata(frame: zmq.Frame) -> tuple[str | None, int]:
     try:
         user = frame.get("User-Id")
     except zmq.ZMQError:
+def for_endpoint(socket: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
+    """The socket, set for an endpoint that is bound or connected next."""
+    # Not for all: with it ZeroMQ takes a name that stands for both families for an IPv6 address only.
+    socket.setsockopt(zmq.IPV6, str(endpoint).startswith("tcp://["))
+    return socket
+
+
         user = None
     try:
         descriptor = frame.get(zmq.SRCFD)

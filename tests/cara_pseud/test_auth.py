@@ -173,3 +173,16 @@ def test_construction_needs_no_loop_and_wrong_plugins_are_named() -> None:
         Client("server", security_plugin="kerberos")
     with pytest.raises(ValueError, match="needs passwords"):
         Server("server", security_plugin="plain").bind("tcp://127.0.0.1:*")
+
+
+def test_keys_may_be_text(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        (public, secret), (ann, ann_secret) = ([key.decode() for key in zmq.curve_keypair()] for _ in range(2))
+        curve: dict[str, Any] = {"security_plugin": "curve", "public_key": public, "secret_key": secret}
+        async with serving(allowed_keys={ann: "ann"}, **curve) as server:
+            server.register_rpc(add)
+            login = curve | {"public_key": ann, "secret_key": ann_secret, "peer_public_key": public}
+            async with connected(server.endpoint, **login) as client:
+                assert await client.add(1, 2) == 3
+
+    run(main())
