@@ -130,6 +130,8 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         super().bind(endpoint)
 
     def connect(self, endpoint: str) -> None:
+        if endpoint.startswith("inproc://"):
+            raise ValueError(f"{endpoint!r}: ZeroMQ tells nothing of connections by inproc; use tcp:// or ipc://")
         self._sources.add(endpoint)
         self._transport.only_sender = self.peer_routing_id if len(self._sources) == 1 else None
         super().connect(endpoint)
@@ -144,7 +146,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             self._after_event()
 
     async def start(self) -> None:
-        if self._started:
+        if self._started and not self._closed:
             return
         await super().start()
         loop = self.running_loop

@@ -192,7 +192,7 @@ class Connection(References):
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
         future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
-        future.watcher = None
+        future.watcher, future.slot = None, -1
         timeout = options.timeout
         if timeout is None:
             greeted = self.greeting

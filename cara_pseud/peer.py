@@ -73,6 +73,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         turn: Turn | None = None,
         **pseud_arguments: Any,
     ) -> None:
+        limits.check(max_message_bytes=max_message_bytes, max_values=max_values, max_calls=max_calls)
         if loop is None and io_loop is not None:
             loop = getattr(io_loop, "asyncio_loop", None)
         try:
@@ -186,7 +187,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     async def start(self) -> None:
         """Start reading in the running loop; idempotent."""
-        if self._started:
+        if self._started and not self._closed:
             return
         self._open_socket()
         self.loop = asyncio.get_running_loop()

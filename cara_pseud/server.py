@@ -115,7 +115,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         # No ROUTER_HANDOVER: a connection that claims the routing id of another one must not get its answers.
 
     async def start(self) -> None:
-        if not self._started:
+        if not self._started or self._closed:
             await super().start()
             self._listen_timer = self.running_loop.call_later(_LISTEN_S, self._listen)
 

@@ -449,6 +449,13 @@ class Transport:
             self._receiver.on_event(event, int.from_bytes(frames[0][2:6], "little"))
 
 
+def for_endpoint(socket: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
+    """The socket, set for an endpoint that is bound or connected next."""
+    # Not for all: with it ZeroMQ takes a name that stands for both families for an IPv6 address only.
+    socket.setsockopt(zmq.IPV6, str(endpoint).startswith("tcp://["))
+    return socket
+
+
 def _backend_method(socket: zmq.Socket[bytes], name: str) -> Callable[..., Any]:
     method: Callable[..., Any] = getattr(zmq.backend.Socket, name).__get__(socket)
     return method
@@ -458,13 +465,6 @@ def _metadata(frame: zmq.Frame) -> tuple[str | None, int]:
     try:
         user = frame.get("User-Id")
     except zmq.ZMQError:
-def for_endpoint(socket: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
-    """The socket, set for an endpoint that is bound or connected next."""
-    # Not for all: with it ZeroMQ takes a name that stands for both families for an IPv6 address only.
-    socket.setsockopt(zmq.IPV6, str(endpoint).startswith("tcp://["))
-    return socket
-
-
         user = None
     try:
         descriptor = frame.get(zmq.SRCFD)
