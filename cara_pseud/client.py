@@ -365,19 +365,18 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
                 if link.connected and not self._closed:
                     self._on_loss()
             # It may have been stopped by a handler of what arrived.
-            if not self._closed:
+            if not self._closed and event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and not link.connected:
+                self._handshake_failed = True
+                link.on_failed_handshake(now, _NO_HANDSHAKE)
+            elif not self._closed:
                 link.on_failed(now, None if link.connected else self._reason(event))
         self._after_event()
 
     def _reason(self, event: int) -> str | None:
         """Why an attempt to connect failed, as far as an event tells."""
-        if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            # ZeroMQ's own events for the end of this attempt follow. A server that refuses may also just hang up: what
-            # it was refused for is known from another attempt then.
-            self._handshake_failed = True
-            return _NO_HANDSHAKE if self._link.refusal is None else None
         if event != zmq.EVENT_CONNECT_RETRIED:
             return None
+        # After a handshake that failed ZeroMQ tells the end of the attempt, too.
         failed, self._handshake_failed = self._handshake_failed, False
         return None if failed else "nobody listens at the endpoint"
 

@@ -30,6 +30,8 @@ CONNECT_AGAIN_S: Final = (0.05, 0.1, 0.2, 0.4, 0.5)
 """After a loss and each attempt that failed; the last one for ever."""
 AFTER_REFUSAL_S: Final = 1.0
 """Refused credentials are shown again after this time: they may have been mended at the server."""
+MAX_FAILED_HANDSHAKES: Final = 5
+"""A server that is busy with logins may hang up once or twice; who always does will not let us in."""
 GREET_AGAIN_S: Final = 0.005
 NOBODY_S: Final = 1.0
 """So long ZeroMQ may need after a handshake until it knows the server by its name."""
@@ -66,6 +68,7 @@ class Link:
         self.connected = False
         self.refusal: RpcError | None = None
         self._asks_again = False
+        self._failed_handshakes = 0
         self.trouble = "there is no endpoint to connect to"
 
     def failure(self) -> RpcError | None:
@@ -101,7 +104,7 @@ class Link:
     def on_connected(self, now: float) -> None:
         """The handshake succeeded: greet."""
         self.connected = True
-        self._attempts = 0
+        self._attempts = self._failed_handshakes = 0
         for step in (Step.CONNECT, Step.GIVE_UP, Step.GO_BARE):
             self._times.pop(step, None)
         self._times[Step.GREET] = now
@@ -175,11 +178,21 @@ class Link:
     def on_failed(self, now: float, trouble: str | None = None) -> None:
         """An attempt to connect failed, or a connection ended: try again, later each time."""
         if trouble is not None:
-            self.trouble, self.refusal = trouble, None
+            self.trouble, self.refusal, self._failed_handshakes = trouble, None, 0
         if not self.connected and Step.CONNECT not in self._times:
             delay_s = CONNECT_AGAIN_S[min(self._attempts, len(CONNECT_AGAIN_S) - 1)]
             self._times[Step.CONNECT] = now + self._spread(delay_s)
             self._attempts += 1
+
+    def on_failed_handshake(self, now: float, trouble: str) -> None:
+        """What listens there hung up, without a word why: when it always does, calls are told at once."""
+        self._failed_handshakes += 1
+        if self.refusal is None:
+            self.trouble = trouble
+            if self._failed_handshakes >= MAX_FAILED_HANDSHAKES:
+                self.refusal = Unavailable(trouble)
+                self.state = DOWN
+        self.on_failed(now)
 
     def on_refused(self, now: float, error: RpcError) -> None:
         """The server refuses the connection: every call is told at once, until it lets us in."""

@@ -127,6 +127,26 @@ def test_a_refused_connection_is_told_at_once_and_tried_each_second(link: Link) 
     assert (link.state, link.failure()) == (UP, None)
 
 
+def test_who_always_hangs_up_in_the_handshake_will_not_let_us_in(link: Link) -> None:
+    link.start(0, None)
+    now = 0.0
+    for attempt in range(5):
+        assert link.failure() is None, attempt
+        link.on_failed_handshake(now, "it hangs up")
+        now = link.next_time() or now
+        assert Step.CONNECT in link.due(now)
+    assert link.state == DOWN
+    assert str(link.failure()) == "it hangs up"
+    link.on_failed(now, "nobody listens at the endpoint")
+    assert isinstance(link.failure(), Unavailable)
+    assert link.trouble == "nobody listens at the endpoint"
+    greeted(link, now)
+    assert link.failure() is None
+    link.on_lost(now + 1, holds=False)
+    link.on_failed_handshake(now + 2, "it hangs up")
+    assert link.failure() is None
+
+
 def test_a_refused_greeting_is_repeated_each_second_or_for_the_next_call(link: Link) -> None:
     link.on_connected(0)
     link.due(0)
