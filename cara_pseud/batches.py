@@ -31,6 +31,14 @@ _MOST_BYTES: Final = MAX_BYTES + MAX_MESSAGES * _HEAD_BYTES
 
 def together(messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
     """The messages to be sent in place of these, in their order, and how many of these each stands for."""
+    count = len(messages)
+    # Most turns: all of them fit, which takes no look at each.
+    kinds = {kind for _, kind, _ in messages}
+    if 0 < count <= MAX_MESSAGES and kinds <= _KINDS:
+        size = sum([len(body) for _, _, body in messages]) + count * _HEAD_BYTES
+        if size <= MAX_BYTES:
+            yield _packed(messages), count
+            return
     batch: list[Message] = []
     size = 0
     for message in messages:
@@ -53,7 +61,7 @@ def each_alone(messages: Sequence[Message]) -> Iterator[tuple[Message, int]]:
     return ((message, 1) for message in messages)
 
 
-def _packed(batch: list[Message]) -> Message:
+def _packed(batch: Sequence[Message]) -> Message:
     # One message alone is cheaper in frames of its own.
     return batch[0] if len(batch) == 1 else (_NO_UUID, wire.BATCH, msgpack.packb(batch))
 

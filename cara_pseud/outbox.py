@@ -119,9 +119,11 @@ def metadata(options: CallOptions, timeout: float | None) -> dict[str, Any]:
     _, request_id, principal, traceparent, idempotency_key, roles = options
     fields: dict[str, Any] = {}
     if timeout is not None:
-        fields["deadline_ms"] = int(min(timeout, LONGEST_TIMEOUT_S) * 1000)
+        fields["deadline_ms"] = int((LONGEST_TIMEOUT_S if timeout > LONGEST_TIMEOUT_S else timeout) * 1000)
     if request_id is not None:
         fields["request_id"] = request_id
+    if principal is traceparent is idempotency_key is None and not roles:
+        return fields
     if principal is not None:
         fields["principal"] = principal
     if roles:

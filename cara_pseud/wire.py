@@ -77,8 +77,9 @@ class Codec:
         self._resolve = resolve
         self._max_values = max_values
         self._max_capabilities = max_capabilities
-        # No smaller body can be over a bound.
-        self._unchecked_bytes = min(max_values, 3 * max_capabilities)
+        # No smaller body can be over a bound, and none is large enough to trouble the collector.
+        self._small_bytes = min(max_values, 3 * max_capabilities, _LARGE_BYTES)
+        self._hook = self._ext_hook
         self.packb: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True, default=self._default).pack
         """Pack a body. Raises TypeError, ValueError or OverflowError for what msgpack cannot carry."""
 
@@ -95,21 +96,21 @@ class Codec:
                 refuse, or for `with_tuples`: to look at all keys here would cost a fifth of what reading costs.
             TooLarge: it holds more values or capabilities than permitted.
         """
-        size = len(body)
-        collects = False
+        if len(body) > self._small_bytes:
+            return self._unpack_large(body)
         try:
-            if size > self._unchecked_bytes:
-                bodies.check(body, self._max_values, self._max_capabilities)
-            if size >= _LARGE_BYTES:
-                collects = gc.isenabled()
-                gc.disable()
-            return msgpack.unpackb(body, strict_map_key=False, ext_hook=self._ext_hook)
-        except (ProtocolError, RpcError):
-            raise
-        except (ValueError, TypeError, RecursionError, OverflowError) as error:
-            # msgpack's own errors are ValueErrors; a map or an array as a key is a TypeError.
-            reason = _KEYS if isinstance(error, TypeError) and "unhashable" in str(error) else str(error) or _TOO_DEEP
-            raise ProtocolError(f"the body is no msgpack of the protocol: {reason}") from None
+            return _unpackb(body, strict_map_key=False, ext_hook=self._hook)
+        except _UNPACKING as error:
+            raise _translated(error) from None
+
+    def _unpack_large(self, body: bytes) -> Any:
+        bodies.check(body, self._max_values, self._max_capabilities)
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return _unpackb(body, strict_map_key=False, ext_hook=self._hook)
+        except _UNPACKING as error:
+            raise _translated(error) from None
         finally:
             if collects:
                 gc.enable()
@@ -136,6 +137,19 @@ class Codec:
             if user is None or type(user) is bytes:
                 return self._resolve(content[0], user or b"")
         raise ProtocolError(f"extension type {code} must hold an object id or a pair of an id and a user")
+
+
+_unpackb: Final = msgpack.unpackb
+_UNPACKING: Final = (ProtocolError, RpcError, ValueError, TypeError, RecursionError, OverflowError)
+"""What may come of unpacking: errors of our own hook, and msgpack's, which are ValueErrors."""
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, ProtocolError | RpcError):
+        return error
+    # An array or a map as a key is a TypeError.
+    reason = _KEYS if isinstance(error, TypeError) and "unhashable" in str(error) else str(error) or _TOO_DEEP
+    return ProtocolError(f"the body is no msgpack of the protocol: {reason}")
 
 
 def with_tuples(value: Any) -> Any:
