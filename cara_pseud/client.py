@@ -25,7 +25,7 @@ from cara_pseud.errors import RpcError, Unauthenticated, Unavailable
 from cara_pseud.greeting import Greeting
 from cara_pseud.link import CONNECTING, DOWN, UP, Link, Step
 from cara_pseud.passwords import as_bytes
-from cara_pseud.peer import PeerBase
+from cara_pseud.peer import MAX_LINGER_S, MIN_LINGER_S, PeerBase
 from cara_pseud.remote import RootCapability
 from cara_pseud.stock import IClient, StockClient
 
@@ -153,6 +153,26 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._link.start(loop.time(), self._connect_grace)
         self._beat_timer = loop.call_later(_BEAT_S, self._beat)
         self._after_event()
+
+    async def stop(self, grace: float = 0) -> None:
+        try:
+            await self._until_read(grace)
+        finally:
+            await super().stop(grace)
+
+    async def _until_read(self, grace: float) -> None:
+        """Wait, not for long, until the server has read what was sent.
+
+        A socket that is closed while answers lie unread in it resets the connection, and ZeroMQ at the other end then
+        drops what its full queue had no room for. An answer to something that asks for nothing says that all is read.
+        """
+        connection = self._connection
+        if self._started and not self._closed and connection.extended and self._link.connected:
+            asked = connection.request(wire.EXT_RELEASE)
+            connection.flush()
+            await asyncio.wait([asked], timeout=max(MIN_LINGER_S, min(grace, MAX_LINGER_S)))
+            if asked.done() and not asked.cancelled():
+                asked.exception()
 
     def _end(self, connection: Connection) -> None:
         connection.flush()

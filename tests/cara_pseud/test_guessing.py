@@ -24,7 +24,7 @@ from cara_pseud.passwords import PasswordFile, set_password
 
 WRONG = 400
 # Less than a second mostly; the wrong ones alone take 25 s one after the other.
-SOON_S = 5
+SOON_S = 3
 
 
 def run(main: Any) -> None:

@@ -131,13 +131,13 @@ def test_what_was_sent_before_a_stop_arrives(serving: Any, connected: Any) -> No
             async with connected(server.endpoint) as client:
                 await client.take(-1, b"")
                 ballast = b"x" * 200_000
-                calls = [client.take(number, ballast) for number in range(40)]
+                calls = [client.take(number, ballast) for number in range(100)]
                 await asyncio.sleep(0)  # the calls leave at the end of the turn
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} <= {type(None), errors.OutcomeUnknown}
-            while len(seen) < 41:
+            while len(seen) < 101:
                 await asyncio.sleep(0.002)
-            assert seen == list(range(-1, 40))
+            assert seen == list(range(-1, 100))
 
     run(main())
 
