@@ -359,4 +359,6 @@ class HolderExports:
             export.capability.target.released()
         except BaseException:
             # Whatever it is, the others are to be freed as well: perhaps nobody comes by here again.
-            _LOG.exception("an object failed when it was let go")
+            target = export.capability.target
+            name = getattr(target, "interface_name", type(target).__name__)
+            _LOG.exception("an object failed when it was let go: %s", name)

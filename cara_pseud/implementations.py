@@ -10,7 +10,6 @@ import asyncio
 import concurrent.futures
 import functools
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import FunctionType, GeneratorType, MethodType
 from typing import Any, Final, Protocol
@@ -32,7 +31,6 @@ from cara_pseud.signatures import Signature
 from cara_pseud.values import MISSING, Stored, Wire
 
 _METHOD_TYPES: Final = (FunctionType, MethodType, staticmethod, classmethod, functools.partial)
-_LOG: Final = logging.getLogger(__name__)
 _IMMEDIATE: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
 
 
@@ -151,10 +149,7 @@ class Implementation:
         self._bound.clear()
         released = getattr(vars(self.value).get("__wrapped__", self.value), "__released__", None)
         if released is not None:
-            try:
-                released()
-            except Exception:
-                _LOG.exception("%s.__released__ failed", type(self.value).__name__)
+            released()
 
     def _dispatch(self, method: DispatchedMethod) -> Dispatch:
         return method.dispatcher().bind(self.value.__handler__(method.name))

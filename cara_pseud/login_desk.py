@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.logins import Login, Logins, Verdict, Waiting, source_of
-from cara_pseud.passwords import PasswordFile, Passwords, checker
+from cara_pseud.passwords import PasswordFile, PasswordFileError, Passwords, checker
 
 _LOG: Final = logging.getLogger(__name__)
 _FUNCTION_THREADS: Final = 4
@@ -97,7 +97,8 @@ class LoginDesk:
             try:
                 # The file may have changed meanwhile.
                 remember = self._state(login.user)[1] == login.state
-            except Exception:
+            except PasswordFileError:
+                # Into one that cannot be used; the next login logs why.
                 remember = False
             with self._changed:
                 askers = self._logins.done(waiting, permitted, remember)

@@ -16,7 +16,7 @@ import tornado.gen
 
 import cara_pseud
 from cara_pseud import NoMatch, RemoteError, RpcError
-from cara_pseud.capabilities import IncomingCall, LocalCapability
+from cara_pseud.capabilities import HolderExports, IncomingCall, LocalCapability, Quota
 from cara_pseud.implementations import Implementation
 from cara_pseud.interfaces import implement
 from cara_pseud.wire import error_triple
@@ -370,6 +370,11 @@ def test_who_fails_when_told_of_its_release_ends_nothing_else(caplog: pytest.Log
         def __released__(self) -> None:
             raise RuntimeError("not today")
 
-    implement(Failing(), Counter).released()
-    assert "__released__ failed" in caplog.text
+    ids = iter((1, 2))
+    exports = HolderExports(lambda: next(ids), Quota(2))
+    for _ in range(2):
+        exports.add(LocalCapability(implement(Failing(), Counter)))
+    exports.clear()
+    assert (len(exports), exports.quota.used) == (0, 0)
+    assert caplog.messages == ["an object failed when it was let go: Counter"] * 2
     assert "not today" in caplog.text
