@@ -6,28 +6,23 @@ comes home is the object itself; to an original peer, which takes its own for ou
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from cara_pseud import wire
 from cara_pseud.capabilities import (
-    NO_ARGUMENTS,
-    NO_OPTIONS,
-    CallOptions,
     Capability,
     Forwarder,
     HolderExports,
     LocalCapability,
-    Pending,
 )
 from cara_pseud.errors import RpcError
 from cara_pseud.remote import Line, RemoteCapability
 
 
-class References:
-    """What a connection knows of references; implements most of `cara_pseud.remote.Line`.
+class References(Line):
+    """What a connection knows of references: all of a line but its calls.
 
     Attributes:
         user: the peer's authenticated user, ``b""`` without authentication.
@@ -53,29 +48,9 @@ class References:
         self._epoch = 0
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that calls belong to."""
-        raise NotImplementedError
-
-    @property
     def epoch(self) -> int:
         """Counts the events that ended all references."""
         return self._epoch
-
-    def heir(self) -> Line | None:
-        """See `cara_pseud.remote.Line`."""
-        raise NotImplementedError
-
-    def request(
-        self,
-        name: str,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
-        options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Any], Any] | None = None,
-    ) -> Pending:
-        """See `cara_pseud.remote.Line`."""
-        raise NotImplementedError
 
     def notify(self, name: str, args: Sequence[Any]) -> None:
         """Send a call of an extension whose answer nobody needs."""
