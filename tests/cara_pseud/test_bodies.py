@@ -63,18 +63,12 @@ def test_the_bound_on_capabilities_is_exact(value: list[Any]) -> None:
         b"\xdd\xff\xff\xff\xff",
         b"\xdf\xff\xff\xff\xff" + b"\x00" * 2_000_000,
         b"\x9f" + (b"\xdd\x00\x07\xa1\x20" + b"\xc0" * 500_000) * 15,
+        b"\x92" * 2_000_001,
     ],
 )
 def test_what_is_announced_counts_before_it_is_read(body: bytes) -> None:
     with pytest.raises(TooLarge):
         bodies.check(body.ljust(1_000_001, b"\0"), 1_000_000, 10_000)
-
-
-def test_what_no_reader_reads_is_left_to_it() -> None:
-    # msgpack gives it up at a depth of 1,024, long before so many values.
-    bodies.check(b"\x92" * 2_000_000, 1_000_000, 10_000)
-    with pytest.raises(msgpack.exceptions.StackError):
-        msgpack.unpackb(b"\x92" * 2_000_000)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1" * 50, b"\xda\xff\xff", b"\xdb\xff\xff\xff\xff" + b"x" * 9, b"\xd8" * 40])
