@@ -138,7 +138,10 @@ class Dispatcher:
         token = _CURRENT.set(call)
         waited = host.turn.waits
         if waited:
-            began = self._begin_while_others_wait(name, args)
+            if self._slow and _inner_name(name, args) in self._slow:
+                # What waits for the end of the turn would wait for this handler as well.
+                host.turn.settle()
+            began = perf_counter()
         try:
             result = self.handler(name, call.user)(call, args, kwargs)
             if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
@@ -154,23 +157,16 @@ class Dispatcher:
             return
         finally:
             _CURRENT.reset(token)
-            if waited:
-                self._note_time(name, args, began)
+            if waited and perf_counter() - began > _SLOW_S:
+                self._note_slow(_inner_name(name, args))
         self._reply(connection, uid, result, call)
         if name == wire.EXT_HELLO:
             connection.open_up()
 
-    def _begin_while_others_wait(self, name: str, args: Sequence[Any]) -> float:
-        """Send the answers that wait for the end of the turn if the handler to be run is known to take long."""
-        if self._slow and _inner_name(name, args) in self._slow:
-            self._host.turn.settle()
-        return perf_counter()
-
-    def _note_time(self, name: str, args: Sequence[Any], began: float) -> None:
-        if perf_counter() - began > _SLOW_S:
-            inner = _inner_name(name, args)
-            if inner in self._handlers:
-                self._slow.add(inner)
+    def _note_slow(self, name: str) -> None:
+        # Names that nobody registered are a peer's own, and endless.
+        if name in self._handlers:
+            self._slow.add(name)
 
     async def _answer_later(
         self, connection: Connection, uid: bytes, call: IncomingCall, result: Awaitable[Any]
