@@ -169,10 +169,10 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         connection = self._connection
         if self._started and not self._closed and connection.extended and self._link.connected:
             asked = connection.request(wire.EXT_RELEASE)
+            # Looked at in any case, or asyncio would report an error that nobody has seen.
+            asked.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
             connection.flush()
             await asyncio.wait([asked], timeout=max(MIN_LINGER_S, min(grace, MAX_LINGER_S)))
-            if asked.done() and not asked.cancelled():
-                asked.exception()
 
     def _end(self, connection: Connection) -> None:
         connection.flush()

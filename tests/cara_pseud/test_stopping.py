@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -350,6 +351,25 @@ def test_a_client_with_nothing_to_say_is_not_held_for_gone(serving: Any, connect
             assert server.connections == [before]
 
     asyncio.run(main())  # without a bound: its clock is moved, too
+
+
+def test_a_client_stops_in_time_though_its_server_does_not_read(
+    serving: Any, connected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with process(SERVER, "stay") as child, connected(await line_of(child)) as client:
+            await client.give(1)
+            os.kill(child.pid, signal.SIGSTOP)
+            lost = client.give(1)
+            began = time.perf_counter()
+            await client.stop()
+            assert time.perf_counter() - began < 2
+            with pytest.raises(errors.OutcomeUnknown):
+                await lost
+        gc.collect()
+        assert caplog.text == ""
+
+    run(main())
 
 
 def test_a_stopped_peer_stays_stopped(serving: Any) -> None:
