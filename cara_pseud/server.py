@@ -217,15 +217,15 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
 
     def _permits_duplicate(self, connection: Connection) -> bool:
         """Whether one more connection may claim a user that nobody verified."""
-        others = self._by_user.get(connection.user, []) if not self._verifies else []
+        others = [] if self._verifies else [one for one in self._by_user.get(connection.user, []) if not one.closed]
         if not others:
             return True
         if self._on_duplicate == "refuse":
-            for other in list(others):
+            for other in others:
                 # Perhaps it is only not noticed yet that the old one is gone.
                 if not self._is_there(other.routing_id):
                     self._forget(other)
-            if any(not other.lost for other in others):
+            if not all(other.lost for other in others):
                 return False
         else:
             _LOG.warning("a second login as %r; objects of the first stay with its connection", connection.user)
@@ -412,7 +412,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
 
     def _connection_to(self, user_id: bytes) -> Connection:
         routing_id = None if self._hooks is None else self._hooks.routing_id(user_id)
-        candidates = self._by_user.get(user_id) if routing_id is None else None
+        known = self._by_user.get(user_id, ()) if routing_id is None else ()
+        candidates = [connection for connection in known if not connection.closed]
         connection = candidates[-1] if candidates else self._by_routing_id.get(routing_id or user_id)
         if connection is None:
             if not self._started:

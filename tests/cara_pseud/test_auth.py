@@ -175,6 +175,30 @@ def test_construction_needs_no_loop_and_wrong_plugins_are_named() -> None:
         Server("server", security_plugin="plain").bind("tcp://127.0.0.1:*")
 
 
+@pytest.mark.parametrize("on_duplicate", ["accept", "refuse"])
+def test_a_login_whose_connection_is_closed_is_in_nobody_s_way(
+    serving: Any, connected: Any, caplog: pytest.LogCaptureFixture, on_duplicate: str
+) -> None:
+    async def main() -> None:
+        login: dict[str, Any] = {"security_plugin": "plain", "user_id": b"ann", "password": b"_"}
+        async with serving(security_plugin="trusted_peer", on_duplicate=on_duplicate) as server:
+            server.register_rpc(add)
+            async with connected(server.endpoint, **login) as first:
+                assert await first.add(1, 2) == 3
+                # As between the end of a connection and the reading of what it sent last.
+                server.connections[0].closed = True
+                async with connected(server.endpoint, **login) as second:
+                    second.register_rpc(lambda: "second", name="who")
+                    assert await second.add(1, 2) == 3
+                    assert await server.send_to(b"ann").who() == "second"
+                    server.connections[-1].closed = True
+                    with pytest.raises(errors.Unavailable):
+                        server.send_to(b"ann")
+        assert caplog.text == ""
+
+    run(main())
+
+
 def test_keys_may_be_text(serving: Any, connected: Any) -> None:
     async def main() -> None:
         (public, secret), (ann, ann_secret) = ([key.decode() for key in zmq.curve_keypair()] for _ in range(2))
