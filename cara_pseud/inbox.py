@@ -98,8 +98,12 @@ class Inboxes:
                 inbox.turn, inbox.left = number, IN_ONE_TURN
             now, messages = messages[: inbox.left], messages[inbox.left :]
             inbox.left -= len(now)
-            for message in now:
-                self._handle_one(connection, message)
+            handle = self._handle
+            for uid, kind, body in now:
+                try:
+                    handle(connection, uid, kind, body)
+                except Exception:
+                    self._failed()
         if messages and not connection.lost:
             self.put(connection, messages, turn, loop)
 
@@ -149,5 +153,8 @@ class Inboxes:
         try:
             self._handle(connection, *message)
         except Exception:
-            self._dropped["internal error"] += 1
-            _LOG.exception("a message of a batch could not be handled")
+            self._failed()
+
+    def _failed(self) -> None:
+        self._dropped["internal error"] += 1
+        _LOG.exception("a message of a batch could not be handled")

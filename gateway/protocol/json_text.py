@@ -46,7 +46,8 @@ def parse(text: str | bytes) -> JSON:
         obj = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise GatewayError.unparsable(_complaint(error, data)) from None
-    if _may_be_inexact(data):
+    # Most messages are short and have few digits.
+    if (len(data) >= _SHORT or len(data.translate(None, _NO_DIGITS)) >= 16) and _may_be_inexact(data):
         try:
             return json.loads(data, parse_float=_exact_or_marked, parse_int=_int_or_marked)
         except RecursionError:
@@ -71,8 +72,6 @@ def _may_be_inexact(data: bytes) -> bool:
 
     What is beyond 2^53 has 16 digits before its point, or an exponent behind 16 digits with or without a point.
     """
-    if len(data) < _SHORT and len(data.translate(None, _NO_DIGITS)) < 16:
-        return False
     classes = (b":" + data).translate(_TO_CLASSES)
     if _LONG_INTEGER in classes:
         return True

@@ -301,27 +301,29 @@ class Stream:
         if state is _CLOSED:
             return
         message = messages.parse(obj)
-        request = message if isinstance(message, Request) else None
-        control = None if request is None or not request.method.startswith(CONTROL) else read_control(request)
+        control = None
+        if type(message) is Request and message.method.startswith(CONTROL):
+            control = read_control(message)
         if state is _COUNTED:
-            if type(control) is not Ack and type(control) is not Greeting:
+            if control is None or (type(control) is not Ack and type(control) is not Greeting):
                 self.counting.received += 1
         elif state is _State.FRESH:
-            if request is not None and isinstance(control, Greeting):
-                self._greet(request, control, events)
+            if isinstance(message, Request) and isinstance(control, Greeting):
+                self._greet(message, control, events)
                 return
             self._state = _State.PLAIN
-        if isinstance(message, Answer):
+        if type(message) is Request:  # as most are
+            if message.id is not None and message.id in self._ids:
+                error = GatewayError.bad_request("a call with this id is under way")
+                events += self._refuse(message, batch, error)
+            elif control is not None:
+                self._control(message, control, batch, events)
+            else:
+                self._call(message, batch, events)
+        elif isinstance(message, Answer):
             self._answered(message, events)
         elif isinstance(message, Invalid):
             self._invalid(message, batch, events)
-        elif message.id is not None and message.id in self._ids:
-            error = GatewayError.bad_request("a call with this id is under way")
-            events += self._refuse(message, batch, error)
-        elif control is not None:
-            self._control(message, control, batch, events)
-        else:
-            self._call(message, batch, events)
 
     def _greet(self, message: Request, hello: Greeting, events: list[Event]) -> None:
         if hello.error is not None:  # the stream stays fresh: the client may say hello again

@@ -46,11 +46,8 @@ class PseudUpstream:
             **keys,
         }
         self._client = Client(config.peer, **arguments)
+        self.root: Capability = self._client.root
         self._stopped = False
-
-    @property
-    def root(self) -> Capability:
-        return self._client.root
 
     @property
     def state(self) -> State:

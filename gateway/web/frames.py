@@ -298,7 +298,7 @@ def _text(data: bytes) -> Message:
             data.decode("utf-8")
         except UnicodeDecodeError:
             raise _Refused(BAD_UTF8, "a message is not valid UTF-8") from None
-    return Message(data)
+    return tuple.__new__(Message, (data,))
 
 
 def _control(opcode: int, payload: bytes) -> Event:

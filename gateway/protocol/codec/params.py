@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ class Params:
         self._read_fast: Callable[[JSON], Wire] | None = None
         self._write = conversions.writer(self._type)
         self._ids = tuple(member.id for member in self._members)
+        self._in_order = operator.itemgetter(*self._ids) if len(self._ids) > 1 else None
         self.names = tuple(member.tag_value for member in self._members)
         self.signature = json_name(method.annotations, method.name) + self._parameter_list()
 
@@ -126,10 +128,10 @@ class Params:
         return fast
 
     def _positional(self, wire: Mapping[int, Wire]) -> list[Wire]:
-        try:
-            return [wire[id] for id in self._ids]
-        except KeyError:
-            return [wire[one.id] if one.id in wire else default(one.field, one.type) for one in self._members]
+        if len(wire) == len(self._ids):  # all of them are there
+            in_order = self._in_order
+            return list(wire.values()) if in_order is None else list(in_order(wire))
+        return [wire[one.id] if one.id in wire else default(one.field, one.type) for one in self._members]
 
     def _parameter_list(self) -> str:
         schema = self._conversions.schema
