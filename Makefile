@@ -57,7 +57,7 @@ check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 	$(PY) -m pytest tests/test_architecture.py
 	cd $(JS) && npm run --silent check
 
-bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=7 BENCH_SECONDS=1)
+bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=21 BENCH_SECONDS=0.4)
 	@$(PY) -m bench $(ARGS)
 
 bench-check: $(STAMPS)/project ## measure cara_pseud and fail if it costs more than promised (about 3 minutes)

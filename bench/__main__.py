@@ -255,8 +255,8 @@ class Bench:
 
 async def main() -> int:
     """Measure everything; the exit status."""
-    pairs = int(os.environ.get("BENCH_PAIRS", "7"))
-    seconds = float(os.environ.get("BENCH_SECONDS", "1"))
+    pairs = int(os.environ.get("BENCH_PAIRS", "21"))
+    seconds = float(os.environ.get("BENCH_SECONDS", "0.4"))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
         bench = Bench(children, Path(folder), pairs, seconds)
         await bench.run(

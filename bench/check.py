@@ -103,7 +103,7 @@ async def left_behind() -> dict[str, Any]:
 async def main() -> bool:
     """Measure, print, and say whether every promise is kept."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
-        pairs, seconds = int(os.environ.get("BENCH_PAIRS", "7")), float(os.environ.get("BENCH_SECONDS", "1"))
+        pairs, seconds = int(os.environ.get("BENCH_PAIRS", "21")), float(os.environ.get("BENCH_SECONDS", "0.4"))
         bench = Bench(children, Path(folder), pairs, seconds)
         await bench.run([bench.cara])
     kept = _say(not bench.failures, f"not measured: {'; '.join(bench.failures) or 'nothing'}")
