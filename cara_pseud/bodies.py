@@ -55,8 +55,6 @@ Where a length says something the first number is the length's own size; what it
 _plain_run: Final = re.compile(b"[%s]+" % re.escape(bytes(first for first in range(256) if _TOKENS[first] is _PLAIN)))
 
 
-
-
 def _sized_tokens() -> bytes:
     """A regular expression for one token whose first byte says how long it is, and that is no extension."""
     by_size: dict[int, list[int]] = {}

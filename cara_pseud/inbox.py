@@ -98,7 +98,7 @@ class Inboxes:
                 inbox.turn, inbox.left = number, IN_ONE_TURN
             now, messages = messages[: inbox.left], messages[inbox.left :]
             inbox.left -= len(now)
-            handle = self._handle
+            handle = self._handle  # not by `_handle_one`: most messages take this way
             for uid, kind, body in now:
                 try:
                     handle(connection, uid, kind, body)

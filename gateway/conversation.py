@@ -101,9 +101,7 @@ class Conversation:
     def receive(self, text: str | bytes) -> None:
         """Act on one message of the client."""
         if not self._over:
-            actions = self._actions
-            for event in self.stream.receive(text):
-                actions[type(event)](event)
+            self._run(self.stream.receive(text))
             if self._acknowledging is None and self.stream.greeted and not self._over:
                 loop = asyncio.get_running_loop()
                 self._acknowledging = loop.call_later(_ACKNOWLEDGE_S, self._acknowledge)
