@@ -14,8 +14,8 @@ from bench.table import Sample
 from cara_pseud import wire
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Type
-from gateway.protocol.codec import Codec
-from gateway.protocol.json_text import dump, parse
+from gateway.json.codec import Codec
+from gateway.json.text import dump, parse
 
 SCHEMA = Path(__file__).resolve().with_name("order.capnp")
 ITEMS = 50

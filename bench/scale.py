@@ -11,8 +11,8 @@ from typing import Any
 
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
-from gateway.protocol.codec import Codec
-from gateway.protocol.routes import HttpRoutes, ServiceRoutes
+from gateway.json.codec import Codec
+from gateway.routes import HttpRoutes, ServiceRoutes
 
 INTERFACES = 200
 METHODS_EACH = 10

@@ -16,28 +16,28 @@ from cara_pseud.errors import SchemaError
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
 from cara_pseud.turns import Turn
+from gateway.access.roles import unenforced_roles
 from gateway.calls import Calls
-from gateway.config import ConfigError, GatewayConfig, ServiceConfig
+from gateway.catalogue import Service
+from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
+from gateway.describe.openapi import openapi_document
+from gateway.describe.typescript import typescript_module
 from gateway.errors import nearest, quote
+from gateway.http.application import GatewayApplication
+from gateway.http.arrivals import Arrivals
+from gateway.http.base import Site
+from gateway.http.documents import TEXT_TYPE, Document
+from gateway.http.origins import OriginPolicy
+from gateway.http.server import GatewayServer
+from gateway.http.websocket.wires import Wires, best_wires
+from gateway.json.codec import Codec
+from gateway.json.text import dump
 from gateway.logs import LogWriter
-from gateway.protocol.codec import Codec
-from gateway.protocol.json_text import dump
-from gateway.protocol.openapi import openapi_document
-from gateway.protocol.roles import unenforced_roles
-from gateway.protocol.routes import HttpRoutes, RouteError, ServiceRoutes
-from gateway.protocol.typescript import typescript_module
-from gateway.services import Service
-from gateway.sessions import Sessions
+from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
+from gateway.sessions.store import Sessions
 from gateway.trees import static_tree
 from gateway.upstream.base import Upstream
 from gateway.upstream.pseud import PseudUpstream
-from gateway.web.application import GatewayApplication
-from gateway.web.arrivals import Arrivals
-from gateway.web.base import Site
-from gateway.web.documents import TEXT_TYPE, Document
-from gateway.web.origins import OriginPolicy
-from gateway.web.server import GatewayServer
-from gateway.web.wires import Wires, best_wires
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
+from gateway.catalogue import Method
+from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
-from gateway.limits import Limits
-from gateway.protocol.codec.references import References
-from gateway.protocol.json_text import JSON
-from gateway.services import Method
+from gateway.json.codec.references import References
+from gateway.json.text import JSON
 from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)

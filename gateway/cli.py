@@ -23,13 +23,13 @@ import click
 from cara_pseud.passwords import PasswordFileError, set_password
 from gateway import logs
 from gateway.app import Gateway, load_routes
-from gateway.config import ConfigError, GatewayConfig, load
-from gateway.config_values import LISTEN
+from gateway.config.file import ConfigError, GatewayConfig, load
+from gateway.config.values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
-from gateway.protocol.openapi import openapi_document
-from gateway.protocol.typescript import CLIENT, typescript_module
-from gateway.web.application import default_routes
-from gateway.web.client import call_method
+from gateway.describe.openapi import openapi_document
+from gateway.describe.typescript import CLIENT, typescript_module
+from gateway.http.application import default_routes
+from gateway.http.rest_client import call_method
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -41,8 +41,8 @@ def test_a_test_file_with_a_module_s_name_stands_in_the_module_s_place() -> None
 
 
 def test_a_misplaced_test_file_is_found() -> None:
-    sources = {Path("gateway/protocol/session.py"), Path("gateway/a/base.py"), Path("gateway/b/base.py")}
-    wrong, right = Path("tests/gateway/test_session.py"), Path("tests/gateway/protocol/test_session.py")
+    sources = {Path("gateway/sessions/record.py"), Path("gateway/a/base.py"), Path("gateway/b/base.py")}
+    wrong, right = Path("tests/gateway/test_record.py"), Path("tests/gateway/sessions/test_record.py")
     others = {Path("tests/gateway/test_faults.py"), Path("tests/gateway/b/test_base.py")}
     assert misplaced({wrong, right, *others}, sources) == {wrong: right}
 

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from cara_pseud.schema.trees import schema_tree
-from gateway.config import GatewayConfig, ServiceConfig
-from gateway.config_values import Listen
+from gateway.config.file import GatewayConfig, ServiceConfig
+from gateway.config.values import Listen
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
 from cara_pseud.limits import DEFAULT_MAX_MESSAGE_BYTES
 from cara_pseud.turns import Turn
-from gateway.config import ServiceConfig
-from gateway.limits import Limits
+from gateway.config.file import ServiceConfig
+from gateway.config.limits import Limits
 from gateway.upstream.base import State
 
 _PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curve"}

@@ -59,7 +59,7 @@ const signed = (bits) => ({ control: 'number', sample: 0, range: [-(2 ** (bits -
 const unsigned = (bits) => ({ control: 'number', sample: 0, range: [0, 2 ** bits - 1] });
 
 /**
- * Every kind that the gateway names (`SHAPE_KINDS` in gateway/protocol/describe.py); tests/vectors/kinds.json holds both
+ * Every kind that the gateway names (`SHAPE_KINDS` in gateway/describe/descriptions.py); tests/vectors/kinds.json holds both
  * sides to the same.
  * @type {Record<string, Kind>}
  */

@@ -18,19 +18,21 @@ import tornado.netutil
 import tornado.web
 
 import cara_pseud
-from gateway import config, logs
+from gateway import logs
 from gateway.app import Gateway
 from gateway.calls import Calls
+from gateway.config.file import load
+from gateway.config.limits import Limits
 from gateway.demo.calculator import calculator_service
-from gateway.sessions import Sessions
-from gateway.web import frames
-from gateway.web.arrivals import Arrivals
-from gateway.web.base import Site
-from gateway.web.channel import SocketChannel
-from gateway.web.deflate import Agreement
-from gateway.web.origins import OriginPolicy
-from gateway.web.websocket import SocketHandler
-from gateway.web.wires import StreamWires, TransportWires, Wires
+from gateway.http.arrivals import Arrivals
+from gateway.http.base import Site
+from gateway.http.origins import OriginPolicy
+from gateway.http.websocket import frames
+from gateway.http.websocket.channel import SocketChannel
+from gateway.http.websocket.deflate import Agreement
+from gateway.http.websocket.handshake import SocketHandler
+from gateway.http.websocket.wires import StreamWires, TransportWires, Wires
+from gateway.sessions.store import Sessions
 
 SCHEMA: Final = Path(__file__).resolve().parent.parent.parent / "schemas" / "calculator.capnp"
 WIRES: Final[dict[str, type[Wires]]] = {"transport": TransportWires, "stream": StreamWires}
@@ -93,10 +95,10 @@ async def main(wires: Wires, echo_port: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gateway.toml"
         file.write_text(CONFIG.format(schema=SCHEMA, endpoint=server.endpoint), "utf-8")
-        gateway = Gateway(config.load(file, {}), log, wires=wires)
+        gateway = Gateway(load(file, {}), log, wires=wires)
     await gateway.start()
     await gateway.services_up(10)
-    limits = config.Limits(max_message_bytes=ECHO_BYTES, send_buffer_bytes=4 * ECHO_BYTES)
+    limits = Limits(max_message_bytes=ECHO_BYTES, send_buffer_bytes=4 * ECHO_BYTES)
     site = Site(
         services={},
         calls=Calls(limits),

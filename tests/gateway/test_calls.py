@@ -17,9 +17,9 @@ from cara_pseud.errors import (
     Unavailable,
 )
 from gateway.calls import Calls, Wishes
+from gateway.catalogue import Method, Service
+from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.limits import Limits
-from gateway.services import Method, Service
 
 LIMITS = Limits(default_call_timeout_s=30, max_call_timeout_s=100)
 

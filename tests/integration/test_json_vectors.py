@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.gateway.protocol.codec.test_conformance import ACCEPTED, PLAIN_READINGS
+from tests.gateway.json.codec.test_conformance import ACCEPTED, PLAIN_READINGS
 from tests.integration.conftest import HERE, ROOT, Start
 
 if TYPE_CHECKING:

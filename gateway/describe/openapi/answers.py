@@ -1,0 +1,120 @@
+"""What operations are answered with beside their results: headers, and problems by HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+from gateway.errors import Status
+from gateway.json.text import JSON
+
+PROBLEM_TYPE: Final = "application/problem+json"
+
+EVERYWHERE: Final = (403, 421, 500)
+"""A page or a host that is not let in, and a fault of the gateway."""
+CALL: Final = (400, 401, 404, 409, 413, 429, 499, 501, 502, 503, 504)
+"""What the gateway says to a call, or the service by a status of its choice."""
+BODY: Final = (400, 413, 415)
+
+_MEANINGS: Final = {
+    304: "Not changed since the answer with that ETag.",
+    400: "A value, the JSON or a header does not fit; `path` says which value.",
+    401: "It is not known who asks.",
+    403: "Not permitted: to a page of another origin, or by the service.",
+    404: "There is no such thing.",
+    405: "Not this method; `Allow` has those that are.",
+    406: "None of the media types that `Accept` permits.",
+    409: "There is one already, or something came between.",
+    413: "Over a size limit, in either direction.",
+    415: "A body must be `application/json`.",
+    421: "The gateway does not answer to that host's name.",
+    429: "Over a limit on calls, handles or callbacks.",
+    499: "Cancelled.",
+    500: "An exception of the service that chose no code, or a fault of the gateway.",
+    501: "The service does not have this method.",
+    502: "The connection to the service was lost while the call was under way; it may have run or not.",
+    503: "The service cannot be reached; the call was not delivered.",
+    504: "No answer in time.",
+}
+
+
+def problems(*statuses: Iterable[int]) -> dict[str, JSON]:
+    """The problems of an operation, for its ``responses``."""
+    wanted = sorted({status for group in (*statuses, EVERYWHERE) for status in group})
+    return {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in wanted}
+
+
+def _name(status: int) -> str:
+    return "NotModified" if status == 304 else f"Problem{status}"
+
+
+def response_components() -> dict[str, JSON]:
+    """``#/components/responses``."""
+    return {
+        "NotModified": {"description": _MEANINGS[304], "headers": headers("ETag", "X-Request-Id")},
+        **{
+            _name(status): problem_answer(_MEANINGS[status], {"$ref": "#/components/schemas/Problem"})
+            for status in _MEANINGS
+            if status != 304
+        },
+    }
+
+
+def headers(*names: str) -> dict[str, JSON]:
+    """Headers of an answer by their names."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def header_components() -> dict[str, JSON]:
+    """``#/components/headers``."""
+    text = {"type": "string"}
+    return {
+        "X-Request-Id": {"description": "Finds the request in the gateway's log.", "required": True, "schema": text},
+        "Session-Id": {"description": "The session that the answer opened.", "schema": text},
+        "ETag": {"description": "For `If-None-Match`; none where the answer holds handles.", "schema": text},
+    }
+
+
+def answer(description: str, shape: JSON, *names: str) -> dict[str, Any]:
+    """A good answer: JSON of that schema, with these headers."""
+    return {
+        "description": description,
+        "headers": headers("X-Request-Id", *names),
+        "content": {"application/json": {"schema": shape}},
+    }
+
+
+def problem_answer(description: str, shape: JSON) -> dict[str, JSON]:
+    """An answer that is a problem of that schema."""
+    return {
+        "description": description,
+        "headers": headers("X-Request-Id"),
+        "content": {PROBLEM_TYPE: {"schema": shape}},
+    }
+
+
+def problem_schema() -> dict[str, JSON]:
+    """The problem object (RFC 9457)."""
+    codes = [status.code for status in Status]
+    statuses = sorted({status.http for status in Status})
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "description": "What went wrong (RFC 9457). Programs decide by `code`.",
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {**text, "examples": [HTTPStatus.BAD_REQUEST.phrase]},
+            "status": {"type": "integer", "enum": statuses},
+            "detail": {**text, "examples": ['$.first: expected Int32, got "two"']},
+            "code": {"type": "string", "enum": codes},
+            "path": {**text, "description": "JSON path of the bad value from the parameters' root."},
+            "service": text,
+            "method": text,
+            "request_id": text,
+            "reason": {**text, "description": "Tells causes of one code apart."},
+            "cause": {"$ref": "#/components/schemas/Problem"},
+            "details": {"description": "What the service adds."},
+        },
+        "required": ["type", "title", "status", "detail", "code", "request_id"],
+    }

@@ -1,0 +1,69 @@
+"""``/metrics`` in the Prometheus text format: what was called and what is held, counted where it happens.
+
+Everything is read when somebody asks; a call costs two additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from gateway.http.base import BaseHandler, Site
+
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+Sample = tuple[Mapping[str, str], float]
+
+
+class MetricsHandler(BaseHandler):
+    """``/metrics``"""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", METRICS_TYPE)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(metrics_text(self.site))
+
+    head = get
+
+
+def metrics_text(site: Site) -> str:
+    """All metrics of a gateway at this moment."""
+    sessions = list(site.sessions)
+    methods = [(service.name, method) for service in site.services.values() for method in service.known_methods()]
+    labels = [{"service": service, "method": method.label} for service, method in methods]
+    lines: list[str] = []
+    for name, kind, help, samples in (
+        ("requests_total", "counter", "HTTP requests answered, by status.",
+         [({"status": str(status)}, number) for status, number in sorted(site.answered.items())]),
+        ("calls_total", "counter", "Calls begun, of REST and of WebSockets.",
+         [(label, method.calls) for label, (_, method) in zip(labels, methods, strict=True)]),
+        ("call_failures_total", "counter", "Calls that failed, by status code of PROTOCOL.md.",
+         [({**label, "code": code}, number) for label, (_, method) in zip(labels, methods, strict=True)
+          for code, number in sorted(method.failures.items())]),
+        ("service_up", "gauge", "Whether the gateway is connected to the service.",
+         [({"service": name}, float(service.upstream.state == "up")) for name, service in site.services.items()]),
+        ("sessions", "gauge", "Sessions that can be found by their id.", [({}, len(sessions))]),
+        ("streams", "gauge", "Streams of these sessions, those included that wait to be resumed.",
+         [({}, sum(len(session.doors) for session in sessions))]),
+        ("sockets", "gauge", "Open WebSockets and event streams.", [({}, len(site.sockets))]),
+        ("handles", "gauge", "Objects of services that sessions hold.",
+         [({}, sum(len(session.handles) for session in sessions))]),
+        ("callbacks", "gauge", "Objects of clients that services hold.",
+         [({}, sum(session.core.callbacks for session in sessions))]),
+        ("calls_in_flight", "gauge", "Calls under way in these sessions, and of REST without one.",
+         [({}, sum(session.core.calls_in_flight for session in sessions) + site.calls_without_session)]),
+    ):  # fmt: skip
+        lines += _metric(f"cara_gateway_{name}", kind, help, samples)
+    return "\n".join(lines) + "\n"
+
+
+def _metric(name: str, kind: str, help: str, samples: Iterable[Sample]) -> Iterable[str]:
+    yield f"# HELP {name} {help}"
+    yield f"# TYPE {name} {kind}"
+    for labels, value in samples:
+        shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+        yield f"{name}{{{shown}}} {value:g}" if shown else f"{name} {value:g}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

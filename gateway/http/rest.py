@@ -1,0 +1,356 @@
+"""REST: calls on services and handles, sessions, descriptions. What a path means is in `gateway.http.application`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from cara_pseud.capabilities import Capability
+from gateway.calls import Wishes
+from gateway.catalogue import Method, Service
+from gateway.describe.descriptions import describe_handle, describe_service, describe_services
+from gateway.errors import GatewayError, Status
+from gateway.http.base import JSON_TYPE, BaseHandler, Site
+from gateway.json.text import JSON, dump, parse
+from gateway.protocols.rest.text_parameters import http_params, query_params
+from gateway.routes import HttpMatch
+from gateway.sensitive import without_secrets
+from gateway.sessions.handles import REST, Handle
+from gateway.sessions.references import RestReferences
+from gateway.sessions.store import LiveSession
+
+SESSION_HEADER: Final = "Session-Id"
+
+
+class ApiHandler(BaseHandler):
+    """What REST handlers have in common: sessions, bodies, wishes."""
+
+    def session(self) -> LiveSession | None:
+        """The session that the request names; None if it names none.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such session.
+        """
+        id = self.sent.get(SESSION_HEADER)
+        if id is None and "Cookie" in self.sent:
+            id = self.get_cookie(self.site.cookie_name)
+        return self.site.sessions.find(id, self.principal, rest=True) if id else None
+
+    def required_session(self) -> LiveSession:
+        """The session that the request names.
+
+        Raises:
+            GatewayError: NOT_FOUND, it names none or there is no such session.
+        """
+        session = self.session()
+        if session is None:
+            detail = f"the request belongs to no session; send {SESSION_HEADER} or its cookie"
+            raise GatewayError(Status.NOT_FOUND, detail, reason="session")
+        return session
+
+    def open_session(self) -> LiveSession:
+        """Open a session for whoever asks."""
+        return self.site.sessions.open(self.principal, rest=True)
+
+    def tell_session(self, session: LiveSession) -> None:
+        """Say in the answer which session was opened."""
+        self.set_header(SESSION_HEADER, session.id)
+        secure = self.request.protocol == "https"
+        self.set_cookie(self.site.cookie_name, session.id, path="/", httponly=True, samesite="Strict", secure=secure)
+
+    def error_headers(self, error: GatewayError) -> None:
+        # A browser would send the cookie of an ended session for ever, and no script could stop it.
+        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
+            self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+
+    def body(self) -> JSON:
+        """The parsed body; None without one.
+
+        Raises:
+            GatewayError: UNSUPPORTED_MEDIA_TYPE, or it is no JSON.
+        """
+        body = self.request.body
+        if not body:
+            return None
+        media_type = self.sent.get("Content-Type")
+        if media_type != JSON_TYPE:
+            kind = (media_type or "").partition(";")[0].strip().lower()
+            if kind != JSON_TYPE:
+                raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON_TYPE}")
+        if self.sent.get("Content-Encoding", "identity") != "identity":
+            raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
+        return parse(body)
+
+    def query(self) -> Sequence[tuple[str, str]]:
+        """The query's names and values, in order.
+
+        Raises:
+            GatewayError: it is no UTF-8.
+        """
+        try:
+            return parse_qsl(self.request.query, keep_blank_values=True, errors="strict")
+        except ValueError:
+            raise GatewayError(Status.INVALID_ARGUMENT, "the query cannot be read as UTF-8") from None
+
+    def wishes(self) -> Wishes:
+        """What the headers say about the call."""
+        headers = self.sent
+        wished = headers.get("Request-Timeout")
+        return Wishes(
+            None if wished is None else _seconds(wished),
+            self.request_id,
+            self.principal,
+            headers.get("Traceparent"),
+            headers.get("Idempotency-Key"),
+        )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise GatewayError(Status.INVALID_ARGUMENT, "Request-Timeout must be a number of seconds above 0")
+    return seconds
+
+
+class CallingHandler(ApiHandler):
+    """A handler that makes one call."""
+
+    _future: asyncio.Future[Any] | None = None
+
+    async def call(self, method: Method, target: Capability, params: JSON, session: LiveSession | None) -> None:
+        """Make the call and answer with its results.
+
+        Raises:
+            GatewayError: it failed.
+        """
+        refs = RestReferences(method.service, session, self.open_session) if method.has_references else None
+        if session is not None:
+            session.core.begin_call()
+            session.busy += 1
+        else:
+            self.site.calls_without_session += 1
+        self.site.calls_under_way += 1
+        sent = False
+        try:
+            self._future = future = self.site.calls.begin(method, target, params, refs, self.wishes())
+            sent = not future.done()
+            data = dump(await future)
+            if len(data) > self.site.limits.max_message_bytes:
+                limit = self.site.limits.max_message_bytes
+                detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
+                raise GatewayError(Status.TOO_LARGE, detail)
+        except (Exception, asyncio.CancelledError) as error:
+            if refs is not None:
+                refs.take_back()
+                if not sent:
+                    refs.never_sent()
+            raise self.site.calls.failure(error, method, self.request_id) from error
+        finally:
+            self._future = None
+            self.site.calls_under_way -= 1
+            if session is None:
+                self.site.calls_without_session -= 1
+            else:
+                session.busy -= 1
+                session.core.end_call()
+        if refs is not None and refs.holds_handles:
+            self.set_header("Cache-Control", "no-store")
+            if refs.opened and refs.session is not None:
+                self.tell_session(refs.session)
+            self.answer_bytes(data, secret=True)
+        elif method.facts.read_only and self.request.method != "POST":
+            self.answer_unless_known(data)
+        else:
+            self.answer_bytes(data)
+
+    def on_connection_close(self) -> None:
+        if self._future is not None:
+            self._future.cancel()
+
+
+class CallHandler(CallingHandler):
+    """``/api/{service}/{method}``"""
+
+    def initialize(self, site: Site, method: Method) -> None:  # type: ignore[override]
+        self.site = site
+        self._method = method
+
+    def methods(self) -> tuple[str, ...]:
+        return ("GET", "HEAD", "POST") if self._method.facts.read_only else ("POST",)
+
+    async def post(self) -> None:
+        method = self._method
+        if self.request.query:
+            raise GatewayError(Status.INVALID_ARGUMENT, "parameters of a POST go into the body, not into the query")
+        await self.call(method, method.service.upstream.root, _params(self, method), self.session())
+
+    async def get(self) -> None:
+        method = self._method
+        if not method.facts.read_only:
+            raise self.method_not_allowed().at(method.service_name, method.name)
+        try:
+            params = query_params(method.service.routes, method.bound, self.query())
+        except GatewayError as error:
+            raise error.at(method.service_name, method.name) from None
+        await self.call(method, method.service.upstream.root, params, self.session())
+
+    head = get
+
+
+def _params(handler: ApiHandler, method: Method) -> JSON:
+    try:
+        params = handler.body()
+        if params is None and not handler.request.body and not method.params.is_empty:
+            signature = method.params.signature
+            raise GatewayError.invalid(f"the body is empty; expected the parameters of {signature} as JSON")
+        return params
+    except GatewayError as error:
+        raise error.at(method.service_name, method.name) from None
+
+
+class HttpRuleHandler(CallingHandler):
+    """A route of a schema's ``$http`` annotation."""
+
+    def initialize(self, site: Site, match: HttpMatch | None, allowed: Sequence[str]) -> None:  # type: ignore[override]
+        self.site = site
+        self.allowed = tuple(allowed)
+        self._match = match
+
+    def logged_path(self) -> str:
+        match, path = self._match, self.request.path
+        if match is None or not self.site.services[match.service.name].methods[match.name].has_secrets:
+            return path
+        return without_secrets(match.service, match.bound, match.rule, path)
+
+    async def _call(self) -> None:
+        match = self._match
+        if match is None:
+            raise self.method_not_allowed()
+        method = self.site.services[match.service.name].methods[match.name]
+        try:
+            body = self.body()
+            has_body = bool(self.request.body)
+            params = http_params(match, self.query(), body, has_body)
+        except GatewayError as error:
+            raise error.at(method.service_name, method.name) from None
+        await self.call(method, method.service.upstream.root, params, self.session())
+
+    get = head = post = put = patch = delete = _call
+
+
+class HandleHandler(ApiHandler):
+    """``/api/handles/{handle}``"""
+
+    def initialize(self, site: Site, token: str) -> None:  # type: ignore[override]
+        self.site = site
+        self._token = token
+
+    def logged_path(self) -> str:
+        return _without_token(self.request.path)
+
+    async def get(self) -> None:
+        handle: Handle = self.required_session().handles.get(self._token)
+        self.set_header("Cache-Control", "no-store")
+        self.answer(describe_handle(handle, self.site.services[handle.service].routes))
+
+    head = get
+
+    async def delete(self) -> None:
+        handles = self.required_session().handles
+        handles.get(self._token)
+        handles.drop(self._token)
+        self.set_status(204)
+
+
+class HandleCallHandler(CallingHandler):
+    """``/api/handles/{handle}/{method}``"""
+
+    def initialize(self, site: Site, token: str, name: str) -> None:  # type: ignore[override]
+        self.site = site
+        self._token = token
+        self._name = name
+
+    def logged_path(self) -> str:
+        return _without_token(self.request.path)
+
+    async def post(self) -> None:
+        session = self.required_session()
+        handle = session.handles.get(self._token)
+        method = self.site.services[handle.service].object_method(handle.interface, self._name)
+        await self.call(method, handle.capability, _params(self, method), session)
+
+
+def _without_token(path: str) -> str:
+    """A path without the secret that a handle's token is."""
+    parts = path.split("/")
+    return "/".join([*parts[:3], "…", *parts[4:]])
+
+
+class ServicesHandler(BaseHandler):
+    """``/api``"""
+
+    def get(self) -> None:
+        described = describe_services(service.routes for service in self.site.services.values())
+        self.answer_unless_known(dump(described))
+
+    head = get
+
+
+class ServiceHandler(BaseHandler):
+    """``/api/{service}``"""
+
+    def initialize(self, site: Site, service: Service) -> None:  # type: ignore[override]
+        self.site = site
+        self._service = service
+
+    def get(self) -> None:
+        self.answer_unless_known(dump(describe_service(self._service.routes)))
+
+    head = get
+
+
+class SessionHandler(ApiHandler):
+    """``/api/session``"""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.set_header("Cache-Control", "no-store")
+
+    def post(self) -> None:
+        if self.body() not in (None, {}):
+            raise GatewayError(Status.INVALID_ARGUMENT, "a session is opened with no body or {}")
+        session = self.open_session()
+        self.tell_session(session)
+        self.answer({"session": session.id, "idle_s": self.site.limits.idle_session_s}, 201)
+
+    def get(self) -> None:
+        session = self.required_session()
+        self.answer(
+            {
+                "handles": [
+                    {
+                        "$handle": handle.token,
+                        "interface": self.site.services[handle.service].interface_name(handle.interface),
+                        "service": handle.service,
+                        "count": handle.counts.get(REST, 0),
+                    }
+                    for handle in session.handles
+                ],
+                "callbacks": [name for door in session.doors.values() for name in door.callback_names()],
+                "streams": len(session.doors),
+            }
+        )
+
+    head = get
+
+    def delete(self) -> None:
+        session = self.required_session()
+        self.site.sessions.end(session, "it was ended over REST")
+        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+        self.set_status(204)

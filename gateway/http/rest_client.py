@@ -1,0 +1,46 @@
+"""A call over REST from the command line: the other side of `gateway.http.rest`. Blocks."""
+
+from __future__ import annotations
+
+import http.client
+from urllib.parse import quote, urlsplit
+
+from gateway.errors import GatewayError, Status
+from gateway.json.text import dump
+
+_DEFAULT_TIMEOUT_S = 330.0
+"""A little more than the longest deadline of a call."""
+
+
+def call_method(url: str, target: str, params: str, session: str | None, timeout_s: float | None) -> tuple[bool, str]:
+    """Call ``service.method`` or ``@handle.method`` at a gateway.
+
+    Returns:
+        Whether it succeeded, and the results or the problem object as JSON text.
+
+    Raises:
+        ValueError: the URL is none.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"expected http://HOST:PORT, not {url!r}")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    owner, _, method = target.partition(".")
+    place = f"handles/{quote(owner[1:], safe='')}" if owner.startswith("@") else quote(owner, safe="")
+    headers = {"Content-Type": "application/json"}
+    if session is not None:
+        headers["Session-Id"] = session
+    if timeout_s is not None:
+        headers["Request-Timeout"] = str(timeout_s)
+    connection = kind(parts.hostname, parts.port, timeout=_DEFAULT_TIMEOUT_S)
+    try:
+        path = f"{parts.path.rstrip('/')}/api/{place}/{quote(method, safe='')}"
+        connection.request("POST", path, params.encode("utf-8", "surrogateescape"), headers)
+        answer = connection.getresponse()
+        return answer.status < 300, answer.read().decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        problem = GatewayError(Status.UNAVAILABLE, f"no gateway answers at {url}: {reason.lower()}")
+        return False, dump(problem.problem()).decode()
+    finally:
+        connection.close()

@@ -1,0 +1,271 @@
+"""One WebSocket behind its handshake: frames in and out, pings, a bound on what a slow reader may keep waiting.
+
+What the messages mean is the conversation's business, how frames look that of `gateway.http.websocket.frames`, how
+bytes travel that of `gateway.http.websocket.wires`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from cara_pseud.turns import Turn
+from gateway.config.limits import Limits
+from gateway.http.websocket import frames
+from gateway.http.websocket.deflate import Agreement
+from gateway.http.websocket.wires import Wire
+
+_LOG: Final = logging.getLogger(__name__)
+
+SLOW_READER: Final = 4003
+_WRITE_BYTES: Final = 262_144
+_CLOSE_S: Final = 3.0
+"""How long the other side has to answer a close frame."""
+_SLOW_CLOSE_S: Final = 30.0
+"""The same for a client that reads too slowly: the close frame stands behind what the kernel and the wire hold already.
+
+Nothing is added to that, so it costs no more memory to wait until the client has read so far.
+"""
+_LOST_S: Final = 0.2
+"""How long bytes of a client that broke the rules are read and thrown away, so that it can read our close frame."""
+_PING_S: Final = 30.0
+"""After so much silence a ping is sent; after as much again the connection is dead. Proxies cut silence at 60 s."""
+
+
+class Talk(Protocol):
+    """What the messages of a channel are for; see `gateway.protocols.jsonrpc.conversation.Conversation`."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether calls are under way."""
+
+    def receive(self, text: bytes) -> None:
+        """Act on one message."""
+
+    def channel_closed(self, channel: SocketChannel, code: int | None = None) -> None:
+        """Learn that the channel is gone; told at least once."""
+
+    def channel_failed(self, channel: SocketChannel) -> None:
+        """Learn that the channel is closed because of what the client sent or did not read."""
+
+    def drain(self) -> None:
+        """Begin no more calls."""
+
+    def shut_down(self) -> None:
+        """The gateway stops."""
+
+
+class SocketChannel:
+    """One WebSocket: a `gateway.protocols.jsonrpc.conversation.Channel` and a `gateway.http.websocket.wires.Owner`.
+
+    Attributes:
+        conversation: who gets what comes.
+    """
+
+    conversation: Talk
+
+    def __init__(
+        self,
+        limits: Limits,
+        reader: frames.FrameReader,
+        greeting: bytes,
+        ended: Callable[[SocketChannel], None],
+        turn: Turn,
+        agreement: Agreement | None = None,
+    ) -> None:
+        """Make it; what it is to send waits for a wire.
+
+        Args:
+            greeting: the answer to the handshake, with which the wire begins.
+            ended: called once when the connection is over.
+            turn: at whose end it writes.
+            agreement: on compression, if there is one.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._reader = reader
+        self._ended = ended
+        self._turn = turn
+        self._agreement = agreement
+        self._max_waiting_bytes = limits.send_buffer_bytes
+        self._wire: Wire | None = None
+        self._frames: deque[bytes] = deque((greeting,))
+        self._waiting_bytes = len(greeting)
+        self._written_bytes = 0
+        # As if it were: nothing is written before there is a wire.
+        self._writing = True
+        self._done = False
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._heard_at = self._loop.time()
+        self._ping_timer: asyncio.TimerHandle | None = None
+
+    def wire_made(self, wire: Wire) -> None:
+        """See `gateway.http.websocket.wires.Owner`."""
+        self._wire = wire
+        self._ping_timer = self._loop.call_later(_PING_S, self._look_for_life)
+        self._write()
+
+    # In.
+
+    def data_received(self, data: bytes) -> None:
+        """See `gateway.http.websocket.wires.Owner`."""
+        self._heard_at = self._loop.time()
+        with self._turn:
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
+        reader = self._reader
+        for event in reader.feed(data):
+            if type(event) is frames.Message:
+                if not reader.closing:
+                    self.conversation.receive(event.data)
+            elif type(event) is frames.Ping:
+                if not reader.closing:
+                    self._put(frames.pong_frame(event.payload))
+            elif type(event) is frames.Closed:
+                self._on_closed(event.code)
+            elif type(event) is frames.Fault:
+                self._on_fault(event)
+            elif type(event) is frames.Binary and not reader.closing:
+                self.on_binary(event.data)
+
+    def on_binary(self, data: bytes) -> None:
+        """Take a binary message; there is none unless the reader takes them."""
+
+    def _on_fault(self, fault: frames.Fault) -> None:
+        if self._reader.closing:
+            self._end()
+            return
+        self.close(fault.code, fault.reason)
+        self.conversation.channel_failed(self)
+        if fault.in_close:
+            self._end_when_written()
+        elif fault.code == frames.PROTOCOL_ERROR:
+            # Where the next frame begins is not known any more, so no answer to our close frame can be seen.
+            self._end_soon(_LOST_S)
+        else:
+            self._receive(b"")
+
+    def _on_closed(self, code: int | None) -> None:
+        if not self._reader.closing:
+            self._reader.closing = True
+            self._put(frames.close_frame(code))
+        self.conversation.channel_closed(self, code)
+        self._end_when_written()
+
+    def _end_when_written(self) -> None:
+        self._done = True
+        if not self._writing:
+            self._end()
+
+    def carry(self, conversation: Talk) -> None:
+        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        self.conversation = conversation
+
+    # Out.
+
+    def send(self, data: bytes) -> None:
+        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        if self._reader.closing:
+            return
+        packed = None if self._agreement is None else self._agreement.deflated(data)
+        if packed is None:
+            self._put(frames.text_header(len(data)) + data)
+        else:
+            self._put(frames.text_header(len(packed), packed=True) + packed)
+
+    def send_binary(self, data: bytes) -> None:
+        """Send one binary message."""
+        if not self._reader.closing:
+            self._put(frames.binary_header(len(data)) + data)
+
+    def close(self, code: int, reason: str) -> None:
+        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        if self._reader.closing:
+            return
+        self._reader.closing = True
+        if code == SLOW_READER:
+            self._waiting_bytes -= sum(map(len, self._frames))
+            self._frames.clear()
+        self._put(frames.close_frame(code, reason))
+        self._end_soon(_SLOW_CLOSE_S if code == SLOW_READER else _CLOSE_S)
+
+    def _end_soon(self, seconds: float) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._close_timer = self._loop.call_later(seconds, self._end)
+
+    def _put(self, frame: bytes) -> None:
+        # Everything that one turn of the loop has to say leaves in one write.
+        self._frames.append(frame)
+        self._waiting_bytes += len(frame)
+        if self._waiting_bytes > self._max_waiting_bytes and not self._reader.closing:
+            self._give_up_on_reader()
+        elif not self._writing:
+            self._writing = True
+            self._turn.at_end(self._loop, self._write)
+
+    def _give_up_on_reader(self) -> None:
+        _LOG.warning("a WebSocket reads too slowly: %d bytes wait for it", self._waiting_bytes)
+        self.close(SLOW_READER, f"more than {self._max_waiting_bytes} bytes were waiting to be read")
+        self.conversation.channel_failed(self)
+
+    def _write(self) -> None:
+        wire = self._wire
+        if wire is None:
+            return  # it ended before its turn came
+        while self._frames:
+            if not wire.write(self._next_chunk()):
+                return
+            self._waiting_bytes -= self._written_bytes
+        self._writing = False
+        if self._done:
+            self._end()
+
+    def writable(self) -> None:
+        """See `gateway.http.websocket.wires.Owner`."""
+        self._waiting_bytes -= self._written_bytes
+        self._write()
+
+    def _next_chunk(self) -> bytes:
+        waiting = self._frames
+        if self._waiting_bytes <= _WRITE_BYTES:
+            chunk = b"".join(waiting)
+            waiting.clear()
+        else:
+            parts, size = [], 0
+            while waiting and size < _WRITE_BYTES:
+                parts.append(waiting.popleft())
+                size += len(parts[-1])
+            chunk = b"".join(parts)
+        self._written_bytes = len(chunk)
+        return chunk
+
+    # Life.
+
+    def _look_for_life(self) -> None:
+        silence = self._loop.time() - self._heard_at
+        if silence >= 2 * _PING_S:
+            self._end()
+            return
+        if silence >= _PING_S and not self._reader.closing:
+            self._put(frames.ping_frame())
+        self._ping_timer = self._loop.call_later(_PING_S, self._look_for_life)
+
+    def _end(self) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def wire_lost(self) -> None:
+        """See `gateway.http.websocket.wires.Owner`."""
+        for timer in (self._close_timer, self._ping_timer):
+            if timer is not None:
+                timer.cancel()
+        self._wire = None
+        self._frames.clear()
+        self._reader.closing = True
+        self._ended(self)
+        self.conversation.channel_closed(self)

@@ -1,0 +1,69 @@
+"""The WebSocket at ``/ws``: the handshake (RFC 6455 §4.2). What follows it is a `SocketChannel`."""
+
+from __future__ import annotations
+
+from gateway.errors import GatewayError, Status
+from gateway.http.base import BaseHandler
+from gateway.http.websocket import frames
+from gateway.http.websocket.channel import SocketChannel
+from gateway.http.websocket.deflate import Agreement, agree
+from gateway.protocols.jsonrpc.conversation import Conversation
+
+
+class SocketHandler(BaseHandler):
+    """``/ws``"""
+
+    async def get(self) -> None:
+        key = self._key()
+        # Nothing may fail between here and the wire: the connection is ours then and not Tornado's.
+        self.set_status(101)
+        self._log()
+        stream = self.detach()
+        stream.set_nodelay(True)
+        agreement = self._agreement()
+        channel = self.channel(_greeting(key, agreement), agreement)
+        self.site.sockets.add(channel)
+        try:
+            await self.site.wires.take(stream, channel)
+        except OSError:  # the client left meanwhile
+            stream.close()
+            channel.wire_lost()
+
+    def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
+        """What the new WebSocket is for."""
+        site = self.site
+        limits = site.limits
+        reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
+        channel = SocketChannel(limits, reader, greeting, site.sockets.discard, site.turn, agreement)
+        channel.conversation = Conversation(
+            site.services, site.calls, site.sessions, limits, channel, self.principal
+        )
+        return channel
+
+    def _agreement(self) -> Agreement | None:
+        if not self.site.compresses_sockets:
+            return None
+        return agree(self.request.headers.get("Sec-WebSocket-Extensions", ""))
+
+    def _key(self) -> str:
+        headers = self.request.headers
+        upgrade = headers.get("Upgrade", "").lower()
+        connection = [part.strip().lower() for part in headers.get("Connection", "").split(",")]
+        key = headers.get("Sec-WebSocket-Key", "")
+        if upgrade != "websocket" or "upgrade" not in connection or not key:
+            raise GatewayError(Status.FAILED_PRECONDITION, "this path is a WebSocket; a request must upgrade to it")
+        if headers.get("Sec-WebSocket-Version") != "13":
+            raise GatewayError(Status.FAILED_PRECONDITION, "the version of the WebSocket protocol must be 13")
+        return key
+
+    def error_headers(self, error: GatewayError) -> None:
+        if error.status is Status.FAILED_PRECONDITION:
+            self.set_header("Sec-WebSocket-Version", "13")
+
+
+def _greeting(key: str, agreement: Agreement | None) -> bytes:
+    extensions = "" if agreement is None else f"Sec-WebSocket-Extensions: {agreement.header()}\r\n"
+    return (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {frames.accept_value(key)}\r\n{extensions}\r\n"
+    ).encode("ascii")

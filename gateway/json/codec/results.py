@@ -1,0 +1,140 @@
+"""The results of a method, both ways: a service's result to JSON, the answer of a client's callback to the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cara_pseud.schema.nodes import BoundMethod, Kind, substitute
+from gateway.errors import GatewayError
+from gateway.json.codec.conversions import Conversions
+from gateway.json.codec.params import default, in_written_order
+from gateway.json.codec.reading import Wire
+from gateway.json.codec.references import Outgoing, References
+from gateway.json.codec.scalars import show
+from gateway.json.codec.source import FAILURES
+from gateway.json.codec.writing import unfit
+from gateway.json.text import JSON
+
+
+class Results:
+    """The results of one method.
+
+    On the wire one inline result is the bare value, several are a map by schema name, none is nil, and a result that
+    is a struct is that struct. In JSON they are an object by JSON name with every declared name, or unboxed.
+
+    Attributes:
+        has_references: whether a result can refer to a live object, so that writing one needs a door.
+        names: the declared results' JSON names; empty for a method whose result list is a struct.
+    """
+
+    def __init__(self, conversions: Conversions, bound: BoundMethod) -> None:
+        method = bound.method
+        self._conversions = conversions
+        self._type = substitute(method.results, bound.interface.brand)
+        self._inline = method.results_inline
+        layout = conversions.layouts.struct(self._type)
+        self._members = in_written_order(layout) if self._inline else []
+        self.has_references = conversions.holds_references(self._type)
+        self._write = conversions.writer(self._type)
+        self._read = conversions.reader(self._type)
+        self._ids: dict[Any, int] = {member.field.name: member.id for member in self._members}
+        self._ids |= {member.id: member.id for member in self._members}
+        self.names = tuple(member.tag_value for member in self._members)
+        self._single = self._members[0] if len(self._members) == 1 else None
+        self._single_id = -1 if self._single is None else self._single.id
+        self._write_fast: Callable[[Wire, list[Outgoing]], JSON] | None = None
+        self._read_single = None
+        if self._single is not None and self._single.type is not None:
+            self._read_single = conversions.reader(self._single.type)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is exactly one result, declared inline: the case that `unboxed` unboxes."""
+        return self._single is not None
+
+    def write(self, wire: Wire, refs: References | None = None, *, unbox: bool = False) -> JSON:
+        """`unboxed` or `boxed`."""
+        return self.unboxed(wire, refs) if unbox else self.boxed(wire, refs)
+
+    def boxed(self, wire: Wire, refs: References | None = None) -> dict[str, JSON]:
+        """Write the results as an object by name; an absent pointer is null.
+
+        Raises:
+            GatewayError: INTERNAL with the path where the service's answer does not fit, TOO_LARGE where it is nested
+                too deeply, or what ``refs`` raises.
+        """
+        obj: dict[str, JSON]
+        if self._single is None or self.has_references or type(wire) is dict:
+            obj = self._write(self._by_id(wire), refs)
+        else:
+            # What `_write` would try first; a call has no time for its way there.
+            fast = self._write_fast or self._compile()
+            by_id = {self._single_id: wire}
+            try:
+                obj = fast(by_id, [])
+            except FAILURES:
+                obj = self._write(by_id, refs)
+        if len(obj) < len(self.names):
+            for name in self.names:
+                obj.setdefault(name, None)
+        return obj
+
+    def unboxed(self, wire: Wire, refs: References | None = None) -> JSON:
+        """Write a single inline result as its bare value, anything else as `boxed`."""
+        obj = self.boxed(wire, refs)
+        return obj[self.names[0]] if self._single is not None else obj
+
+    def to_wire(self, obj: JSON, refs: References | None = None, unbox: bool = False) -> Wire:
+        """Read a client's answer to a callback; a missing result takes its default.
+
+        Raises:
+            GatewayError: INVALID_ARGUMENT with the path from the answer's root.
+        """
+        if self._inline and not self._members and (unbox or obj is None):
+            return None  # what a function without declared results happens to return is nobody's concern
+        if unbox and self._single is not None:
+            if obj is None or self._read_single is None:
+                return default(self._single.field, self._single.type)
+            return self._read_single(obj, refs)
+        if not isinstance(obj, dict | None):
+            raise GatewayError.invalid(f"expected an object of results, got {show(obj)}")
+        wire: Mapping[int, Wire] = self._read(obj or {}, refs)
+        if not self._inline:
+            return wire
+        if not self._members:
+            return None
+        if self._single is not None:
+            return wire.get(self._single.id, default(self._single.field, self._single.type))
+        return {
+            member.field.name: wire.get(member.id, default(member.field, member.type)) for member in self._members
+        }
+
+    def _compile(self) -> Callable[[Wire, list[Outgoing]], JSON]:
+        self._write_fast = fast = self._conversions.fast_writer(self._type)
+        return fast
+
+    def _by_id(self, wire: Wire) -> Wire:
+        """The results as the struct of results, by field id."""
+        if not self._inline:
+            return {} if wire is None else wire
+        if self._single is not None:
+            name = self._single.field.name
+            if isinstance(wire, dict) and len(wire) == 1 and name in wire and not self._holds_anything():
+                wire = wire[name]  # servers without cara send the single result in its box
+            return {self._single.id: wire}
+        if not self._members:
+            return {}
+        if isinstance(wire, Mapping):
+            odd = next((key for key in wire if type(key) is not str and type(key) is not bytes), None)
+            if odd is not None or None in wire:
+                raise unfit(f"expected the results {', '.join(self.names)}, got a map with the key {show(odd)}", None)
+            return {self._ids[key]: value for key, value in wire.items() if key in self._ids}
+        if isinstance(wire, list | tuple) and len(wire) == len(self._members):
+            return {member.id: value for member, value in zip(self._members, wire, strict=True)}
+        raise unfit(f"expected the results {', '.join(self.names)}, got {show(wire)}", None)
+
+    def _holds_anything(self) -> bool:
+        return self._single is not None and self._single.type is not None and (
+            self._single.type.kind is Kind.ANY_POINTER
+        )

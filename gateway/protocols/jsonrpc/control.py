@@ -1,0 +1,166 @@
+"""The ``rpc.*`` methods: which there are and what their parameters must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
+
+from gateway.errors import GatewayError, Status
+from gateway.json.codec.references import TOKEN
+from gateway.json.text import JSON
+from gateway.protocols.jsonrpc.messages import MAX_ID, Id, Request
+
+SUPPORTED = (1,)
+"""The protocol versions that `rpc.hello` may ask for."""
+
+_MAX_TEXT_CHARS = 4096
+"""Of a session id or an access token (JWTs have a kilobyte or two)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An ``rpc.`` method that there is not, or one whose parameters are wrong."""
+
+    error: GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """``rpc.hello``; ``error`` says what is wrong with it."""
+
+    session: str | None = None
+    stream: str | None = None
+    received: int | None = None
+    token: str | None = None
+    unbox: bool = False
+    error: GatewayError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """``rpc.ack``."""
+
+    received: int
+    error: GatewayError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """``rpc.release``."""
+
+    handle: str
+    count: int
+    error: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """``rpc.cancel``."""
+
+    id: Id
+    error: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """``rpc.describe``; ``service`` may go with an interface."""
+
+    kind: Literal["service", "interface", "handle"]
+    name: str
+    service: str | None = None
+    error: None = None
+
+
+CONTROL: Final = "rpc."
+"""What the methods of the gateway itself begin with."""
+
+Control: TypeAlias = "Unknown | Greeting | Ack | Release | Cancel | Describe"
+
+
+def read_control(message: Request) -> Control | None:
+    """The ``rpc.`` method that a request calls, or None if it calls something else."""
+    if not message.method.startswith(CONTROL):
+        return None
+    readers: Mapping[str, Callable[[Mapping[str, JSON]], Control]] = {
+        "rpc.hello": _hello,
+        "rpc.ack": _ack,
+        "rpc.release": _release,
+        "rpc.cancel": _cancel,
+        "rpc.describe": _describe,
+    }
+    reader = readers.get(message.method)
+    if reader is None:
+        return Unknown(GatewayError.unknown_method("the gateway", message.method, list(readers)))
+    params = {} if message.params is None else message.params
+    if not isinstance(params, dict):
+        error = GatewayError.invalid(f"{message.method} takes its parameters by name")
+        return Greeting(error=error) if reader is _hello else Unknown(error)
+    if reader is _hello and message.notification:
+        return Greeting(error=GatewayError.bad_request("rpc.hello needs an id"))
+    return reader(params)
+
+
+def _hello(params: Mapping[str, JSON]) -> Greeting:
+    protocol = params.get("protocol")
+    if not _is_whole(protocol) or protocol not in SUPPORTED:
+        return Greeting(error=GatewayError(
+            Status.UNIMPLEMENTED,
+            f"protocol {protocol if _is_whole(protocol) else 'missing'} is not supported; supported: 1",
+            details={"supported": list(SUPPORTED)},
+        ))
+    for name in ("session", "stream", "token"):
+        text = params.get(name)
+        if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= _MAX_TEXT_CHARS):
+            return Greeting(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
+    unbox, received = params.get("unbox", False), params.get("received")
+    if not isinstance(unbox, bool):
+        return Greeting(error=GatewayError.invalid("expected true or false", "$.unbox"))
+    if received is not None and (not _is_whole(received) or received < 0):
+        return Greeting(error=GatewayError.invalid("expected a number of messages", "$.received"))
+    stream = params.get("stream")
+    if stream is not None and (params.get("session") is None or received is None):
+        missing = "session" if params.get("session") is None else "received"
+        return Greeting(error=GatewayError.invalid("a stream is resumed with session and received", f"$.{missing}"))
+    return Greeting(params.get("session"), params.get("stream"), received, params.get("token"), unbox)
+
+
+def _ack(params: Mapping[str, JSON]) -> Control:
+    received = params.get("received")
+    if not _is_whole(received) or received < 0:
+        return Ack(0, GatewayError.invalid("expected a number of messages", "$.received"))
+    return Ack(received)
+
+
+def _release(params: Mapping[str, JSON]) -> Control:
+    handle, count = params.get("handle"), params.get("count", 1)
+    if not isinstance(handle, str) or not TOKEN.fullmatch(handle):
+        return Unknown(GatewayError.invalid("expected a handle's token", "$.handle"))
+    if not _is_whole(count) or not 1 <= count <= MAX_ID:
+        return Unknown(GatewayError.invalid("expected a number of references, at least 1", "$.count"))
+    return Release(handle, count)
+
+
+def _cancel(params: Mapping[str, JSON]) -> Control:
+    id = params.get("id")
+    if not isinstance(id, str) and not _is_whole(id):
+        return Unknown(GatewayError.invalid("expected the id of a call", "$.id"))
+    return Cancel(id)
+
+
+def _describe(params: Mapping[str, JSON]) -> Control:
+    service, interface, handle = (params.get(name) for name in ("service", "interface", "handle"))
+    for name in ("service", "interface", "handle"):
+        if not isinstance(params.get(name, ""), str):
+            return Unknown(GatewayError.invalid("expected a name", f"$.{name}"))
+    if handle is not None and service is None and interface is None:
+        return Describe("handle", handle)
+    if interface is not None and handle is None:
+        return Describe("interface", interface, service)
+    if service is not None and handle is None:
+        return Describe("service", service)
+    return Unknown(GatewayError.invalid("expected one of service, interface and handle"))
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)

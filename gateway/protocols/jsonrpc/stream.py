@@ -1,0 +1,500 @@
+"""One client's ordered conversation: texts in, events out. Knows no socket, loop, service or clock.
+
+    fresh ── any message but hello ──► plain ──────────────────────────────► closed
+      │ ▲                                                                      ▲
+      │ └──── refused ────┐                          bad frame, full buffer    │
+      └── rpc.hello ──► greeting ── welcome() ──► counted ─────────────────────┤
+                          │                        │   ▲                       │
+                          │                        └───┘ resume()              │
+                          └── give_way(): another stream goes on here ─────────┘
+
+A plain stream is JSON-RPC 2.0 as in the specification. A counted one numbers its messages, may be told `rpc.released`,
+answers each message as it is ready, and outlives its socket: while there is none, what it says is kept, and `resume`
+repeats on the next socket what the client has not received.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from gateway.config.limits import Limits
+from gateway.errors import GatewayError, Status
+from gateway.json.text import JSON, dump, parse
+from gateway.protocols.jsonrpc import messages
+from gateway.protocols.jsonrpc.control import CONTROL, Ack, Cancel, Control, Describe, Greeting, Release, read_control
+from gateway.protocols.jsonrpc.counting import Counting
+from gateway.protocols.jsonrpc.events import (
+    NO_OBJECTS,
+    AnswerDropped,
+    CallbackAnswered,
+    CallRequested,
+    CallWaits,
+    CancelRequested,
+    Close,
+    DescribeRequested,
+    Event,
+    Hello,
+    Outcome,
+    ReleaseRequested,
+    RequestDropped,
+    ResultTarget,
+    Send,
+    WaitEnded,
+)
+from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
+from gateway.protocols.jsonrpc.pipeline import Pipeline, Step
+from gateway.protocols.jsonrpc.targets import read_target
+
+BAD_MESSAGE: Final = 4000
+SLOW_READER: Final = 4003
+PROTOCOL: Final = 1
+
+
+class _State(enum.Enum):
+    FRESH = "fresh"
+    GREETING = "greeting"
+    PLAIN = "plain"
+    COUNTED = "counted"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The calls of one array, which are answered by one array."""
+
+    answers: list[bytes] = field(default_factory=list)
+    waiting: int = 0
+
+
+class _Call(NamedTuple):
+    id: Id
+    notification: bool
+    batch: _Batch | None
+
+
+_VOID: Final = dump(messages.notification("rpc.void", {}))
+"""Stands for a request that was withdrawn, so that both sides count the same."""
+_CLOSED: Final = _State.CLOSED
+_COUNTED: Final = _State.COUNTED
+
+
+class Stream:
+    """The state machine of one stream.
+
+    Attributes:
+        id: its name within the session.
+        unbox: whether single results stand for themselves, as the client said in its hello.
+        counting: its message counters.
+    """
+
+    def __init__(self, id: str, limits: Limits) -> None:
+        self.id = id
+        self.unbox = False
+        self.counting = Counting()
+        self._limits = limits
+        self._state = _State.FRESH
+        self._calls: dict[int, _Call] = {}
+        self._ids: dict[Id, int] = {}
+        self._pipeline = Pipeline()
+        self._session_id = ""
+        self._may_refer = False
+        self._last_call = 0
+        # By their ids, with their places among the messages sent; 0 where nobody counts.
+        self._requests: dict[str, int] = {}
+        self._last_request = 0
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the client said hello and was welcomed."""
+        return self._state is _State.COUNTED
+
+    @property
+    def calls(self) -> Collection[int]:
+        """The calls in flight."""
+        return self._calls.keys()
+
+    @property
+    def ids(self) -> Mapping[Id, int]:
+        """The calls in flight by their JSON-RPC ids."""
+        return self._ids
+
+    @property
+    def requests(self) -> Collection[str]:
+        """The requests to the client that it has not answered."""
+        return self._requests.keys()
+
+    def receive(self, text: str | bytes) -> list[Event]:
+        """Take one text message of the client."""
+        state = self._state
+        if state is _CLOSED:
+            return []
+        assert state is not _State.GREETING  # the edge answers hello before it reads on
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+        try:
+            obj = parse(data)
+        except GatewayError as error:
+            return self._unreadable(error)
+        events: list[Event] = []
+        # Whether there may be a `$result` in it; the name could be written with escapes.
+        self._may_refer = b'"$result"' in data or b"\\u" in data
+        if type(obj) is list:
+            self._batch(obj, events)
+        else:
+            self._message(obj, None, events)
+        if state is _COUNTED and not self._is_closed():
+            self.counting.take(0, len(data))
+            if self.counting.is_due:
+                events += self.acknowledge()
+        return events
+
+    def answer(self, call: int, result: JSON, may_hold_objects: bool = True) -> list[Event]:
+        """End a call with its result.
+
+        A result that cannot be sent (too large, no JSON) is replaced by an error; then, and where nobody waits for it,
+        the events have an `AnswerDropped`.
+
+        Args:
+            may_hold_objects: whether there may be handles in the result, that is, whether others can call into it.
+        """
+        record = self._end(call)
+        if record is None or record.notification:
+            return [AnswerDropped(call)]
+        try:
+            data = dump(messages.result(record.id, result))
+            if len(data) > self._limits.max_message_bytes:
+                self._check_size(data, "the result")
+        except GatewayError as error:
+            return [*self._failed(call, record, error), AnswerDropped(call)]
+        events = self._send(data) if record.batch is None else self._reply(record, data)
+        if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
+            step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
+            if step is not None:
+                self._go_on(step, events)
+        return events
+
+    def fail(self, call: int, error: GatewayError) -> list[Event]:
+        """End a call with an error; a call that nobody waits for, quietly."""
+        record = self._end(call)
+        if self._state is _State.GREETING:
+            self._state = _State.FRESH
+            self.unbox = False
+        return [] if record is None else self._failed(call, record, error)
+
+    def welcome(self, call: int, session_id: str, resume_window_s: float = 0) -> list[Event]:
+        """Answer hello: the stream is in that session now, and counted."""
+        record = self._end(call)
+        assert record is not None  # hello is answered once, by the edge it was given to
+        self._state = _State.COUNTED
+        self._session_id = session_id
+        return [self._greeting(record.id, False, resume_window_s)]
+
+    def give_way(self, call: int) -> Id:
+        """Leave hello, and the socket, to the stream that goes on: this one is over. The id of hello."""
+        record = self._end(call)
+        assert record is not None
+        self._state = _State.CLOSED
+        return record.id
+
+    def can_resume(self, received: int) -> bool:
+        """Whether what the client lacks, having received so many messages, can be sent to it."""
+        return self.greeted and self.counting.can_repeat(received)
+
+    def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
+        """Go on over a new socket (see `can_resume`): hello's answer, then what the client has not received."""
+        counting = self.counting
+        # What the client repeats may call into answers that it has received: only rpc.ack says that it needs no more.
+        counting.acknowledge(received)
+        counting.confirm()
+        greeting = self._greeting(hello, True, resume_window_s)
+        return [greeting, *(Send(data) for data in counting.repeat())]
+
+    def end(self) -> None:
+        """The stream is over."""
+        self._state = _State.CLOSED
+        self.counting.drop()
+
+    def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
+        result = {
+            "protocol": PROTOCOL,
+            "session": self._session_id,
+            "stream": self.id,
+            "received": self.counting.received,
+            "resumed": resumed,
+            "resume_window_s": resume_window_s,
+            "limits": self._limits.public(),
+        }
+        return Send(dump(messages.result(id, result)))
+
+    def call_callback(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
+        """Ask the client's object ``name`` to run a method; the key comes back in `CallbackAnswered`.
+
+        Raises:
+            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
+        """
+        key = f"{messages.OUR_IDS}{self._last_request + 1}"
+        data = dump(messages.request(key, f"!{name}.{method}", params))
+        self._check_size(data, "the call")
+        self._last_request += 1
+        happened = self._send(data)
+        self._requests[key] = self.counting.sent
+        return key, happened
+
+    def withdraw(self, key: str) -> list[Event]:
+        """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
+        number = self._requests.pop(key, 0)
+        if not number or self._state is not _COUNTED:
+            return []
+        if not self.counting.replace(number, _VOID):
+            return [RequestDropped(key)]
+        return self._send(dump(messages.notification("rpc.cancel", {"id": key})))
+
+    def released(
+        self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
+    ) -> list[Event]:
+        """Tell a client that said hello that one of its handles or callbacks is no more."""
+        if not self.greeted:
+            return []
+        what = {"handle": handle} if handle is not None else {"callback": callback}
+        return self._send(dump(messages.notification("rpc.released", {**what, "code": code, "reason": reason})))
+
+    def acknowledge(self) -> list[Event]:
+        """Confirm what was taken, if anything was since the last time; to be called every second."""
+        received = self.counting.confirm()
+        if received is None:
+            return []
+        return [Send(dump(messages.notification("rpc.ack", {"received": received})))]
+
+    def _is_closed(self) -> bool:
+        return self._state is _State.CLOSED
+
+    def _unreadable(self, error: GatewayError) -> list[Event]:
+        if self.greeted:  # how many messages it was cannot be known
+            return [self._close("the message is no JSON")]
+        self._state = _State.PLAIN
+        return [Send(dump(messages.error(None, error)))]
+
+    def _close(self, reason: str, code: int = BAD_MESSAGE) -> Close:
+        self.end()
+        return Close(code, reason)
+
+    def _batch(self, objs: list[JSON], events: list[Event]) -> None:
+        if not objs:
+            if self._state is _State.FRESH:
+                self._state = _State.PLAIN
+            events += self._send(dump(messages.error(None, GatewayError.bad_request("the batch is empty"))))
+        elif self.greeted:
+            for obj in objs:
+                self._message(obj, None, events)
+        else:
+            self._state = _State.PLAIN
+            # One more than the calls, so that it is not finished before all of its messages were looked at.
+            batch = _Batch(waiting=1)
+            for obj in objs:
+                self._message(obj, batch, events)
+            events += self._finish_one(batch)
+
+    def _message(self, obj: JSON, batch: _Batch | None, events: list[Event]) -> None:
+        state = self._state
+        if state is _CLOSED:
+            return
+        message = messages.parse(obj)
+        control = None
+        if type(message) is Request and message.method.startswith(CONTROL):
+            control = read_control(message)
+        if state is _COUNTED:
+            if control is None or (type(control) is not Ack and type(control) is not Greeting):
+                self.counting.received += 1
+        elif state is _State.FRESH:
+            if isinstance(message, Request) and isinstance(control, Greeting):
+                self._greet(message, control, events)
+                return
+            self._state = _State.PLAIN
+        if type(message) is Request:  # as most are
+            if message.id is not None and message.id in self._ids:
+                error = GatewayError.bad_request("a call with this id is under way")
+                events += self._refuse(message, batch, error)
+            elif control is not None:
+                self._control(message, control, batch, events)
+            else:
+                self._call(message, batch, events)
+        elif isinstance(message, Answer):
+            self._answered(message, events)
+        elif isinstance(message, Invalid):
+            self._invalid(message, batch, events)
+
+    def _greet(self, message: Request, hello: Greeting, events: list[Event]) -> None:
+        if hello.error is not None:  # the stream stays fresh: the client may say hello again
+            events += self._refuse(message, None, hello.error)
+            return
+        call = self._begin(message, None)
+        self._state = _State.GREETING
+        self.unbox = hello.unbox
+        events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token))
+
+    def _answered(self, message: Answer, events: list[Event]) -> None:
+        # An answer that is late, repeated or to no question of ours is forgotten.
+        if isinstance(message.id, str) and message.id in self._requests:
+            del self._requests[message.id]
+            events.append(CallbackAnswered(message.id, message.result, message.error))
+
+    def _invalid(self, message: Invalid, batch: _Batch | None, events: list[Event]) -> None:
+        if isinstance(message.id, str) and message.id in self._requests:
+            del self._requests[message.id]
+            error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
+            events.append(CallbackAnswered(message.id, None, error))
+        else:
+            record = _Call(message.id, False, batch)
+            events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
+
+    def _call(self, message: Request, batch: _Batch | None, events: list[Event]) -> None:
+        target = read_target(message.method)
+        if isinstance(target, GatewayError):
+            events += self._refuse(message, batch, target)
+            return
+        where, method = target
+        call = self._begin(message, batch)
+        request = tuple.__new__(
+            CallRequested, (call, message.notification, where, method, message.params, message.meta, None)
+        )
+        if self._may_refer or type(where) is ResultTarget or self._pipeline.waiting:
+            self._place(request, events)
+        else:
+            events.append(request)
+
+    def _place(self, request: CallRequested, events: list[Event]) -> None:
+        """Begin a call, or let it wait for those that it refers to and for those before it."""
+        pipeline = self._pipeline
+        if len(pipeline.waiting) >= self._limits.max_calls_per_session:
+            detail = f"{len(pipeline.waiting)} calls of the stream wait for others already"
+            events += self.fail(request.call, GatewayError(Status.RESOURCE_EXHAUSTED, detail))
+            return
+        step = pipeline.arrive(request, self._ids, self._may_refer)
+        if step is None:
+            events.append(CallWaits(request.call, request.meta.timeout_s))
+            return
+        events += step.started
+        for call, error in step.failed:
+            events += self.fail(call, error)
+
+    def _control(self, message: Request, control: Control, batch: _Batch | None, events: list[Event]) -> None:
+        error = control.error
+        if isinstance(control, Greeting) and error is None:
+            error = GatewayError(
+                Status.FAILED_PRECONDITION, "rpc.hello must be the first message and alone in its frame"
+            )
+        if error is not None:
+            events += self._refuse(message, batch, error)
+        elif isinstance(control, Ack):
+            if self.greeted:
+                if self.counting.acknowledge(control.received):
+                    self._pipeline.forget(control.received)
+                else:
+                    events.append(self._close("rpc.ack of a message that was not sent"))
+        elif isinstance(control, Describe):
+            call = self._begin(message, batch)
+            events.append(DescribeRequested(call, control.kind, control.name, control.service))
+        else:
+            if isinstance(control, Release):
+                events.append(ReleaseRequested(control.handle, control.count))
+            elif isinstance(control, Cancel) and control.id in self._ids:
+                self._cancel(self._ids[control.id], events)
+            if not message.notification:
+                record = _Call(message.id, False, batch)
+                events += self._reply_at_once(record, dump(messages.result(message.id, {})))
+
+    def _cancel(self, call: int, events: list[Event]) -> None:
+        if self._pipeline.is_waiting(call):
+            events += self.fail(call, GatewayError(Status.CANCELLED, "the call was cancelled"))
+        else:
+            events.append(CancelRequested(call))
+
+    def _begin(self, message: Request, batch: _Batch | None) -> int:
+        self._last_call = call = self._last_call + 1
+        id, notification = message.id, message.notification
+        self._calls[call] = tuple.__new__(_Call, (id, notification, batch))
+        if id is not None:
+            self._ids[id] = call
+        if batch is not None and not notification:
+            batch.waiting += 1
+        return call
+
+    def _end(self, call: int) -> _Call | None:
+        record = self._calls.pop(call, None)
+        if record is not None and record.id is not None:
+            del self._ids[record.id]
+        return record
+
+    def _failed(self, call: int, record: _Call, error: GatewayError) -> list[Event]:
+        events: list[Event] = []
+        withdrawn = self._pipeline.withdraw(call)
+        if withdrawn is not None:
+            events.append(WaitEnded(call))
+            events += withdrawn.started
+        if not record.notification:
+            events += self._reply(record, dump(messages.error(record.id, error)))
+        self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
+        return events
+
+    def _ended(self, call: int, id: Id, outcome: Outcome) -> Step | None:
+        if id is not None and self._state is _COUNTED:
+            self._pipeline.remember(id, outcome, self.counting.sent)
+        return self._pipeline.ended(call, outcome) if self._pipeline.waiting else None
+
+    def _go_on(self, step: Step | None, events: list[Event]) -> None:
+        """Begin the calls that waited for one that ended; what called into a failed one fails too, and so on."""
+        failing = [] if step is None else list(step.failed)
+        events += () if step is None else step.started
+        for call, error in failing:
+            events.append(WaitEnded(call))
+            record = self._end(call)
+            assert record is not None  # it waited
+            if not record.notification:
+                events += self._reply(record, dump(messages.error(record.id, error)))
+            more = self._ended(call, record.id, Outcome(None, error))
+            if more is not None:
+                events += more.started
+                failing += more.failed
+
+    def _refuse(self, message: Request, batch: _Batch | None, error: GatewayError) -> list[Event]:
+        if message.notification:
+            return []
+        record = _Call(message.id, False, batch)
+        return self._reply_at_once(record, dump(messages.error(message.id, error)))
+
+    def _reply_at_once(self, record: _Call, data: bytes) -> list[Event]:
+        """Answer a message that never became a call."""
+        if record.batch is None:
+            return self._send(data)
+        record.batch.answers.append(data)
+        return []
+
+    def _reply(self, record: _Call, data: bytes) -> list[Event]:
+        if record.batch is None:
+            return self._send(data)
+        record.batch.answers.append(data)
+        return self._finish_one(record.batch)
+
+    def _finish_one(self, batch: _Batch) -> list[Event]:
+        batch.waiting -= 1
+        if batch.waiting or not batch.answers:
+            return []
+        return self._send(b"[" + b",".join(batch.answers) + b"]")
+
+    def _send(self, data: bytes) -> list[Event]:
+        if self._state is not _COUNTED:
+            return [] if self._state is _CLOSED else [Send(data)]
+        counting = self.counting
+        counting.keep(data)
+        if counting.kept_bytes > self._limits.send_buffer_bytes:
+            return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", SLOW_READER)]
+        return [tuple.__new__(Send, (data,))]
+
+    def _check_size(self, data: bytes, what: str) -> None:
+        if len(data) > self._limits.max_message_bytes:
+            raise GatewayError(
+                Status.TOO_LARGE,
+                f"{what} has {len(data)} bytes, more than the {self._limits.max_message_bytes} of one message",
+            )

@@ -1,0 +1,286 @@
+"""The configuration: what is read from where, and that every mistake is named by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.config.file import (
+    GATEWAY_KEYS,
+    LIMIT_KEYS,
+    SERVICE_KEYS,
+    ConfigError,
+    GatewayConfig,
+    load,
+)
+from gateway.config.values import Listen
+
+SERVICE = """
+[services.calculator]
+schema = "schemas/calculator.capnp"
+interface = "Calculator"
+endpoint = "tcp://127.0.0.1:5555"
+"""
+PLAIN = SERVICE + 'security = "plain"\nuser_id = "gateway"\n'
+KEY = "a" * 40
+
+
+def read(
+    folder: Path, text: str, environment: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
+) -> GatewayConfig:
+    path = folder / "gateway.toml"
+    path.write_text(text, "utf-8")
+    return load(path, environment or {}, flags)
+
+
+def complaints(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as raised:
+        read(folder, text, environment)
+    return raised.value.complaints
+
+
+def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
+    config = read(
+        tmp_path,
+        """
+        [gateway]
+        listen = "127.0.0.1:8080"
+        hosts = ["API.example.org"]
+        origins = ["https://app.example.org"]
+        import_path = ["schemas"]
+        unknown_fields = "ignore"
+        int64 = "auto"
+        data = "base64"
+        expose_errors = true
+        [gateway.limits]
+        max_message_bytes = 2_097_152
+        idle_session_s = 60
+
+        [services.calculator]
+        schema = "schemas/calculator.capnp"
+        interface = "Calculator"
+        endpoint = "tcp://127.0.0.1:5555"
+        peer = "calc"
+        security = "plain"
+        user_id = "gateway"
+        password = "secret"
+        timeout = 5.0
+        """,
+    )
+    assert config.listen == Listen("127.0.0.1", 8080)
+    assert config.hosts == ("api.example.org",)
+    assert config.origins == ("https://app.example.org",)
+    assert config.import_path == (tmp_path / "schemas",)
+    assert (config.codec.unknown_fields, config.codec.int64, config.codec.data) == ("ignore", "auto", "base64")
+    assert config.expose_errors
+    assert config.limits.max_message_bytes == 2_097_152
+    assert config.limits.idle_session_s == 60.0
+    (service,) = config.services
+    assert service.name == "calculator"
+    assert service.schema == tmp_path / "schemas/calculator.capnp"
+    assert (service.peer, service.security, service.user_id) == ("calc", "plain", "gateway")
+    assert service.password == "secret"
+    assert service.timeout_s == 5.0
+
+
+def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
+    config = read(tmp_path, SERVICE)
+    assert config.listen == Listen("127.0.0.1", 8080)
+    assert not config.expose_errors
+    (service,) = config.services
+    assert (service.peer, service.security, service.password, service.timeout_s) == ("server", "noop", None, None)
+
+
+def test_flags_beat_variables_and_variables_beat_the_file(tmp_path: Path) -> None:
+    text = '[gateway]\nlisten = "127.0.0.1:1"\n' + SERVICE
+    environment = {"CARA_GATEWAY_LISTEN": "127.0.0.1:2"}
+    assert read(tmp_path, text).listen.port == 1
+    assert read(tmp_path, text, environment).listen.port == 2
+    assert read(tmp_path, text, environment, {"listen": "127.0.0.1:3"}).listen.port == 3
+
+
+def test_variables_set_every_kind_of_key(tmp_path: Path) -> None:
+    config = read(
+        tmp_path,
+        SERVICE,
+        {
+            "CARA_GATEWAY_HOSTS": "a.example, b.example",
+            "CARA_GATEWAY_EXPOSE_ERRORS": "true",
+            "CARA_GATEWAY_LIMITS_MAX_DEPTH": "32",
+            "CARA_GATEWAY_SERVICES_CALCULATOR_ENDPOINT": "tcp://other:1",
+            "CARA_GATEWAY_SERVICES_CALCULATOR_TIMEOUT": "2.5",
+            "CARA_GATEWAY_INT64": "",
+        },
+    )
+    assert config.hosts == ("a.example", "b.example")
+    assert config.expose_errors
+    assert config.limits.max_depth == config.codec.max_depth == 32
+    assert (config.services[0].endpoint, config.services[0].timeout_s) == ("tcp://other:1", 2.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ('"127.0.0.1:8080"', "127.0.0.1", 8080),
+        ('"localhost:0"', "localhost", 0),
+        ('"[::1]:8080"', "::1", 8080),
+        ('":9000"', "127.0.0.1", 9000),
+        ('"9000"', "127.0.0.1", 9000),
+        ("9000", "127.0.0.1", 9000),
+        ('"0.0.0.0:80"', "0.0.0.0", 80),
+    ],
+)
+def test_listen_has_several_forms(tmp_path: Path, text: str, host: str, port: int) -> None:
+    assert read(tmp_path, f"[gateway]\nlisten = {text}\n{SERVICE}").listen == Listen(host, port)
+
+
+@pytest.mark.parametrize("text", ['"127.0.0.1"', '"::1:80"', '"127.0.0.1:65536"', '""', "true", '"http://localhost:80"'])
+def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: str) -> None:
+    (line,) = complaints(tmp_path, f"[gateway]\nlisten = {text}\n{SERVICE}")
+    assert line.startswith('gateway.listen: expected "HOST:PORT", "[IPv6]:PORT" or a port up to 65535, not ')
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[gatway]\n" + SERVICE, 'gatway: unknown key; did you mean "gateway"?'),
+        ("[gateway]\nlistn = 1\n" + SERVICE, 'gateway.listn: unknown key; did you mean "listen"?'),
+        (
+            "[gateway.limits]\nmax_mesage_bytes = 1\n" + SERVICE,
+            'gateway.limits.max_mesage_bytes: unknown key; did you mean "max_message_bytes"?',
+        ),
+        (SERVICE + "endpont = 'x'\n", 'services.calculator.endpont: unknown key; did you mean "endpoint"?'),
+        (
+            '[gateway]\nint64 = "text"\n' + SERVICE,
+            'gateway.int64: expected "string", "number" or "auto", not "text"',
+        ),
+        (
+            SERVICE + 'security = "none"\n',
+            'services.calculator.security: expected "noop", "plain" or "curve", not "none"',
+        ),
+        ("[gateway]\nexpose_errors = 1\n" + SERVICE, "gateway.expose_errors: expected true or false, not 1"),
+        (
+            "[gateway.limits]\nmax_depth = 0\n" + SERVICE,
+            "gateway.limits.max_depth: expected a whole number from 1 on, not 0",
+        ),
+        (
+            SERVICE + "timeout = -1\n",
+            "services.calculator.timeout: expected a number of seconds above 0, not -1",
+        ),
+        (
+            SERVICE.replace("tcp://127.0.0.1:5555", "127.0.0.1:5555"),
+            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", not "127.0.0.1:5555"',
+        ),
+        (SERVICE.replace('interface = "Calculator"', ""), "services.calculator.interface: is missing"),
+        ("", "services: there must be at least one, [services.NAME]"),
+        ("services = 1\n", "services: expected a table, [services]"),
+        (
+            '[gateway]\norigins = ["app.example.org"]\n' + SERVICE,
+            'gateway.origins: expected origins like "https://app.example.org", not "app.example.org"',
+        ),
+        (
+            '[gateway]\nhosts = ["https://api.example.org"]\n' + SERVICE,
+            "gateway.hosts: expected host names without scheme and port, like \"api.example.org\", "
+            'not "https://api.example.org"',
+        ),
+        (
+            SERVICE + 'password = "x"\n',
+            'services.calculator.password: belongs to security = "plain", but it is "noop"',
+        ),
+        (
+            PLAIN,
+            "services.calculator.password: is missing: give one of password, password_env and password_file",
+        ),
+        (
+            PLAIN + 'password = "x"\npassword_env = "X"\n',
+            "services.calculator.password: is given more than once: "
+            "give one of password, password_env and password_file",
+        ),
+        (
+            PLAIN + 'password_env = "NOT_SET"\n',
+            'services.calculator.password_env: the environment variable "NOT_SET" is not set',
+        ),
+        (
+            PLAIN + 'password_file = "nowhere"\n',
+            'services.calculator.password_file: "nowhere" cannot be read: no such file or directory',
+        ),
+        (
+            SERVICE + f'security = "curve"\npublic_key = "{KEY}"\nsecret_key = "{KEY}"\n',
+            'services.calculator.server_public_key: is missing, security = "curve" needs it',
+        ),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(tmp_path: Path, text: str, expected: str) -> None:
+    assert complaints(tmp_path, text) == (expected,)
+
+
+@pytest.mark.parametrize("name", ["handles", "session", "events", "callbacks", "admin", "rpc", "api", "Big", "a-b"])
+def test_reserved_and_malformed_service_names_are_refused(tmp_path: Path, name: str) -> None:
+    (line,) = complaints(tmp_path, SERVICE.replace("calculator]", f'"{name}"]'))
+    assert line.startswith(f"services.{name}: ")
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    lines = complaints(tmp_path, "[gateway]\nlisten = true\nint46 = 1\n" + SERVICE.replace("schema", "shema"))
+    assert [line.partition(":")[0] for line in lines] == [
+        "gateway.int46",
+        "gateway.listen",
+        "services.calculator.shema",
+        "services.calculator.schema",
+    ]
+
+
+def test_a_wrong_variable_is_named_itself(tmp_path: Path) -> None:
+    assert complaints(tmp_path, SERVICE, {"CARA_GATEWAY_LIMITS_MAX_DEPTH": "deep"}) == (
+        'CARA_GATEWAY_LIMITS_MAX_DEPTH: expected a whole number from 1 on, not "deep"',
+    )
+    (line,) = complaints(tmp_path, SERVICE, {"CARA_GATEWAY_LISTN": "1"})
+    assert line == 'CARA_GATEWAY_LISTN: no key has this variable; did you mean "CARA_GATEWAY_LISTEN"?'
+
+
+def test_variables_of_kubernetes_and_of_the_command_line_are_no_mistakes(tmp_path: Path) -> None:
+    others = ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8080_TCP", "PORT_8080_TCP_ADDR", "CONFIG", "URL")
+    read(tmp_path, SERVICE, {f"CARA_GATEWAY_{name}": "x" for name in others})
+
+
+def test_a_password_comes_from_the_file_a_variable_or_another_file(tmp_path: Path) -> None:
+    (tmp_path / "password.txt").write_text("from file\n", "utf-8")
+    ways = {
+        'password = "as is"\n': "as is",
+        'password_env = "SECRET"\n': "from variable",
+        'password_file = "password.txt"\n': "from file",
+    }
+    for line, expected in ways.items():
+        assert read(tmp_path, PLAIN + line, {"SECRET": "from variable"}).services[0].password == expected
+
+
+def test_secrets_are_never_printed(tmp_path: Path) -> None:
+    assert "hunter2" not in repr(read(tmp_path, PLAIN + 'password = "hunter2"\n'))
+    keys = f'security = "curve"\nserver_public_key = "{KEY}"\npublic_key = "{KEY}"\nsecret_key = "{"s" * 40}"\n'
+    assert "s" * 40 not in repr(read(tmp_path, SERVICE + keys))
+    for wrong in ('password = ["hunter2"]\n', 'secret_key = "hunter2"\n'):
+        assert "hunter2" not in str(complaints(tmp_path, PLAIN + wrong))
+
+
+def test_a_file_that_is_no_toml_is_named_with_the_line(tmp_path: Path) -> None:
+    (line,) = complaints(tmp_path, "[gateway]\nlisten = \n")
+    assert line.startswith(f"{tmp_path / 'gateway.toml'}:2: ")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path / "none.toml", {})
+    assert raised.value.complaints == (f"{tmp_path / 'none.toml'}: cannot be read: no such file or directory",)
+
+
+def test_every_key_has_a_variable(tmp_path: Path) -> None:
+    names = [f"CARA_GATEWAY_{key.upper()}" for key in GATEWAY_KEYS]
+    names += [f"CARA_GATEWAY_LIMITS_{key.upper()}" for key in LIMIT_KEYS]
+    names += [f"CARA_GATEWAY_SERVICES_CALCULATOR_{key.upper()}" for key in SERVICE_KEYS]
+    # One name that is no key's makes the reading fail, so that all complaints are seen.
+    lines = complaints(tmp_path, SERVICE, dict.fromkeys([*names, "CARA_GATEWAY_NO_KEY"], "?"))
+    assert [line for line in lines if "no key has this variable" in line] == [
+        'CARA_GATEWAY_NO_KEY: no key has this variable; did you mean "CARA_GATEWAY_INT64"?'
+    ]

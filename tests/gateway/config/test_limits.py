@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import pytest
+
+from gateway.config import limits
+from gateway.config.limits import Limits
+
+
+def test_every_limit_gives_its_reason() -> None:
+    source = inspect.getsource(limits)
+    for field in dataclasses.fields(Limits):
+        after = source.partition(f"    {field.name}:")[2].split("\n")[1].strip()
+        assert after.startswith('"""'), field.name
+
+
+def test_limits_are_frozen_and_settable_by_name() -> None:
+    chosen = Limits(max_message_bytes=10)
+    assert chosen.max_message_bytes == 10
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        chosen.max_message_bytes = 11  # type: ignore[misc]
+
+
+def test_clients_are_told_what_concerns_them() -> None:
+    told = Limits(max_depth=3).public()
+    assert told["max_depth"] == 3
+    assert told["max_message_bytes"] == 1_048_576
+    assert "max_sessions" not in told

@@ -1,0 +1,205 @@
+"""The OpenAPI document as a whole: valid, complete, and true to the values that the codec writes and reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from cara_pseud.schema.nodes import Schema, Type
+from gateway.describe.openapi import openapi_document
+from gateway.json.codec import Codec, CodecOptions
+from gateway.json.text import JSON
+from gateway.routes import ServiceRoutes
+
+SCHEMA = """
+using Gateway = import "/gateway.capnp";
+using Json = import "/capnp/compat/json.capnp";
+interface Shop extends(Base) {
+  # Sells things.
+
+  order @0 (item :Item, count :UInt16 = 3, note :Text = "none", on :Listener) -> (receipt :Receipt)
+      $Gateway.http(path = "/orders", body = "*") $Gateway.timeout(1500) $Gateway.requires(["clerk"]);
+  # Orders an item.
+
+  list @1 (prefix :Text, colors :List(Color), limit :UInt8 = 5, near :Place) -> (items :List(Item), next :Shop)
+      $Gateway.readOnly $Gateway.http(verb = "get", path = "/shops/{near.city}/items");
+  whole @2 Item -> Item $Json.name("all");
+  secret @3 () -> () $Gateway.hidden;
+  box @4 (box :Box(Made), raw :Json.Value, any :AnyPointer, boxes :List(Box(Text))) -> ();
+  replace @5 (name :Text, item :Item) -> () $Gateway.http(verb = "put", path = "/items/{name}", body = "item");
+}
+interface Base { ping @0 () -> () $Gateway.idempotent; }
+interface Listener { changed @0 (item :Item) -> (); }
+interface Receipt { cancel @0 () -> (done :Bool); }
+struct Place { city @0 :Text; district @1 :Text; }
+enum Color { red @0; # A colour.
+ blue @1 $Json.name("BLUE"); }
+struct Item {
+  # A thing.
+  name @0 :Text;   # What it is called.
+  color @1 :Color = blue;
+  size @2 :Float32 = inf;
+  photo @3 :Data $Json.base64;
+  parts @4 :List(Item);
+  where :group { city @5 :Text; zip @14 :UInt32; }
+  union { free @6 :Void; price @7 :Int64 = 5; list @15 :List(UInt64); }
+  pin @8 :Text $Gateway.sensitive;
+  data @9 :Data = 0x"ff";
+  made @10 :Made $Json.flatten(prefix = "made_");
+  hash @11 :Data $Json.hex;
+  named :union { one @12 :Int32; two @13 :Text; }
+}
+struct Made $Json.discriminator(name = "kind", valueName = "value") { union { a @0 :Int8; b @1 :Text; c @2 :Void; } }
+struct Box(T) { item @0 :T; }
+"""
+
+OPTIONS = [CodecOptions(), CodecOptions(int64="number", data="base64"), CodecOptions(int64="auto")]
+
+
+@pytest.fixture
+def routes(compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]) -> ServiceRoutes:
+    schema = compile_text(SCHEMA)
+    return ServiceRoutes("shop", schema, struct_type(schema, "Shop"))
+
+
+def made(routes: ServiceRoutes, options: CodecOptions | None = None) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(openapi_document([routes], options or CodecOptions(), "1.2.3")))
+    return document
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_document_is_valid(routes: ServiceRoutes, options: CodecOptions) -> None:
+    validate(made(routes, options))
+
+
+def test_every_method_has_its_paths_and_hidden_ones_have_none(routes: ServiceRoutes) -> None:
+    paths = made(routes)["paths"]
+    found = {(path, verb) for path, verbs in paths.items() for verb in verbs}
+    assert found >= {
+        ("/api/shop/order", "post"), ("/orders", "post"), ("/api/shop/list", "post"), ("/api/shop/list", "get"),
+        ("/shops/{near.city}/items", "get"), ("/api/shop/all", "post"), ("/api/shop/box", "post"),
+        ("/items/{name}", "put"), ("/api/shop/ping", "post"),
+        ("/api/handles/{handle}/{method}", "post"), ("/api/events", "get"), ("/openapi.json", "get"),
+    }  # fmt: skip
+    assert ("/api/shop/ping", "get") not in found
+    assert not any("secret" in path for path in paths)
+
+
+def test_comments_and_rules_are_told(routes: ServiceRoutes) -> None:
+    document = made(routes)
+    order = document["paths"]["/api/shop/order"]["post"]
+    assert order["description"] == "Orders an item.\n\nRequires `clerk`.\n\nTakes 1.5 s at most, unless told otherwise."
+    assert document["tags"][0] == {"name": "shop", "description": "Sells things."}
+    schemas = document["components"]["schemas"]
+    assert schemas["shop.Color"] == {"type": "string", "enum": ["red", "BLUE"], "description": "- `red`: A colour."}
+    assert schemas["shop.Receipt"]["description"].startswith("An object with `cancel`")
+    order_body = order["requestBody"]["content"]["application/json"]["schema"]
+    assert order_body["properties"]["count"] == {
+        "type": "integer", "minimum": 0, "maximum": 65535, "format": "uint16", "default": 3,
+    }  # fmt: skip
+
+
+def test_queries_and_paths_take_texts(routes: ServiceRoutes) -> None:
+    paths = made(routes)["paths"]
+    query = {parameter["name"]: parameter for parameter in paths["/api/shop/list"]["get"]["parameters"][:5]}
+    assert list(query) == ["prefix", "colors", "limit", "near.city", "near.district"]
+    assert query["colors"] == {
+        "name": "colors", "in": "query", "style": "form", "explode": True,
+        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/shop.Color"}},
+    }  # fmt: skip
+    routed = paths["/shops/{near.city}/items"]["get"]["parameters"]
+    assert routed[0] == {
+        "name": "near.city", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1},
+    }  # fmt: skip
+    assert [parameter.get("name") for parameter in routed[1:5]] == ["prefix", "colors", "limit", "near.district"]
+    put = paths["/items/{name}"]["put"]
+    assert put["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/shop.ItemInput"
+    }
+    assert [parameter["name"] for parameter in put["parameters"] if "name" in parameter] == ["name"]
+
+
+def test_every_operation_names_its_problems(routes: ServiceRoutes) -> None:
+    document = made(routes)
+    for path, verbs in document["paths"].items():
+        for verb, operation in verbs.items():
+            assert {"403", "421", "500"} <= operation["responses"].keys(), (path, verb)
+    ids = [operation["operationId"] for verbs in document["paths"].values() for operation in verbs.values()]
+    assert len(ids) == len(set(ids))
+    call = document["paths"]["/api/shop/order"]["post"]["responses"]
+    assert {"400", "404", "413", "415", "429", "502", "503", "504"} <= call.keys()
+
+
+ITEMS: list[JSON] = [
+    {},
+    {"name": "x", "color": "red", "size": 1.5, "photo": "aGk=", "parts": [{"name": "y"}], "where": {"city": "c"}},
+    {"price": "9007199254740993", "named": {"two": "t"}, "made_kind": "b", "made_value": "v", "hash": "00ff"},
+    {"free": None, "named": {"one": 3}, "made_kind": "a", "made_value": -5, "data": [1, 2]},
+    {"list": ["1", "18446744073709551615"], "made_kind": "c", "size": "NaN", "pin": "1234"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("item", ITEMS)
+def test_what_the_codec_takes_and_gives_fits_the_schemas(
+    routes: ServiceRoutes, struct_type: Callable[[Schema, str], Type], options: CodecOptions, item: JSON
+) -> None:
+    document = made(routes, options)
+    codec = Codec(routes.schema, options)
+    type = struct_type(routes.schema, "Item")
+    taken = validator(document, "shop.ItemInput")
+    taken.validate(item)
+    given = codec.writer(type)(codec.reader(type)(item))
+    validator(document, "shop.Item").validate(json.loads(json.dumps(given)))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"nme": "x"}, {"name": 5}, {"color": "green"}, {"size": "large"}, {"photo": "?"}, {"hash": "0"},
+        {"where": {"town": ""}}, {"free": None, "price": 5}, {"price": 2**63}, {"made_kind": "d"},
+        {"named": {"one": 1, "two": "t"}}, {"parts": {}},
+    ],
+)  # fmt: skip
+def test_what_the_codec_refuses_does_not_fit(routes: ServiceRoutes, item: JSON) -> None:
+    assert not validator(made(routes), "shop.ItemInput").is_valid(item)
+
+
+def test_unknown_members_fit_where_they_are_ignored(routes: ServiceRoutes) -> None:
+    item: JSON = {"name": "x", "surplus": 1, "where": {"surplus": 2}}
+    assert not validator(made(routes), "shop.ItemInput").is_valid(item)
+    ignoring = made(routes, CodecOptions(unknown_fields="ignore"))
+    assert validator(ignoring, "shop.ItemInput").is_valid(item)
+    assert "does not have is ignored" in ignoring["info"]["description"]
+    # What the gateway itself writes never has any.
+    given = ignoring["components"]["schemas"]["shop.Item"]["anyOf"]
+    assert all(form["additionalProperties"] is False for form in given)
+
+
+def test_examples_fit(routes: ServiceRoutes) -> None:
+    document = made(routes)
+    seen = 0
+    for verbs in document["paths"].values():
+        for operation in verbs.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                if "example" in content:
+                    seen += 1
+                    of_schema(document, content["schema"]).validate(content["example"])
+    assert seen >= 5
+
+
+def test_the_same_schemas_make_the_same_document(routes: ServiceRoutes) -> None:
+    assert made(routes) == made(routes)
+
+
+def validator(document: dict[str, Any], name: str) -> Draft202012Validator:
+    return of_schema(document, {"$ref": f"#/components/schemas/{name}"})
+
+
+def of_schema(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": document["components"]})

@@ -1,0 +1,87 @@
+"""Which hosts and origins are let in."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.errors import GatewayError, Status
+from gateway.http.origins import OriginPolicy
+
+POLICY = OriginPolicy("192.0.2.1", ["api.example.org"], ["https://app.example.org"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]", "192.0.2.1:80",
+        "api.example.org", "API.example.org.:443",
+    ],
+)  # fmt: skip
+def test_a_host_of_ours_is_let_in(host: str) -> None:
+    POLICY.check_host(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "evil.example", "localhost.evil.example", "evil.example:8080", "[::2]", "127.0.0.2", "api.example.org@evil"],
+)
+def test_a_foreign_host_is_misdirected(host: str) -> None:
+    with pytest.raises(GatewayError) as raised:
+        POLICY.check_host(host)
+    assert raised.value.status is Status.MISDIRECTED
+
+
+def test_an_address_of_ipv6_is_its_own_host() -> None:
+    OriginPolicy("::2", [], []).check_host("[::2]:8080")
+
+
+OWN = "localhost:8080"
+
+
+@pytest.mark.parametrize(
+    ("method", "upgrades", "headers"),
+    [
+        ("POST", False, {}),
+        ("POST", False, {"Origin": "http://localhost:8080"}),
+        ("POST", False, {"Origin": "https://localhost:8080"}),
+        ("POST", False, {"Origin": "https://app.example.org"}),
+        ("POST", False, {"Sec-Fetch-Site": "same-origin"}),
+        ("POST", False, {"Sec-Fetch-Site": "none"}),
+        ("GET", True, {"Origin": "http://localhost:8080"}),
+        ("GET", True, {}),
+        ("GET", False, {"Origin": "https://evil.example"}),
+        ("HEAD", False, {"Sec-Fetch-Site": "cross-site"}),
+        ("OPTIONS", False, {"Origin": "https://evil.example"}),
+    ],
+)
+def test_what_may_be_asked(method: str, upgrades: bool, headers: dict[str, str]) -> None:
+    POLICY.check_origin(method, upgrades, OWN, headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "upgrades", "headers"),
+    [
+        ("POST", False, {"Origin": "https://evil.example"}),
+        ("POST", False, {"Origin": "null"}),
+        ("POST", False, {"Origin": ""}),
+        ("POST", False, {"Origin": "http://localhost:9090"}),
+        ("POST", False, {"Origin": "http://app.example.org"}),
+        ("DELETE", False, {"Sec-Fetch-Site": "cross-site"}),
+        ("PUT", False, {"Sec-Fetch-Site": "same-site"}),
+        ("GET", True, {"Origin": "https://evil.example"}),
+        ("GET", True, {"Sec-Fetch-Site": "cross-site"}),
+        ("BREW", False, {"Origin": "https://evil.example"}),
+    ],
+)
+def test_what_a_foreign_page_may_not_ask(method: str, upgrades: bool, headers: dict[str, str]) -> None:
+    with pytest.raises(GatewayError) as raised:
+        POLICY.check_origin(method, upgrades, OWN, headers)
+    assert raised.value.status is Status.PERMISSION_DENIED
+
+
+def test_a_page_is_ours_or_configured_or_refused_with_its_name() -> None:
+    POLICY.check_page("http://localhost:8080", OWN)
+    POLICY.check_page("https://app.example.org", OWN)
+    with pytest.raises(GatewayError, match=r'"https://evil\.example"') as raised:
+        POLICY.check_page("https://evil.example", OWN)
+    assert raised.value.status is Status.PERMISSION_DENIED

@@ -1,0 +1,159 @@
+"""A stream at work: messages in, calls out, answers back; and what is left when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cara_pseud.errors import Unavailable
+from gateway.catalogue import Service
+
+
+def code(message: Mapping[str, Any]) -> str:
+    word: str = message["error"]["data"]["code"]
+    return word
+
+
+def test_calls_start_in_the_order_sent_and_are_answered_as_they_end(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        for number in (1, 2, 3):
+            play.says("calculator.add", [number], id=number)
+        assert [call.args for call in play.calls] == [[1, 0], [2, 0], [3, 0]]
+        play.calls[1].reply(20)
+        assert await play.hears() == [{"jsonrpc": "2.0", "id": 2, "result": {"result": 20}}]
+        play.calls[0].reply(10)
+        play.calls[2].reply(30)
+        assert [message["id"] for message in await play.hears()] == [1, 3]
+
+    fakes.run(main())
+
+
+def test_a_session_bounds_the_calls_under_way(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        for number in range(6):
+            play.says("calculator.add", id=number)
+        (refused,) = await play.hears()
+        assert (refused["id"], code(refused)) == (5, "resource_exhausted")
+        play.calls[0].reply(0)
+        await play.hears()
+        play.says("calculator.add", id=6)
+        assert await play.hears() == []
+
+    fakes.run(main())
+
+
+def test_a_call_that_fails_at_once_is_answered(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        play.roots[0].error = Unavailable()
+        play.says("calculator.add")
+        (failed,) = await play.hears()
+        assert code(failed) == "unavailable"
+        assert failed["error"]["data"]["request_id"]
+
+    fakes.run(main())
+
+
+def test_a_cancelled_call_is_cancelled_at_the_service_and_answered(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        play.says("calculator.add", id=7)
+        play.notifies("rpc.cancel", {"id": 7})
+        (cancelled,) = await play.hears()
+        assert (cancelled["id"], code(cancelled)) == (7, "cancelled")
+        assert play.calls[0].cancelled()
+
+    fakes.run(main())
+
+
+# Sessions.
+
+
+def test_two_streams_of_one_session_share_its_handles(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        first = fakes.Play(calculator)
+        second = fakes.Play(calculator, sessions=first.sessions)
+        session = (await first.hello())["session"]
+        assert (await second.hello(session=session))["session"] == session
+        thing = fakes.Object()
+        first.says("calculator.accumulator", id=2)
+        first.calls[0].reply(thing)
+        token = (await first.hears())[0]["result"]["accumulator"]["$handle"]
+        second.says(f"@{token}.value", id=3)
+        assert thing.calls[0].method == "value"
+        first.conversation.channel_failed(first.channel)
+        assert thing.released == 1  # only the first had counted it
+        first.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_hello_with_an_unknown_session_or_a_stream_is_refused_and_may_be_said_again(
+    calculator: Service, fakes: Any
+) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        for params in ({"session": "x"}, {"session": "x", "stream": "y", "received": 0}):
+            play.says("rpc.hello", {"protocol": 1, **params})
+            (refused,) = await play.hears()
+            assert code(refused) == "not_found"
+            assert refused["error"]["data"]["reason"]
+        assert (await play.hello())["session"]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_the_end_of_the_session_closes_the_channel(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        play.says("calculator.add", id=2)
+        play.sessions.end_all("the operator said so")
+        assert play.channel.closed == (4002, "the session has ended: the operator said so")
+        assert play.calls[0].cancelled()
+
+    fakes.run(main())
+
+
+def test_messages_are_acknowledged_after_a_second(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        play.notifies("calculator.add")
+        assert await play.hears() == []
+        await fakes.pass_time(1.1)
+        assert await play.hears() == [{"jsonrpc": "2.0", "method": "rpc.ack", "params": {"received": 1}}]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_what_is_no_json_after_hello_ends_the_stream(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        play.conversation.receive("{")
+        assert play.channel.closed is not None
+        assert play.channel.closed[0] == 4000
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_gateway_that_stops_begins_no_more_calls(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        play.says("calculator.add", id=1)
+        play.conversation.drain()
+        play.says("calculator.add", id=2)
+        (refused,) = await play.hears()
+        assert (refused["id"], code(refused)) == (2, "unavailable")
+        play.calls[0].reply(1)
+        assert (await play.hears())[0]["id"] == 1
+        play.conversation.shut_down()
+        assert play.channel.closed == (1001, "the gateway shuts down")
+
+    fakes.run(main())

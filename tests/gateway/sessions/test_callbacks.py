@@ -1,0 +1,283 @@
+"""Objects of clients, as services call them through a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from cara_pseud.capabilities import IncomingCall, LocalCapability
+from cara_pseud.errors import DeadlineExceeded, RpcError, Unavailable
+from gateway.catalogue import Service
+
+TRANSFORM = "Calculator.Transform"
+
+
+def apply(service: Service, capability: LocalCapability, value: int, call: IncomingCall | None = None) -> Any:
+    """The service calls `apply` of the client's object."""
+    node = service.schema.find(TRANSFORM)
+    assert node is not None
+    return capability.target.invoke(node.id, 0, [value], {}, call or IncomingCall(b""))
+
+
+def code(message: Mapping[str, Any]) -> str:
+    word: str = message["error"]["data"]["code"]
+    return word
+
+
+def test_a_callback_is_asked_and_its_answer_goes_to_the_service(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        capability = await play.pass_callback()
+        result = apply(calculator, capability, 21)
+        (request,) = await play.hears()
+        assert request == {"jsonrpc": "2.0", "id": "g:1", "method": "!f.apply", "params": [21]}
+        play.answers(request, result={"result": 42})
+        assert await result == 42
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ({"result": {"result": "x"}}, "invalid_argument"),
+        ({"result": [1]}, "invalid_argument"),
+        ({"error": {"code": -32601, "message": "no such method"}}, "unimplemented"),
+        ({"error": {"code": 1, "message": "no", "data": {"code": "aborted"}}}, "aborted"),
+        ({"error": {"code": 1, "message": "no", "data": {"code": "misdirected"}}}, "unknown"),
+        ({"error": 5}, "unknown"),
+    ],
+)
+def test_a_callback_that_fails_fails_at_the_service(
+    calculator: Service, fakes: Any, outcome: dict[str, Any], expected: str
+) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        result = apply(calculator, await play.pass_callback(), 1)
+        (request,) = await play.hears()
+        play.answers(request, **outcome)
+        with pytest.raises(RpcError) as raised:
+            await result
+        assert raised.value.code == expected
+
+    fakes.run(main())
+
+
+def test_requests_to_a_callback_keep_the_order_of_the_service(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        capability = await play.pass_callback()
+        results = [apply(calculator, capability, value) for value in range(10)]
+        assert [request["params"] for request in await play.hears()] == [[value] for value in range(10)]
+        play.conversation.channel_closed(play.channel)
+        for result in results:
+            with pytest.raises(Unavailable):
+                await result
+
+    fakes.run(main())
+
+
+def test_a_gone_client_fails_pending_and_later_calls_at_once(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        capability = await play.pass_callback()
+        pending = apply(calculator, capability, 1)
+        play.conversation.channel_closed(play.channel)
+        with pytest.raises(Unavailable):
+            await pending
+        with pytest.raises(Unavailable):
+            apply(calculator, capability, 2)
+
+    fakes.run(main())
+
+
+def test_a_client_that_never_answers_is_waited_for_until_the_deadline(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        capability = await play.pass_callback()
+        call = IncomingCall(b"")
+        call.deadline = asyncio.get_running_loop().time() + 2
+        short, long = apply(calculator, capability, 1, call), apply(calculator, capability, 2)
+        await fakes.pass_time(3)
+        with pytest.raises(DeadlineExceeded):
+            await short
+        assert not long.done()
+        await fakes.pass_time(61)
+        assert not long.done()  # so long the client may be away
+        await fakes.pass_time(2)
+        with pytest.raises(DeadlineExceeded):
+            await long
+        late, _ = await play.hears()
+        play.answers(late, result={"result": 1})
+        assert await play.hears() == []
+
+    fakes.run(main())
+
+
+def test_a_call_that_the_service_gives_up_is_forgotten(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        result = apply(calculator, await play.pass_callback(), 1)
+        (request,) = await play.hears()
+        result.cancel()
+        await fakes.settle()
+        play.answers(request, result={"result": 1})
+        assert await play.hears() == []
+
+    fakes.run(main())
+
+
+def test_a_call_whose_deadline_has_passed_is_not_sent(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        call = IncomingCall(b"")
+        call.deadline = asyncio.get_running_loop().time() - 1
+        with pytest.raises(DeadlineExceeded):
+            apply(calculator, await play.pass_callback(), 1, call)
+        assert await play.hears() == []
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize("gives_up", [True, False], ids=["given up", "expired"])
+def test_a_call_that_nobody_waits_for_any_more_is_called_off(calculator: Service, fakes: Any, gives_up: bool) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        hello = await play.hello()
+        capability = await play.pass_callback()
+        results = [apply(calculator, capability, 1)]
+        (request,) = await play.hears()
+        play.cut()
+        results.append(apply(calculator, capability, 2))
+        if gives_up:
+            for result in results:
+                result.cancel()
+            await fakes.settle()
+        else:
+            play.channel = type(play.channel)()
+            await fakes.pass_time(59)
+            await play.resume(hello, received=1)
+            play.cut()
+            await fakes.pass_time(7)
+            for result in results:
+                with pytest.raises(DeadlineExceeded):
+                    await result
+        _, *told = await play.resume(hello, received=1)
+        expected = ["rpc.void", "rpc.cancel"] if gives_up else ["rpc.void", "rpc.cancel", "rpc.cancel"]
+        assert [message["method"] for message in told] == expected
+        assert told[1]["params"] == {"id": request["id"]}
+        assert play.conversation.stream.requests == set()
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_handles_in_a_request_that_never_reaches_the_client_are_released(addressbook: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play, updater = fakes.Play(addressbook), fakes.Object()
+        await play.hello()
+        play.says("addressbook.watch", {"listener": {"$callback": "people"}}, id=1)
+        capability = play.calls[0].args[0]
+        node = addressbook.schema.find("AddressBook.Listener")
+        assert node is not None
+        play.cut()
+        result = capability.target.invoke(node.id, "changed", [{0: "Ann", 4: updater}, 1], {}, IncomingCall(b""))
+        result.cancel()
+        await fakes.settle()
+        assert updater.released == 1
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_the_same_name_is_the_same_object_until_the_service_lets_go(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        first, second = await play.pass_callback(), await play.pass_callback()
+        assert first.key == second.key
+        assert play.conversation.callback_names() == ["f"]
+        first.target.released()
+        (released,) = await play.hears()
+        assert (released["method"], released["params"]["callback"]) == ("rpc.released", "f")
+        assert play.conversation.callback_names() == []
+        third = await play.pass_callback()
+        assert third.target is not first.target
+
+    fakes.run(main())
+
+
+def test_without_hello_nothing_is_said_about_releases(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        (await play.pass_callback()).target.released()
+        assert await play.hears() == []
+
+    fakes.run(main())
+
+
+def test_callbacks_are_bounded_and_released_ones_make_room(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        capability = await play.pass_callback("a")
+        await play.pass_callback("b")
+        play.says("calculator.map", {"values": [], "transform": {"$callback": "c"}}, id="c")
+        (refused,) = await play.hears()
+        assert code(refused) == "resource_exhausted"
+        capability.target.released()
+        await play.pass_callback("c")
+        assert play.conversation.callback_names() == ["b", "c"]
+
+    fakes.run(main())
+
+
+def test_a_callback_of_a_call_that_was_never_sent_is_not_kept(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        play.roots[0].error = Unavailable()
+        play.says("calculator.map", {"values": [1], "transform": {"$callback": "f"}})
+        (failed,) = await play.hears()
+        assert code(failed) == "unavailable"
+        assert play.conversation.callback_names() == []
+
+    fakes.run(main())
+
+
+def test_an_unboxing_client_gives_and_gets_bare_values(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello(unbox=True)
+        play.says("calculator.add", [2, 5], id=2)
+        play.calls[-1].reply(7)
+        assert (await play.hears())[0]["result"] == 7
+        result = apply(calculator, await play.pass_callback(), 1)
+        (request,) = await play.hears()
+        play.answers(request, result=42)
+        assert await result == 42
+
+    fakes.run(main())
+
+
+def test_an_object_can_be_handed_to_a_callback(addressbook: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play, updater = fakes.Play(addressbook), fakes.Object()
+        play.says("addressbook.watch", {"listener": {"$callback": "w"}})
+        capability = play.calls[0].args[0]
+        node = addressbook.schema.find("AddressBook.Listener")
+        assert node is not None
+        result = capability.target.invoke(node.id, "changed", [{0: "Ann", 4: updater}, 1], {}, IncomingCall(b""))
+        (request,) = await play.hears()
+        person, change = request["params"]
+        assert (person["name"], change) == ("Ann", "updated")
+        play.says(f"@{person['updater']['$handle']}.delete", id=2)
+        assert updater.calls[0].method == "delete"
+        play.answers(request, result=None)
+        assert await result is None
+        with pytest.raises(RpcError) as raised:
+            capability.target.invoke(node.id, "nope", [], {}, IncomingCall(b""))
+        assert raised.value.code == "unimplemented"
+
+    fakes.run(main())

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cara_pseud.capabilities import Capability
+from cara_pseud.schema.nodes import Schema, Type
+from gateway.errors import GatewayError, Status
+from gateway.sessions.handles import REST, Handles
+
+SCHEMA = "interface Base { a @0 () -> (); } interface Derived extends(Base) { b @0 () -> (); } interface Other {}"
+
+
+class Thing(Capability):
+    __slots__ = ("releases",)
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.releases = 0
+
+    def release(self) -> None:
+        self.releases += 1
+
+
+@pytest.fixture
+def schema(compile_text: Callable[[str], Schema]) -> Schema:
+    return compile_text(SCHEMA)
+
+
+@pytest.fixture
+def handles(tokens: Callable[[], str]) -> Handles:
+    return Handles(3, tokens)
+
+
+def test_an_object_gets_a_token_and_keeps_it(schema: Schema, handles: Handles) -> None:
+    first, again = Thing("a"), Thing("a")
+    assert handles.put("s1", "svc", schema, None, first).token == "t1"
+    assert handles.put("s1", "svc", schema, None, again).token == "t1"
+    assert handles.put("s1", "other", schema, None, Thing("a")).token == "t2"
+    assert handles.get("t1").counts == {"s1": 2}
+    assert (first.releases, again.releases) == (0, 1)  # the second reference to a known object is not needed
+    assert len(handles) == 2
+
+
+def test_a_handle_dies_when_all_counts_of_all_holders_are_given_back(schema: Schema, handles: Handles) -> None:
+    thing = Thing("a")
+    for holder in ("s1", "s1", "s2", REST):
+        handles.put(holder, "svc", schema, None, thing)
+    assert handles.release("s1", "t1", 2) is None
+    assert handles.release("s2", "t1") is None
+    assert thing.releases == 0
+    dead = handles.release(REST, "t1")
+    assert dead is not None
+    assert dead.token == "t1"
+    assert thing.releases == 1
+    assert len(handles) == 0
+
+
+def test_releasing_too_much_or_what_is_unknown_is_no_error(schema: Schema, handles: Handles) -> None:
+    thing = Thing("a")
+    handles.put("s1", "svc", schema, None, thing)
+    assert handles.release("s1", "nothing") is None
+    assert handles.release("s2", "t1") is None
+    assert handles.release("s1", "t1", 1000) is not None
+    assert handles.release("s1", "t1") is None
+    assert thing.releases == 1
+
+
+def test_one_holder_cannot_give_back_what_another_holds(schema: Schema, handles: Handles) -> None:
+    handles.put("s1", "svc", schema, None, Thing("a"))
+    handles.put("s2", "svc", schema, None, Thing("a"))
+    handles.release("s1", "t1", 50)
+    assert handles.get("t1").counts == {"s2": 1}
+
+
+def test_a_stream_that_ends_gives_everything_back(schema: Schema, handles: Handles) -> None:
+    only, shared = Thing("only"), Thing("shared")
+    handles.put("s1", "svc", schema, None, only)
+    handles.put("s1", "svc", schema, None, shared)
+    handles.put(REST, "svc", schema, None, shared)
+    assert [handle.token for handle in handles.drop_holder("s1")] == ["t1"]
+    assert (only.releases, shared.releases) == (1, 0)
+    assert [handle.token for handle in handles] == ["t2"]
+
+
+def test_a_deleted_handle_is_gone_for_every_holder(schema: Schema, handles: Handles) -> None:
+    thing = Thing("a")
+    for holder in ("s1", REST):
+        handles.put(holder, "svc", schema, None, thing)
+    assert handles.drop("t1") is not None
+    assert handles.drop("t1") is None
+    assert thing.releases == 1
+    assert handles.put("s1", "svc", schema, None, Thing("a")).token == "t2"
+
+
+def test_an_object_that_is_gone_takes_its_handle_with_it(schema: Schema, handles: Handles) -> None:
+    handles.put("s1", "svc", schema, None, Thing("a"))
+    dead = handles.drop_capability("svc", "a")
+    assert dead is not None
+    assert dead.token == "t1"
+    assert handles.drop_capability("svc", "a") is None
+
+
+def test_the_limit_refuses_new_objects_and_releases_them(schema: Schema, handles: Handles) -> None:
+    for key in "abc":
+        handles.put("s1", "svc", schema, None, Thing(key))
+    extra = Thing("d")
+    with pytest.raises(GatewayError, match="the session holds 3 handles already; release some first") as raised:
+        handles.put("s1", "svc", schema, None, extra)
+    assert raised.value.status is Status.RESOURCE_EXHAUSTED
+    assert extra.releases == 1
+    assert handles.put("s1", "svc", schema, None, Thing("a")).token == "t1"
+
+
+def test_an_unknown_token_is_not_found(handles: Handles) -> None:
+    with pytest.raises(GatewayError) as raised:
+        handles.get("nope", "$.to")
+    assert raised.value.detail == '$.to: there is no handle "nope" in this session, or it was released'
+    assert raised.value.jsonrpc_error()["code"] == -32005
+    with pytest.raises(GatewayError, match=r"^there is no handle"):
+        handles.get("nope")
+
+
+def test_a_handle_knows_the_narrowest_interface_that_was_seen(
+    schema: Schema, handles: Handles, struct_type: Callable[[Schema, str], Type]
+) -> None:
+    base, derived, other = (struct_type(schema, name) for name in ("Base", "Derived", "Other"))
+    for seen, known in [(None, None), (base, base), (derived, derived), (base, derived), (other, derived)]:
+        assert handles.put("s1", "svc", schema, seen, Thing("a")).interface == known
+
+
+def test_clearing_releases_every_object(schema: Schema, handles: Handles) -> None:
+    things = [Thing("a"), Thing("b")]
+    for thing in things:
+        handles.put("s1", "svc", schema, None, thing)
+    assert len(handles.clear()) == 2
+    assert [thing.releases for thing in things] == [1, 1]
+    assert len(handles) == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "expected", "fits"),
+    [
+        ("Base", "Base", True),
+        ("Derived", "Base", True),
+        ("Base", "Derived", False),
+        ("Other", "Base", False),
+        ("Other", None, True),
+        (None, "Base", True),
+        (None, None, True),
+    ],
+)
+def test_an_object_fits_where_its_interface_or_one_that_it_extends_is_expected(
+    schema: Schema,
+    handles: Handles,
+    struct_type: Callable[[Schema, str], Type],
+    known: str | None,
+    expected: str | None,
+    fits: bool,
+) -> None:
+    def type_of(name: str | None) -> Type | None:
+        return None if name is None else struct_type(schema, name)
+
+    assert handles.put("s1", "svc", schema, type_of(known), Thing("a")).fits(type_of(expected)) is fits

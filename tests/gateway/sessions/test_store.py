@@ -1,0 +1,245 @@
+"""Sessions: who finds them, how long they live, and that their end releases everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+
+from cara_pseud.schema.nodes import Schema
+from gateway.config.limits import Limits
+from gateway.errors import GatewayError, Status
+from gateway.sessions.handles import REST
+from gateway.sessions.store import LiveSession, Sessions
+
+LIMITS = Limits(idle_session_s=900, max_sessions=3)
+
+
+class FakeDoor:
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+        self.lost: list[tuple[str, str, str]] = []
+
+    def session_ended(self, reason: str) -> None:
+        self.ended.append(reason)
+
+    def callback_names(self) -> Collection[str]:
+        return ()
+
+    def handle_lost(self, token: str, code: str, reason: str) -> None:
+        self.lost.append((token, code, reason))
+
+    def can_resume(self, received: int) -> bool:
+        return False
+
+    def resume(self, channel: Any, hello: Any, received: int) -> None:
+        raise AssertionError("it said no")
+
+
+def put(session: LiveSession, schemas: Mapping[str, Schema], thing: Any) -> None:
+    session.handles.put(REST, "calculator", schemas["calculator"], None, thing)
+
+
+def gone(sessions: Sessions, id: str, principal: str | None = None) -> bool:
+    try:
+        sessions.find(id, principal)
+    except GatewayError as error:
+        return (error.status, error.reason) == (Status.NOT_FOUND, "session")
+    return False
+
+
+def test_ids_are_long_and_never_the_same(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(Limits())
+        ids = {sessions.open().id for _ in range(100)}
+        assert len(ids) == 100
+        assert min(map(len, ids)) >= 22  # 128 bits in base64
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_session_is_found_by_its_owner_only(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.open("ann")
+        assert sessions.find(session.id, "ann") is session
+        assert gone(sessions, session.id, "bob")
+        assert gone(sessions, session.id)
+        assert gone(sessions, "invented", "ann")
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_an_idle_session_ends_and_releases_its_handles(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, thing = Sessions(LIMITS), fakes.Object()
+        session = sessions.open()
+        put(session, schemas, thing)
+        await fakes.pass_time(899)
+        assert not gone(sessions, session.id)
+        await fakes.pass_time(899)
+        assert thing.released == 0
+        await fakes.pass_time(2)
+        assert thing.released == 1
+        assert gone(sessions, session.id)
+        assert len(sessions) == 0
+
+    fakes.run(main())
+
+
+def test_a_stream_or_a_call_under_way_keeps_a_session(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        with_stream, with_call = sessions.open(rest=True), sessions.open()
+        sessions.attach(with_stream, "s", FakeDoor())
+        with_call.busy += 1
+        for _ in range(3):
+            await fakes.pass_time(1000)
+        sessions.detach(with_stream, "s")
+        with_call.busy -= 1
+        assert len(sessions) == 2
+        for _ in range(2):
+            await fakes.pass_time(1000)
+        assert len(sessions) == 0
+
+    fakes.run(main())
+
+
+def test_an_expired_session_is_gone_even_before_anybody_cleans_up(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        id = sessions.open().id
+        loop = asyncio.get_running_loop()
+        loop.ahead += 901  # no timer has run yet
+        assert gone(sessions, id)
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_ending_tells_the_streams_and_happens_once(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, door, thing = Sessions(LIMITS), FakeDoor(), fakes.Object()
+        session = sessions.open()
+        sessions.attach(session, "s", door)
+        put(session, schemas, thing)
+        for _ in range(2):
+            sessions.end(session, "enough")
+        assert door.ended == ["enough"]
+        assert thing.released == 1
+        assert session.ended
+        assert gone(sessions, session.id)
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_what_only_a_stream_held_goes_with_it(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, own, shared = Sessions(LIMITS), fakes.Object("own"), fakes.Object("shared")
+        session = sessions.open(rest=True)
+        sessions.attach(session, "s", FakeDoor())
+        for thing in (own, shared):
+            session.handles.put("s", "calculator", schemas["calculator"], None, thing)
+        put(session, schemas, shared)
+        sessions.detach(session, "s")
+        assert (own.released, shared.released) == (1, 0)
+        assert not gone(sessions, session.id)
+        sessions.end_all("done")
+        assert shared.released == 1
+
+    fakes.run(main())
+
+
+def test_there_is_a_limit_and_idle_ones_make_room(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        for _ in range(3):
+            sessions.open()
+        with pytest.raises(GatewayError) as raised:
+            sessions.open()
+        assert raised.value.status is Status.RESOURCE_EXHAUSTED
+        asyncio.get_running_loop().ahead += 901
+        sessions.open()
+        assert len(sessions) == 1
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_the_end_of_what_rest_held_is_told_to_its_listener_once(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, thing = Sessions(LIMITS), fakes.Object()
+        session, listener = sessions.open(), FakeDoor()
+        put(session, schemas, thing)
+        sessions.attach(session, "events", listener)
+        session.events = listener
+        token = session.handles.put("events", "calculator", schemas["calculator"], None, thing).token
+        thing.alive = False
+        sessions.service_lost("calculator", "it is gone")
+        assert listener.lost == [(token, "unavailable", "it is gone")]
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_dead_handles_of_a_private_session_make_room(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, thing = Sessions(LIMITS), fakes.Object()
+        session = sessions.private()
+        put(session, schemas, thing)
+        thing.alive = False
+        sessions.service_lost("calculator", "it is gone")
+        assert len(session.handles) == 0
+
+    fakes.run(main())
+
+
+def test_a_private_session_is_found_by_nobody(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.private()
+        assert session not in sessions
+        assert gone(sessions, session.id)
+
+    fakes.run(main())
+
+
+def test_a_session_that_rest_never_used_ends_with_its_last_stream(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.open()
+        for stream in ("s", "t"):
+            sessions.attach(session, stream, FakeDoor())
+        sessions.detach(session, "s")
+        assert not session.ended
+        sessions.detach(session, "t")
+        assert session.ended
+        assert gone(sessions, session.id)
+
+    fakes.run(main())
+
+
+def test_handles_of_a_lost_service_end_and_their_streams_are_told(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+    async def main() -> None:
+        sessions, dead, living = Sessions(LIMITS), fakes.Object("dead"), fakes.Object("living")
+        session, door, other = sessions.open(), FakeDoor(), FakeDoor()
+        sessions.attach(session, "s", door)
+        sessions.attach(session, "t", other)
+        tokens = [
+            session.handles.put("s", "calculator", schemas["calculator"], None, thing).token for thing in (dead, living)
+        ]
+        dead.alive = False
+        sessions.service_lost("addressbook", "another one")
+        assert len(session.handles) == 2
+        sessions.service_lost("calculator", "it is gone")
+        assert [handle.token for handle in session.handles] == [tokens[1]]
+        assert door.lost == [(tokens[0], "unavailable", "it is gone")]
+        assert other.lost == []
+        sessions.end_all("done")
+
+    fakes.run(main())
