@@ -1,7 +1,10 @@
-"""One way for every call: authorise, read the parameters by schema, invoke with a deadline, write the results.
+"""One way for every call, whichever door it comes through.
 
-Doors (REST, WebSocket) bring the parsed parameters and what they know about references; they get a future of JSON.
-Knows neither how a door writes references nor which protocol a service speaks.
+    authorise ─► admit ─► count ─► read ─► invoke ─► write ─► settle
+        └──────────┴────────────────┴─ refused: nothing was sent     └─ the caller is told, once
+
+A door finds out what is called and brings the parsed parameters, what it knows of references, and itself as the
+`Caller`. Knows neither how a door writes references nor which protocol a service speaks.
 """
 
 from __future__ import annotations
@@ -10,85 +13,235 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability
+from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
 from gateway.catalogue import Method
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
 from gateway.json.codec.references import References
 from gateway.json.text import JSON
+from gateway.sessions.store import LiveSession
 from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)
 _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKNOWN})
 
-
-Wishes = CallOptions
-"""What a caller may say about one call, and who it is. What of it the service is told is `Calls`' decision."""
-NO_WISHES: Final = Wishes()
+NO_OPTIONS: Final = CallOptions()
 
 Authorise = Callable[[str | None, Method], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
+Admit = Callable[[str | None, LiveSession | None, Method], None]
+"""Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
 
 
 def allow_everybody(principal: str | None, method: Method) -> None:
     """The rule as long as nobody has to say who they are."""
 
 
-class Calls:
-    """Begins calls for all doors."""
+def admit_everything(principal: str | None, session: LiveSession | None, method: Method) -> None:
+    """The rule as long as only sessions have bounds."""
+
+
+class CallReferences(References, Protocol):
+    """What a door knows of the references of one call, in its parameters and in its results."""
+
+    def make_room(self) -> None:
+        """Be sure that objects in the results can be taken.
+
+        Raises:
+            GatewayError: they cannot; the call is not made.
+        """
+
+    def take_back(self) -> None:
+        """The results do not reach the caller: give back what was counted for it."""
+
+    def never_sent(self) -> None:
+        """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
+
+    def settled(self) -> None:
+        """The call is over, however it ended."""
+
+
+class Caller(Protocol):
+    """Whoever waits for a call. Told once: `answered`, or `failed`."""
+
+    def answered(self, call: Call, result: JSON) -> bool:
+        """Take the results; False if nobody wants them any more, so that what they hold goes back.
+
+        Raises:
+            GatewayError: they cannot be sent; `failed` follows.
+        """
+
+    def failed(self, call: Call, error: GatewayError) -> None:
+        """Learn why there are no results; what went wrong is logged already."""
+
+
+class Call:
+    """One call from its beginning to its end.
+
+    Attributes:
+        key: the caller's name for it.
+        method: what is called.
+        refs: what the door knows of its references; None if the schema permits none.
+        session: whose it is; None if it belongs to no session.
+    """
+
+    __slots__ = ("_calls", "_future", "_was_sent", "caller", "key", "method", "refs", "request_id", "session")
+
+    _future: asyncio.Future[Any]
+    _was_sent: bool
 
     def __init__(
-        self, limits: Limits, *, expose_errors: bool = False, authorise: Authorise = allow_everybody
+        self,
+        calls: Calls,
+        caller: Caller,
+        key: int,
+        method: Method,
+        refs: CallReferences | None,
+        request_id: str | None,
+        session: LiveSession | None,
+    ) -> None:
+        self._calls = calls
+        self.caller = caller
+        self.key = key
+        self.method = method
+        self.refs = refs
+        self.request_id = request_id
+        self.session = session
+
+    def cancel(self) -> None:
+        """Give the call up; the caller is told that it was cancelled, unless it is over already."""
+        self._future.cancel()
+
+    def watch(self, future: asyncio.Future[Any]) -> None:
+        """Have `settle` called when the service has answered."""
+        self._future = future
+        # What is done at once failed before anything was sent.
+        self._was_sent = not future.done()
+        if self._was_sent and isinstance(future, Pending):
+            future.watcher = self.settle
+        else:
+            future.add_done_callback(self.settle)
+
+    def settle(self, future: asyncio.Future[Any]) -> None:
+        """End the call with what came of it."""
+        session, refs = self.session, self.refs
+        if session is None:
+            self._calls.without_session -= 1
+        else:
+            session.core.calls_in_flight -= 1
+        try:
+            if not self.caller.answered(self, future.result()) and refs is not None:
+                refs.take_back()
+        except (Exception, asyncio.CancelledError) as error:
+            if refs is not None:
+                refs.take_back()
+                if not self._was_sent:
+                    refs.never_sent()
+            self.caller.failed(self, self._calls.failure(error, self.method, self.request_id))
+        if refs is not None:
+            refs.settled()
+
+    def refuse(self, error: Exception) -> None:
+        """End the call, of which nothing was sent."""
+        if self.refs is not None:
+            self.refs.never_sent()
+            self.refs.settled()
+        self.caller.failed(self, self._calls.failure(error, self.method, self.request_id))
+
+
+class Calls:
+    """Begins calls for all doors.
+
+    Attributes:
+        without_session: the calls under way that belong to no session.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        expose_errors: bool = False,
+        authorise: Authorise = allow_everybody,
+        admit: Admit = admit_everything,
     ) -> None:
         self._max_timeout_s = limits.max_call_timeout_s
         self._expose_errors = expose_errors
         self._authorise = authorise
+        self._admit = admit
+        self.without_session = 0
 
     def begin(
         self,
+        caller: Caller,
+        key: int,
         method: Method,
         target: Capability,
         params: JSON,
-        refs: References | None = None,
-        wishes: Wishes = NO_WISHES,
+        refs: CallReferences | None = None,
+        session: LiveSession | None = None,
+        options: CallOptions = NO_OPTIONS,
         unbox: bool = False,
-    ) -> asyncio.Future[Any]:
+    ) -> Call | None:
         """Start a call; when this returns it is on its way, so calls keep the order in which they are begun.
 
         Args:
             target: the service's root or an object of it.
             params: an object by name, an array by position, or None for no parameters at all.
+            options: what the caller said about the call, and who it is; its timeout may be None.
             unbox: whether a single result stands for itself.
 
         Returns:
-            A future of the results as JSON. Cancelling it cancels the call. Its exception is for `failure`.
-
-        Raises:
-            GatewayError: the call is not permitted or its parameters do not fit; nothing was sent.
+            None if the call was refused, of which the caller is told before this returns.
         """
-        method.calls += 1
-        self._authorise(wishes.principal, method)
-        reader = method.params
-        args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
-        timeout_s = method.timeout_s if wishes.timeout is None else wishes.timeout
-        if timeout_s > self._max_timeout_s:
-            timeout_s = self._max_timeout_s
-        options = wishes if wishes.timeout == timeout_s else CallOptions(timeout_s, *wishes[1:])
-        boxes = method.results.unboxed if unbox else method.results.boxed
-        write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
-        future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
-        if not method.facts.idempotent:
-            return future
+        call = Call(self, caller, key, method, refs, options.request_id, session)
+        try:
+            self._authorise(options.principal, method)
+            self._admit(options.principal, session, method)
+            if session is not None:
+                session.core.check_calls()
+            if refs is not None and method.may_give_objects:
+                refs.make_room()
+            method.calls += 1
+            reader = method.params
+            args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
+            timeout_s = method.timeout_s if options.timeout is None else options.timeout
+            if timeout_s > self._max_timeout_s:
+                timeout_s = self._max_timeout_s
+            if options.timeout != timeout_s:
+                options = CallOptions(timeout_s, *options[1:])
+            boxes = method.results.unboxed if unbox else method.results.boxed
+            write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
+            future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
+            if method.facts.idempotent:
+                future = self._repeatable(future, method, target, args, options, write)
+        except Exception as error:
+            call.refuse(error)
+            return None
+        if session is None:
+            self.without_session += 1
+        else:
+            session.core.calls_in_flight += 1
+        call.watch(future)
+        return call
 
+    def _repeatable(
+        self,
+        first: asyncio.Future[Any],
+        method: Method,
+        target: Capability,
+        args: Any,
+        options: CallOptions,
+        write: Callable[[Any], JSON],
+    ) -> asyncio.Future[Any]:
         def again(left_s: float) -> asyncio.Future[Any]:
-            repeated = CallOptions(left_s, *wishes[1:])
-            return target.invoke(method.bound, args, NO_ARGUMENTS, repeated, write)
+            return target.invoke(method.bound, args, NO_ARGUMENTS, CallOptions(left_s, *options[1:]), write)
 
-        until = asyncio.get_running_loop().time() + timeout_s
-        return asyncio.ensure_future(_at_most_twice(future, again, method.service.upstream, until))
+        assert options.timeout is not None
+        until = asyncio.get_running_loop().time() + options.timeout
+        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream, until))
 
     def failure(self, error: BaseException, method: Method, request_id: str | None) -> GatewayError:
         """What the caller is told about the exception of a call; the log is told what the caller is not."""

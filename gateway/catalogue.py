@@ -25,6 +25,7 @@ class Method:
 
     Attributes:
         has_references: whether objects can occur in its parameters or results.
+        may_give_objects: whether they can occur in its results.
         has_secrets: whether a parameter or result is one, so that no log may quote a value.
         timeout_s: the deadline of a call that wishes none.
         label: the name in metrics, with its interface if it is an object's.
@@ -33,8 +34,8 @@ class Method:
     """
 
     __slots__ = (
-        "bound", "calls", "facts", "failures", "has_references", "has_secrets", "label", "name", "params", "results",
-        "service", "service_name", "timeout_s",
+        "bound", "calls", "facts", "failures", "has_references", "has_secrets", "label", "may_give_objects", "name",
+        "params", "results", "service", "service_name", "timeout_s",
     )  # fmt: skip
 
     def __init__(self, service: Service, name: str, bound: BoundMethod, owner: str | None = None) -> None:
@@ -49,6 +50,7 @@ class Method:
         self.params = service.codec.params(bound)
         self.results = service.codec.results(bound)
         self.has_secrets = has_sensitive(service.routes, bound)
+        self.may_give_objects = self.results.has_references
         self.has_references = self.params.has_references or self.results.has_references
         annotated = self.facts.timeout_s
         self.timeout_s = service.timeout_s if annotated is None else annotated

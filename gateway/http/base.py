@@ -74,7 +74,6 @@ class Site:
         compresses_sockets: whether their messages may be compressed.
         turn: what their reads are the work of; their answers leave at its end.
         calls_under_way: of REST.
-        calls_without_session: those of them that belong to no session.
         answered: requests by HTTP status.
         arrivals: connections from which a request is still to come.
     """
@@ -90,7 +89,6 @@ class Site:
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
     calls_under_way: int = 0
-    calls_without_session: int = 0
     answered: dict[int, int] = field(default_factory=dict)
     sockets: set[Socket] = field(default_factory=set)
     wires: Wires = field(default_factory=best_wires)

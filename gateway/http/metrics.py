@@ -51,7 +51,7 @@ def metrics_text(site: Site) -> str:
         ("callbacks", "gauge", "Objects of clients that services hold.",
          [({}, sum(session.core.callbacks for session in sessions))]),
         ("calls_in_flight", "gauge", "Calls under way in these sessions, and of REST without one.",
-         [({}, sum(session.core.calls_in_flight for session in sessions) + site.calls_without_session)]),
+         [({}, sum(session.core.calls_in_flight for session in sessions) + site.calls.without_session)]),
     ):  # fmt: skip
         lines += _metric(f"cara_gateway_{name}", kind, help, samples)
     return "\n".join(lines) + "\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
-from cara_pseud.capabilities import Capability
-from gateway.calls import Wishes
+from cara_pseud.capabilities import CallOptions, Capability
+from gateway.calls import Call
 from gateway.catalogue import Method, Service
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
 from gateway.errors import GatewayError, Status
@@ -95,11 +95,15 @@ class ApiHandler(BaseHandler):
         except ValueError:
             raise GatewayError(Status.INVALID_ARGUMENT, "the query cannot be read as UTF-8") from None
 
-    def wishes(self) -> Wishes:
-        """What the headers say about the call."""
+    def options_of_call(self) -> CallOptions:
+        """What the headers say about the call.
+
+        Raises:
+            GatewayError: INVALID_ARGUMENT, the timeout is none.
+        """
         headers = self.sent
         wished = headers.get("Request-Timeout")
-        return Wishes(
+        return CallOptions(
             None if wished is None else _seconds(wished),
             self.request_id,
             self.principal,
@@ -119,9 +123,10 @@ def _seconds(text: str) -> float:
 
 
 class CallingHandler(ApiHandler):
-    """A handler that makes one call."""
+    """A handler that makes one call: a `gateway.calls.Caller`."""
 
-    _future: asyncio.Future[Any] | None = None
+    _under_way: Call | None = None
+    _answer: asyncio.Future[bytes]
 
     async def call(self, method: Method, target: Capability, params: JSON, session: LiveSession | None) -> None:
         """Make the call and answer with its results.
@@ -129,36 +134,20 @@ class CallingHandler(ApiHandler):
         Raises:
             GatewayError: it failed.
         """
-        refs = RestReferences(method.service, session, self.open_session) if method.has_references else None
-        if session is not None:
-            session.core.begin_call()
-            session.busy += 1
-        else:
-            self.site.calls_without_session += 1
-        self.site.calls_under_way += 1
-        sent = False
+        site = self.site
+        refs = RestReferences(method.service, session, site.sessions, self.principal) if method.has_references else None
+        self._answer = asyncio.get_running_loop().create_future()
         try:
-            self._future = future = self.site.calls.begin(method, target, params, refs, self.wishes())
-            sent = not future.done()
-            data = dump(await future)
-            if len(data) > self.site.limits.max_message_bytes:
-                limit = self.site.limits.max_message_bytes
-                detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
-                raise GatewayError(Status.TOO_LARGE, detail)
-        except (Exception, asyncio.CancelledError) as error:
-            if refs is not None:
-                refs.take_back()
-                if not sent:
-                    refs.never_sent()
-            raise self.site.calls.failure(error, method, self.request_id) from error
+            options = self.options_of_call()
+        except GatewayError as error:
+            raise error.at(method.service_name, method.name) from None
+        site.calls_under_way += 1
+        try:
+            self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
+            data = await self._answer
         finally:
-            self._future = None
-            self.site.calls_under_way -= 1
-            if session is None:
-                self.site.calls_without_session -= 1
-            else:
-                session.busy -= 1
-                session.core.end_call()
+            self._under_way = None
+            site.calls_under_way -= 1
         if refs is not None and refs.holds_handles:
             self.set_header("Cache-Control", "no-store")
             if refs.opened and refs.session is not None:
@@ -169,9 +158,23 @@ class CallingHandler(ApiHandler):
         else:
             self.answer_bytes(data)
 
+    def answered(self, call: Call, result: JSON) -> bool:
+        """See `gateway.calls.Caller`."""
+        data = dump(result)
+        limit = self.site.limits.max_message_bytes
+        if len(data) > limit:
+            detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
+            raise GatewayError(Status.TOO_LARGE, detail)
+        self._answer.set_result(data)
+        return True
+
+    def failed(self, call: Call, error: GatewayError) -> None:
+        """See `gateway.calls.Caller`."""
+        self._answer.set_exception(error)
+
     def on_connection_close(self) -> None:
-        if self._future is not None:
-            self._future.cancel()
+        if self._under_way is not None:
+            self._under_way.cancel()
 
 
 class CallHandler(CallingHandler):

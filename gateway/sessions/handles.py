@@ -72,11 +72,11 @@ class Handles:
         key = (service, capability.key)
         handle = self._by_object.get(key)
         if handle is None:
-            if len(self._by_token) >= self._limit:
+            try:
+                self.check_room()
+            except GatewayError:
                 capability.release()
-                raise GatewayError(
-                    Status.RESOURCE_EXHAUSTED, f"the session holds {self._limit} handles already; release some first"
-                )
+                raise
             handle = Handle(self._new_token(), service, schema, interface, capability)
             self._by_token[handle.token] = self._by_object[key] = handle
         else:
@@ -86,6 +86,17 @@ class Handles:
                 handle.schema, handle.interface = schema, interface
         handle.counts[holder] = handle.counts.get(holder, 0) + 1
         return handle
+
+    def check_room(self) -> None:
+        """Be sure that there may be one more handle.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, there are as many as may be.
+        """
+        if len(self._by_token) >= self._limit:
+            raise GatewayError(
+                Status.RESOURCE_EXHAUSTED, f"the session holds {self._limit} handles already; release some first"
+            )
 
     def get(self, token: str, path: str | None = None) -> Handle:
         """The handle of that token.

@@ -50,8 +50,8 @@ class Session:
         self.streams.pop(stream_id, None)
         return self.handles.drop_holder(stream_id)
 
-    def begin_call(self) -> None:
-        """Count a call.
+    def check_calls(self) -> None:
+        """Be sure that one more call may begin.
 
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, as many calls as may be are under way.
@@ -60,11 +60,6 @@ class Session:
             raise GatewayError(
                 Status.RESOURCE_EXHAUSTED, f"{self.calls_in_flight} calls of the session are under way already"
             )
-        self.calls_in_flight += 1
-
-    def end_call(self) -> None:
-        """Count a call that ended."""
-        self.calls_in_flight -= 1
 
     def begin_callback(self) -> None:
         """Count an object of a client that is passed to a service.

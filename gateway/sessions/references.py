@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.pipeline import NOT_THERE, find_object
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST, Handle, Handles
-from gateway.sessions.store import LiveSession
+from gateway.sessions.store import LiveSession, Sessions
 
 
 class Counted:
@@ -66,15 +66,33 @@ class RestReferences:
         opened: whether it was opened here.
     """
 
-    __slots__ = ("_counted", "_made", "_open_session", "_service", "opened", "session")
+    __slots__ = ("_counted", "_made", "_principal", "_reserved", "_service", "_sessions", "opened", "session")
 
-    def __init__(self, service: Service, session: LiveSession | None, open_session: Callable[[], LiveSession]) -> None:
+    def __init__(
+        self, service: Service, session: LiveSession | None, sessions: Sessions, principal: str | None = None
+    ) -> None:
         self._service = service
         self._counted = Counted(service)
         self._made: list[Callback] = []
-        self._open_session = open_session
+        self._sessions = sessions
+        self._principal = principal
+        self._reserved = False
         self.session = session
         self.opened = False
+
+    def make_room(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        if self.session is not None:
+            self.session.handles.check_room()
+        else:
+            self._sessions.reserve()
+            self._reserved = True
+
+    def settled(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        if self._reserved:
+            self._reserved = False
+            self._sessions.unreserve()
 
     def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
         if self.session is None:
@@ -98,8 +116,9 @@ class RestReferences:
 
     def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
         if self.session is None:
+            self.settled()  # in the place that was kept for it
             try:
-                self.session = self._open_session()
+                self.session = self._sessions.open(self._principal, rest=True)
             except GatewayError:
                 capability.release()
                 raise
@@ -155,6 +174,13 @@ class StreamReferences:
 
     __slots__ = ("_counted", "_made", "_results", "_service", "_stream")
 
+    def make_room(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._stream.live_session().handles.check_room()
+
+    def settled(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+
     def __init__(
         self, stream: StreamSide, service: Service, results: Mapping[Id, Outcome] | None = None
     ) -> None:
@@ -207,9 +233,22 @@ class StreamReferences:
 
 
 class Discard:
-    """References in an answer that nobody waits for: every object is let go."""
+    """References in a call whose answer nobody waits for: every object in it is let go."""
 
     __slots__ = ("_inner",)
+
+    def make_room(self) -> None:
+        """See `gateway.calls.CallReferences`. Nothing is kept."""
+
+    def take_back(self) -> None:
+        """See `gateway.calls.CallReferences`. Nothing was counted."""
+
+    def never_sent(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._inner.never_sent()
+
+    def settled(self) -> None:
+        """See `gateway.calls.CallReferences`."""
 
     def __init__(self, inner: StreamReferences) -> None:
         self._inner = inner

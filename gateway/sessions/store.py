@@ -54,20 +54,18 @@ class LiveSession:
         core: what it has: handles, streams, counters.
         principal: whose it is; nobody else finds it.
         used_at: the loop's time of its last use.
-        busy: REST calls under way.
         rest: whether REST uses it too, so that it does not end with its last stream.
         events: the stream of its ``/api/events``, which takes the callbacks that REST passes (see
             `gateway.sessions.references.EventsSide`); None if it was never opened.
         ended: whether it is over.
     """
 
-    __slots__ = ("__weakref__", "busy", "core", "doors", "ended", "events", "principal", "rest", "used_at")
+    __slots__ = ("__weakref__", "core", "doors", "ended", "events", "principal", "rest", "used_at")
 
     def __init__(self, core: Session, principal: str | None) -> None:
         self.core = core
         self.principal = principal
         self.used_at = 0.0
-        self.busy = 0
         self.rest = False
         self.events: Any = None
         self.doors: dict[str, Door] = {}
@@ -107,6 +105,7 @@ class Sessions:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._sessions: OrderedDict[str, LiveSession] = OrderedDict()
+        self._reserved = 0
         self._private: WeakSet[LiveSession] = WeakSet()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -132,18 +131,33 @@ class Sessions:
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, there are too many.
         """
-        if len(self._sessions) >= self._limits.max_sessions:
-            self._end_idle()
-        if len(self._sessions) >= self._limits.max_sessions:
-            raise GatewayError(
-                Status.RESOURCE_EXHAUSTED, f"there are {self._limits.max_sessions} sessions already; try again later"
-            )
+        self._check_room()
         session = self.private(principal)
         session.rest = rest
         self._private.discard(session)
         self._sessions[session.id] = session
         self._touch(session)
         return session
+
+    def reserve(self) -> None:
+        """Keep a place for a session that may have to be opened; to be followed by `unreserve`.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, there is none.
+        """
+        self._check_room()
+        self._reserved += 1
+
+    def unreserve(self) -> None:
+        """Give the place back, if only to open the session in it."""
+        self._reserved -= 1
+
+    def _check_room(self) -> None:
+        limit = self._limits.max_sessions
+        if len(self._sessions) + self._reserved >= limit:
+            self._end_idle()
+        if len(self._sessions) + self._reserved >= limit:
+            raise GatewayError(Status.RESOURCE_EXHAUSTED, f"there are {limit} sessions already; try again later")
 
     def find(self, id: str, principal: str | None = None, *, rest: bool = False) -> LiveSession:
         """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
@@ -211,7 +225,8 @@ class Sessions:
             self._timer = loop.call_later(self._limits.idle_session_s, self._sweep)
 
     def _is_over(self, session: LiveSession, now: float) -> bool:
-        return not session.doors and not session.busy and now - session.used_at >= self._limits.idle_session_s
+        idle_s = now - session.used_at
+        return not session.doors and not session.core.calls_in_flight and idle_s >= self._limits.idle_session_s
 
     def _sweep(self) -> None:
         self._timer = None

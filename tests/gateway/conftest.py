@@ -13,9 +13,10 @@ import pytest
 from cara_pseud.capabilities import CallOptions, Capability, IncomingCall, LocalCapability
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
-from gateway.calls import Calls
-from gateway.catalogue import Service
+from gateway.calls import Call, Calls
+from gateway.catalogue import Method, Service
 from gateway.config.limits import Limits
+from gateway.errors import GatewayError
 from gateway.json.codec import Codec
 from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.routes import ServiceRoutes
@@ -133,6 +134,32 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 LIMITS = Limits(
     max_calls_per_session=5, max_callbacks_per_session=2, max_message_bytes=10_000, send_buffer_bytes=20_000
 )
+
+
+class Begun:
+    """Who waits for one call: a `gateway.calls.Caller` that can be awaited."""
+
+    def __init__(self, calls: Calls, method: Method, target: Capability, params: Any, **more: Any) -> None:
+        self._outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._outcome.add_done_callback(asyncio.Future.exception)  # not every test asks for it
+        self.call = calls.begin(self, 1, method, target, params, **more)
+
+    def answered(self, call: Call, result: Any) -> bool:
+        self._outcome.set_result(result)
+        return True
+
+    def failed(self, call: Call, error: GatewayError) -> None:
+        self._outcome.set_exception(error)
+
+    def __await__(self) -> Any:
+        return self._outcome.__await__()
+
+    def done(self) -> bool:
+        return self._outcome.done()
+
+    def cancel(self) -> None:
+        assert self.call is not None
+        self.call.cancel()
 
 
 class FakeChannel:
@@ -275,6 +302,7 @@ def fakes() -> Any:
     """The names of this module, for tests that make objects or move the clock themselves."""
 
     class Fakes:
+        Begun = Begun
         Object = FakeObject
         Play = Play
         pass_time = staticmethod(pass_time)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cara_pseud.capabilities import CallOptions
 from cara_pseud.errors import (
     DeadlineExceeded,
     OutcomeUnknown,
@@ -16,10 +17,12 @@ from cara_pseud.errors import (
     Unauthenticated,
     Unavailable,
 )
-from gateway.calls import Calls, Wishes
+from gateway.calls import Calls
 from gateway.catalogue import Method, Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
+from gateway.sessions.references import RestReferences
+from gateway.sessions.store import Sessions
 
 LIMITS = Limits(default_call_timeout_s=30, max_call_timeout_s=100)
 
@@ -27,7 +30,7 @@ LIMITS = Limits(default_call_timeout_s=30, max_call_timeout_s=100)
 def test_a_call_goes_out_by_position_and_its_result_comes_back_by_name(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root = calculator.upstream.root
-        future = Calls(LIMITS).begin(calculator.method("add"), root, {"second": 5, "first": 2})
+        future = fakes.Begun(Calls(LIMITS), calculator.method("add"), root, {"second": 5, "first": 2})
         (call,) = root.calls
         assert (call.method, call.args) == ("add", [2, 5])
         call.reply(7)
@@ -39,7 +42,7 @@ def test_a_call_goes_out_by_position_and_its_result_comes_back_by_name(calculato
 def test_a_single_result_can_stand_for_itself(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root = calculator.upstream.root
-        future = Calls(LIMITS).begin(calculator.method("add"), root, [2, 5], unbox=True)
+        future = fakes.Begun(Calls(LIMITS), calculator.method("add"), root, [2, 5], unbox=True)
         root.calls[0].reply(7)
         assert await future == 7
 
@@ -49,8 +52,9 @@ def test_a_single_result_can_stand_for_itself(calculator: Service, fakes: Any) -
 def test_bad_parameters_are_refused_before_anything_is_sent(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root = calculator.upstream.root
+        begun = fakes.Begun(Calls(LIMITS), calculator.method("add"), root, {"first": "x"})
         with pytest.raises(GatewayError) as raised:
-            Calls(LIMITS).begin(calculator.method("add"), root, {"first": "x"})
+            await begun
         assert raised.value.status is Status.INVALID_ARGUMENT
         assert root.calls == []
 
@@ -60,8 +64,8 @@ def test_bad_parameters_are_refused_before_anything_is_sent(calculator: Service,
 def test_what_a_caller_says_about_a_call_goes_along(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root = calculator.upstream.root
-        wishes = Wishes(5.0, "request-1", "ann", "00-trace", "key")
-        Calls(LIMITS).begin(calculator.method("add"), root, [], None, wishes)
+        said = CallOptions(5.0, "request-1", "ann", "00-trace", "key")
+        fakes.Begun(Calls(LIMITS), calculator.method("add"), root, [], options=said)
         options = root.calls[0].options
         assert (options.timeout, options.request_id, options.principal) == (5.0, "request-1", "ann")
         assert (options.traceparent, options.idempotency_key) == ("00-trace", "key")
@@ -73,7 +77,7 @@ def test_what_a_caller_says_about_a_call_goes_along(calculator: Service, fakes: 
 def test_every_call_has_a_deadline(calculator: Service, fakes: Any, wished: float | None, expected: float) -> None:
     async def main() -> None:
         root = calculator.upstream.root
-        Calls(LIMITS).begin(calculator.method("add"), root, [], None, Wishes(wished))
+        fakes.Begun(Calls(LIMITS), calculator.method("add"), root, [], options=CallOptions(wished))
         assert root.calls[0].options.timeout == expected
 
     fakes.run(main())
@@ -85,8 +89,12 @@ def test_who_may_not_call_is_refused_first(calculator: Service, fakes: Any) -> N
 
     async def main() -> None:
         with pytest.raises(GatewayError, match="ann may not call add"):
-            Calls(LIMITS, authorise=refuse).begin(
-                calculator.method("add"), calculator.upstream.root, "nonsense", None, Wishes(principal="ann")
+            await fakes.Begun(
+                Calls(LIMITS, authorise=refuse),
+                calculator.method("add"),
+                calculator.upstream.root,
+                "nonsense",
+                options=CallOptions(principal="ann"),
             )
         assert calculator.upstream.root.calls == []
 
@@ -136,14 +144,14 @@ def test_the_text_of_an_exception_is_shown_only_where_the_operator_says_so(
     assert "secret" in Calls(LIMITS, expose_errors=True).failure(error, method, None).detail
 
 
-def begin_idempotent(service: Service) -> asyncio.Future[Any]:
-    return Calls(LIMITS).begin(service.method("divide"), service.upstream.root, [7, 2])
+def begin_idempotent(service: Service, fakes: Any) -> Any:
+    return fakes.Begun(Calls(LIMITS), service.method("divide"), service.upstream.root, [7, 2])
 
 
 def test_an_idempotent_call_is_repeated_once_when_the_connection_is_back(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         upstream: Any = calculator.upstream
-        future = begin_idempotent(calculator)
+        future = begin_idempotent(calculator, fakes)
         await fakes.pass_time(10)
         upstream.become("connecting")
         upstream.root.calls[0].set_exception(OutcomeUnknown())
@@ -162,11 +170,11 @@ def test_an_idempotent_call_is_repeated_once_when_the_connection_is_back(calcula
 
 def test_a_second_loss_is_told(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
-        future = begin_idempotent(calculator)
+        future = begin_idempotent(calculator, fakes)
         for number in range(2):
             calculator.upstream.root.calls[number].set_exception(OutcomeUnknown())
             await fakes.settle()
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(GatewayError, match="the connection was lost"):
             await future
         assert len(calculator.upstream.root.calls) == 2
 
@@ -178,14 +186,14 @@ def test_a_loss_is_told_at_the_deadline_if_the_connection_does_not_come_back(
 ) -> None:
     async def main() -> None:
         upstream: Any = calculator.upstream
-        future = begin_idempotent(calculator)
+        future = begin_idempotent(calculator, fakes)
         await fakes.settle()
         upstream.become("down")
         upstream.root.calls[0].set_exception(OutcomeUnknown())
         await fakes.settle()
         assert not future.done()
         await fakes.pass_time(31)
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(GatewayError, match="the connection was lost"):
             await future
 
     fakes.run(main())
@@ -193,13 +201,13 @@ def test_a_loss_is_told_at_the_deadline_if_the_connection_does_not_come_back(
 
 def test_a_loss_by_our_own_stop_is_told_at_once(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
-        future = begin_idempotent(calculator)
+        future = begin_idempotent(calculator, fakes)
         await fakes.settle()
         await calculator.upstream.stop()
         calculator.upstream.root.calls[0].set_exception(OutcomeUnknown())
         await fakes.settle()
         assert future.done()
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(GatewayError, match="the connection was lost"):
             await future
 
     fakes.run(main())
@@ -208,9 +216,9 @@ def test_a_loss_by_our_own_stop_is_told_at_once(calculator: Service, fakes: Any)
 def test_other_calls_are_never_repeated(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root = calculator.upstream.root
-        future = Calls(LIMITS).begin(calculator.method("add"), root, [])
+        future = fakes.Begun(Calls(LIMITS), calculator.method("add"), root, [])
         root.calls[0].set_exception(OutcomeUnknown())
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(GatewayError, match="the connection was lost"):
             await future
         assert len(root.calls) == 1
 
@@ -219,10 +227,64 @@ def test_other_calls_are_never_repeated(calculator: Service, fakes: Any) -> None
 
 def test_cancelling_an_idempotent_call_cancels_it_at_the_service(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
-        future = begin_idempotent(calculator)
+        future = begin_idempotent(calculator, fakes)
         await fakes.settle()
         future.cancel()
         await fakes.settle()
         assert calculator.upstream.root.calls[0].cancelled()
+
+    fakes.run(main())
+
+
+def test_a_call_that_may_give_an_object_is_not_sent_when_there_is_no_room_for_one(
+    calculator: Service, fakes: Any
+) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        sessions = Sessions(Limits(max_sessions=1))
+        calls, method = Calls(LIMITS), calculator.method("accumulator")
+        first = RestReferences(calculator, None, sessions)
+        pending = fakes.Begun(calls, method, root, {}, refs=first)
+        second = RestReferences(calculator, None, sessions)
+        with pytest.raises(GatewayError, match="there are 1 sessions already; try again later"):
+            await fakes.Begun(calls, method, root, {}, refs=second)
+        assert len(root.calls) == 1
+        root.calls[0].reply(fakes.Object())
+        assert "$handle" in (await pending)["accumulator"]
+        assert first.opened
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_place_for_a_session_is_given_back_by_a_call_that_needs_none(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        sessions = Sessions(Limits(max_sessions=1))
+        for error in (Unavailable(), OutcomeUnknown(), RpcError("aborted", "no")):
+            root.error = error
+            refs = RestReferences(calculator, None, sessions)
+            with pytest.raises(GatewayError):
+                await fakes.Begun(Calls(LIMITS), calculator.method("accumulator"), root, {}, refs=refs)
+        sessions.open()
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_whoever_admits_is_told_who_calls_what_in_which_session(calculator: Service, fakes: Any) -> None:
+    def refuse(principal: str | None, session: object, method: Method) -> None:
+        raise GatewayError(Status.RESOURCE_EXHAUSTED, f"{principal} calls {method.name} too often in {session}")
+
+    async def main() -> None:
+        with pytest.raises(GatewayError, match="ann calls add too often in None"):
+            await fakes.Begun(
+                Calls(LIMITS, admit=refuse),
+                calculator.method("add"),
+                calculator.upstream.root,
+                [],
+                options=CallOptions(principal="ann"),
+            )
+        assert calculator.upstream.root.calls == []
 
     fakes.run(main())

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import partial
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import Capability, IncomingCall, Pending
+from cara_pseud.capabilities import CallOptions, IncomingCall
 from cara_pseud.errors import DeadlineExceeded
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
-from gateway.calls import Calls, Wishes
-from gateway.catalogue import Method, Service, find_service
+from gateway.calls import Call, CallReferences, Calls
+from gateway.catalogue import Service, find_service
 from gateway.config.limits import Limits
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
@@ -76,7 +75,7 @@ class Conversation:
         self._session: LiveSession | None = None
         self._over = False
         self._draining = False
-        self._running: dict[int, tuple[asyncio.Future[Any], StreamReferences | None]] = {}
+        self._running: dict[int, Call] = {}
         self._asked: dict[str, tuple[asyncio.Future[JSON], Callback]] = {}
         self._callbacks: dict[tuple[str, str], Callback] = {}
         self._waits: dict[int, asyncio.TimerHandle] = {}
@@ -93,7 +92,6 @@ class Conversation:
             events.CancelRequested: self._on_cancel,
             events.ReleaseRequested: self._on_release,
             events.DescribeRequested: self._on_describe,
-            events.AnswerDropped: self._on_answer_dropped,
             events.CallWaits: self._on_call_waits,
             events.WaitEnded: self._on_wait_ended,
         }
@@ -143,8 +141,8 @@ class Conversation:
         for timer in self._waits.values():
             timer.cancel()
         self._waits.clear()
-        for future, _ in list(self._running.values()):
-            future.cancel()
+        for call in list(self._running.values()):
+            call.cancel()
         for callback in self._callbacks.values():
             callback.orphan()
         for answer, _ in list(self._asked.values()):
@@ -298,77 +296,52 @@ class Conversation:
                 service = self._services[handle.service]
                 method = service.object_method(handle.interface, event.method)
                 capability = handle.capability
-            session.core.begin_call()
         except GatewayError as error:
             self._run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return
-        if timeout_s is None:
-            timeout_s = method.timeout_s
-        wished = tuple.__new__(
-            Wishes, (timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key, ())
+        refs: CallReferences | None = None
+        if method.has_references:
+            given = StreamReferences(self, service, event.results)
+            refs = Discard(given) if event.notification else given
+        options = tuple.__new__(
+            CallOptions, (timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key, ())
         )
-        self._begin(event, method, capability, wished)
+        call = self._calls.begin(
+            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox
+        )
+        if call is not None:
+            self._running[event.call] = call
 
-    def _begin(self, event: events.CallRequested, method: Method, capability: Capability, wishes: Wishes) -> None:
-        refs = StreamReferences(self, method.service, event.results) if method.has_references else None
-        used = Discard(refs) if refs is not None and event.notification else refs
-        try:
-            future = self._calls.begin(method, capability, event.params, used, wishes, self.stream.unbox)
-        except Exception as error:
-            if refs is not None:
-                refs.never_sent()
-            self._end_call()
-            self._run(self.stream.fail(event.call, self._calls.failure(error, method, wishes.request_id)))
-            return
-        self._running[event.call] = (future, refs)
-        done_at_once = future.done()
-        on_done = partial(self._on_done, event.call, method, wishes.request_id, done_at_once)
-        if isinstance(future, Pending) and not done_at_once:
-            future.watcher = on_done
-        else:
-            future.add_done_callback(on_done)
-
-    def _on_done(
-        self, call: int, method: Method, request_id: str | None, was_done_at_once: bool, future: asyncio.Future[Any]
-    ) -> None:
-        _, refs = self._running.pop(call)
-        if self._session is not None:
-            self._session.core.end_call()
+    def answered(self, call: Call, result: JSON) -> bool:
+        """See `gateway.calls.Caller`."""
+        key = call.key
         if self._over:
-            if not future.cancelled():
-                future.exception()
-            return
-        try:
-            result = future.result()
-        except (Exception, asyncio.CancelledError) as error:
-            if refs is not None:
-                refs.take_back()
-                if was_done_at_once:
-                    refs.never_sent()
-            self._run(self.stream.fail(call, self._calls.failure(error, method, request_id)))
-            return
+            self._running.pop(key, None)
+            return False
+        happened = self.stream.answer(key, result, call.refs is not None)
+        del self._running[key]
         channel = self._channel
-        for event in self.stream.answer(call, result, refs is not None):
+        taken = True
+        for event in happened:
             if type(event) is events.Send:
                 if channel is not None:  # else it is kept for the next one
                     channel.send(event.data)
             elif type(event) is events.AnswerDropped:
-                if refs is not None:
-                    refs.take_back()
+                taken = False
             else:
                 self._actions[type(event)](event)
+        return taken
 
-    def _end_call(self) -> None:
-        if self._session is not None:
-            self._session.core.end_call()
-
-    def _on_answer_dropped(self, event: events.AnswerDropped) -> None:
-        """Nothing: only `answer` says this, and `_on_done` looks for it there."""
+    def failed(self, call: Call, error: GatewayError) -> None:
+        """See `gateway.calls.Caller`."""
+        self._running.pop(call.key, None)
+        if not self._over:
+            self._run(self.stream.fail(call.key, error))
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         running = self._running.get(event.call)
         if running is not None:
-            running[0].cancel()
+            running.cancel()
 
     def _on_call_waits(self, event: events.CallWaits) -> None:
         limits = self._limits

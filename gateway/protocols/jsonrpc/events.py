@@ -143,7 +143,7 @@ class DescribeRequested:
 
 @dataclass(frozen=True, slots=True)
 class AnswerDropped:
-    """The result given for that call was not sent, or an error in its place: what it holds for the client goes back."""
+    """Nobody waits for the result given for that call: what it holds for the client goes back."""
 
     call: int
 

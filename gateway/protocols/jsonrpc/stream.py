@@ -151,23 +151,22 @@ class Stream:
         return events
 
     def answer(self, call: int, result: JSON, may_hold_objects: bool = True) -> list[Event]:
-        """End a call with its result.
-
-        A result that cannot be sent (too large, no JSON) is replaced by an error; then, and where nobody waits for it,
-        the events have an `AnswerDropped`.
+        """End a call with its result; `AnswerDropped` comes where nobody waits for it.
 
         Args:
             may_hold_objects: whether there may be handles in the result, that is, whether others can call into it.
+
+        Raises:
+            GatewayError: the result is too large, or no JSON. The call is still to be ended.
         """
-        record = self._end(call)
+        record = self._calls.get(call)
         if record is None or record.notification:
+            self._end(call)
             return [AnswerDropped(call)]
-        try:
-            data = dump(messages.result(record.id, result))
-            if len(data) > self._limits.max_message_bytes:
-                self._check_size(data, "the result")
-        except GatewayError as error:
-            return [*self._failed(call, record, error), AnswerDropped(call)]
+        data = dump(messages.result(record.id, result))
+        if len(data) > self._limits.max_message_bytes:
+            self._check_size(data, "the result")
+        self._end(call)
         events = self._send(data) if record.batch is None else self._reply(record, data)
         if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)

@@ -53,13 +53,12 @@ def test_a_stream_that_ends_takes_its_handles_and_leaves_those_of_others(
 
 
 def test_calls_in_flight_are_bounded(session: Session) -> None:
-    session.begin_call()
-    session.begin_call()
-    with pytest.raises(GatewayError, match="2 calls of the session are under way already"):
-        session.begin_call()
-    session.end_call()
-    session.begin_call()
-    assert session.calls_in_flight == 2
+    session.calls_in_flight = 1
+    session.check_calls()
+    session.calls_in_flight = 2
+    with pytest.raises(GatewayError, match="2 calls of the session are under way already") as raised:
+        session.check_calls()
+    assert raised.value.status is Status.RESOURCE_EXHAUSTED
 
 
 def test_callbacks_are_bounded(session: Session) -> None:

@@ -96,11 +96,11 @@ def test_a_stream_or_a_call_under_way_keeps_a_session(fakes: Any) -> None:
         sessions = Sessions(LIMITS)
         with_stream, with_call = sessions.open(rest=True), sessions.open()
         sessions.attach(with_stream, "s", FakeDoor())
-        with_call.busy += 1
+        with_call.core.calls_in_flight += 1
         for _ in range(3):
             await fakes.pass_time(1000)
         sessions.detach(with_stream, "s")
-        with_call.busy -= 1
+        with_call.core.calls_in_flight -= 1
         assert len(sessions) == 2
         for _ in range(2):
             await fakes.pass_time(1000)

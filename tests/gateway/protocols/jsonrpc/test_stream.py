@@ -193,17 +193,18 @@ def test_the_answer_to_a_call_that_ended_is_dropped(stream: Stream) -> None:
 def test_a_result_that_is_too_large_becomes_an_error() -> None:
     stream = Stream("s1", Limits(max_message_bytes=200))
     stream.receive(call(1))
-    sent, dropped = stream.answer(1, "x" * 200)
-    assert codes([sent]) == [(1, -32018)]
-    assert read([sent])[0]["error"]["message"] == "the result has 236 bytes, more than the 200 of one message"
-    assert dropped == AnswerDropped(1)
+    with pytest.raises(GatewayError) as raised:
+        stream.answer(1, "x" * 200)
+    sent = stream.fail(1, raised.value)
+    assert codes(sent) == [(1, -32018)]
+    assert read(sent)[0]["error"]["message"] == "the result has 236 bytes, more than the 200 of one message"
 
 
 def test_a_result_that_is_no_json_becomes_an_error(stream: Stream) -> None:
     stream.receive(call(1))
-    sent, dropped = stream.answer(1, "\ud800")
-    assert codes([sent]) == [(1, -32603)]
-    assert dropped == AnswerDropped(1)
+    with pytest.raises(GatewayError) as raised:
+        stream.answer(1, "\ud800")
+    assert codes(stream.fail(1, raised.value)) == [(1, -32603)]
 
 
 def test_handles_are_given_back(stream: Stream) -> None:
