@@ -64,7 +64,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
         callback_timeout: seconds that the server shall wait for answers of objects passed to it; None = its own time.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see `cara_pseud.limits`.
-        turn: a `cara_pseud.turns.Turn` at whose end calls leave that are made within it.
+        cork: a `cara_pseud.cork.Cork` at whose end calls leave that are made within it.
     """
 
     _paired_payloads = True
@@ -381,7 +381,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             if event == zmq.EVENT_DISCONNECTED and link.connected:
                 # The monitor is ahead of the socket: answers that have arrived come before the loss.
                 self._transport.drain()
-                self._inboxes.finish(self._connection, self.turn)
+                self._inboxes.finish(self._connection, self.cork)
                 if link.connected and not self._closed:
                     self._on_loss()
             # It may have been stopped by a handler of what arrived.

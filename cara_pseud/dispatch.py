@@ -18,10 +18,10 @@ from typing import Any, Final, Protocol, runtime_checkable
 from cara_pseud import greeting, wire
 from cara_pseud.capabilities import IncomingCall
 from cara_pseud.connection import Connection
+from cara_pseud.cork import Cork
 from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
 from cara_pseud.scalars import shown
 from cara_pseud.stock import ServiceNotFoundError
-from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class ServiceHost(Protocol):
     max_calls: int
     debug: bool
     dropped: Counter[str]
-    turn: Turn
+    cork: Cork
     served: dict[str, str]
 
     @property
@@ -136,11 +136,11 @@ class Dispatcher:
         call = IncomingCall(connection.user, connection)
         call.called = name
         token = _CURRENT.set(call)
-        waited = host.turn.waits
+        waited = host.cork.waits
         if waited:
             if self._slow and _inner_name(name, args) in self._slow:
                 # What waits for the end of the turn would wait for this handler as well.
-                host.turn.settle()
+                host.cork.settle()
             began = perf_counter()
         try:
             result = self.handler(name, call.user)(call, args, kwargs)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from cara_pseud.batches import Message
-from cara_pseud.turns import Turn
+from cara_pseud.cork import Cork
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Inboxes:
     def __len__(self) -> int:
         return sum(len(connection.inbox) for connection in self._behind)
 
-    def take_in(self, connection: Owner, messages: list[Message], number: int, turn: Turn, loop: Any) -> None:
+    def take_in(self, connection: Owner, messages: list[Message], number: int, cork: Cork, loop: Any) -> None:
         """Handle messages of a batch that came in the loop's turn of that number, as many as may be now."""
         inbox = connection.inbox
         if not (inbox or inbox.ahead):
@@ -105,13 +105,13 @@ class Inboxes:
                 except Exception:
                     self._failed()
         if messages and not connection.lost:
-            self.put(connection, messages, turn, loop)
+            self.put(connection, messages, cork, loop)
 
-    def put(self, connection: Owner, messages: list[Message], turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
+    def put(self, connection: Owner, messages: list[Message], cork: Cork, loop: asyncio.AbstractEventLoop) -> None:
         """Keep messages for a later turn."""
         connection.inbox.put(messages)
         if not self._behind:
-            loop.call_soon(self._work, turn, loop)
+            loop.call_soon(self._work, cork, loop)
         self._behind[connection] = None
         self._tell()
 
@@ -120,15 +120,15 @@ class Inboxes:
         connection.inbox.clear()
         self._behind.pop(connection, None)
 
-    def finish(self, connection: Owner, turn: Turn) -> None:
+    def finish(self, connection: Owner, cork: Cork) -> None:
         """Handle all that waits of a connection, however much: there will be no more."""
-        with turn:
+        with cork:
             while connection.inbox:
                 self._handle_one(connection, connection.inbox.take())
 
-    def _work(self, turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, cork: Cork, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            with turn:
+            with cork:
                 for connection in list(self._behind):
                     self._work_for(connection, loop)
         finally:
@@ -137,7 +137,7 @@ class Inboxes:
                 if not connection.inbox:
                     del self._behind[connection]
             if self._behind:
-                loop.call_soon(self._work, turn, loop)
+                loop.call_soon(self._work, cork, loop)
             self._tell()
 
     def _work_for(self, connection: Owner, loop: asyncio.AbstractEventLoop) -> None:

@@ -21,6 +21,7 @@ from cara_pseud import batches, greeting, limits, plugins, wire
 from cara_pseud.capabilities import HolderExports, Quota
 from cara_pseud.capabilities import Peer as RootedPeer
 from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
+from cara_pseud.cork import Cork
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
 from cara_pseud.errors import OutcomeUnknown, ProtocolError, RpcError, TooLarge, Unauthenticated, Unavailable
@@ -31,7 +32,6 @@ from cara_pseud.remote_names import Recipient, RemoteName
 from cara_pseud.routing import Routes, raw_handler
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError
 from cara_pseud.transport import Transport, for_endpoint
-from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         max_values: int = limits.DEFAULT_MAX_VALUES,
         max_capabilities: int = limits.DEFAULT_MAX_CAPABILITIES,
         debug: bool = False,
-        turn: Turn | None = None,
+        cork: Cork | None = None,
         **pseud_arguments: Any,
     ) -> None:
         limits.check(max_message_bytes=max_message_bytes, max_values=max_values, max_calls=max_calls)
@@ -111,8 +111,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self._dispatcher = Dispatcher(self)
         self._incarnation = b""
         self._inboxes = Inboxes(self._on_one, self.dropped, self._on_behind)
-        self.turn = Turn() if turn is None else turn
-        self._transport = Transport(self, self.dropped, max_backlog_bytes, self.turn)
+        self.cork = Cork() if cork is None else cork
+        self._transport = Transport(self, self.dropped, max_backlog_bytes, self.cork)
         self._started = False
         self._stopping = False
         self._closed = False
@@ -210,7 +210,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             # What has arrived is in flight, too.
             self._transport.drain()
             for connection in self.connections:
-                self._inboxes.finish(connection, self.turn)
+                self._inboxes.finish(connection, self.cork)
             self._stopping = True
             until = self.running_loop.time() + grace
             while running := [task for connection in self.connections for task, _ in connection.running.values()]:
@@ -280,7 +280,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def flush_later(self, connection: Connection) -> None:
         """See `cara_pseud.connection.Host`."""
-        self.turn.at_end(self.loop or self.running_loop, connection.flush)
+        self.cork.at_end(self.loop or self.running_loop, connection.flush)
 
     def transmit(self, connection: Connection, message: batches.Message, more: bool) -> bool:
         """See `cara_pseud.connection.Host`."""
@@ -342,7 +342,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             self._on_batch(connection, body)
         elif connection.inbox or connection.inbox.ahead:
             # Behind what came before it.
-            self._inboxes.put(connection, [(uid, kind, body)], self.turn, self.running_loop)
+            self._inboxes.put(connection, [(uid, kind, body)], self.cork, self.running_loop)
         else:
             self._on_one(connection, uid, kind, body)
 
@@ -379,7 +379,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         except ProtocolError:
             self.dropped["malformed batch"] += 1
             return
-        self._inboxes.take_in(connection, messages, self._transport.turn, self.turn, self.running_loop)
+        self._inboxes.take_in(connection, messages, self._transport.turn, self.cork, self.running_loop)
 
     def _on_behind(self) -> None:
         """Learn that there is more than before, or less, to be worked off."""
