@@ -17,14 +17,7 @@ from threading import get_ident
 from typing import Any, Final, Protocol, cast
 
 from cara_pseud import batches, greeting, wire
-from cara_pseud.capabilities import (
-    NO_ARGUMENTS,
-    NO_OPTIONS,
-    CallOptions,
-    HolderExports,
-    IncomingCall,
-    Pending,
-)
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, IncomingCall, Pending
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.errors import (
     DeadlineExceeded,
@@ -36,6 +29,7 @@ from cara_pseud.errors import (
     TooLarge,
     Unavailable,
 )
+from cara_pseud.exports import HolderExports
 from cara_pseud.greeting import ORIGINAL, Greeting
 from cara_pseud.inbox import Inbox
 from cara_pseud.outbox import TOGETHER, Draft, Outbox, metadata

@@ -18,13 +18,13 @@ import zmq
 import zope.interface.interfaces
 
 from cara_pseud import batches, greeting, limits, plugins, wire
-from cara_pseud.capabilities import HolderExports, Quota
 from cara_pseud.capabilities import Peer as RootedPeer
 from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
 from cara_pseud.cork import Cork
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
 from cara_pseud.errors import OutcomeUnknown, ProtocolError, RpcError, TooLarge, Unauthenticated, Unavailable
+from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.greeting import Greeting
 from cara_pseud.inbox import Inboxes
 from cara_pseud.interfaces import capability_of

@@ -16,7 +16,8 @@ import tornado.gen
 
 import cara_pseud
 from cara_pseud import NoMatch, RemoteError, RpcError
-from cara_pseud.capabilities import HolderExports, IncomingCall, LocalCapability, Quota
+from cara_pseud.capabilities import IncomingCall, LocalCapability
+from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.implementations import Implementation
 from cara_pseud.interfaces import implement
 from cara_pseud.wire import error_triple
