@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable, Hashable, Iterator
 from typing import Final
 
-from cara_pseud.capabilities import LocalCapability, Target
+from cara_pseud.capabilities import Target
 from cara_pseud.errors import ResourceExhausted, RpcError
+from cara_pseud.local import LocalCapability
 
 _LOG: Final = logging.getLogger(__name__)
 

@@ -10,11 +10,12 @@ from types import MethodType
 from typing import Any, Final, cast
 
 from cara_pseud.any_pointer import Reference
-from cara_pseud.capabilities import Capability, LocalCapability, Peer
+from cara_pseud.capabilities import Capability, Peer
 from cara_pseud.errors import RegistrationError, UnknownMethod, WrongType
 from cara_pseud.generics import Declaration, DeclaredType
 from cara_pseud.handlers import Unimplemented, python_name
 from cara_pseud.implementations import Implementation
+from cara_pseud.local import LocalCapability
 from cara_pseud.methods import (
     HandlerFunction,
     InterfaceMethod,

@@ -11,9 +11,10 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from cara_pseud import wire
-from cara_pseud.capabilities import Capability, Forwarder, LocalCapability
+from cara_pseud.capabilities import Capability
 from cara_pseud.errors import RpcError
 from cara_pseud.exports import HolderExports
+from cara_pseud.local import Forwarder, LocalCapability
 from cara_pseud.remote import Line, RemoteCapability
 
 

@@ -87,11 +87,13 @@ REACHES_OUT = {
 }  # fmt: skip
 BANNED = {WORDS: WAITS | IMPURE | REACHES_OUT, PURE: WAITS | IMPURE | REACHES_OUT, WAITING: REACHES_OUT, EDGE: set()}
 
-# A call gives a Future, so what calls and what is called has to know that class.
+# What inner rings may use of such modules all the same. A call gives a Future, so what calls and what is called has to
+# know that class; and interfaces make capabilities of objects, whose calls run in the loop.
 ALLOWED = {
-    ("cara_pseud.capabilities", "asyncio"),
-    ("cara_pseud.implementations", "asyncio"),
-    ("cara_pseud.implementations", "concurrent.futures"),
+    ("cara_pseud.capabilities", "asyncio"): {"Future"},
+    ("cara_pseud.implementations", "asyncio"): {"wrap_future"},
+    ("cara_pseud.implementations", "concurrent.futures"): {"Future"},
+    ("cara_pseud.local", "asyncio"): {"Future", "get_running_loop", "timeout"},
 }
 
 # Banned everywhere: unpickling runs code that a peer chose.
@@ -204,6 +206,22 @@ def test_foreign_modules_stay_in_their_rings() -> None:
         if (i.by, i.of) not in ALLOWED and any(within(i.of, banned) for banned in BANNED[ring(i.by)])
     ]
     assert_none(wrong)
+
+
+def test_inner_rings_use_no_more_of_foreign_modules_than_they_must() -> None:
+    used = {(name, foreign): set(_used(modules()[name].tree, foreign)) for name, foreign in ALLOWED}
+    assert used == ALLOWED
+
+
+def _used(tree: ast.Module, foreign: str) -> Iterator[str]:
+    """What a module takes of another one, however it does it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == foreign:
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom) and str(node.module) == foreign:
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (f"as {alias.asname}" for alias in node.names if alias.name == foreign and alias.asname)
 
 
 def test_only_app_joins_the_doors_and_the_upstreams() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.errors import ResourceExhausted, RpcError
 from cara_pseud.exports import HolderExports, Quota
+from cara_pseud.local import LocalCapability
 
 
 class Thing:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
 from cara_pseud.cork import Cork
 from cara_pseud.inbox import Inbox, Inboxes
+from cara_pseud.local import LocalCapability
 
 KINDS = [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, StopIteration, StopAsyncIteration]
 

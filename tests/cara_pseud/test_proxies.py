@@ -15,7 +15,8 @@ import tornado.ioloop
 
 import cara_pseud
 from cara_pseud import ArgumentError, InvalidValue, Reference, WrongType, release, unwrap, with_options
-from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, LocalCapability, Peer, Wire
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, Peer, Wire
+from cara_pseud.local import LocalCapability
 
 SCHEMAS = Path(__file__).parent / "schemas"
 calls: Any = cara_pseud.load(SCHEMAS / "calls.capnp")

@@ -19,9 +19,10 @@ if sys.argv[1] != "-":
 
 import cara_pseud
 from cara_pseud import errors
-from cara_pseud.capabilities import CallOptions, LocalCapability
+from cara_pseud.capabilities import CallOptions
 from cara_pseud.client import Client
 from cara_pseud.dispatch import current_call
+from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 
 OPTIONS = CallOptions(
