@@ -20,10 +20,11 @@ import zope.interface
 from cara_pseud import greeting, wire
 from cara_pseud.batches import Message
 from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability
-from cara_pseud.connection import CallFuture, Connection
+from cara_pseud.connection import Connection
 from cara_pseud.errors import RpcError, Unauthenticated, Unavailable
 from cara_pseud.greeting import Greeting
 from cara_pseud.link import CONNECTING, DOWN, UP, Link, Step
+from cara_pseud.outgoing_calls import CallFuture
 from cara_pseud.passwords import as_bytes
 from cara_pseud.peer import MAX_LINGER_S, MIN_LINGER_S, PeerBase
 from cara_pseud.remote import RootCapability

@@ -20,6 +20,7 @@ from cara_pseud.capabilities import IncomingCall
 from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
 from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
+from cara_pseud.outgoing_calls import OutgoingCalls
 from cara_pseud.scalars import shown
 from cara_pseud.stock import ServiceNotFoundError
 
@@ -53,7 +54,7 @@ class ServiceHost(Protocol):
     """What the dispatcher needs of its peer."""
 
     codec: wire.Codec
-    packing_for: Connection | None
+    packing_for: OutgoingCalls | None
     max_message_bytes: int
     max_calls: int
     debug: bool

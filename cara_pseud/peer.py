@@ -19,7 +19,7 @@ import zope.interface.interfaces
 
 from cara_pseud import batches, greeting, limits, plugins, wire
 from cara_pseud.capabilities import Peer as RootedPeer
-from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
+from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
@@ -28,6 +28,7 @@ from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.greeting import Greeting
 from cara_pseud.inbox import Inboxes
 from cara_pseud.interfaces import capability_of
+from cara_pseud.outgoing_calls import UID_PREFIX_BYTES, CallFuture, OutgoingCalls
 from cara_pseud.remote_names import Recipient, RemoteName
 from cara_pseud.routing import Routes, raw_handler
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError
@@ -106,7 +107,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.thread: int | None = None
         self.codec = wire.Codec(self._export, self._resolve, max_values, max_capabilities)
         self.packer = self.codec
-        self.packing_for: Connection | None = None
+        self.packing_for: OutgoingCalls | None = None
         self._receiving_from: Connection | None = None
         self._dispatcher = Dispatcher(self)
         self._incarnation = b""
@@ -278,8 +279,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         """See `cara_pseud.connection.Host`."""
         raise NotImplementedError
 
-    def flush_later(self, connection: Connection) -> None:
-        """See `cara_pseud.connection.Host`."""
+    def flush_later(self, connection: OutgoingCalls) -> None:
+        """See `cara_pseud.outgoing_calls.Caller`."""
         self.cork.at_end(self.loop or self.running_loop, connection.flush)
 
     def transmit(self, connection: Connection, message: batches.Message, more: bool) -> bool:
@@ -302,7 +303,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         """See `cara_pseud.connection.Host`."""
 
     def why_waiting(self) -> str:
-        """See `cara_pseud.connection.Host`."""
+        """See `cara_pseud.outgoing_calls.Caller`."""
         return "the client does not answer the greeting"
 
     def successor(self, connection: Connection) -> Connection | None:

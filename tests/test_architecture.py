@@ -37,6 +37,7 @@ RINGS = {
     "cara_pseud.loading": EDGE,
     "cara_pseud.login_desk": EDGE,
     "cara_pseud.message_logins": WAITING,
+    "cara_pseud.outgoing_calls": WAITING,
     "cara_pseud.passwords": EDGE,
     "cara_pseud.peer": EDGE,
     "cara_pseud.plugins": EDGE,
