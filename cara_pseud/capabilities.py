@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from cara_pseud.schema.nodes import BoundMethod
 
-Wire = Any
+WireValue: TypeAlias = Any
 """A value as msgpack carries it; capabilities in it are `Capability` objects."""
 
 NO_ARGUMENTS: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -74,8 +74,13 @@ class Target(Protocol):
     """An object of ours that peers may call."""
 
     def invoke(
-        self, interface_id: int, method: int | str, args: Sequence[Wire], kwargs: Mapping[str, Wire], call: IncomingCall
-    ) -> Wire | Awaitable[Wire]:
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[WireValue],
+        kwargs: Mapping[str, WireValue],
+        call: IncomingCall,
+    ) -> WireValue | Awaitable[WireValue]:
         """Run a method, given by the declaring interface's id and the method's id or name, on wire values."""
 
     def released(self) -> None:
@@ -123,10 +128,10 @@ class Capability:
         self,
         interface_id: int,
         method: int | str,
-        args: Sequence[Wire] = (),
-        kwargs: Mapping[str, Wire] = NO_ARGUMENTS,
+        args: Sequence[WireValue] = (),
+        kwargs: Mapping[str, WireValue] = NO_ARGUMENTS,
         options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Wire], Any] | None = None,
+        convert: Callable[[WireValue], Any] | None = None,
     ) -> asyncio.Future[Any]:
         """Call a method by its declaring interface's id and its own id or name.
 
@@ -138,10 +143,10 @@ class Capability:
     def invoke(
         self,
         bound: BoundMethod,
-        args: Sequence[Wire] = (),
-        kwargs: Mapping[str, Wire] = NO_ARGUMENTS,
+        args: Sequence[WireValue] = (),
+        kwargs: Mapping[str, WireValue] = NO_ARGUMENTS,
         options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Wire], Any] | None = None,
+        convert: Callable[[WireValue], Any] | None = None,
     ) -> asyncio.Future[Any]:
         """Call a method of the schema; see `call`."""
         return self.call(bound.interface.node_id, bound.method.id, args, kwargs, options, convert)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from cara_pseud.capabilities import NO_ARGUMENTS, IncomingCall
+from cara_pseud.capabilities import NO_ARGUMENTS, IncomingCall, WireValue
 from cara_pseud.errors import InvalidValue, RpcError, UnknownField
 from cara_pseud.signatures import Parameter, Signature
-from cara_pseud.values import Wire
 
-Dispatch = Callable[[IncomingCall, Sequence[Wire], Mapping[str, Wire]], Any]
+Dispatch = Callable[[IncomingCall, Sequence[WireValue], Mapping[str, WireValue]], Any]
 """Runs a handler on wire values; gives a wire value or an awaitable of one."""
 
 _PROXY: Final = """
@@ -74,7 +73,7 @@ def proxy_method(signature: Signature) -> Callable[..., Any]:
 def dispatch_maker(
     signature: Signature,
     refused: Callable[[Exception], RpcError],
-    convert_and_run: Callable[[Callable[..., Any], Sequence[Wire], Mapping[str, Wire]], Any],
+    convert_and_run: Callable[[Callable[..., Any], Sequence[WireValue], Mapping[str, WireValue]], Any],
     finish: Callable[[Any], Any],
 ) -> Callable[[Callable[..., Any]], Dispatch]:
     """A function that makes the dispatcher of a handler.

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import FunctionType, GeneratorType, MethodType
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import IncomingCall
+from cara_pseud.capabilities import IncomingCall, WireValue
 from cara_pseud.errors import (
     ArgumentError,
     InvalidValue,
@@ -28,7 +28,7 @@ from cara_pseud.generated import Dispatch, dispatch_maker
 from cara_pseud.handlers import ByName, Leading, Unimplemented, adapted, misfit, mistaken_for, python_name
 from cara_pseud.scalars import shown
 from cara_pseud.signatures import Signature
-from cara_pseud.values import MISSING, Stored, Wire
+from cara_pseud.values import MISSING, Stored
 
 _METHOD_TYPES: Final = (FunctionType, MethodType, staticmethod, classmethod, functools.partial)
 _IMMEDIATE: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
@@ -76,8 +76,13 @@ class Implementation:
         self._bound: dict[tuple[int, int | str], Dispatch] = {}
 
     def invoke(
-        self, interface_id: int, method: int | str, args: Sequence[Wire], kwargs: Mapping[str, Wire], call: IncomingCall
-    ) -> Wire | Awaitable[Wire]:
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[WireValue],
+        kwargs: Mapping[str, WireValue],
+        call: IncomingCall,
+    ) -> WireValue | Awaitable[WireValue]:
         """Run a method on wire values; see `Target.invoke`.
 
         Raises:
@@ -224,24 +229,26 @@ class Dispatcher:
         text = f"{path}: is nested too deeply" if isinstance(error, RecursionError) else str(error)
         return RpcError("invalid_argument", f"{self.name}: {text}", {"path": path})
 
-    def _convert_and_run(self, handler: Callable[..., Any], args: Sequence[Wire], kwargs: Mapping[str, Wire]) -> Any:
+    def _convert_and_run(
+        self, handler: Callable[..., Any], args: Sequence[WireValue], kwargs: Mapping[str, WireValue]
+    ) -> Any:
         try:
             positional, named = self._filled(handler, self.signature.incoming(args, kwargs))
         except (ArgumentError, InvalidValue, UnknownField) as error:
             raise self._refused(error) from error
         return handler(*positional, **named)
 
-    def _finish(self, result: Any) -> Wire | Awaitable[Wire]:
+    def _finish(self, result: Any) -> WireValue | Awaitable[WireValue]:
         if type(result) not in _IMMEDIATE:
             later = awaitable_of(result, several=len(self.signature.results) > 1)
             if later is not None:
                 return self._finish_later(later)
         return self._send(result)
 
-    async def _finish_later(self, later: Awaitable[Any]) -> Wire:
+    async def _finish_later(self, later: Awaitable[Any]) -> WireValue:
         return self._send(await later)
 
-    def _send(self, result: Any) -> Wire:
+    def _send(self, result: Any) -> WireValue:
         try:
             return self.signature.send_result(result)
         except (InvalidValue, UnknownField) as error:

@@ -16,7 +16,7 @@ from cara_pseud.capabilities import (
     Capability,
     IncomingCall,
     Target,
-    Wire,
+    WireValue,
 )
 
 
@@ -33,10 +33,10 @@ class LocalCapability(Capability):
         self,
         interface_id: int,
         method: int | str,
-        args: Sequence[Wire] = (),
-        kwargs: Mapping[str, Wire] = NO_ARGUMENTS,
+        args: Sequence[WireValue] = (),
+        kwargs: Mapping[str, WireValue] = NO_ARGUMENTS,
         options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Wire], Any] | None = None,
+        convert: Callable[[WireValue], Any] | None = None,
     ) -> asyncio.Future[Any]:
         call = IncomingCall(b"")
         call.request_id, call.principal = options.request_id, options.principal
@@ -67,8 +67,13 @@ class Forwarder:
         self.capability = capability
 
     def invoke(
-        self, interface_id: int, method: int | str, args: Sequence[Wire], kwargs: Mapping[str, Wire], call: IncomingCall
-    ) -> Awaitable[Wire]:
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[WireValue],
+        kwargs: Mapping[str, WireValue],
+        call: IncomingCall,
+    ) -> Awaitable[WireValue]:
         options = CallOptions(
             None, call.request_id, call.principal, call.traceparent, call.idempotency_key, call.roles
         )
