@@ -87,6 +87,10 @@ class Target(Protocol):
         """Learn that the last holder let go."""
 
 
+WireHandler: TypeAlias = Callable[[IncomingCall, Sequence[WireValue], Mapping[str, WireValue]], Any]
+"""Answers a call with a wire value, or an awaitable of one."""
+
+
 class Pending(asyncio.Future[Any]):
     """The result of a call, with somebody who is told when it is there.
 
@@ -155,7 +159,7 @@ class Capability:
         """Let go of the object; idempotent."""
 
 
-class Peer:
+class RootedPeer:
     """What has a root capability: the methods that the other side registered under their bare names."""
 
     @property

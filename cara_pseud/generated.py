@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from cara_pseud.capabilities import NO_ARGUMENTS, IncomingCall, WireValue
+from cara_pseud.capabilities import NO_ARGUMENTS, WireHandler, WireValue
 from cara_pseud.errors import InvalidValue, RpcError, UnknownField
 from cara_pseud.signatures import Parameter, Signature
-
-Dispatch = Callable[[IncomingCall, Sequence[WireValue], Mapping[str, WireValue]], Any]
-"""Runs a handler on wire values; gives a wire value or an awaitable of one."""
 
 _PROXY: Final = """
 def make(bound, no_arguments, outgoing, convert):
@@ -75,7 +72,7 @@ def dispatch_maker(
     refused: Callable[[Exception], RpcError],
     convert_and_run: Callable[[Callable[..., Any], Sequence[WireValue], Mapping[str, WireValue]], Any],
     finish: Callable[[Any], Any],
-) -> Callable[[Callable[..., Any]], Dispatch]:
+) -> Callable[[Callable[..., Any]], WireHandler]:
     """A function that makes the dispatcher of a handler.
 
     Args:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import FunctionType, GeneratorType, MethodType
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import IncomingCall, WireValue
+from cara_pseud.capabilities import IncomingCall, WireHandler, WireValue
 from cara_pseud.errors import (
     ArgumentError,
     InvalidValue,
@@ -24,7 +24,7 @@ from cara_pseud.errors import (
     UnknownField,
     WrongType,
 )
-from cara_pseud.generated import Dispatch, dispatch_maker
+from cara_pseud.generated import dispatch_maker
 from cara_pseud.handlers import ByName, Leading, Unimplemented, adapted, misfit, mistaken_for, python_name
 from cara_pseud.scalars import shown
 from cara_pseud.signatures import Signature
@@ -73,7 +73,7 @@ class Implementation:
         self.value = value
         self.interface_name = interface_name
         self._table = table
-        self._bound: dict[tuple[int, int | str], Dispatch] = {}
+        self._bound: dict[tuple[int, int | str], WireHandler] = {}
 
     def invoke(
         self,
@@ -145,7 +145,7 @@ class Implementation:
             if not name.startswith("_") and name not in known and isinstance(_static(value, name), _METHOD_TYPES)
         ]
 
-    def handlers(self) -> dict[str, Dispatch]:
+    def handlers(self) -> dict[str, WireHandler]:
         """A dispatcher for every method under its bare name, inherited ones included."""
         return {name: self._dispatch(method) for name, method in self._table.by_name.items()}
 
@@ -156,7 +156,7 @@ class Implementation:
         if released is not None:
             released()
 
-    def _dispatch(self, method: DispatchedMethod) -> Dispatch:
+    def _dispatch(self, method: DispatchedMethod) -> WireHandler:
         return method.dispatcher().bind(self.value.__handler__(method.name))
 
 
@@ -172,7 +172,7 @@ class Dispatcher:
         self._names = ["*"] if signature.parameter_struct else [parameter.name for parameter in signature.parameters]
         self._make = dispatch_maker(signature, self._refused, self._convert_and_run, self._finish)
 
-    def bind(self, handler: Callable[..., Any]) -> Dispatch:
+    def bind(self, handler: Callable[..., Any]) -> WireHandler:
         """The function that runs a handler."""
         return self._make(adapted(handler, self._names))
 

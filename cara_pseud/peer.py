@@ -18,11 +18,11 @@ import zmq
 import zope.interface.interfaces
 
 from cara_pseud import batches, greeting, limits, plugins, wire
-from cara_pseud.capabilities import Peer as RootedPeer
+from cara_pseud.capabilities import RootedPeer, WireHandler
 from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
 from cara_pseud.deadlines import Deadlines
-from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
+from cara_pseud.dispatch import Dispatcher, cancel_begun
 from cara_pseud.errors import OutcomeUnknown, ProtocolError, RpcError, TooLarge, Unauthenticated, Unavailable
 from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.greeting import Greeting
@@ -411,7 +411,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     # Answering.
 
-    def register(self, name: str, handler: Handler) -> None:
+    def register(self, name: str, handler: WireHandler) -> None:
         """Answer calls of a bare name; ``handler`` gets the call, positional and keyword wire arguments."""
         self._dispatcher.register(name, handler)
 
@@ -436,11 +436,11 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
         return register if func is None else register(func)
 
-    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> Handler | None:
+    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> WireHandler | None:
         """See `cara_pseud.dispatch.ServiceHost`."""
         return self._routes.restricted(name, user, among_default)
 
-    def find_handler(self, name: str, user: bytes) -> Handler:
+    def find_handler(self, name: str, user: bytes) -> WireHandler:
         """A handler registered in pseud's own registry, or by the peer that this one is a proxy to.
 
         Raises:

@@ -15,7 +15,7 @@ import tornado.ioloop
 
 import cara_pseud
 from cara_pseud import ArgumentError, InvalidValue, Reference, WrongType, release, unwrap, with_options
-from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, Peer, WireValue
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, RootedPeer, WireValue
 from cara_pseud.local import LocalCapability
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -54,7 +54,7 @@ class Elsewhere(Capability):
         self.was_released = True
 
 
-class OtherSide(Peer):
+class OtherSide(RootedPeer):
     def __init__(self, root: Capability) -> None:
         self._root = root
 
