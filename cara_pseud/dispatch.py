@@ -52,7 +52,7 @@ def current_call() -> IncomingCall:
 class ServiceHost(Protocol):
     """What the dispatcher needs of its peer."""
 
-    codec: wire.Codec
+    codec: wire.BodyCodec
     packing_for: OutgoingCalls | None
     max_message_bytes: int
     max_calls: int

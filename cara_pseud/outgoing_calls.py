@@ -33,7 +33,7 @@ from cara_pseud.threads import call_in_loop
 class Caller(Protocol):
     """What calls need of the peer that makes them."""
 
-    codec: wire.Codec
+    codec: wire.BodyCodec
     packing_for: OutgoingCalls | None
     max_message_bytes: int
     max_calls: int

@@ -105,7 +105,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.dropped: Counter[str] = Counter()
         self.served: dict[str, str] = {}
         self.thread: int | None = None
-        self.codec = wire.Codec(self._export, self._resolve, max_values, max_capabilities)
+        self.codec = wire.BodyCodec(self._export, self._resolve, max_values, max_capabilities)
         self.packer = self.codec
         self.packing_for: OutgoingCalls | None = None
         self._receiving_from: Connection | None = None
