@@ -47,7 +47,7 @@ class CodecCost:
         type = Type(Kind.STRUCT, node.id)
         codec = Codec(schema)
         read, write = codec.reader(type), codec.writer(type)
-        packing = wire.Codec(_nothing, _nothing)
+        packing = wire.BodyCodec(_nothing, _nothing)
         text = orjson.dumps(ORDER)
         packed, bare_packed = packing.packb(read(parse(text))), msgpack.packb(ORDER)
         assert orjson.loads(dump(write(packing.unpackb(packed)))) == ORDER

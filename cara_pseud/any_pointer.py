@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from cara_pseud.capabilities import Capability
+from cara_pseud.capabilities import Capability, WireValue
 from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.scalars import check_text, shown
-from cara_pseud.values import Stored, Wire, enter_items
+from cara_pseud.values import Stored, enter_items
 
 
 class Reference:
@@ -53,7 +53,7 @@ def enter_any(value: Any) -> Stored:
     raise WrongType(f"{shown(value)} cannot be sent as AnyPointer{hint}")
 
 
-def dump_any(value: Stored) -> Wire:
+def dump_any(value: Stored) -> WireValue:
     """The wire value of a stored AnyPointer."""
     kind = type(value)
     if kind in _PLAIN:

@@ -17,12 +17,11 @@ import zmq.utils.z85
 import zope.component
 import zope.interface
 
-from cara_pseud.login_desk import Answer, LoginDesk
+from cara_pseud.login_desk import LoginDesk, OnVerdict
 from cara_pseud.logins import Verdict
 from cara_pseud.passwords import Passwords, as_bytes, entry_of
 from cara_pseud.stock import IAuthenticationBackend, IClient, IServer, register_auth_backend
-from cara_pseud.zap import Answer as ZapAnswer
-from cara_pseud.zap import Credentials, Permitted, ZapHandler
+from cara_pseud.zap import Credentials, OnDecision, Permitted, ZapHandler
 
 
 class _Rpc(Protocol):
@@ -98,7 +97,7 @@ class _ZapPlugin(Plugin):
             ZapHandler.of(self.rpc.context).remove(self.rpc.context, self.domain)
             self.domain = None
 
-    def authenticate(self, credentials: Credentials, answer: ZapAnswer) -> None:
+    def authenticate(self, credentials: Credentials, answer: OnDecision) -> None:
         """Decide on a client; see `cara_pseud.zap.Authenticator`."""
         user = self.identify(credentials)
         answer(Verdict.REFUSED if user is None else Permitted(user))
@@ -160,7 +159,7 @@ class PlainServer(_ZapPlugin):
         if self._desk is not None:
             self._desk.close()
 
-    def authenticate(self, credentials: Credentials, answer: ZapAnswer) -> None:
+    def authenticate(self, credentials: Credentials, answer: OnDecision) -> None:
         if credentials.mechanism != b"PLAIN" or len(credentials.parts) != 2 or self._desk is None:
             answer(Verdict.REFUSED)
             return
@@ -263,7 +262,7 @@ class UntrustedCurveServer(_CurveKeys, _ZapPlugin):
         # is from, which nothing else tells.
         return bytes(zmq.utils.z85.encode(credentials.parts[0])) + credentials.address
 
-    def check(self, transport_user: bytes, login: bytes, password: bytes, answer: Answer) -> None:
+    def check(self, transport_user: bytes, login: bytes, password: bytes, answer: OnVerdict) -> None:
         """Have a login by message checked, of the one that `identify` gave ``transport_user``."""
         if self._desk is None:
             answer(Verdict.REFUSED)

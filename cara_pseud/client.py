@@ -20,10 +20,11 @@ import zope.interface
 from cara_pseud import greeting, wire
 from cara_pseud.batches import Message
 from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability
-from cara_pseud.connection import CallFuture, Connection
+from cara_pseud.connection import Connection
 from cara_pseud.errors import RpcError, Unauthenticated, Unavailable
 from cara_pseud.greeting import Greeting
 from cara_pseud.link import CONNECTING, DOWN, UP, Link, Step
+from cara_pseud.outgoing_calls import CallFuture
 from cara_pseud.passwords import as_bytes
 from cara_pseud.peer import MAX_LINGER_S, MIN_LINGER_S, PeerBase
 from cara_pseud.remote import RootCapability
@@ -64,7 +65,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
         callback_timeout: seconds that the server shall wait for answers of objects passed to it; None = its own time.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see `cara_pseud.limits`.
-        turn: a `cara_pseud.turns.Turn` at whose end calls leave that are made within it.
+        cork: a `cara_pseud.cork.Cork` at whose end calls leave that are made within it.
     """
 
     _paired_payloads = True
@@ -381,7 +382,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             if event == zmq.EVENT_DISCONNECTED and link.connected:
                 # The monitor is ahead of the socket: answers that have arrived come before the loss.
                 self._transport.drain()
-                self._inboxes.finish(self._connection, self.turn)
+                self._inboxes.finish(self._connection, self.cork)
                 if link.connected and not self._closed:
                     self._on_loss()
             # It may have been stopped by a handler of what arrived.

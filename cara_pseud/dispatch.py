@@ -10,22 +10,22 @@ import asyncio
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Any, Final, Protocol, runtime_checkable
 
 from cara_pseud import greeting, wire
-from cara_pseud.capabilities import IncomingCall
+from cara_pseud.capabilities import IncomingCall, WireHandler
 from cara_pseud.connection import Connection
+from cara_pseud.cork import Cork
 from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
+from cara_pseud.outgoing_calls import OutgoingCalls
 from cara_pseud.scalars import shown
 from cara_pseud.stock import ServiceNotFoundError
-from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
-Handler = Callable[[IncomingCall, Sequence[Any], Mapping[str, Any]], Any]
 """Answers a call on wire values with a wire value or an awaitable of one."""
 
 # What a handler returns most often; asking an arbitrary object whether it is awaitable costs more than the call.
@@ -52,26 +52,26 @@ def current_call() -> IncomingCall:
 class ServiceHost(Protocol):
     """What the dispatcher needs of its peer."""
 
-    codec: wire.Codec
-    packing_for: Connection | None
+    codec: wire.BodyCodec
+    packing_for: OutgoingCalls | None
     max_message_bytes: int
     max_calls: int
     debug: bool
     dropped: Counter[str]
-    turn: Turn
+    cork: Cork
     served: dict[str, str]
 
     @property
     def running_loop(self) -> asyncio.AbstractEventLoop:
         """The loop that tasks run in."""
 
-    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> Handler | None:
+    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> WireHandler | None:
         """A handler that only some may call, if this user may; it goes before all others.
 
         Raises what the caller shall see if there is another handler, which this user may not call either.
         """
 
-    def find_handler(self, name: str, user: bytes) -> Handler:
+    def find_handler(self, name: str, user: bytes) -> WireHandler:
         """A handler that was registered elsewhere; raises what the caller shall see if there is none."""
 
     def send_answer(self, connection: Connection, uid: bytes, kind: bytes, body: bytes) -> None:
@@ -95,8 +95,8 @@ class Dispatcher:
     def __init__(self, host: ServiceHost) -> None:
         self._host = host
         self._slow: set[str] = set()
-        self._called_call: Handler | None = None
-        self._handlers: dict[str, Handler] = {
+        self._called_call: WireHandler | None = None
+        self._handlers: dict[str, WireHandler] = {
             wire.CALL: self._call,
             wire.EXT_HELLO: _hello,
             wire.EXT_CALL: self._extended_call,
@@ -104,14 +104,14 @@ class Dispatcher:
             wire.EXT_RELEASE: _release,
         }
 
-    def register(self, name: str, handler: Handler) -> None:
+    def register(self, name: str, handler: WireHandler) -> None:
         """Answer calls of a bare name."""
         if name == wire.CALL:
             self._called_call = handler
         else:
             self._handlers[name] = handler
 
-    def handler(self, name: str, user: bytes = b"") -> Handler:
+    def handler(self, name: str, user: bytes = b"") -> WireHandler:
         """A user's handler of a name, wherever it was registered; raises what the caller shall see if there is none."""
         handler, host = self._handlers.get(name), self._host
         if handler is not None and name in _PROTOCOL:
@@ -136,11 +136,11 @@ class Dispatcher:
         call = IncomingCall(connection.user, connection)
         call.called = name
         token = _CURRENT.set(call)
-        waited = host.turn.waits
+        waited = host.cork.waits
         if waited:
             if self._slow and _inner_name(name, args) in self._slow:
                 # What waits for the end of the turn would wait for this handler as well.
-                host.turn.settle()
+                host.cork.settle()
             began = perf_counter()
         try:
             result = self.handler(name, call.user)(call, args, kwargs)

@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from cara_pseud.capabilities import NO_ARGUMENTS, IncomingCall
+from cara_pseud.capabilities import NO_ARGUMENTS, WireHandler, WireValue
 from cara_pseud.errors import InvalidValue, RpcError, UnknownField
 from cara_pseud.signatures import Parameter, Signature
-from cara_pseud.values import Wire
-
-Dispatch = Callable[[IncomingCall, Sequence[Wire], Mapping[str, Wire]], Any]
-"""Runs a handler on wire values; gives a wire value or an awaitable of one."""
 
 _PROXY: Final = """
 def make(bound, no_arguments, outgoing, convert):
@@ -36,9 +32,9 @@ def make(enter_result):
     return convert
 """
 
-_DISPATCH: Final = """
+_WIRE_HANDLER: Final = """
 def make(handler, enters, argument_errors, refused, convert_and_run, finish):
-    def dispatch(call, args, kwargs):
+    def answer(call, args, kwargs):
         try:
             if not kwargs and len(args) == {count}{present}:
 {unpack}{convert}                result = handler({names})
@@ -50,7 +46,7 @@ def make(handler, enters, argument_errors, refused, convert_and_run, finish):
         if {test}:
             return result
         return finish(result)
-    return dispatch
+    return answer
 """
 
 _CONVERT_ARGUMENTS: Final = """\
@@ -71,13 +67,13 @@ def proxy_method(signature: Signature) -> Callable[..., Any]:
     return method
 
 
-def dispatch_maker(
+def wire_handler_maker(
     signature: Signature,
     refused: Callable[[Exception], RpcError],
-    convert_and_run: Callable[[Callable[..., Any], Sequence[Wire], Mapping[str, Wire]], Any],
+    convert_and_run: Callable[[Callable[..., Any], Sequence[WireValue], Mapping[str, WireValue]], Any],
     finish: Callable[[Any], Any],
-) -> Callable[[Callable[..., Any]], Dispatch]:
-    """A function that makes the dispatcher of a handler.
+) -> Callable[[Callable[..., Any]], WireHandler]:
+    """A function that makes the wire handler of a handler of the user.
 
     Args:
         refused: what to raise for an error of an argument.
@@ -86,7 +82,7 @@ def dispatch_maker(
     """
     struct = signature.parameter_struct
     enters = [parameter.enter for parameter in signature.parameters] if struct is None else [struct.enter]
-    make = _compiled(_DISPATCH, signature, indent=16)
+    make = _compiled(_WIRE_HANDLER, signature, indent=16)
     errors = (InvalidValue, UnknownField, RecursionError)
     return lambda handler: make(handler, enters, errors, refused, convert_and_run, finish)
 

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Hashable
 from functools import partial
 
-from cara_pseud.capabilities import HolderExports, Quota
 from cara_pseud.connection import Connection
+from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.link import HOLDER_GRACE_S
 
 Key = tuple[bytes, bytes | None]

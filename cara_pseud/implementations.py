@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import FunctionType, GeneratorType, MethodType
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import IncomingCall
+from cara_pseud.capabilities import IncomingCall, WireHandler, WireValue
 from cara_pseud.errors import (
     ArgumentError,
     InvalidValue,
@@ -24,22 +24,22 @@ from cara_pseud.errors import (
     UnknownField,
     WrongType,
 )
-from cara_pseud.generated import Dispatch, dispatch_maker
+from cara_pseud.generated import wire_handler_maker
 from cara_pseud.handlers import ByName, Leading, Unimplemented, adapted, misfit, mistaken_for, python_name
 from cara_pseud.scalars import shown
 from cara_pseud.signatures import Signature
-from cara_pseud.values import MISSING, Stored, Wire
+from cara_pseud.values import MISSING, Stored
 
 _METHOD_TYPES: Final = (FunctionType, MethodType, staticmethod, classmethod, functools.partial)
 _IMMEDIATE: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
 
 
-class DispatchedMethod(Protocol):
+class InvokedMethod(Protocol):
     """What an `Implementation` needs to know of a method."""
 
     name: str
 
-    def dispatcher(self) -> Dispatcher:
+    def invoker(self) -> Invoker:
         """How a handler of the method is run."""
 
 
@@ -73,29 +73,34 @@ class Implementation:
         self.value = value
         self.interface_name = interface_name
         self._table = table
-        self._bound: dict[tuple[int, int | str], Dispatch] = {}
+        self._bound: dict[tuple[int, int | str], WireHandler] = {}
 
     def invoke(
-        self, interface_id: int, method: int | str, args: Sequence[Wire], kwargs: Mapping[str, Wire], call: IncomingCall
-    ) -> Wire | Awaitable[Wire]:
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[WireValue],
+        kwargs: Mapping[str, WireValue],
+        call: IncomingCall,
+    ) -> WireValue | Awaitable[WireValue]:
         """Run a method on wire values; see `Target.invoke`.
 
         Raises:
             RpcError: ``unimplemented`` if there is no such method, ``invalid_argument`` for a bad argument,
                 ``internal`` for a result that is none of the declared ones; and what the handler raises.
         """
-        dispatch = self._bound.get((interface_id, method))
-        if dispatch is None:
-            found: DispatchedMethod | None = self._table.by_id.get((interface_id, method))
+        handler = self._bound.get((interface_id, method))
+        if handler is None:
+            found: InvokedMethod | None = self._table.by_id.get((interface_id, method))
             if found is None:
                 # The original answers with this KeyError, so its clients know it.
                 raise RemoteError("KeyError", str((interface_id, method)), code="unimplemented")
-            dispatch = self._bound[interface_id, method] = self._dispatch(found)
-        return dispatch(call, args, kwargs)
+            handler = self._bound[interface_id, method] = self._wire_handler(found)
+        return handler(call, args, kwargs)
 
     def name_of(self, interface_id: int, method: int | str) -> str:
         """What to call a method in the log."""
-        found: DispatchedMethod | None = self._table.by_id.get((interface_id, method))
+        found: InvokedMethod | None = self._table.by_id.get((interface_id, method))
         return f"{self.interface_name}.{shown(method) if found is None else found.name}"
 
     def missing(self) -> list[str]:
@@ -111,13 +116,13 @@ class Implementation:
             if isinstance(handler, Unimplemented):
                 missing.append(name)
                 continue
-            dispatcher: Dispatcher = method.dispatcher()
-            reason = dispatcher.misfit(handler)
+            invoker: Invoker = method.invoker()
+            reason = invoker.misfit(handler)
             if reason:
                 own_name = getattr(handler, "__qualname__", None) or shown(handler)
                 raise RegistrationError(
                     f"{own_name} cannot be {self.interface_name}.{name}: {reason}; "
-                    f"the method is {dispatcher.signature.text}"
+                    f"the method is {invoker.signature.text}"
                 )
         others = self._other_methods() if missing else []
         for name in missing:
@@ -140,9 +145,9 @@ class Implementation:
             if not name.startswith("_") and name not in known and isinstance(_static(value, name), _METHOD_TYPES)
         ]
 
-    def handlers(self) -> dict[str, Dispatch]:
-        """A dispatcher for every method under its bare name, inherited ones included."""
-        return {name: self._dispatch(method) for name, method in self._table.by_name.items()}
+    def handlers(self) -> dict[str, WireHandler]:
+        """A wire handler for every method under its bare name, inherited ones included."""
+        return {name: self._wire_handler(method) for name, method in self._table.by_name.items()}
 
     def released(self) -> None:
         """Learn that the last holder let go."""
@@ -151,11 +156,11 @@ class Implementation:
         if released is not None:
             released()
 
-    def _dispatch(self, method: DispatchedMethod) -> Dispatch:
-        return method.dispatcher().bind(self.value.__handler__(method.name))
+    def _wire_handler(self, method: InvokedMethod) -> WireHandler:
+        return method.invoker().bind(self.value.__handler__(method.name))
 
 
-class Dispatcher:
+class Invoker:
     """How one method of an interface is run on wire values, whatever the handler."""
 
     __slots__ = ("_make", "_names", "name", "signature")
@@ -165,9 +170,9 @@ class Dispatcher:
         self.name: Final = signature.name
         # A struct that stands for all parameters has no name of its own; no function's parameter is called like this.
         self._names = ["*"] if signature.parameter_struct else [parameter.name for parameter in signature.parameters]
-        self._make = dispatch_maker(signature, self._refused, self._convert_and_run, self._finish)
+        self._make = wire_handler_maker(signature, self._refused, self._convert_and_run, self._finish)
 
-    def bind(self, handler: Callable[..., Any]) -> Dispatch:
+    def bind(self, handler: Callable[..., Any]) -> WireHandler:
         """The function that runs a handler."""
         return self._make(adapted(handler, self._names))
 
@@ -224,24 +229,26 @@ class Dispatcher:
         text = f"{path}: is nested too deeply" if isinstance(error, RecursionError) else str(error)
         return RpcError("invalid_argument", f"{self.name}: {text}", {"path": path})
 
-    def _convert_and_run(self, handler: Callable[..., Any], args: Sequence[Wire], kwargs: Mapping[str, Wire]) -> Any:
+    def _convert_and_run(
+        self, handler: Callable[..., Any], args: Sequence[WireValue], kwargs: Mapping[str, WireValue]
+    ) -> Any:
         try:
             positional, named = self._filled(handler, self.signature.incoming(args, kwargs))
         except (ArgumentError, InvalidValue, UnknownField) as error:
             raise self._refused(error) from error
         return handler(*positional, **named)
 
-    def _finish(self, result: Any) -> Wire | Awaitable[Wire]:
+    def _finish(self, result: Any) -> WireValue | Awaitable[WireValue]:
         if type(result) not in _IMMEDIATE:
             later = awaitable_of(result, several=len(self.signature.results) > 1)
             if later is not None:
                 return self._finish_later(later)
         return self._send(result)
 
-    async def _finish_later(self, later: Awaitable[Any]) -> Wire:
+    async def _finish_later(self, later: Awaitable[Any]) -> WireValue:
         return self._send(await later)
 
-    def _send(self, result: Any) -> Wire:
+    def _send(self, result: Any) -> WireValue:
         try:
             return self.signature.send_result(result)
         except (InvalidValue, UnknownField) as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from cara_pseud.batches import Message
-from cara_pseud.turns import Turn
+from cara_pseud.cork import Cork
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ class Inbox:
         self.bytes = 0
 
 
-class Owner(Protocol):
-    """Somebody who has an inbox."""
+class Sender(Protocol):
+    """Whose messages wait in an inbox."""
 
     inbox: Inbox
     lost: bool
@@ -85,12 +85,12 @@ class Inboxes:
         self._handle = handle
         self._dropped = dropped
         self._tell = behind
-        self._behind: dict[Owner, None] = {}
+        self._behind: dict[Sender, None] = {}
 
     def __len__(self) -> int:
         return sum(len(connection.inbox) for connection in self._behind)
 
-    def take_in(self, connection: Owner, messages: list[Message], number: int, turn: Turn, loop: Any) -> None:
+    def take_in(self, connection: Sender, messages: list[Message], number: int, cork: Cork, loop: Any) -> None:
         """Handle messages of a batch that came in the loop's turn of that number, as many as may be now."""
         inbox = connection.inbox
         if not (inbox or inbox.ahead):
@@ -105,30 +105,30 @@ class Inboxes:
                 except Exception:
                     self._failed()
         if messages and not connection.lost:
-            self.put(connection, messages, turn, loop)
+            self.put(connection, messages, cork, loop)
 
-    def put(self, connection: Owner, messages: list[Message], turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
+    def put(self, connection: Sender, messages: list[Message], cork: Cork, loop: asyncio.AbstractEventLoop) -> None:
         """Keep messages for a later turn."""
         connection.inbox.put(messages)
         if not self._behind:
-            loop.call_soon(self._work, turn, loop)
+            loop.call_soon(self._work, cork, loop)
         self._behind[connection] = None
         self._tell()
 
-    def forget(self, connection: Owner) -> None:
+    def forget(self, connection: Sender) -> None:
         """Drop what waits of a connection that is gone."""
         connection.inbox.clear()
         self._behind.pop(connection, None)
 
-    def finish(self, connection: Owner, turn: Turn) -> None:
+    def finish(self, connection: Sender, cork: Cork) -> None:
         """Handle all that waits of a connection, however much: there will be no more."""
-        with turn:
+        with cork:
             while connection.inbox:
                 self._handle_one(connection, connection.inbox.take())
 
-    def _work(self, turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, cork: Cork, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            with turn:
+            with cork:
                 for connection in list(self._behind):
                     self._work_for(connection, loop)
         finally:
@@ -137,10 +137,10 @@ class Inboxes:
                 if not connection.inbox:
                     del self._behind[connection]
             if self._behind:
-                loop.call_soon(self._work, turn, loop)
+                loop.call_soon(self._work, cork, loop)
             self._tell()
 
-    def _work_for(self, connection: Owner, loop: asyncio.AbstractEventLoop) -> None:
+    def _work_for(self, connection: Sender, loop: asyncio.AbstractEventLoop) -> None:
         until = loop.time() + _SHARE_S
         for _ in range(IN_ONE_TURN):
             if not connection.inbox:
@@ -149,7 +149,7 @@ class Inboxes:
             if loop.time() > until:
                 break
 
-    def _handle_one(self, connection: Owner, message: Message) -> None:
+    def _handle_one(self, connection: Sender, message: Message) -> None:
         try:
             self._handle(connection, *message)
         except Exception:

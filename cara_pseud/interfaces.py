@@ -10,11 +10,12 @@ from types import MethodType
 from typing import Any, Final, cast
 
 from cara_pseud.any_pointer import Reference
-from cara_pseud.capabilities import Capability, LocalCapability, Peer
+from cara_pseud.capabilities import Capability, RootedPeer
 from cara_pseud.errors import RegistrationError, UnknownMethod, WrongType
 from cara_pseud.generics import Declaration, DeclaredType
 from cara_pseud.handlers import Unimplemented, python_name
 from cara_pseud.implementations import Implementation
+from cara_pseud.local import LocalCapability
 from cara_pseud.methods import (
     HandlerFunction,
     InterfaceMethod,
@@ -74,7 +75,7 @@ class InterfaceType(DeclaredType):
         value = args[0]
         if type(value) is cls:
             return value
-        if isinstance(value, Peer):
+        if isinstance(value, RootedPeer):
             return make_proxy(cls.__proxy_class__, value.root)
         if isinstance(value, Capability):
             return make_proxy(cls.__proxy_class__, value)

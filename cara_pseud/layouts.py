@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from cara_pseud.attachment import Attachable
+from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Declaration, plain
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import Field, StructNode
-from cara_pseud.values import Annotations, Conversion, Stored, ValueType, Wire, conversion_of
+from cara_pseud.values import Annotations, Conversion, Stored, ValueType, conversion_of
 
 _NAMED_FIELDS: Final = 20
 
@@ -173,7 +174,7 @@ class Layout:
                 return self.by_id[id]
         return self.by_id[self.union_ids[0]] if self.union_ids else None
 
-    def dump(self, target: dict[int, Stored]) -> dict[int, Wire]:
+    def dump(self, target: dict[int, Stored]) -> dict[int, WireValue]:
         """The wire value of a struct: a plain dict, so that later changes do not reach a message under way."""
         wire = dict(target)
         for id, dump in self.dumps:

@@ -25,7 +25,7 @@ _FILE_THREADS: Final = max(1, min(4, (os.cpu_count() or 1) // 2))
 _MAX_PART_BYTES: Final = 8192
 """Of a user's name and of a password; ZeroMQ's own logins have at most 255."""
 
-Answer = Callable[[Verdict], None]
+OnVerdict = Callable[[Verdict], None]
 """Takes the verdict, on whatever thread; called once."""
 
 
@@ -41,13 +41,13 @@ class LoginDesk:
         self._check = checker(passwords)
         self._at_once = isinstance(passwords, Mapping)
         self._most_threads = _FILE_THREADS if isinstance(passwords, str | Path) else _FUNCTION_THREADS
-        self._logins: Logins[Answer] = Logins(secrets.token_bytes(32), time.monotonic)
+        self._logins: Logins[OnVerdict] = Logins(secrets.token_bytes(32), time.monotonic)
         self._changed = threading.Condition()
         self._threads = 0
         self._idle = 0
         self._closed = False
 
-    def ask(self, address: bytes, user: bytes, password: bytes, answer: Answer) -> None:
+    def ask(self, address: bytes, user: bytes, password: bytes, answer: OnVerdict) -> None:
         """Have a login checked; ``answer`` may be called before this returns."""
         if not user or len(user) > _MAX_PART_BYTES or len(password) > _MAX_PART_BYTES:
             answer(Verdict.REFUSED)
@@ -64,7 +64,7 @@ class LoginDesk:
             self._changed.notify_all()
         _tell(askers, Verdict.COME_AGAIN)
 
-    def _queue(self, address: bytes, user: bytes, password: bytes, answer: Answer) -> None:
+    def _queue(self, address: bytes, user: bytes, password: bytes, answer: OnVerdict) -> None:
         try:
             known, state = self._state(user)
         except Exception:
@@ -72,7 +72,7 @@ class LoginDesk:
             answer(Verdict.REFUSED)
             return
         login = Login(source_of(address), user, password, known, state)
-        turned_away: list[Answer] = []
+        turned_away: list[OnVerdict] = []
         with self._changed:
             if self._closed:
                 verdict: Verdict | None = Verdict.COME_AGAIN
@@ -104,8 +104,8 @@ class LoginDesk:
                 askers = self._logins.done(waiting, permitted, remember)
             _tell(askers, Verdict.PERMITTED if permitted else Verdict.REFUSED)
 
-    def _next(self) -> Waiting[Answer] | None:
-        found: Waiting[Answer] | float | None = None
+    def _next(self) -> Waiting[OnVerdict] | None:
+        found: Waiting[OnVerdict] | float | None = None
         while not isinstance(found, Waiting):
             with self._changed:
                 if self._closed:
@@ -127,7 +127,7 @@ class LoginDesk:
             return False
 
 
-def _tell(answers: list[Answer], verdict: Verdict) -> None:
+def _tell(answers: list[OnVerdict], verdict: Verdict) -> None:
     for answer in answers:
         try:
             answer(verdict)

@@ -17,7 +17,7 @@ _GIVE_UP_S: Final = 5.0
 _MAX_OF_SOURCE: Final = 256
 _MAX_WAITING: Final = 4096
 
-Check = Callable[[bytes, bytes, bytes, Callable[[Verdict], None]], None]
+CheckLogin = Callable[[bytes, bytes, bytes, Callable[[Verdict], None]], None]
 """Takes who it is to ZeroMQ, login, password, and what takes the verdict on any thread."""
 Tell = Callable[[Connection, bytes, bytes, Verdict], None]
 """Takes the connection, the uuid of its HELLO, the login and what came of it."""
@@ -34,7 +34,7 @@ class _Hello:
 class MessageLogins:
     """The logins of one server, at most so many of one address and over all: in excess the oldest are refused."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, check: Check, tell: Tell) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, check: CheckLogin, tell: Tell) -> None:
         self._loop = loop
         self._check = check
         self._tell = tell

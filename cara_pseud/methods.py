@@ -9,7 +9,7 @@ from typing import Any
 from cara_pseud.errors import InvalidValue
 from cara_pseud.generated import proxy_method
 from cara_pseud.generics import Bindings, Declaration
-from cara_pseud.implementations import Dispatcher, awaitable_of
+from cara_pseud.implementations import Invoker, awaitable_of
 from cara_pseud.schema.nodes import Method
 from cara_pseud.signatures import Parameter, Signature
 from cara_pseud.values import Annotations, ValueType, conversion_of
@@ -30,7 +30,7 @@ class InterfaceMethod:
         self.id = node.id
         self.doc = node.doc
         self._signatures: dict[tuple[ValueType, ...], Signature] = {}
-        self._dispatcher: Dispatcher | None = None
+        self._invoker: Invoker | None = None
         self._proxy_methods: dict[tuple[ValueType, ...], Callable[..., Any]] = {}
 
     @property
@@ -83,11 +83,11 @@ class InterfaceMethod:
             signature = self._signatures[types] = Signature(self.owner, self.node, bindings)
         return signature
 
-    def dispatcher(self) -> Dispatcher:
+    def invoker(self) -> Invoker:
         """How a handler of the method is run."""
-        if self._dispatcher is None:
-            self._dispatcher = Dispatcher(self.signature())
-        return self._dispatcher
+        if self._invoker is None:
+            self._invoker = Invoker(self.signature())
+        return self._invoker
 
     def proxy_method(self, types: tuple[ValueType, ...] = ()) -> Callable[..., Any]:
         """The function that calls the method on a proxy."""
@@ -140,7 +140,7 @@ class LocalMethod:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         signature = self._method.signature(self._types)
-        result = self._method.dispatcher().run(self.handler, signature.incoming(args, kwargs))
+        result = self._method.invoker().run(self.handler, signature.incoming(args, kwargs))
         later = awaitable_of(result, several=len(signature.results) > 1)
         return signature.enter_result(result) if later is None else _finish_later(signature, later)
 

@@ -18,20 +18,21 @@ import zmq
 import zope.interface.interfaces
 
 from cara_pseud import batches, greeting, limits, plugins, wire
-from cara_pseud.capabilities import HolderExports, Quota
-from cara_pseud.capabilities import Peer as RootedPeer
-from cara_pseud.connection import UID_PREFIX_BYTES, CallFuture, Connection
+from cara_pseud.capabilities import RootedPeer, WireHandler
+from cara_pseud.connection import Connection
+from cara_pseud.cork import Cork
 from cara_pseud.deadlines import Deadlines
-from cara_pseud.dispatch import Dispatcher, Handler, cancel_begun
+from cara_pseud.dispatch import Dispatcher, cancel_begun
 from cara_pseud.errors import OutcomeUnknown, ProtocolError, RpcError, TooLarge, Unauthenticated, Unavailable
+from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.greeting import Greeting
 from cara_pseud.inbox import Inboxes
 from cara_pseud.interfaces import capability_of
+from cara_pseud.outgoing_calls import UID_PREFIX_BYTES, CallFuture, OutgoingCalls
 from cara_pseud.remote_names import Recipient, RemoteName
 from cara_pseud.routing import Routes, raw_handler
 from cara_pseud.stock import BaseRPC, ServiceNotFoundError
 from cara_pseud.transport import Transport, for_endpoint
-from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         max_values: int = limits.DEFAULT_MAX_VALUES,
         max_capabilities: int = limits.DEFAULT_MAX_CAPABILITIES,
         debug: bool = False,
-        turn: Turn | None = None,
+        cork: Cork | None = None,
         **pseud_arguments: Any,
     ) -> None:
         limits.check(max_message_bytes=max_message_bytes, max_values=max_values, max_calls=max_calls)
@@ -104,15 +105,15 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.dropped: Counter[str] = Counter()
         self.served: dict[str, str] = {}
         self.thread: int | None = None
-        self.codec = wire.Codec(self._export, self._resolve, max_values, max_capabilities)
+        self.codec = wire.BodyCodec(self._export, self._resolve, max_values, max_capabilities)
         self.packer = self.codec
-        self.packing_for: Connection | None = None
+        self.packing_for: OutgoingCalls | None = None
         self._receiving_from: Connection | None = None
         self._dispatcher = Dispatcher(self)
         self._incarnation = b""
         self._inboxes = Inboxes(self._on_one, self.dropped, self._on_behind)
-        self.turn = Turn() if turn is None else turn
-        self._transport = Transport(self, self.dropped, max_backlog_bytes, self.turn)
+        self.cork = Cork() if cork is None else cork
+        self._transport = Transport(self, self.dropped, max_backlog_bytes, self.cork)
         self._started = False
         self._stopping = False
         self._closed = False
@@ -210,7 +211,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             # What has arrived is in flight, too.
             self._transport.drain()
             for connection in self.connections:
-                self._inboxes.finish(connection, self.turn)
+                self._inboxes.finish(connection, self.cork)
             self._stopping = True
             until = self.running_loop.time() + grace
             while running := [task for connection in self.connections for task, _ in connection.running.values()]:
@@ -278,9 +279,9 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         """See `cara_pseud.connection.Host`."""
         raise NotImplementedError
 
-    def flush_later(self, connection: Connection) -> None:
-        """See `cara_pseud.connection.Host`."""
-        self.turn.at_end(self.loop or self.running_loop, connection.flush)
+    def flush_later(self, connection: OutgoingCalls) -> None:
+        """See `cara_pseud.outgoing_calls.Caller`."""
+        self.cork.at_end(self.loop or self.running_loop, connection.flush)
 
     def transmit(self, connection: Connection, message: batches.Message, more: bool) -> bool:
         """See `cara_pseud.connection.Host`."""
@@ -302,7 +303,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         """See `cara_pseud.connection.Host`."""
 
     def why_waiting(self) -> str:
-        """See `cara_pseud.connection.Host`."""
+        """See `cara_pseud.outgoing_calls.Caller`."""
         return "the client does not answer the greeting"
 
     def successor(self, connection: Connection) -> Connection | None:
@@ -342,7 +343,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             self._on_batch(connection, body)
         elif connection.inbox or connection.inbox.ahead:
             # Behind what came before it.
-            self._inboxes.put(connection, [(uid, kind, body)], self.turn, self.running_loop)
+            self._inboxes.put(connection, [(uid, kind, body)], self.cork, self.running_loop)
         else:
             self._on_one(connection, uid, kind, body)
 
@@ -379,7 +380,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         except ProtocolError:
             self.dropped["malformed batch"] += 1
             return
-        self._inboxes.take_in(connection, messages, self._transport.turn, self.turn, self.running_loop)
+        self._inboxes.take_in(connection, messages, self._transport.turn, self.cork, self.running_loop)
 
     def _on_behind(self) -> None:
         """Learn that there is more than before, or less, to be worked off."""
@@ -410,7 +411,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     # Answering.
 
-    def register(self, name: str, handler: Handler) -> None:
+    def register(self, name: str, handler: WireHandler) -> None:
         """Answer calls of a bare name; ``handler`` gets the call, positional and keyword wire arguments."""
         self._dispatcher.register(name, handler)
 
@@ -435,11 +436,11 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
         return register if func is None else register(func)
 
-    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> Handler | None:
+    def restricted_handler(self, name: str, user: bytes, among_default: bool) -> WireHandler | None:
         """See `cara_pseud.dispatch.ServiceHost`."""
         return self._routes.restricted(name, user, among_default)
 
-    def find_handler(self, name: str, user: bytes) -> Handler:
+    def find_handler(self, name: str, user: bytes) -> WireHandler:
         """A handler registered in pseud's own registry, or by the peer that this one is a proxy to.
 
         Raises:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from cara_pseud.any_pointer import Reference
-from cara_pseud.capabilities import NO_OPTIONS, CallOptions, Capability, LocalCapability
+from cara_pseud.capabilities import NO_OPTIONS, CallOptions, Capability
 from cara_pseud.implementations import Implementation
+from cara_pseud.local import LocalCapability
 from cara_pseud.methods import InterfaceMethod
 from cara_pseud.values import MISSING, ValueType
 

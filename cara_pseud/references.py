@@ -11,18 +11,15 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from cara_pseud import wire
-from cara_pseud.capabilities import (
-    Capability,
-    Forwarder,
-    HolderExports,
-    LocalCapability,
-)
+from cara_pseud.capabilities import Capability
 from cara_pseud.errors import RpcError
-from cara_pseud.remote import Line, RemoteCapability
+from cara_pseud.exports import HolderExports
+from cara_pseud.local import Forwarder, LocalCapability
+from cara_pseud.remote import Origin, RemoteCapability
 
 
-class References(Line):
-    """What a connection knows of references: all of a line but its calls.
+class References(Origin):
+    """What a connection knows of references: all of an origin but its calls.
 
     Attributes:
         user: the peer's authenticated user, ``b""`` without authentication.

@@ -12,8 +12,8 @@ from cara_pseud.errors import RpcError
 from cara_pseud.schema.nodes import BoundMethod
 
 
-class Line(Protocol):
-    """What a capability needs of the connection to its peer.
+class Origin(Protocol):
+    """Where a capability comes from: what it needs of the connection to its peer.
 
     Attributes:
         owner: what objects of the peer are told apart by.
@@ -30,7 +30,7 @@ class Line(Protocol):
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
 
-    def heir(self) -> Line | None:
+    def heir(self) -> Origin | None:
         """The newest live connection to the same process, if this one is lost."""
 
     def request(
@@ -51,7 +51,7 @@ class RemoteCapability(Capability):
 
     __slots__ = ("_epoch", "connection", "count", "id", "released_")
 
-    def __init__(self, connection: Line, id: int) -> None:
+    def __init__(self, connection: Origin, id: int) -> None:
         self.connection = connection
         self.id = id
         self.count = 0
@@ -105,7 +105,7 @@ class RootCapability(Capability):
 
     __slots__ = ("connection",)
 
-    def __init__(self, connection: Line) -> None:
+    def __init__(self, connection: Origin) -> None:
         self.connection = connection
         self.key = ("root", connection)
 

@@ -15,8 +15,7 @@ import zope.component
 import zope.interface
 
 from cara_pseud import wire
-from cara_pseud.capabilities import IncomingCall
-from cara_pseud.dispatch import Handler
+from cara_pseud.capabilities import IncomingCall, WireHandler
 from cara_pseud.stock import (
     DefaultPredicate,
     IPredicate,
@@ -59,7 +58,7 @@ class Routes:
             raise ValueError(f"{name!r} cannot be registered under the domain {domain!r}: it belongs to the protocol")
         register_rpc(function, name=name, domain=domain, registry=self._registry, with_identity=with_identity)
 
-    def restricted(self, name: str, user: bytes, among_default: bool) -> Handler | None:
+    def restricted(self, name: str, user: bytes, among_default: bool) -> WireHandler | None:
         """The function of another domain than the default one that this user may call by a name.
 
         Args:
@@ -102,7 +101,7 @@ class Routes:
             self._seen = seen
         return self._is_plain
 
-    def default(self, name: str, user: bytes) -> Handler:
+    def default(self, name: str, user: bytes) -> WireHandler:
         """The function of the default domain in the registry, or one that was put there by other ways than pseud's.
 
         Raises:
@@ -133,7 +132,7 @@ def _predicates() -> Any:
     return zope.component.getGlobalSiteManager().adapters.lookupAll(_ADAPTED, IPredicate)
 
 
-def raw_handler(function: Callable[..., Any], with_identity: bool) -> Handler:
+def raw_handler(function: Callable[..., Any], with_identity: bool) -> WireHandler:
     """The handler that runs a function on plain values; ``with_identity`` gives it the caller's user first."""
 
     def handle(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

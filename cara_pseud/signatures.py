@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any, Final, NoReturn
 
-from cara_pseud.capabilities import NO_ARGUMENTS
+from cara_pseud.capabilities import NO_ARGUMENTS, WireValue
 from cara_pseud.errors import ArgumentError, InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Bindings, Declaration, plain
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import BoundMethod, Field, InterfaceNode, Kind, Method, Schema, Type, describe_type
-from cara_pseud.values import MISSING, Annotations, Conversion, Stored, ValueType, Wire, conversion_of
+from cara_pseud.values import MISSING, Annotations, Conversion, Stored, ValueType, conversion_of
 
 
 class MethodResult(dict[str, Any]):
@@ -71,7 +71,7 @@ class Parameter:
         self.conversion = conversion_of(value_type)
         self.nullable = self.conversion.nullable
         self.has_default = field.has_explicit_default
-        self.wire_default: Wire = field.default
+        self.wire_default: WireValue = field.default
 
     def annotations(self) -> Annotations:
         """The annotations applied to the parameter, values by name."""
@@ -86,7 +86,7 @@ class Parameter:
         except (InvalidValue, UnknownField) as error:
             raise error.within(f".{self.name}") from None
 
-    def send(self, value: Any) -> Wire:
+    def send(self, value: Any) -> WireValue:
         """Convert a value for the wire; None for a pointer stays None. Errors name the parameter."""
         if value is None and self.nullable:
             return None
@@ -183,7 +183,9 @@ class Signature:
         except RecursionError:
             raise InvalidValue("is nested too deeply") from None
 
-    def outgoing(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Sequence[Wire], Mapping[str, Wire]]:
+    def outgoing(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Sequence[WireValue], Mapping[str, WireValue]]:
         """Wire values for a call: by position what was given so, by name the others.
 
         Missing ones with a default in the schema are added: the original's servers do not know defaults. Others are
@@ -269,7 +271,7 @@ class Signature:
         except RecursionError:
             raise InvalidValue("is nested too deeply") from None
 
-    def send_result(self, value: Any) -> Wire:
+    def send_result(self, value: Any) -> WireValue:
         """The wire value for what a handler returned. A method without results sends None, whatever it was.
 
         Raises:

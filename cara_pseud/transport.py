@@ -19,8 +19,8 @@ import zmq
 import zmq.backend
 
 from cara_pseud import wire
+from cara_pseud.cork import Cork
 from cara_pseud.errors import ResourceExhausted
-from cara_pseud.turns import Turn
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ class Transport:
         turn: counts the stretches of reading.
     """
 
-    def __init__(self, receiver: Receiver, dropped: Counter[str], max_backlog_bytes: int, turn: Turn) -> None:
+    def __init__(self, receiver: Receiver, dropped: Counter[str], max_backlog_bytes: int, cork: Cork) -> None:
         self._receiver = receiver
-        self._turn = turn
+        self._cork = cork
         self._dropped = dropped
         self._max_backlog_bytes = max_backlog_bytes
         self._queues: dict[bytes, _Queue] = {}
@@ -176,7 +176,7 @@ class Transport:
 
     def drain(self) -> None:
         """Hand over all that has arrived, now."""
-        with self._turn:
+        with self._cork:
             while self._loop is not None and self._drain_batch():
                 """Each round takes a batch."""
 
@@ -322,7 +322,7 @@ class Transport:
     def _drain(self) -> None:
         if self._loop is not None:
             self.turn += 1
-            with self._turn:
+            with self._cork:
                 more = self._drain_batch()
             if more and self._loop is not None:
                 self._loop.call_soon(self._drain)

@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.schema.nodes import Annotation
-
-Wire: TypeAlias = Any
-"""A value as msgpack carries it; capabilities in it are `Capability` objects."""
 
 Stored: TypeAlias = Any
 """A checked Python value."""
@@ -43,13 +41,13 @@ class Conversion:
 
     name: str
     enter: Callable[[Any], Stored]
-    dump: Callable[[Stored], Wire] | None
+    dump: Callable[[Stored], WireValue] | None
     absent: Callable[[], Stored]
     nullable: bool
     test: str | None = None
     whole_test: Callable[[Sequence[Any]], bool] | None = None
 
-    def send(self, value: Any) -> Wire:
+    def send(self, value: Any) -> WireValue:
         """Convert any Python value to a wire value."""
         stored = self.enter(value)
         return stored if self.dump is None else self.dump(stored)

@@ -59,7 +59,7 @@ MAX_NAME_CHARS: Final = 100
 """Of an exception's class, as it is sent and read; longer ones tell nobody more."""
 
 
-class Codec:
+class BodyCodec:
     """msgpack with capabilities as extension types, for one peer.
 
     ``export(obj)`` gives the payload of ext 100 for an object msgpack does not know, or raises TypeError;

@@ -50,10 +50,10 @@ class Permitted:
     user: bytes
 
 
-Answer = Callable[[Permitted | Verdict], None]
+OnDecision = Callable[[Permitted | Verdict], None]
 """Takes the verdict, on whatever thread, now or later."""
 
-Authenticator = Callable[[Credentials, Answer], None]
+Authenticator = Callable[[Credentials, OnDecision], None]
 """Decides on a client, or has somebody decide, without waiting. Runs on the handler's thread."""
 
 

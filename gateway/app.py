@@ -12,10 +12,10 @@ from typing import Final
 
 import tornado.netutil
 
+from cara_pseud.cork import Cork
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
-from cara_pseud.turns import Turn
 from gateway.access.roles import unenforced_roles
 from gateway.calls import Calls
 from gateway.catalogue import Service
@@ -138,8 +138,8 @@ class Gateway:
         self.port = config.listen.port
         limits = config.limits
         # One for both sides: what a read from one gives leaves at the other when it is handled.
-        self._turn = Turn()
-        self._upstreams = [PseudUpstream(service, limits, self._turn) for service in config.services]
+        self._cork = Cork()
+        self._upstreams = [PseudUpstream(service, limits, self._cork) for service in config.services]
         self._services: Mapping[str, Service] = {
             route.name: Service(
                 route,
@@ -183,7 +183,7 @@ class Gateway:
             arrivals=Arrivals(_IDLE_CONNECTION_S),
             wires=self._wires,
             compresses_sockets=self._config.websocket_compression,
-            turn=self._turn,
+            cork=self._cork,
         )
         application = GatewayApplication(site, self._http_routes, str(static_tree()), self._documents())
         self._server = GatewayServer(application, arrivals=site.arrivals)

@@ -150,7 +150,7 @@ def no_export(obj: Any) -> bytes:
     raise TypeError
 
 
-CODEC = wire.Codec(no_export, lambda id, user: (id, user))
+CODEC = wire.BodyCodec(no_export, lambda id, user: (id, user))
 
 
 def call_bytes(method: Any, *args: Any, **kwargs: Any) -> bytes:

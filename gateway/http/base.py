@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 import tornado.httputil
 import tornado.web
 
-from cara_pseud.turns import Turn
+from cara_pseud.cork import Cork
 from gateway.calls import Calls
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
@@ -72,7 +72,7 @@ class Site:
         sockets: the open WebSockets and event streams.
         wires: how the bytes of WebSockets travel.
         compresses_sockets: whether their messages may be compressed.
-        turn: what their reads are the work of; their answers leave at its end.
+        cork: what their reads are the work of; their answers leave at its end.
         calls_under_way: of REST.
         answered: requests by HTTP status.
         arrivals: connections from which a request is still to come.
@@ -93,7 +93,7 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     wires: Wires = field(default_factory=best_wires)
     compresses_sockets: bool = False
-    turn: Turn = field(default_factory=Turn)
+    cork: Cork = field(default_factory=Cork)
 
     @property
     def is_busy(self) -> bool:

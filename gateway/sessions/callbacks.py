@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import IncomingCall, LocalCapability
+from cara_pseud.capabilities import IncomingCall
 from cara_pseud.errors import CODES, RpcError, Unavailable
+from cara_pseud.local import LocalCapability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status

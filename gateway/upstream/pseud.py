@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
+from cara_pseud.cork import Cork
 from cara_pseud.limits import DEFAULT_MAX_MESSAGE_BYTES
-from cara_pseud.turns import Turn
 from gateway.config.file import ServiceConfig
 from gateway.config.limits import Limits
 from gateway.upstream.base import State
@@ -21,7 +21,7 @@ _FIRST_CONNECTION_S: Final = 0.25
 class PseudUpstream:
     """One client of one service; implements `gateway.upstream.base.Upstream`."""
 
-    def __init__(self, config: ServiceConfig, limits: Limits, turn: Turn | None = None) -> None:
+    def __init__(self, config: ServiceConfig, limits: Limits, cork: Cork | None = None) -> None:
         self.endpoint = config.endpoint
         keys = (
             {
@@ -42,7 +42,7 @@ class PseudUpstream:
             "connect_grace": _FIRST_CONNECTION_S,
             "callback_timeout": limits.callback_timeout_s,
             "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),
-            "turn": turn,
+            "cork": cork,
             **keys,
         }
         self._client = Client(config.peer, **arguments)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cara_pseud import errors
-from cara_pseud.capabilities import HolderExports, LocalCapability, Quota
 from cara_pseud.client import Client
+from cara_pseud.local import LocalCapability
 
 
 class Recorder:
@@ -262,19 +262,3 @@ def test_more_references_than_one_message_may_name_are_given_back(serving: Any, 
             assert len(connection.exports) == 0
 
     run(main())
-
-
-def test_processes_of_one_user_may_call_what_the_others_hold() -> None:
-    quota = Quota(3)
-    ids = iter(range(1, 10))
-    first, second = HolderExports(lambda: next(ids), quota), HolderExports(lambda: next(ids), quota)
-    stranger = HolderExports(lambda: next(ids), Quota(3))
-    export = first.add(LocalCapability(Recorder()))
-    assert second.get(export.id) is export
-    assert second.own(export.id) is stranger.get(export.id) is None
-    stranger.absorb(first)
-    assert second.get(export.id) is None
-    assert stranger.get(export.id) is export
-    stranger.clear()
-    assert stranger.get(export.id) is None
-    assert quota.used == len(quota.by_id) == 0

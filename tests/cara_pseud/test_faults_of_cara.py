@@ -13,7 +13,7 @@ import pytest
 
 import cara_pseud
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
+from cara_pseud.local import LocalCapability
 
 SCHEMA = """@0xd4c9b2a1f0e3d5c2;
 struct Person {

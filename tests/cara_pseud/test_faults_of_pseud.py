@@ -259,8 +259,9 @@ def test_the_clients_reader_survives_a_late_answer(connected: Any, kind: bytes, 
         return [(uid, kind, body) for uid in held] if len(held) > 1 else []
 
     async def main() -> None:
-        async with Impostor(answers) as server, connected(server.endpoint, timeout=0.05) as client:
-            first = client.odd()
+        async with Impostor(answers) as server, connected(server.endpoint) as client:
+            options = cara_pseud.CallOptions(timeout=0.05 if ended_by == "deadline" else None)
+            first = client.request("odd", options=options)
             if ended_by == "deadline":
                 with pytest.raises(errors.DeadlineExceeded):
                     await first

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
+from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 from tests.cara_pseud.clock import MovedClock
 from tests.cara_pseud.hostile import zmtp

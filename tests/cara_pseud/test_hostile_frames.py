@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 import zmq
 
-from cara_pseud.capabilities import LocalCapability
+from cara_pseud.local import LocalCapability
 
 MESSAGES = 50_000
 ATTACKERS = 4

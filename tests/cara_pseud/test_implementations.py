@@ -16,9 +16,11 @@ import tornado.gen
 
 import cara_pseud
 from cara_pseud import NoMatch, RemoteError, RpcError
-from cara_pseud.capabilities import HolderExports, IncomingCall, LocalCapability, Quota
+from cara_pseud.capabilities import IncomingCall
+from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.implementations import Implementation
 from cara_pseud.interfaces import implement
+from cara_pseud.local import LocalCapability
 from cara_pseud.wire import error_triple
 
 SCHEMAS = Path(__file__).parent / "schemas"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from cara_pseud.batches import Message
+from cara_pseud.cork import Cork
 from cara_pseud.inbox import IN_ONE_TURN, Inbox, Inboxes
-from cara_pseud.turns import Turn
 
 
 class Peer:
@@ -29,7 +29,7 @@ class Desk:
     """Inboxes whose messages are noted as they are handled, with the number of the loop's turn."""
 
     def __init__(self, then: Callable[[Peer, int], None] = lambda peer, number: None) -> None:
-        self.turn, self.loop, self.told = Turn(), asyncio.get_running_loop(), 0
+        self.cork, self.loop, self.told = Cork(), asyncio.get_running_loop(), 0
         self.handled: list[tuple[str, int]] = []
         self.dropped: Counter[str] = Counter()
         self._then = then
@@ -44,7 +44,7 @@ class Desk:
         self.told += 1
 
     def take_in(self, peer: Peer, batch: list[Message], number: int = 1) -> None:
-        self.inboxes.take_in(peer, batch, number, self.turn, self.loop)
+        self.inboxes.take_in(peer, batch, number, self.cork, self.loop)
 
     def of(self, peer: Peer) -> list[int]:
         return [number for name, number in self.handled if name == peer.name]
@@ -86,7 +86,7 @@ def test_what_comes_later_stays_behind_what_waits() -> None:
         desk, peer = Desk(), Peer("a")
         desk.take_in(peer, messages(100), number=1)
         desk.take_in(peer, messages(5, first=100), number=2)
-        desk.inboxes.put(peer, messages(1, first=105), desk.turn, desk.loop)
+        desk.inboxes.put(peer, messages(1, first=105), desk.cork, desk.loop)
         while peer.inbox:
             await asyncio.sleep(0)
         assert desk.of(peer) == list(range(106))
@@ -131,7 +131,7 @@ def test_finish_handles_all_that_waits() -> None:
     async def main() -> None:
         desk, peer = Desk(), Peer("a")
         desk.take_in(peer, messages(300))
-        desk.inboxes.finish(peer, desk.turn)
+        desk.inboxes.finish(peer, desk.cork)
         assert desk.of(peer) == list(range(300))
         assert not peer.inbox
 

@@ -13,8 +13,8 @@ import tornado.gen
 
 import cara_pseud
 from cara_pseud import ArgumentError, InvalidValue, RegistrationError, RpcError, UnknownMethod, WrongType
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.interfaces import implement
+from cara_pseud.local import LocalCapability
 
 SCHEMAS = Path(__file__).parent / "schemas"
 calls: Any = cara_pseud.load(SCHEMAS / "calls.capnp")

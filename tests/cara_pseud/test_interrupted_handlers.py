@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
+from cara_pseud.cork import Cork
 from cara_pseud.inbox import Inbox, Inboxes
-from cara_pseud.turns import Turn
+from cara_pseud.local import LocalCapability
 
 KINDS = [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError, StopIteration, StopAsyncIteration]
 
@@ -106,7 +106,7 @@ def test_an_interrupt_while_batches_are_worked_off_stops_the_rest_for_no_longer_
             raise KeyboardInterrupt
 
     inboxes = Inboxes(handle, Counter(), lambda: None)
-    inboxes.put(Owner(), [(uid, b"\x03", b"") for uid in (b"0", b"1", b"2", b"3")], Turn(), loop)
+    inboxes.put(Owner(), [(uid, b"\x03", b"") for uid in (b"0", b"1", b"2", b"3")], Cork(), loop)
     with pytest.raises(KeyboardInterrupt):
         # Two stretches of the loop, as in a notebook, each for as long as something may come.
         loop.run_until_complete(asyncio.sleep(0.01))

@@ -15,8 +15,9 @@ import zmq
 
 import cara_pseud.dispatch
 from cara_pseud import errors
-from cara_pseud.capabilities import CallOptions, LocalCapability
+from cara_pseud.capabilities import CallOptions
 from cara_pseud.client import Client
+from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 
 

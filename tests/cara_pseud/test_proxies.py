@@ -15,7 +15,8 @@ import tornado.ioloop
 
 import cara_pseud
 from cara_pseud import ArgumentError, InvalidValue, Reference, WrongType, release, unwrap, with_options
-from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, LocalCapability, Peer, Wire
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, RootedPeer, WireValue
+from cara_pseud.local import LocalCapability
 
 SCHEMAS = Path(__file__).parent / "schemas"
 calls: Any = cara_pseud.load(SCHEMAS / "calls.capnp")
@@ -35,10 +36,10 @@ class Elsewhere(Capability):
         self,
         interface_id: int,
         method: int | str,
-        args: Sequence[Wire] = (),
-        kwargs: Mapping[str, Wire] = NO_ARGUMENTS,
+        args: Sequence[WireValue] = (),
+        kwargs: Mapping[str, WireValue] = NO_ARGUMENTS,
         options: CallOptions = NO_OPTIONS,
-        convert: Callable[[Wire], Any] | None = None,
+        convert: Callable[[WireValue], Any] | None = None,
     ) -> asyncio.Future[Any]:
         self.calls.append((interface_id, method, list(args), dict(kwargs), options))
         future = asyncio.get_running_loop().create_future()
@@ -53,7 +54,7 @@ class Elsewhere(Capability):
         self.was_released = True
 
 
-class OtherSide(Peer):
+class OtherSide(RootedPeer):
     def __init__(self, root: Capability) -> None:
         self._root = root
 

@@ -16,8 +16,8 @@ import msgpack
 import pytest
 
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
+from cara_pseud.local import LocalCapability
 from tests.cara_pseud.clock import MovedClock
 
 SERVER = """
@@ -55,7 +55,7 @@ asyncio.run(main())
 CLIENT = """
 import asyncio, sys
 import cara_pseud
-from cara_pseud.capabilities import LocalCapability
+from cara_pseud.local import LocalCapability
 
 class Target:
     def invoke(self, *_):

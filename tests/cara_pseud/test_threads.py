@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
+from cara_pseud.local import LocalCapability
 
 
 class Target:

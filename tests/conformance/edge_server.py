@@ -80,7 +80,7 @@ class EchoHandler(SocketHandler):
     def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
         limits = self.site.limits
         reader = frames.FrameReader(limits.max_message_bytes, takes_binary=True, inflates=agreement is not None)
-        channel = EchoChannel(limits, reader, greeting, self.site.sockets.discard, self.site.turn, agreement)
+        channel = EchoChannel(limits, reader, greeting, self.site.sockets.discard, self.site.cork, agreement)
         channel.conversation = Echo(channel)
         return channel
 

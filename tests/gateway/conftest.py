@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cara_pseud.capabilities import CallOptions, Capability, IncomingCall, LocalCapability
+from cara_pseud.capabilities import CallOptions, Capability, IncomingCall
+from cara_pseud.local import LocalCapability
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.calls import Call, Calls

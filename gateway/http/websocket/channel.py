@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from cara_pseud.turns import Turn
+from cara_pseud.cork import Cork
 from gateway.config.limits import Limits
 from gateway.http.websocket import frames
 from gateway.http.websocket.deflate import Agreement
@@ -73,7 +73,7 @@ class SocketChannel:
         reader: frames.FrameReader,
         greeting: bytes,
         ended: Callable[[SocketChannel], None],
-        turn: Turn,
+        cork: Cork,
         agreement: Agreement | None = None,
     ) -> None:
         """Make it; what it is to send waits for a wire.
@@ -81,13 +81,13 @@ class SocketChannel:
         Args:
             greeting: the answer to the handshake, with which the wire begins.
             ended: called once when the connection is over.
-            turn: at whose end it writes.
+            cork: at whose end it writes.
             agreement: on compression, if there is one.
         """
         self._loop = asyncio.get_running_loop()
         self._reader = reader
         self._ended = ended
-        self._turn = turn
+        self._cork = cork
         self._agreement = agreement
         self._max_waiting_bytes = limits.send_buffer_bytes
         self._wire: Wire | None = None
@@ -112,7 +112,7 @@ class SocketChannel:
     def data_received(self, data: bytes) -> None:
         """See `gateway.http.websocket.wires.Owner`."""
         self._heard_at = self._loop.time()
-        with self._turn:
+        with self._cork:
             self._receive(data)
 
     def _receive(self, data: bytes) -> None:
@@ -205,7 +205,7 @@ class SocketChannel:
             self._give_up_on_reader()
         elif not self._writing:
             self._writing = True
-            self._turn.at_end(self._loop, self._write)
+            self._cork.at_end(self._loop, self._write)
 
     def _give_up_on_reader(self) -> None:
         _LOG.warning("a WebSocket reads too slowly: %d bytes wait for it", self._waiting_bytes)

@@ -34,7 +34,7 @@ class SocketHandler(BaseHandler):
         site = self.site
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
-        channel = SocketChannel(limits, reader, greeting, site.sockets.discard, site.turn, agreement)
+        channel = SocketChannel(limits, reader, greeting, site.sockets.discard, site.cork, agreement)
         channel.conversation = Conversation(
             site.services, site.calls, site.sessions, limits, channel, self.principal
         )

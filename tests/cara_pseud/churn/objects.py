@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any
 
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
+from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 
 IN_FLIGHT = 64

@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cara_pseud import errors
-from cara_pseud.capabilities import LocalCapability
 from cara_pseud.client import Client
 from cara_pseud.dispatch import current_call
+from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 
 AT_ONCE = 16

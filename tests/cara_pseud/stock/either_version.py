@@ -19,10 +19,16 @@ if sys.argv[1] != "-":
 
 import cara_pseud
 from cara_pseud import errors
-from cara_pseud.capabilities import CallOptions, LocalCapability
+from cara_pseud.capabilities import CallOptions
 from cara_pseud.client import Client
 from cara_pseud.dispatch import current_call
 from cara_pseud.server import Server
+
+try:
+    from cara_pseud.local import LocalCapability
+except ImportError:
+    # The first version had it among the words.
+    from cara_pseud.capabilities import LocalCapability
 
 OPTIONS = CallOptions(
     timeout=8, request_id="request", principal="somebody", traceparent="trace", idempotency_key="key"

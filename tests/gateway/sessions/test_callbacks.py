@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from cara_pseud.capabilities import IncomingCall, LocalCapability
+from cara_pseud.capabilities import IncomingCall
 from cara_pseud.errors import DeadlineExceeded, RpcError, Unavailable
+from cara_pseud.local import LocalCapability
 from gateway.catalogue import Service
 
 TRANSFORM = "Calculator.Transform"

@@ -30,7 +30,9 @@ STRUCTS = 30
 OPTIONS = [CodecOptions(), CodecOptions(int64="auto", data="base64")]
 SETTINGS = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
-WIRE = wire.Codec(export=lambda obj: pytest.fail("no objects here"), resolve=lambda *pair: pytest.fail("no objects"))
+WIRE = wire.BodyCodec(
+    export=lambda obj: pytest.fail("no objects here"), resolve=lambda *pair: pytest.fail("no objects")
+)
 
 # What fits no type, or few.
 ODD = st.sampled_from([

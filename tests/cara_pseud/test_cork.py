@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from cara_pseud.client import Client
-from cara_pseud.turns import Turn
+from cara_pseud.cork import Cork
 
 
 def test_without_a_stretch_it_is_done_in_the_loop_s_next_turn() -> None:
     async def main() -> None:
         done: list[str] = []
-        Turn().at_end(asyncio.get_running_loop(), lambda: done.append("x"))
+        Cork().at_end(asyncio.get_running_loop(), lambda: done.append("x"))
         assert done == []
         await asyncio.sleep(0)
         assert done == ["x"]
@@ -26,12 +26,12 @@ def test_without_a_stretch_it_is_done_in_the_loop_s_next_turn() -> None:
 
 def test_it_is_done_in_order_at_the_end_of_the_outermost_stretch() -> None:
     async def main() -> None:
-        loop, turn = asyncio.get_running_loop(), Turn()
+        loop, cork = asyncio.get_running_loop(), Cork()
         done: list[int] = []
-        with turn:
-            turn.at_end(loop, lambda: done.append(1))
-            with turn:
-                turn.at_end(loop, lambda: done.append(2))
+        with cork:
+            cork.at_end(loop, lambda: done.append(1))
+            with cork:
+                cork.at_end(loop, lambda: done.append(2))
             assert done == []
         assert done == [1, 2]
 
@@ -40,15 +40,15 @@ def test_it_is_done_in_order_at_the_end_of_the_outermost_stretch() -> None:
 
 def test_what_an_action_puts_off_is_left_to_the_loop() -> None:
     async def main() -> None:
-        loop, turn = asyncio.get_running_loop(), Turn()
+        loop, cork = asyncio.get_running_loop(), Cork()
         done: list[int] = []
 
         def again() -> None:
             done.append(len(done))
-            turn.at_end(loop, again)
+            cork.at_end(loop, again)
 
-        with turn:
-            turn.at_end(loop, again)
+        with cork:
+            cork.at_end(loop, again)
         assert done == [0]
         await asyncio.sleep(0)
         assert done == [0, 1]
@@ -58,19 +58,19 @@ def test_what_an_action_puts_off_is_left_to_the_loop() -> None:
 
 def test_a_failure_of_the_work_or_of_an_action_keeps_nothing_from_being_done(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        loop, turn = asyncio.get_running_loop(), Turn()
+        loop, cork = asyncio.get_running_loop(), Cork()
         done: list[str] = []
 
         def work() -> None:
-            with turn:
-                turn.at_end(loop, lambda: done.append("x"[1]))
-                turn.at_end(loop, lambda: done.append("y"))
+            with cork:
+                cork.at_end(loop, lambda: done.append("x"[1]))
+                cork.at_end(loop, lambda: done.append("y"))
                 raise KeyError
 
         with pytest.raises(KeyError):
             work()
         assert done == ["y"]
-        turn.at_end(loop, lambda: done.append("z"))
+        cork.at_end(loop, lambda: done.append("z"))
         assert done == ["y"]
 
     with caplog.at_level(logging.ERROR):
@@ -80,15 +80,15 @@ def test_a_failure_of_the_work_or_of_an_action_keeps_nothing_from_being_done(cap
 
 def test_clients_that_share_a_turn_send_at_its_end(serving: Any, connected: Any) -> None:
     async def main() -> None:
-        turn = Turn()
+        cork = Cork()
         async with serving() as one, serving() as other:
             one.register_rpc(lambda: "one", name="name")
             other.register_rpc(lambda: "other", name="name")
-            async with connected(one.endpoint, turn=turn) as first, connected(other.endpoint, turn=turn) as second:
+            async with connected(one.endpoint, cork=cork) as first, connected(other.endpoint, cork=cork) as second:
                 assert (await first.name(), await second.name()) == ("one", "other")
                 while None in (first._connection.extended, second._connection.extended):  # greetings are calls, too
                     await asyncio.sleep(0.002)
-                with turn:
+                with cork:
                     calls = [client.name() for client in (first, second, first)]
                     cancelled = first.name()
                     cancelled.cancel()

@@ -10,10 +10,10 @@ from typing import Final
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Turn:
-    """A stretch of work in a loop, such as handling all the messages that one read gave.
+class Cork:
+    """Holds back, as TCP_CORK does, what a stretch of work has to say, such as handling all that one read gave.
 
-    ``with turn:`` is around the work. What is put off meanwhile is done at its end, and at other times in the loop's
+    ``with cork:`` is around the work. What is put off meanwhile is done at its end, and at other times in the loop's
     next turn, which costs as much as a call. Peers and whoever calls them may share one: what came in at one side has
     then left at the other when it is handled.
     """

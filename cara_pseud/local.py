@@ -1,0 +1,83 @@
+"""Capabilities of objects that live here: called as those of a peer are, but run in the loop of whoever calls them.
+
+Answering a call made in this process takes a task and its deadline; what a peer calls is run by `cara_pseud.dispatch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+from cara_pseud.capabilities import (
+    NO_ARGUMENTS,
+    NO_OPTIONS,
+    CallOptions,
+    Capability,
+    IncomingCall,
+    Target,
+    WireValue,
+)
+
+
+class LocalCapability(Capability):
+    """An object of ours. ``key`` is chosen by the target's maker: the same object, the same key."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Target, key: Hashable | None = None) -> None:
+        self.target = target
+        self.key = ("local", id(target)) if key is None else key
+
+    def call(
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[WireValue] = (),
+        kwargs: Mapping[str, WireValue] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[WireValue], Any] | None = None,
+    ) -> asyncio.Future[Any]:
+        call = IncomingCall(b"")
+        call.request_id, call.principal = options.request_id, options.principal
+        call.traceparent, call.idempotency_key = options.traceparent, options.idempotency_key
+        call.roles = options.roles
+
+        async def run() -> Any:
+            async with asyncio.timeout(options.timeout):
+                result = self.target.invoke(interface_id, method, args, kwargs, call)
+                if isinstance(result, Awaitable):
+                    result = await result
+            return result if convert is None else convert(result)
+
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "an object of this process is called from outside of its loop; "
+                "make the call there, with asyncio.run_coroutine_threadsafe"
+            ) from None
+        return loop.create_task(run())
+
+
+class Forwarder:
+    """A target that passes calls on to a capability of another peer (three parties)."""
+
+    def __init__(self, capability: Capability) -> None:
+        self.capability = capability
+
+    def invoke(
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[WireValue],
+        kwargs: Mapping[str, WireValue],
+        call: IncomingCall,
+    ) -> Awaitable[WireValue]:
+        options = CallOptions(
+            None, call.request_id, call.principal, call.traceparent, call.idempotency_key, call.roles
+        )
+        return self.capability.call(interface_id, method, args, kwargs, options)
+
+    def released(self) -> None:
+        """Nothing: the capability's own life is ended by whoever else refers to it, or by the collector."""
