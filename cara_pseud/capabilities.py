@@ -158,6 +158,16 @@ class Capability:
     def release(self) -> None:
         """Let go of the object; idempotent."""
 
+    def give_back(self, count: int) -> None:
+        """Let go of so many references to the object, as often as it was received; the last of them releases it.
+
+        For those who share a capability: each gives back what it got.
+        """
+        self.release()
+
+    def disown(self, count: int) -> None:
+        """Forget so many references without giving them back: somebody else has taken them over."""
+
 
 class RootedPeer:
     """What has a root capability: the methods that the other side registered under their bare names."""

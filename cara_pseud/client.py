@@ -27,7 +27,7 @@ from cara_pseud.link import CONNECTING, DOWN, UP, Link, Step
 from cara_pseud.outgoing_calls import CallFuture
 from cara_pseud.passwords import as_bytes
 from cara_pseud.peer import MAX_LINGER_S, MIN_LINGER_S, PeerBase
-from cara_pseud.remote import RootCapability
+from cara_pseud.remote import RemoteCapability, RootCapability
 from cara_pseud.stock import IClient, StockClient
 
 __all__ = ["CONNECTING", "DOWN", "UP", "Client"]
@@ -290,6 +290,37 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         elif self._link.connected:
             self._link.greet_again(now, _AGAIN_S)
         self._after_event()
+
+    # The server's objects.
+
+    @property
+    def is_used(self) -> bool:
+        """Whether calls are under way, or either side holds an object of the other's."""
+        return bool(self._connection.pending) or self._connection.holds_objects
+
+    def name_of(self, capability: Capability) -> tuple[bytes, int] | None:
+        """The name of an object of the server, for `adopt` in another process of the same verified user.
+
+        It is the incarnation of the server's process and the object's number there; None if it is no object of the
+        server, is gone, or the server says no incarnation.
+        """
+        said, connection = self._connection.greeting, self._connection
+        if said is None or said.incarnation is None or not isinstance(capability, RemoteCapability):
+            return None
+        return (said.incarnation, capability.id) if capability.connection is connection and capability.alive else None
+
+    def adopt(self, incarnation: bytes, id: int, references: int) -> Capability:
+        """Go on with an object by its name; its ``references``, not given back yet, are given back from here now.
+
+        Raises:
+            RpcError: ``unavailable``, the server has not said who it is; ``not_found``, it is another process.
+        """
+        said = self._connection.greeting
+        if said is None or not self._link.connected:
+            raise Unavailable("it is not known yet whether the service has the object")
+        if said.incarnation != incarnation:
+            raise RpcError("not_found", "the object ended with the process that had it")
+        return self._connection.adopt(id, references)
 
     # States.
 

@@ -49,6 +49,11 @@ class References(Origin):
         """Counts the events that ended all references."""
         return self._epoch
 
+    @property
+    def holds_objects(self) -> bool:
+        """Whether either side holds an object of the other's."""
+        return len(self.exports) > 0 or len(self._imports) > 0
+
     def notify(self, name: str, args: Sequence[Any]) -> None:
         """Send a call of an extension whose answer nobody needs."""
         raise NotImplementedError
@@ -92,6 +97,14 @@ class References(Origin):
         if capability is None or capability.released_:
             capability = self._imports[id] = RemoteCapability(self, id)
         capability.count += 1
+        return capability
+
+    def adopt(self, id: int, count: int) -> RemoteCapability:
+        """The capability for an object of the peer's that somebody else received ``count`` times and has disowned."""
+        capability = self._imports.get(id)
+        if capability is None or capability.released_:
+            capability = self._imports[id] = RemoteCapability(self, id)
+        capability.count += count
         return capability
 
     def export(self, obj: Any) -> int:

@@ -47,7 +47,7 @@ class Origin(Protocol):
 
 
 class RemoteCapability(Capability):
-    """An object at a peer. ``count`` is how often it was sent to us; all are given back at once."""
+    """An object at a peer. ``count`` is how often it was sent to us and not given back."""
 
     __slots__ = ("_epoch", "connection", "count", "id", "released_")
 
@@ -93,6 +93,19 @@ class RemoteCapability(Capability):
             self.released_ = True
             if self._epoch == self.connection.epoch:
                 self.connection.dropped(self.id, self.count)
+
+    def give_back(self, count: int) -> None:
+        if count >= self.count:
+            self.release()
+        elif not self.released_:
+            self.count -= count
+            if self._epoch == self.connection.epoch:
+                self.connection.dropped(self.id, count)
+
+    def disown(self, count: int) -> None:
+        self.count -= count
+        if self.count <= 0:
+            self.released_ = True
 
     def __del__(self) -> None:
         # The safety net; a partly built object (resolve failed) has no count yet.

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import tornado.netutil
 
 from cara_pseud.cork import Cork
-from cara_pseud.errors import SchemaError
-from cara_pseud.schema.loader import compile_schema
-from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
-from gateway.access.roles import unenforced_roles
 from gateway.calls import Calls
-from gateway.catalogue import Service
-from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
-from gateway.describe.openapi import openapi_document
-from gateway.describe.typescript import typescript_module
-from gateway.errors import nearest, quote
+from gateway.catalogue import CallCounts, Catalogue, Served, Service
+from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.http.application import GatewayApplication
 from gateway.http.arrivals import Arrivals
 from gateway.http.base import Site
-from gateway.http.documents import TEXT_TYPE, Document
 from gateway.http.origins import OriginPolicy
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.wires import Wires, best_wires
-from gateway.json.codec import Codec
-from gateway.json.text import dump
+from gateway.loading import load_catalogue
 from gateway.logs import LogWriter
-from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
-from gateway.sessions.store import Sessions
+from gateway.sessions.sessions import Sessions
 from gateway.trees import static_tree
 from gateway.upstream.base import Upstream
 from gateway.upstream.pseud import PseudUpstream
@@ -49,70 +39,8 @@ _GRACE_S: Final = 10.0
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
-
-
-def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]:
-    """Compile the schemas and make the routes.
-
-    Raises:
-        ConfigError: with every complaint: schemas that do not compile or that require roles, interfaces that there are
-            not, clashing routes.
-    """
-    complaints: list[str] = []
-    compiled: dict[Path, Schema] = {}
-    broken: set[Path] = set()
-    routes: list[ServiceRoutes] = []
-    for service in config.services:
-        if service.schema in broken:
-            continue
-        try:
-            schema = compiled.get(service.schema)
-            if schema is None:
-                schema = compiled[service.schema] = _compile(service, config)
-            interface = _interface(service, schema)
-            complaints += map(str, unenforced_roles(schema, interface))
-            routes.append(ServiceRoutes(service.name, schema, interface))
-        except (SchemaError, ConfigError, RouteError) as error:
-            complaints.append(str(error))
-            if service.schema not in compiled:
-                broken.add(service.schema)
-    if complaints:
-        # Two services may have one schema, and then one complaint.
-        raise ConfigError(*dict.fromkeys(complaints))
-    try:
-        return routes, HttpRoutes(routes)
-    except RouteError as error:
-        raise ConfigError(f"routes: {error}") from None
-
-
-def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:
-    if not service.schema.is_file():
-        raise ConfigError(f"services.{service.name}.schema: there is no file {service.schema}")
-    schema = compile_schema([service.schema], config.import_path)
-    Codec(schema, config.codec).check()
-    return schema
-
-
-def _interface(service: ServiceConfig, schema: Schema) -> Type:
-    node = schema.find(service.interface)
-    if isinstance(node, InterfaceNode):
-        return Type(Kind.INTERFACE, node.id)
-    key = f"services.{service.name}.interface"
-    if node is not None:
-        raise ConfigError(f"{key}: {quote(service.interface)} is no interface")
-    meant = nearest(service.interface, sorted(_interface_names(schema)))
-    raise ConfigError(f"{key}: {service.schema} has no interface {quote(service.interface)}{meant}")
-
-
-def _interface_names(schema: Schema) -> list[str]:
-    def below(node: Node) -> list[str]:
-        names = [node.qualified_name] if isinstance(node, InterfaceNode) else []
-        for _, id in node.nested:
-            inner = schema.nodes.get(id)
-            names += below(inner) if inner is not None else []
-        return names
-
-    return [name for root in schema.roots for name in below(schema.nodes[root])]
+_RETIRED_S: Final = 1.0
+"""How often it is looked whether connections of an old catalogue are still used."""
 
 
 class Gateway:
@@ -134,30 +62,76 @@ class Gateway:
         self._config = config
         self._log = log
         self._wires = best_wires() if wires is None else wires
-        routes, self._http_routes = load_routes(config)
         self.port = config.listen.port
-        limits = config.limits
         # One for both sides: what a read from one gives leaves at the other when it is handled.
         self._cork = Cork()
-        self._upstreams = [PseudUpstream(service, limits, self._cork) for service in config.services]
-        self._services: Mapping[str, Service] = {
-            route.name: Service(
-                route,
-                Codec(route.schema, config.codec),
-                upstream,
-                limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
-            )
-            for route, upstream, service in zip(routes, self._upstreams, config.services, strict=True)
-        }
-        self._sessions = Sessions(limits)
+        self._counts = CallCounts()
+        self._upstreams: dict[ServiceConfig, Upstream] = {}
+        self._running: set[Upstream] = set()
+        self._retired: asyncio.Task[None] | None = None
+        self._served = Served(self.catalogue(config))
+        self._sessions = Sessions(config.limits, services=self._service)
         self._server: GatewayServer | None = None
         self._site: Site | None = None
+        self._application: GatewayApplication | None = None
 
     @property
     def url(self) -> str:
         """Where people find it."""
         host = self._config.listen.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    # What is served.
+
+    def catalogue(self, config: GatewayConfig) -> Catalogue:
+        """Make a catalogue for `replace`. A service whose connection is described as before keeps it.
+
+        Raises:
+            ConfigError: something of the configuration cannot be used; nothing has changed.
+        """
+        return load_catalogue(config, self._upstream, self._counts)
+
+    async def replace(self, catalogue: Catalogue) -> None:
+        """Serve another catalogue from now on.
+
+        The calls under way end as they began, and handles keep the service that they came from: a connection that the
+        catalogue does not need ends when nothing of it is used any more.
+        """
+        assert self._application is not None  # started
+        for service in catalogue.services.values():
+            await self._start_upstream(service)
+        self._application.serve(catalogue)
+        if self._retired is None or self._retired.done():
+            self._retired = asyncio.create_task(self._end_unused())
+
+    def _upstream(self, service: ServiceConfig) -> Upstream:
+        # Whatever does not change where and as whom it is connected is no reason to connect anew.
+        key = replace(service, schema=Path(), interface="", timeout_s=None)
+        upstream = self._upstreams.get(key)
+        if upstream is None or upstream.stopped:
+            upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
+        return upstream
+
+    async def _start_upstream(self, service: Service) -> None:
+        upstream = service.upstream
+        if upstream not in self._running:
+            self._running.add(upstream)
+            _Reports(service.name, upstream)
+            upstream.on_state(partial(self._on_state, service.name))
+            await upstream.start()
+
+    async def _end_unused(self) -> None:
+        while unused := self._running - {service.upstream for service in self._served.catalogue.services.values()}:
+            for upstream in unused:
+                if not upstream.is_used:
+                    self._running.discard(upstream)
+                    await upstream.stop()
+            await asyncio.sleep(_RETIRED_S)
+
+    def _service(self, name: str) -> Service | None:
+        return self._served.catalogue.services.get(name)
+
+    # Life.
 
     async def start(self) -> None:
         """Connect and listen.
@@ -168,12 +142,10 @@ class Gateway:
         listen = self._config.listen
         sockets = tornado.netutil.bind_sockets(listen.port, listen.host)
         self.port = sockets[0].getsockname()[1]
-        for (name, service), upstream in zip(self._services.items(), self._upstreams, strict=True):
-            _Reports(name, service.upstream)
-            service.upstream.on_state(partial(self._on_state, name))
-            await upstream.start()
+        for service in self._served.catalogue.services.values():
+            await self._start_upstream(service)
         self._site = site = Site(
-            services=self._services,
+            served=self._served,
             calls=Calls(self._config.limits, expose_errors=self._config.expose_errors),
             sessions=self._sessions,
             limits=self._config.limits,
@@ -185,8 +157,8 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
         )
-        application = GatewayApplication(site, self._http_routes, str(static_tree()), self._documents())
-        self._server = GatewayServer(application, arrivals=site.arrivals)
+        self._application = GatewayApplication(site, str(static_tree()))
+        self._server = GatewayServer(self._application, arrivals=site.arrivals)
         self._server.add_sockets(sockets)
 
     async def stop(self) -> None:
@@ -196,32 +168,18 @@ class Gateway:
             return
         site.stopping = True
         server.stop()
-        for channel in site.sockets:
-            channel.conversation.drain()
+        for socket in site.sockets:
+            socket.client.drain()
         await _until(lambda: not site.is_busy, _GRACE_S)
-        for channel in list(site.sockets):
-            channel.conversation.shut_down()
+        for socket in list(site.sockets):
+            socket.client.shut_down()
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
-        await asyncio.gather(*[upstream.stop() for upstream in self._upstreams])
+        if self._retired is not None:
+            self._retired.cancel()
+        await asyncio.gather(*[upstream.stop() for upstream in self._running])
         await server.close_all_connections()
         self._log.flush()
-
-    def _documents(self) -> dict[str, Document]:
-        """By their paths. Each is made when it is first asked for."""
-        options = self._config.codec
-        routes = [service.routes for service in self._services.values()]
-
-        def openapi() -> bytes:
-            return dump(openapi_document(routes, options, version("cara-gateway")))
-
-        def types(service: ServiceRoutes) -> bytes:
-            return typescript_module([service], options).encode("utf-8")
-
-        return {
-            "/openapi.json": Document(openapi),
-            **{f"/types/{service.name}.d.ts": Document(partial(types, service), TEXT_TYPE) for service in routes},
-        }
 
     def _on_state(self, service: str, state: str) -> None:
         # Under a login objects outlive a connection, so only when it is up again it is known whether they are there.
@@ -232,7 +190,7 @@ class Gateway:
         """Wait until every service is connected; False when the time is over before."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
-        for upstream in self._upstreams:
+        for upstream in {service.upstream for service in self._served.catalogue.services.values()}:
             states: asyncio.Queue[str] = asyncio.Queue()
             forget = upstream.on_state(states.put_nowait)
             try:

@@ -22,7 +22,7 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
 from gateway.json.codec.references import References
 from gateway.json.text import JSON
-from gateway.sessions.store import LiveSession
+from gateway.sessions.session import Session
 from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ NO_OPTIONS: Final = CallOptions()
 
 Authorise = Callable[[str | None, Method], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
-Admit = Callable[[str | None, LiveSession | None, Method], None]
+Admit = Callable[[str | None, Session | None, Method], None]
 """Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
 
 
@@ -40,7 +40,7 @@ def allow_everybody(principal: str | None, method: Method) -> None:
     """The rule as long as nobody has to say who they are."""
 
 
-def admit_everything(principal: str | None, session: LiveSession | None, method: Method) -> None:
+def admit_everything(principal: str | None, session: Session | None, method: Method) -> None:
     """The rule as long as only sessions have bounds."""
 
 
@@ -101,7 +101,7 @@ class Call:
         method: Method,
         refs: CallReferences | None,
         request_id: str | None,
-        session: LiveSession | None,
+        session: Session | None,
     ) -> None:
         self._calls = calls
         self.caller = caller
@@ -131,7 +131,7 @@ class Call:
         if session is None:
             self._calls.without_session -= 1
         else:
-            session.core.calls_in_flight -= 1
+            session.calls_in_flight -= 1
         try:
             if not self.caller.answered(self, future.result()) and refs is not None:
                 refs.take_back()
@@ -181,7 +181,7 @@ class Calls:
         target: Capability,
         params: JSON,
         refs: CallReferences | None = None,
-        session: LiveSession | None = None,
+        session: Session | None = None,
         options: CallOptions = NO_OPTIONS,
         unbox: bool = False,
     ) -> Call | None:
@@ -201,10 +201,10 @@ class Calls:
             self._authorise(options.principal, method)
             self._admit(options.principal, session, method)
             if session is not None:
-                session.core.check_calls()
+                session.check_calls()
             if refs is not None and method.may_give_objects:
                 refs.make_room()
-            method.calls += 1
+            method.counts.calls += 1
             reader = method.params
             args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
             timeout_s = method.timeout_s if options.timeout is None else options.timeout
@@ -223,7 +223,7 @@ class Calls:
         if session is None:
             self.without_session += 1
         else:
-            session.core.calls_in_flight += 1
+            session.calls_in_flight += 1
         call.watch(future)
         return call
 
@@ -259,7 +259,7 @@ class Calls:
         else:
             told = GatewayError(Status.INTERNAL, "the gateway failed to make this call")
         told.at(method.service_name, method.name, request_id)
-        method.failures[told.status.code] = method.failures.get(told.status.code, 0) + 1
+        method.counts.fail(told.status.code)
         if told.status in _LOGGED or isinstance(error, Unauthenticated):
             unexpected = not isinstance(error, GatewayError | RpcError)
             place = f"{method.service_name}.{method.name}"

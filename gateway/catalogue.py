@@ -1,23 +1,55 @@
-"""The configured services, and everything about their methods that is the same for each call, made once.
+"""What is served now: services, their methods, routes and documents, everything that is the same for each call.
 
-A call looks a method up in a dict and finds its reader, its writer and its deadline there. Knows no door and no
-protocol of a service.
+Made once and never changed: at a reload a new catalogue takes the place of the old one, in one assignment
+(`Served`). What came from the old one, such as a handle, keeps the service that it came from. A call looks a method up
+in a dict and finds its reader, its writer and its deadline there. Knows no door and no protocol of a service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cara_pseud.errors import RpcError
-from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Type
+from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Type, describe_type
 from gateway.annotations import json_name
-from gateway.describe.descriptions import interface_name
+from gateway.describe.document import Document
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
-from gateway.routes import ServiceRoutes
+from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sensitive import has_sensitive
 from gateway.upstream.base import Upstream
+
+
+class MethodCounts:
+    """How often a method was called.
+
+    Attributes:
+        calls: how many were begun.
+        failures: how many failed, by status code.
+    """
+
+    __slots__ = ("calls", "failures")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.failures: dict[str, int] = {}
+
+    def fail(self, code: str) -> None:
+        """Count a failure."""
+        self.failures[code] = self.failures.get(code, 0) + 1
+
+
+class CallCounts:
+    """The counts of all methods. They outlive a catalogue, as a counter must never go back."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, str], MethodCounts] = {}
+
+    def of(self, service: str, method: str) -> MethodCounts:
+        """The counts of one method, by the names that metrics have of it."""
+        return self._of.setdefault((service, method), MethodCounts())
 
 
 class Method:
@@ -29,20 +61,18 @@ class Method:
         has_secrets: whether a parameter or result is one, so that no log may quote a value.
         timeout_s: the deadline of a call that wishes none.
         label: the name in metrics, with its interface if it is an object's.
-        calls: how many were begun.
-        failures: how many failed, by status code.
+        counts: how many were begun, and how many failed.
     """
 
     __slots__ = (
-        "bound", "calls", "facts", "failures", "has_references", "has_secrets", "label", "may_give_objects", "name",
+        "bound", "counts", "facts", "has_references", "has_secrets", "label", "may_give_objects", "name",
         "params", "results", "service", "service_name", "timeout_s",
     )  # fmt: skip
 
     def __init__(self, service: Service, name: str, bound: BoundMethod, owner: str | None = None) -> None:
         self.service = service
         self.label = name if owner is None else f"{owner}.{name}"
-        self.calls = 0
-        self.failures: dict[str, int] = {}
+        self.counts = service.counts.of(service.name, self.label)
         self.service_name = service.name
         self.name = name
         self.bound = bound
@@ -72,16 +102,25 @@ class Service:
 
     Attributes:
         timeout_s: the deadline of a call where neither the caller nor the schema says one.
+        counts: where the calls of its methods are counted.
         methods: of the service's own interface, by JSON name.
     """
 
-    def __init__(self, routes: ServiceRoutes, codec: Codec, upstream: Upstream, timeout_s: float) -> None:
+    def __init__(
+        self,
+        routes: ServiceRoutes,
+        codec: Codec,
+        upstream: Upstream,
+        timeout_s: float,
+        counts: CallCounts | None = None,
+    ) -> None:
         self.name = routes.name
         self.routes = routes
         self.schema: Schema = routes.schema
         self.codec = codec
         self.upstream = upstream
         self.timeout_s = timeout_s
+        self.counts = CallCounts() if counts is None else counts
         self.methods: Mapping[str, Method] = {name: Method(self, name, bound) for name, bound in routes.methods.items()}
         self._of_objects: dict[Type, dict[str, Method]] = {}
         self._of_callbacks: dict[Any, CallbackMethod] = {}
@@ -156,8 +195,36 @@ class Service:
             return None
         name = self._interface_names.get(interface)
         if name is None:
-            name = self._interface_names[interface] = interface_name(self.schema, interface)
+            name = self._interface_names[interface] = describe_type(self.schema, interface)
         return name
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything that is served.
+
+    Attributes:
+        services: by name.
+        http_routes: the paths of ``$http`` annotations.
+        documents: by their paths.
+    """
+
+    services: Mapping[str, Service]
+    http_routes: HttpRoutes
+    documents: Mapping[str, Document]
+
+
+class Served:
+    """Where everybody looks for what is served now.
+
+    Attributes:
+        catalogue: replaced whole.
+    """
+
+    __slots__ = ("catalogue",)
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
 
 
 def find_service(services: Mapping[str, Service], name: str) -> Service:

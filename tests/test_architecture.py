@@ -7,6 +7,7 @@ The rings from the inside out are words, pure, waiting and edge: a module import
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -59,22 +60,49 @@ RINGS = {
     "cara_pseud.zap": EDGE,
     "gateway.__main__": EDGE,
     "gateway.app": EDGE,
-    "gateway.sessions.callbacks": WAITING,
     "gateway.calls": WAITING,
     "gateway.cli": EDGE,
     "gateway.config.file": EDGE,
-    "gateway.protocols.jsonrpc.conversation": WAITING,
+    "gateway.config.limits": WORDS,
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
-    "gateway.config.limits": WORDS,
-    "gateway.logs": EDGE,
-    "gateway.sessions.references": WAITING,
-    "gateway.catalogue": WAITING,
-    "gateway.sessions.store": WAITING,
-    "gateway.trees": EDGE,
-    "gateway.upstream.base": WAITING,
-    "gateway.upstream.pseud": EDGE,
     "gateway.http": EDGE,
+    "gateway.loading": EDGE,
+    "gateway.logs": EDGE,
+    "gateway.protocols.jsonrpc.conversation": WAITING,
+    "gateway.protocols.jsonrpc.references": WAITING,
+    "gateway.protocols.rest.references": WAITING,
+    "gateway.protocols.sse.listener": WAITING,
+    "gateway.sessions.callbacks": WAITING,
+    "gateway.sessions.references": WAITING,
+    "gateway.sessions.session": WAITING,
+    "gateway.sessions.sessions": WAITING,
+    "gateway.trees": EDGE,
+    "gateway.upstream.pseud": EDGE,
+}
+
+# The rooms of the gateway from the ground up: a module imports its own room and lower ones. A session and its clients
+# know each other.
+ROOMS = (
+    {"errors", "annotations", "paths", "trees", "logs"},
+    {"config.limits"},
+    {"json"},
+    {"routes"},
+    {"sensitive", "describe", "config"},
+    {"upstream.base"},
+    {"catalogue", "access"},
+    {"sessions", "client"},
+    {"calls"},
+    {"protocols"},
+    {"http"},
+    {"loading", "upstream", "demo"},
+    {"app"},
+    {"cli", "__main__"},
+)
+# What a protocol writes stands in its own room, so that another door may write it otherwise.
+LITERALS = {
+    r"rpc\.|\bjsonrpc\b": "gateway.protocols.jsonrpc",
+    r"(^|\n)(event|data|id): ": "gateway.protocols.sse",
 }
 
 # Standard and foreign modules by what they bring in. Files and paths count as reading the outside too, but pathlib
@@ -223,6 +251,52 @@ def _used(tree: ast.Module, foreign: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (f"as {alias.asname}" for alias in node.names if alias.name == foreign and alias.asname)
+
+
+def floor(name: str) -> int:
+    """The place of a gateway's module in `ROOMS`."""
+    room = name.partition(".")[2]
+    while room:
+        for place, rooms in enumerate(ROOMS):
+            if room in rooms:
+                return place
+        room = room.rpartition(".")[0]
+    raise AssertionError(f"{name} is in no room")
+
+
+def test_no_import_goes_up_between_the_rooms_of_the_gateway() -> None:
+    found = [i for i in imports() if all(name.startswith("gateway.") for name in (i.by, i.of))]
+    assert_none([f"{i.place} imports {i.of}" for i in found if floor(i.of) > floor(i.by)])
+
+
+def test_every_room_has_a_module() -> None:
+    rooms = {room for rooms in ROOMS for room in rooms}
+    assert_none([room for room in rooms if not any(within(name, f"gateway.{room}") for name in modules())])
+
+
+def test_what_a_protocol_writes_stands_in_its_room() -> None:
+    wrong = [
+        f"{module.name}:{line}: {text!r}"
+        for module in modules().values()
+        if within(module.name, "gateway")
+        for line, text in _texts(module.tree)
+        for pattern, room in LITERALS.items()
+        if re.search(pattern, text) and not within(module.name, room)
+    ]
+    assert_none(wrong)
+
+
+def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The texts in a module that are no documentation."""
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
+    statements = [statement for body in bodies for statement in body if isinstance(statement, ast.Expr)]
+    documentation = {id(statement.value) for statement in statements}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in documentation:
+            if isinstance(node.value, str):
+                yield node.lineno, node.value
+            elif isinstance(node.value, bytes):
+                yield node.lineno, node.value.decode("latin-1")
 
 
 def test_only_app_joins_the_doors_and_the_upstreams() -> None:

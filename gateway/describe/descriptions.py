@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from cara_pseud.schema.nodes import BoundMethod, Kind, Schema, Type, describe_type, substitute
+from cara_pseud.schema.nodes import BoundMethod, Kind, Type, describe_type, substitute
 from gateway import annotations as known
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, StructLayout
 from gateway.json.codec.params import in_written_order
 from gateway.json.codec.scalars import EXACT, base64_out
 from gateway.json.text import JSON
 from gateway.routes import ServiceRoutes, params_type
-from gateway.sessions.handles import Handle
 
 SHAPE_KINDS: Final[Mapping[Kind, str]] = {kind: kind.value.lower() for kind in Kind} | {Kind.ANY_POINTER: "anyPointer"}
 """What ``"kind"`` of a shape says of each kind of type; static/console/description.js has the page's side."""
@@ -28,17 +27,12 @@ JSON_VALUE: Final = "json"
 _NAMED: Final = (Kind.STRUCT, Kind.ENUM, Kind.INTERFACE)
 
 
-def interface_name(schema: Schema, type: Type) -> str:
-    """An interface as handles name it: ``Calculator.Value``, ``Box(Text)``."""
-    return describe_type(schema, type)
-
-
 def describe_services(services: Iterable[ServiceRoutes]) -> dict[str, JSON]:
     """The list of services."""
     return {"services": [
         {
             "name": routes.name,
-            "interface": interface_name(routes.schema, routes.interface),
+            "interface": describe_type(routes.schema, routes.interface),
             "doc": routes.schema.nodes[routes.interface.node_id].doc,
             "methods": list(routes.methods),
         }
@@ -57,7 +51,7 @@ def describe_interface(routes: ServiceRoutes, interface: Type) -> dict[str, JSON
     described = tables.interface(interface)
     tables.finish()
     return {
-        "interface": interface_name(routes.schema, interface),
+        "interface": describe_type(routes.schema, interface),
         **described,
         "structs": tables.structs,
         "enums": tables.enums,
@@ -65,13 +59,16 @@ def describe_interface(routes: ServiceRoutes, interface: Type) -> dict[str, JSON
     }
 
 
-def describe_handle(handle: Handle, routes: ServiceRoutes | None = None) -> dict[str, JSON]:
-    """One object of a session; one from an AnyPointer has no interface and no methods."""
-    told: dict[str, JSON] = {"handle": handle.token, "service": handle.service}
-    if handle.interface is None:
+def describe_handle(token: str, routes: ServiceRoutes, interface: Type | None) -> dict[str, JSON]:
+    """One object of a session; one from an AnyPointer has no interface and no methods.
+
+    Args:
+        routes: of the service that the object came from.
+    """
+    told: dict[str, JSON] = {"handle": token, "service": routes.name}
+    if interface is None:
         return {**told, "interface": None, "methods": []}
-    routes = routes or ServiceRoutes(handle.service, handle.schema, handle.interface)
-    return told | describe_interface(routes, handle.interface)
+    return told | describe_interface(routes, interface)
 
 
 class _Tables:
@@ -103,7 +100,7 @@ class _Tables:
         return {
             "doc": self._schema.nodes[interface.node_id].doc,
             "extends": [
-                interface_name(self._schema, ancestor)
+                describe_type(self._schema, ancestor)
                 for ancestor in self._schema.ancestry(interface)
                 if ancestor.node_id != interface.node_id
             ],

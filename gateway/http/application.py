@@ -1,41 +1,18 @@
-"""Which handler answers a path, and how bodies are read.
-
-The fixed paths and every method of every service are in one dict; only what is not in it is looked at closer. Bodies
-are counted here, because Tornado's own limit answers with a bare 400.
-"""
+"""Tornado's application: bodies are counted here, because Tornado's own limit answers with a bare 400."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
 
 import tornado.httputil
 import tornado.web
 
-from gateway.catalogue import find_service
-from gateway.describe.schema_text import schema_files, schema_text
+from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, RefusingHandler, Site, connection_of
-from gateway.http.documents import TEXT_TYPE, Document, DocumentHandler, SchemaHandler
-from gateway.http.metrics import MetricsHandler
-from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler
-from gateway.http.rest import (
-    CallHandler,
-    HandleCallHandler,
-    HandleHandler,
-    HttpRuleHandler,
-    ServiceHandler,
-    ServicesHandler,
-    SessionHandler,
-)
-from gateway.http.sse import CallbackAnswerHandler, EventsHandler
-from gateway.http.websocket.handshake import SocketHandler
-from gateway.json.text import dump
-from gateway.routes import HttpRoutes, ServiceRoutes
-
-Route = tuple[type[BaseHandler], dict[str, Any]]
+from gateway.http.base import RefusingHandler, Site, connection_of
+from gateway.http.path_table import PathTable
 
 MAX_DRAINED_BYTES: Final = 64 * 2**20
 """So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
@@ -43,30 +20,23 @@ _FORMS: Final = ("multipart/", "application/x-www-form-urlencoded")
 
 
 class GatewayApplication(tornado.web.Application):
-    """Tornado's application with a dict for a router."""
+    """Tornado's application with a table for a router.
 
-    def __init__(self, site: Site, http_routes: HttpRoutes, pages: str, documents: Mapping[str, Document]) -> None:
+    Args:
+        pages: the directory of the pages.
+    """
+
+    def __init__(self, site: Site, pages: str) -> None:
         super().__init__(websocket_ping_interval=None)
         self._site = site
-        self._http_routes = http_routes
-        self._page = {"site": site, "path": pages}
-        plain = {"site": site}
-        self._fixed: dict[str, Route] = {
-            "/ws": (SocketHandler, plain),
-            "/healthz": (HealthHandler, plain),
-            "/readyz": (ReadyHandler, plain),
-            "/api": (ServicesHandler, plain),
-            "/api/session": (SessionHandler, plain),
-            "/api/events": (EventsHandler, plain),
-            "/metrics": (MetricsHandler, plain),
-        }
-        for path, document in documents.items():
-            self._fixed[path] = (DocumentHandler, {**plain, "document": document})
-        for service in site.services.values():
-            self._fixed[f"/api/{service.name}"] = (ServiceHandler, {**plain, "service": service})
-            self._fixed[f"/schema/{service.name}"] = (SchemaHandler, {**plain, **_schema_documents(service.routes)})
-            for name, method in service.methods.items():
-                self._fixed[f"/api/{service.name}/{name}"] = (CallHandler, {**plain, "method": method})
+        self._pages = pages
+        self._paths = PathTable(site, site.served.catalogue, pages)
+
+    def serve(self, catalogue: Catalogue) -> None:
+        """Serve another catalogue from the next request on; those under way go on with theirs."""
+        paths = PathTable(self._site, catalogue, self._pages)
+        # Nothing can happen between these two.
+        self._site.served.catalogue, self._paths = catalogue, paths
 
     def log_request(self, handler: tornado.web.RequestHandler) -> None:
         """Nothing: handlers write their log line themselves."""
@@ -77,7 +47,7 @@ class GatewayApplication(tornado.web.Application):
         """See `tornado.routing.Router`; called when the headers are there."""
         # The head has come, now the body must.
         self._site.arrivals.expect(connection_of(request), asyncio.get_running_loop().time())
-        handler, arguments = self._fixed.get(request.path) or self._route(request)
+        handler, arguments = self._paths.find(request.method or "", request.path)
         headers = request.headers
         media_type = headers.get("Content-Type")
         if media_type is not None and media_type.startswith(_FORMS):
@@ -98,54 +68,6 @@ class GatewayApplication(tornado.web.Application):
         arguments = {"site": self._site, "error": error, "done": done}
         self.get_handler_delegate(request, RefusingHandler, arguments).finish()
         return done
-
-    def _route(self, request: tornado.httputil.HTTPServerRequest) -> Route:
-        path = request.path
-        plain = {"site": self._site}
-        try:
-            if path.startswith("/api/"):
-                return self._api_route(path)
-            match = self._http_routes.match(request.method or "", path)
-        except GatewayError as error:
-            if error.status is Status.METHOD_NOT_ALLOWED:
-                return HttpRuleHandler, {**plain, "match": None, "allowed": (error.details or {}).get("allow", ())}
-            return RefusingHandler, {**plain, "error": error}
-        if match is not None:
-            return HttpRuleHandler, {**plain, "match": match, "allowed": ()}
-        return PageHandler, self._page
-
-    def _api_route(self, path: str) -> Route:
-        """The route of a path below ``/api/`` that is not in the dict as it stands.
-
-        Raises:
-            GatewayError: there is none.
-        """
-        parts = [_decoded(part) for part in path.split("/")[2:]]
-        plain = {"site": self._site}
-        if len(parts) > 1 and parts[0] == "handles" and parts[1]:
-            if len(parts) == 2:
-                return HandleHandler, {**plain, "token": parts[1]}
-            if len(parts) == 3:
-                return HandleCallHandler, {**plain, "token": parts[1], "name": parts[2]}
-        elif len(parts) == 2 and parts[0] == "callbacks" and parts[1]:
-            return CallbackAnswerHandler, {**plain, "id": parts[1]}
-        elif 1 <= len(parts) <= 2 and parts[0] not in ("handles", "session", ""):
-            service = find_service(self._site.services, parts[0])
-            if len(parts) == 1:
-                return ServiceHandler, {**plain, "service": service}
-            return CallHandler, {**plain, "method": service.method(parts[1])}
-        raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
-
-
-def _schema_documents(routes: ServiceRoutes) -> dict[str, Document]:
-    return {
-        "text": Document(lambda: schema_text(routes).encode("utf-8"), TEXT_TYPE),
-        "files": Document(lambda: dump(schema_files(routes))),
-    }
-
-
-def _decoded(part: str) -> str:
-    return unquote_to_bytes(part).decode("utf-8", "replace") if "%" in part else part
 
 
 class _Measured(tornado.httputil.HTTPMessageDelegate):
@@ -204,11 +126,3 @@ class _Measured(tornado.httputil.HTTPMessageDelegate):
         self._answered = True
         detail = f"the body is too large: at most {self._limit} bytes are permitted"
         return self._application.refuse(self._request, GatewayError(Status.TOO_LARGE, detail))
-
-
-def default_routes(services: Iterable[ServiceRoutes]) -> Iterator[tuple[str, str, str]]:
-    """The routes that every method has: verbs, path, ``service.method``."""
-    for service in services:
-        for name, bound in service.methods.items():
-            verbs = "GET, POST" if service.facts(bound).read_only else "POST"
-            yield verbs, f"/api/{service.name}/{name}", f"{service.name}.{name}"

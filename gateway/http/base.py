@@ -22,8 +22,10 @@ import tornado.web
 
 from cara_pseud.cork import Cork
 from gateway.calls import Calls
-from gateway.catalogue import Service
+from gateway.catalogue import Served
+from gateway.client import Client
 from gateway.config.limits import Limits
+from gateway.describe.document import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.arrivals import Arrivals
 from gateway.http.origins import OriginPolicy
@@ -31,9 +33,8 @@ from gateway.http.websocket.wires import Wires, best_wires
 from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag
-from gateway.sessions.store import Sessions
+from gateway.sessions.sessions import Sessions
 
-JSON_TYPE: Final = "application/json"
 SERVER: Final = "cara-gateway"
 PROBLEM_TYPE: Final = "application/problem+json"
 EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
@@ -41,26 +42,12 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class Talk(Protocol):
-    """What goes on over a socket, as far as the end of the gateway concerns it."""
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether calls are under way."""
-
-    def drain(self) -> None:
-        """Begin no more calls."""
-
-    def shut_down(self) -> None:
-        """The gateway stops."""
-
-
 class Socket(Protocol):
     """An open WebSocket or event stream."""
 
     @property
-    def conversation(self) -> Talk:
-        """What goes on over it."""
+    def client(self) -> Client:
+        """Who is at its other end."""
 
 
 @dataclass(kw_only=True)
@@ -68,6 +55,7 @@ class Site:
     """What handlers need of the gateway. One for all.
 
     Attributes:
+        served: what is served now.
         stopping: true when the gateway is about to end.
         sockets: the open WebSockets and event streams.
         wires: how the bytes of WebSockets travel.
@@ -78,7 +66,7 @@ class Site:
         arrivals: connections from which a request is still to come.
     """
 
-    services: Mapping[str, Service]
+    served: Served
     calls: Calls
     sessions: Sessions
     limits: Limits
@@ -98,7 +86,7 @@ class Site:
     @property
     def is_busy(self) -> bool:
         """Whether calls are under way, of REST or of WebSockets."""
-        return self.calls_under_way > 0 or any(socket.conversation.is_busy for socket in self.sockets)
+        return self.calls_under_way > 0 or any(socket.client.is_busy for socket in self.sockets)
 
 
 def connection_of(request: tornado.httputil.HTTPServerRequest) -> object:

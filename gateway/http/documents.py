@@ -1,31 +1,9 @@
-"""Documents that are made of the schemas once, when somebody first asks for them: descriptions, types, schemas."""
+"""Documents that are made of the schemas: descriptions, types, schemas. What is in them is `gateway.describe`'s."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import Final
-
-from gateway.http.base import JSON_TYPE, BaseHandler, Site
-
-TEXT_TYPE: Final = "text/plain; charset=utf-8"
-
-
-class Document:
-    """A document and its media type.
-
-    Args:
-        make: gives its bytes; asked once.
-    """
-
-    def __init__(self, make: Callable[[], bytes], media_type: str = JSON_TYPE) -> None:
-        self._make = make
-        self.media_type = media_type
-
-    @cached_property
-    def data(self) -> bytes:
-        """The document itself."""
-        return self._make()
+from gateway.describe.document import JSON_TYPE, Document
+from gateway.http.base import BaseHandler, Site
 
 
 class DocumentHandler(BaseHandler):

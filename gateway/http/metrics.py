@@ -28,30 +28,30 @@ class MetricsHandler(BaseHandler):
 
 def metrics_text(site: Site) -> str:
     """All metrics of a gateway at this moment."""
-    sessions = list(site.sessions)
-    methods = [(service.name, method) for service in site.services.values() for method in service.known_methods()]
+    sessions, services = list(site.sessions), site.served.catalogue.services
+    methods = [(service.name, method) for service in services.values() for method in service.known_methods()]
     labels = [{"service": service, "method": method.label} for service, method in methods]
     lines: list[str] = []
     for name, kind, help, samples in (
         ("requests_total", "counter", "HTTP requests answered, by status.",
          [({"status": str(status)}, number) for status, number in sorted(site.answered.items())]),
         ("calls_total", "counter", "Calls begun, of REST and of WebSockets.",
-         [(label, method.calls) for label, (_, method) in zip(labels, methods, strict=True)]),
+         [(label, method.counts.calls) for label, (_, method) in zip(labels, methods, strict=True)]),
         ("call_failures_total", "counter", "Calls that failed, by status code of PROTOCOL.md.",
          [({**label, "code": code}, number) for label, (_, method) in zip(labels, methods, strict=True)
-          for code, number in sorted(method.failures.items())]),
+          for code, number in sorted(method.counts.failures.items())]),
         ("service_up", "gauge", "Whether the gateway is connected to the service.",
-         [({"service": name}, float(service.upstream.state == "up")) for name, service in site.services.items()]),
+         [({"service": name}, float(service.upstream.state == "up")) for name, service in services.items()]),
         ("sessions", "gauge", "Sessions that can be found by their id.", [({}, len(sessions))]),
         ("streams", "gauge", "Streams of these sessions, those included that wait to be resumed.",
-         [({}, sum(len(session.doors) for session in sessions))]),
+         [({}, sum(session.streams for session in sessions))]),
         ("sockets", "gauge", "Open WebSockets and event streams.", [({}, len(site.sockets))]),
         ("handles", "gauge", "Objects of services that sessions hold.",
          [({}, sum(len(session.handles) for session in sessions))]),
         ("callbacks", "gauge", "Objects of clients that services hold.",
-         [({}, sum(session.core.callbacks for session in sessions))]),
+         [({}, sum(session.callbacks for session in sessions))]),
         ("calls_in_flight", "gauge", "Calls under way in these sessions, and of REST without one.",
-         [({}, sum(session.core.calls_in_flight for session in sessions) + site.calls.without_session)]),
+         [({}, sum(session.calls_in_flight for session in sessions) + site.calls.without_session)]),
     ):  # fmt: skip
         lines += _metric(f"cara_gateway_{name}", kind, help, samples)
     return "\n".join(lines) + "\n"

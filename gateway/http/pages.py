@@ -110,9 +110,9 @@ class ReadyHandler(BaseHandler):
         return {**problem, "services": self._states(), "reasons": self._reasons()}
 
     def _states(self) -> dict[str, str]:
-        return {name: service.upstream.state for name, service in self.site.services.items()}
+        return {name: service.upstream.state for name, service in self.site.served.catalogue.services.items()}
 
     def _reasons(self) -> dict[str, str]:
         """What is wrong with those that cannot be reached, or that have not answered yet."""
-        upstreams = {name: service.upstream for name, service in self.site.services.items()}
+        upstreams = {name: service.upstream for name, service in self.site.served.catalogue.services.items()}
         return {name: upstream.trouble for name, upstream in upstreams.items() if upstream.trouble}

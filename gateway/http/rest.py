@@ -12,15 +12,16 @@ from cara_pseud.capabilities import CallOptions, Capability
 from gateway.calls import Call
 from gateway.catalogue import Method, Service
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
+from gateway.describe.document import JSON_TYPE
 from gateway.errors import GatewayError, Status
-from gateway.http.base import JSON_TYPE, BaseHandler, Site
+from gateway.http.base import BaseHandler, Site
 from gateway.json.text import JSON, dump, parse
+from gateway.protocols.rest.references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.routes import HttpMatch
 from gateway.sensitive import without_secrets
 from gateway.sessions.handles import REST, Handle
-from gateway.sessions.references import RestReferences
-from gateway.sessions.store import LiveSession
+from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
 
@@ -28,7 +29,7 @@ SESSION_HEADER: Final = "Session-Id"
 class ApiHandler(BaseHandler):
     """What REST handlers have in common: sessions, bodies, wishes."""
 
-    def session(self) -> LiveSession | None:
+    def session(self) -> Session | None:
         """The session that the request names; None if it names none.
 
         Raises:
@@ -39,7 +40,7 @@ class ApiHandler(BaseHandler):
             id = self.get_cookie(self.site.cookie_name)
         return self.site.sessions.find(id, self.principal, rest=True) if id else None
 
-    def required_session(self) -> LiveSession:
+    def required_session(self) -> Session:
         """The session that the request names.
 
         Raises:
@@ -51,11 +52,11 @@ class ApiHandler(BaseHandler):
             raise GatewayError(Status.NOT_FOUND, detail, reason="session")
         return session
 
-    def open_session(self) -> LiveSession:
+    def open_session(self) -> Session:
         """Open a session for whoever asks."""
         return self.site.sessions.open(self.principal, rest=True)
 
-    def tell_session(self, session: LiveSession) -> None:
+    def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
         secure = self.request.protocol == "https"
@@ -128,7 +129,7 @@ class CallingHandler(ApiHandler):
     _under_way: Call | None = None
     _answer: asyncio.Future[bytes]
 
-    async def call(self, method: Method, target: Capability, params: JSON, session: LiveSession | None) -> None:
+    async def call(self, method: Method, target: Capability, params: JSON, session: Session | None) -> None:
         """Make the call and answer with its results.
 
         Raises:
@@ -220,22 +221,24 @@ def _params(handler: ApiHandler, method: Method) -> JSON:
 class HttpRuleHandler(CallingHandler):
     """A route of a schema's ``$http`` annotation."""
 
-    def initialize(self, site: Site, match: HttpMatch | None, allowed: Sequence[str]) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, site: Site, match: HttpMatch | None, method: Method | None, allowed: Sequence[str]
+    ) -> None:
         self.site = site
         self.allowed = tuple(allowed)
         self._match = match
+        self._method = method
 
     def logged_path(self) -> str:
         match, path = self._match, self.request.path
-        if match is None or not self.site.services[match.service.name].methods[match.name].has_secrets:
+        if match is None or self._method is None or not self._method.has_secrets:
             return path
         return without_secrets(match.service, match.bound, match.rule, path)
 
     async def _call(self) -> None:
-        match = self._match
-        if match is None:
+        match, method = self._match, self._method
+        if match is None or method is None:
             raise self.method_not_allowed()
-        method = self.site.services[match.service.name].methods[match.name]
         try:
             body = self.body()
             has_body = bool(self.request.body)
@@ -260,7 +263,7 @@ class HandleHandler(ApiHandler):
     async def get(self) -> None:
         handle: Handle = self.required_session().handles.get(self._token)
         self.set_header("Cache-Control", "no-store")
-        self.answer(describe_handle(handle, self.site.services[handle.service].routes))
+        self.answer(describe_handle(handle.token, handle.service.routes, handle.interface))
 
     head = get
 
@@ -285,7 +288,7 @@ class HandleCallHandler(CallingHandler):
     async def post(self) -> None:
         session = self.required_session()
         handle = session.handles.get(self._token)
-        method = self.site.services[handle.service].object_method(handle.interface, self._name)
+        method = handle.service.object_method(handle.interface, self._name)
         await self.call(method, handle.capability, _params(self, method), session)
 
 
@@ -299,7 +302,7 @@ class ServicesHandler(BaseHandler):
     """``/api``"""
 
     def get(self) -> None:
-        described = describe_services(service.routes for service in self.site.services.values())
+        described = describe_services(service.routes for service in self.site.served.catalogue.services.values())
         self.answer_unless_known(dump(described))
 
     head = get
@@ -339,14 +342,14 @@ class SessionHandler(ApiHandler):
                 "handles": [
                     {
                         "$handle": handle.token,
-                        "interface": self.site.services[handle.service].interface_name(handle.interface),
-                        "service": handle.service,
+                        "interface": handle.interface_name,
+                        "service": handle.service.name,
                         "count": handle.counts.get(REST, 0),
                     }
                     for handle in session.handles
                 ],
-                "callbacks": [name for door in session.doors.values() for name in door.callback_names()],
-                "streams": len(session.doors),
+                "callbacks": [name for attachment in session for name in attachment.callbacks.names],
+                "streams": session.streams,
             }
         )
 

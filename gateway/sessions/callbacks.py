@@ -1,20 +1,21 @@
-"""Objects that live in a client, as a service calls them.
+"""Objects that live in a client, as services call them, and what the client is asked and has not answered.
 
-A `Callback` stands in a message to a service for ``{"$callback": name}``. The service's calls become requests on the
-client's stream, the client's answers become wire results. Knows no socket and no upstream protocol.
+A `Callback` stands in a message to a service for ``{"$callback": name}``. The service's calls become requests to the
+`gateway.client.Client`, its answers become wire results. Knows no door and no protocol of a service.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import IncomingCall
-from cara_pseud.errors import CODES, RpcError, Unavailable
+from cara_pseud.errors import CODES, DeadlineExceeded, RpcError, Unavailable
 from cara_pseud.local import LocalCapability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
+from gateway.client import Client
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.references import References
 from gateway.json.text import JSON
@@ -29,28 +30,6 @@ class RequestReferences(References, Protocol):
         """The handles do not reach the client."""
 
 
-class Client(Protocol):
-    """A stream as the callbacks of its client see it."""
-
-    def references(self, service: Service) -> RequestReferences:
-        """What the client's stream knows about references in one message."""
-
-    def call_callback(
-        self, callback: Callback, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
-    ) -> asyncio.Future[JSON]:
-        """Send a request to the client, now, so that requests keep their order; a future of the answer.
-
-        Cancelling the future withdraws the request. ``refs`` knows the handles in it.
-        """
-
-    def callback_released(self, callback: Callback) -> None:
-        """Learn that the service let go of an object."""
-
-    @property
-    def unboxes(self) -> bool:
-        """Whether the client answers a single result as itself."""
-
-
 class Callback:
     """One object of a client as one service knows it: a `cara_pseud.capabilities.Target`.
 
@@ -58,14 +37,16 @@ class Callback:
         capability: what stands in messages to the service.
     """
 
-    __slots__ = ("_client", "_interface", "capability", "name", "service")
+    __slots__ = ("_callbacks", "_interface", "capability", "name", "service")
 
-    def __init__(self, client: Client, name: str, service: Service, interface: Type | None, stream_id: str) -> None:
-        self._client: Client | None = client
+    def __init__(
+        self, callbacks: Callbacks, client_id: str, name: str, service: Service, interface: Type | None
+    ) -> None:
+        self._callbacks: Callbacks | None = callbacks
         self._interface = interface
         self.name = name
         self.service = service
-        self.capability = LocalCapability(self, ("callback", stream_id, name, service.name))
+        self.capability = LocalCapability(self, ("callback", client_id, name, service.name))
 
     def invoke(
         self, interface_id: int, method: int | str, args: Sequence[Any], kwargs: Mapping[str, Any], call: IncomingCall
@@ -75,21 +56,21 @@ class Callback:
         Raises:
             RpcError: the client is gone, or its object has no such method.
         """
-        client = self._client
-        if client is None:
+        callbacks = self._callbacks
+        if callbacks is None:
             raise Unavailable(GONE)
         called = self.service.callback_method(self._interface, interface_id, method)
-        refs = client.references(self.service)
+        refs = callbacks.references(self.service)
         try:
             params = called.write_params(args, kwargs, refs)
-            answer = client.call_callback(self, called.name, params, call, refs)
+            answer = callbacks.ask(self, called.name, params, call, refs)
         except GatewayError as error:
             refs.take_back()
             raise as_rpc_error(error) from None
         except RpcError:
             refs.take_back()
             raise
-        unbox = client.unboxes
+        unbox = callbacks.client.unboxes
         result: asyncio.Future[Any] = answer.get_loop().create_future()
 
         def pass_on(answer: asyncio.Future[JSON]) -> None:
@@ -110,13 +91,138 @@ class Callback:
 
     def released(self) -> None:
         """The service let go; nobody calls this object any more."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.callback_released(self)
+        callbacks, self._callbacks = self._callbacks, None
+        if callbacks is not None:
+            callbacks.released(self)
 
     def orphan(self) -> None:
         """The client is gone: later calls fail at once."""
-        self._client = None
+        self._callbacks = None
+
+
+class Callbacks:
+    """The objects of one client that services hold, and the requests to it that wait for an answer.
+
+    Attributes:
+        client: whose they are.
+        references: makes what is known of the references in one request and its answer.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        check_room: Callable[[], None],
+        references: Callable[[Service], RequestReferences],
+        timeout_s: float,
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            check_room: raises a `GatewayError` if services hold as many as may be already.
+            timeout_s: how long the client may take to answer, at the most.
+        """
+        self.client = client
+        self.references = references
+        self._check_room = check_room
+        self._timeout_s = timeout_s
+        self._callbacks: dict[tuple[str, str], Callback] = {}
+        self._asked: dict[str, tuple[asyncio.Future[JSON], Callback]] = {}
+        self._ended = False
+
+    def __len__(self) -> int:
+        return len(self._callbacks)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The client's own names of the objects, each once."""
+        return sorted({name for name, _ in self._callbacks})
+
+    def pass_in(self, name: str, service: Service, interface: Type | None) -> tuple[Callback, bool]:
+        """The client's object of that name for that service, and whether it is new there.
+
+        Raises:
+            GatewayError: there may be no more.
+        """
+        known = self._callbacks.get((name, service.name))
+        if known is not None:
+            return known, False
+        self._check_room()
+        made = self._callbacks[name, service.name] = Callback(self, self.client.id, name, service, interface)
+        return made, True
+
+    def released(self, callback: Callback) -> None:
+        """Take note that a service let go of an object; its client is told."""
+        service = callback.service
+        if self._callbacks.pop((callback.name, service.name), None) is None:
+            return
+        if service.upstream.state == "up":
+            code, reason = "released", f"{service.name} holds it no more"
+        else:
+            code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
+            for answer, asked in list(self._asked.values()):
+                if asked is callback:  # and who asked is gone, too
+                    answer.cancel()
+        if not any(name == callback.name for name, _ in self._callbacks):
+            self.client.callback_ended(callback.name, code, reason)
+
+    def ask(
+        self, callback: Callback, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
+    ) -> asyncio.Future[JSON]:
+        """Send a request to the client, now; a future of its answer.
+
+        Cancelling the future withdraws the request. ``refs`` knows the handles in it.
+
+        Raises:
+            GatewayError: it cannot be sent.
+            DeadlineExceeded: it is too late for it.
+        """
+        loop = asyncio.get_running_loop()
+        timeout_s = self._timeout_s
+        if call.deadline is not None:
+            timeout_s = min(timeout_s, call.deadline - loop.time())
+            if timeout_s <= 0:
+                raise DeadlineExceeded("the deadline had passed before the client could be asked")
+        answer: asyncio.Future[JSON] = loop.create_future()
+        key = self.client.request(callback.name, method, params)
+        if self._ended:  # by the request itself: the client reads too slowly
+            answer.cancel()
+            return answer
+        self._asked[key] = (answer, callback)
+        timer = loop.call_later(timeout_s, self._expired, key)
+
+        def forget(_: asyncio.Future[JSON]) -> None:
+            timer.cancel()
+            # If nobody waits any more: it expired, or the service gave it up.
+            if self._asked.pop(key, None) is not None and self.client.withdraw(key):
+                refs.take_back()
+
+        answer.add_done_callback(forget)
+        return answer
+
+    def answered(self, key: str, result: JSON, error: GatewayError | None) -> None:
+        """Take the client's answer; one that nobody waits for is forgotten."""
+        answer, _ = self._asked.pop(key, (None, None))
+        if answer is None or answer.done():
+            return
+        if error is not None:
+            answer.set_exception(as_rpc_error(error))
+        else:
+            answer.set_result(result)
+
+    def _expired(self, key: str) -> None:
+        answer, _ = self._asked.get(key, (None, None))
+        if answer is not None and not answer.done():
+            answer.set_exception(DeadlineExceeded("the client did not answer in time"))
+
+    def end(self) -> None:
+        """The client is gone: what it is asked fails, and so does what it will be asked."""
+        self._ended = True
+        for callback in self._callbacks.values():
+            callback.orphan()
+        self._callbacks.clear()
+        asked, self._asked = self._asked, {}
+        for answer, _ in asked.values():
+            answer.cancel()
 
 
 def as_rpc_error(error: GatewayError) -> RpcError:

@@ -1,18 +1,21 @@
 """A session's handles: which token stands for which object, and who holds how many of it.
 
-The table owns the references put into it and releases them. Tokens come from outside, unguessable; everything but
-the live capability is plain data: a session can be written down as (token, service, interface, counts).
+What is counted stands in the session's record; beside it are here the live capability and the service that it came
+from. The table owns the references put into it and gives them back. Tokens come from outside, unguessable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from cara_pseud.capabilities import Capability
+from cara_pseud.errors import RpcError
 from cara_pseud.schema.nodes import Schema, Type
+from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status, quote
+from gateway.sessions.record import HandleRecord
 
 REST: Final = "rest"
 """The holder that stands for REST; every other holder is a stream, by its id."""
@@ -20,34 +23,46 @@ REST: Final = "rest"
 
 @dataclass(slots=True, eq=False)
 class Handle:
-    """One object as a session knows it.
-
-    ``counts`` says how often each holder was sent it and has not given it back; ``interface`` is None for an object
-    from an AnyPointer, which has no methods here.
-    """
+    """One object as a session knows it. ``service`` is the one that it came from, even if another is served now."""
 
     token: str
-    service: str
-    schema: Schema
-    interface: Type | None
+    service: Service
     capability: Capability
-    counts: dict[str, int] = field(default_factory=dict)
+    record: HandleRecord
+
+    @property
+    def interface(self) -> Type | None:
+        """What it is known to be; None for an object from an AnyPointer, which has no methods here."""
+        return self.record.interface
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each holder was sent it and has not given it back."""
+        return self.record.counts
+
+    @property
+    def interface_name(self) -> str | None:
+        """The name of its interface, as clients know it."""
+        return self.service.interface_name(self.record.interface)
 
     def fits(self, interface: Type | None) -> bool:
         """Whether the object may be passed where that interface is expected; None expects any."""
         # Of what came from an AnyPointer nobody knows; its service will say.
-        return interface is None or self.interface is None or _is_narrower(self.schema, self.interface, interface)
+        own = self.record.interface
+        return interface is None or own is None or _is_narrower(self.service.schema, own, interface)
 
 
 class Handles:
     """The handles of one session.
 
     Args:
+        records: what of them is plain data, by token; kept up to date.
         limit: the most there may be.
         new_token: gives a token that cannot be guessed.
     """
 
-    def __init__(self, limit: int, new_token: Callable[[], str]) -> None:
+    def __init__(self, records: dict[str, HandleRecord], limit: int, new_token: Callable[[], str]) -> None:
+        self._records = records
         self._limit = limit
         self._new_token = new_token
         self._by_token: dict[str, Handle] = {}
@@ -59,32 +74,57 @@ class Handles:
     def __iter__(self) -> Iterator[Handle]:
         return iter(list(self._by_token.values()))
 
-    def put(
-        self, holder: str, service: str, schema: Schema, interface: Type | None, capability: Capability
-    ) -> Handle:
+    def put(self, holder: str, service: Service, interface: Type | None, capability: Capability) -> Handle:
         """Count one more reference of ``holder`` to an object; the same object again is the same handle.
 
-        The table takes the reference over; it releases one to an object that it knows already.
+        The table takes one reference of the capability over.
 
         Raises:
-            GatewayError: RESOURCE_EXHAUSTED, there are as many handles as may be; the reference is released.
+            GatewayError: RESOURCE_EXHAUSTED, there are as many handles as may be; the reference is given back.
         """
-        key = (service, capability.key)
+        key = (service.name, capability.key)
         handle = self._by_object.get(key)
         if handle is None:
             try:
                 self.check_room()
             except GatewayError:
-                capability.release()
+                capability.give_back(1)
                 raise
-            handle = Handle(self._new_token(), service, schema, interface, capability)
-            self._by_token[handle.token] = self._by_object[key] = handle
+            record = HandleRecord(service.name, interface, service.upstream.name_of(capability))
+            handle = self._add(Handle(self._new_token(), service, capability, record))
         else:
+            record = handle.record
             if capability is not handle.capability:
-                capability.release()
-            if interface is not None and _is_narrower(schema, interface, handle.interface):
-                handle.schema, handle.interface = schema, interface
-        handle.counts[holder] = handle.counts.get(holder, 0) + 1
+                capability.give_back(1)
+                record.references -= 1
+            if interface is not None and _is_narrower(service.schema, interface, record.interface):
+                handle.service, record.interface = service, interface
+        record.references += 1
+        record.counts[holder] = record.counts.get(holder, 0) + 1
+        return handle
+
+    def adopt(self, token: str, service: Service) -> None:
+        """Make a handle of a record that another process has left; it goes on with the counts that stand there.
+
+        Raises:
+            GatewayError: NOT_FOUND, the object cannot be reached from here or is no more.
+        """
+        record = self._records[token]
+        interface = record.interface
+        if record.object is None:
+            raise GatewayError(Status.NOT_FOUND, "the object was bound to the process that got it")
+        if interface is not None and interface.node_id not in service.schema.nodes:
+            raise GatewayError(Status.NOT_FOUND, f"{service.name} has no such interface any more")
+        try:
+            capability = service.upstream.adopt(record.object, record.references)
+        except RpcError as error:
+            raise GatewayError(Status.NOT_FOUND, error.message) from None
+        self._add(Handle(token, service, capability, record))
+
+    def _add(self, handle: Handle) -> Handle:
+        token = handle.token
+        self._records[token] = handle.record
+        self._by_token[token] = self._by_object[handle.service.name, handle.capability.key] = handle
         return handle
 
     def check_room(self) -> None:
@@ -115,10 +155,11 @@ class Handles:
         handle = self._by_token.get(token)
         if handle is None or holder not in handle.counts:
             return None
-        handle.counts[holder] -= count
-        if handle.counts[holder] <= 0:
-            del handle.counts[holder]
-        return self._bury(handle) if not handle.counts else None
+        counts = handle.counts
+        counts[holder] -= count
+        if counts[holder] <= 0:
+            del counts[holder]
+        return None if counts else self._bury(handle)
 
     def drop(self, token: str) -> Handle | None:
         """End a handle whoever holds it; None if there is none of that token."""
@@ -130,20 +171,24 @@ class Handles:
         held = [handle for handle in self if handle.counts.pop(holder, None) is not None]
         return [self._bury(handle) for handle in held if not handle.counts]
 
-    def drop_capability(self, service: str, key: Hashable) -> Handle | None:
-        """End the handle of an object that is gone, by the capability's key."""
-        handle = self._by_object.get((service, key))
-        return None if handle is None else self._bury(handle)
-
     def clear(self) -> list[Handle]:
         """End every handle; they are returned."""
         return [self._bury(handle) for handle in self]
 
+    def leave(self) -> None:
+        """Forget the objects without giving anything back: whoever goes on with the records does that."""
+        for handle in self:
+            handle.capability.disown(handle.record.references)
+        self._by_token.clear()
+        self._by_object.clear()
+
     def _bury(self, handle: Handle) -> Handle:
         del self._by_token[handle.token]
-        del self._by_object[handle.service, handle.capability.key]
+        del self._records[handle.token]
+        del self._by_object[handle.service.name, handle.capability.key]
         handle.counts.clear()
-        handle.capability.release()
+        # What is another session's, too, stays its own.
+        handle.capability.give_back(handle.record.references)
         return handle
 
 

@@ -1,78 +1,149 @@
-"""What a session has: handles, streams, and counts of what is under way. Plain state; its life is ended elsewhere."""
+"""A session as plain data: what another process would need to go on with it, and nothing else.
+
+Times are wall-clock times, and objects have names: the service, the incarnation of its process, the number it has
+there. What is under way (calls, requests to clients), results that may still be called into, and sockets are not here.
+An object whose service knows no incarnations, or does not verify who asks, cannot be named: it is bound to the process
+that got it, and says so (`HandleRecord.is_bound`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from gateway.config.limits import Limits
-from gateway.errors import GatewayError, Status
-from gateway.protocols.jsonrpc.stream import Stream
-from gateway.sessions.handles import Handle, Handles
+from cara_pseud.schema.nodes import Kind, Type
+from gateway.json.text import JSON
+from gateway.upstream.base import ObjectName
 
 
-class Session:
-    """One session: it owns handles, and its streams share their bounds.
+@dataclass(slots=True)
+class HandleRecord:
+    """One object that a session holds.
+
+    Attributes:
+        service: the service's name.
+        interface: None for an object from an AnyPointer, which has no methods here.
+        object: its name at the service; None if it is bound to this process.
+        references: how often the service sent it and was not given it back.
+        counts: how often each holder was sent it and has not given it back.
+    """
+
+    service: str
+    interface: Type | None
+    object: ObjectName | None
+    references: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether only this process can reach it."""
+        return self.object is None
+
+
+@dataclass(slots=True)
+class StreamRecord:
+    """One client's ordered conversation, between two messages.
+
+    Attributes:
+        unbox: whether it wants single results as themselves.
+        sent, received, acknowledged: messages sent to it, taken from it, and confirmed by it.
+        requests: how many requests it was sent; their keys go on from there.
+        kept: the messages that it has not confirmed, in order.
+    """
+
+    unbox: bool = False
+    sent: int = 0
+    received: int = 0
+    acknowledged: int = 0
+    requests: int = 0
+    kept: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SessionRecord:
+    """One session.
 
     Attributes:
         id: its secret name.
-        handles: what its clients hold of services.
-        streams: its conversations by their ids.
-        calls_in_flight: calls begun and not ended, of all streams and of REST.
-        callbacks: objects of its clients that services hold.
+        principal: whose it is; nobody else finds it.
+        expires_at: when it ends if nobody uses it, in seconds since 1970.
+        rest: whether REST uses it too, so that it does not end with its last stream.
+        listener: which of its streams is that of ``/api/events``.
+        handles: by their tokens.
+        streams: those that are with no process at the moment, by their ids.
     """
 
-    def __init__(self, id: str, limits: Limits, new_token: Callable[[], str]) -> None:
-        self.id = id
-        self.handles = Handles(limits.max_handles_per_session, new_token)
-        self.streams: dict[str, Stream] = {}
-        self.calls_in_flight = 0
-        self.callbacks = 0
-        self._limits = limits
+    id: str
+    principal: str | None = None
+    expires_at: float = 0.0
+    rest: bool = False
+    listener: str | None = None
+    handles: dict[str, HandleRecord] = field(default_factory=dict)
+    streams: dict[str, StreamRecord] = field(default_factory=dict)
 
-    def open_stream(self, stream_id: str) -> Stream:
-        """Begin a new conversation; see `add_stream`."""
-        stream = Stream(stream_id, self._limits)
-        self.add_stream(stream)
-        return stream
+    def to_json(self) -> dict[str, JSON]:
+        """The record as a JSON object."""
+        return {
+            **_members(self, "handles", "streams"),
+            "handles": {token: _handle_to_json(handle) for token, handle in self.handles.items()},
+            "streams": {id: _members(stream) for id, stream in self.streams.items()},
+        }
 
-    def add_stream(self, stream: Stream) -> None:
-        """Take a conversation in that began before its session was known.
-
-        Raises:
-            GatewayError: RESOURCE_EXHAUSTED, the session has as many streams as may be.
-        """
-        if len(self.streams) >= self._limits.max_streams_per_session:
-            raise GatewayError(Status.RESOURCE_EXHAUSTED, f"the session has {len(self.streams)} streams already")
-        self.streams[stream.id] = stream
-
-    def close_stream(self, stream_id: str) -> list[Handle]:
-        """End a conversation; the handles that ended with it."""
-        self.streams.pop(stream_id, None)
-        return self.handles.drop_holder(stream_id)
-
-    def check_calls(self) -> None:
-        """Be sure that one more call may begin.
+    @classmethod
+    def from_json(cls, obj: dict[str, Any]) -> SessionRecord:
+        """What `to_json` has written.
 
         Raises:
-            GatewayError: RESOURCE_EXHAUSTED, as many calls as may be are under way.
+            KeyError, TypeError, ValueError: it was written by something else.
         """
-        if self.calls_in_flight >= self._limits.max_calls_per_session:
-            raise GatewayError(
-                Status.RESOURCE_EXHAUSTED, f"{self.calls_in_flight} calls of the session are under way already"
-            )
+        handles = {token: _handle_from_json(handle) for token, handle in obj["handles"].items()}
+        streams = {id: StreamRecord(**stream) for id, stream in obj["streams"].items()}
+        return cls(**{**obj, "handles": handles, "streams": streams})
 
-    def begin_callback(self) -> None:
-        """Count an object of a client that is passed to a service.
 
-        Raises:
-            GatewayError: RESOURCE_EXHAUSTED, services hold as many as may be.
-        """
-        if self.callbacks >= self._limits.max_callbacks_per_session:
-            raise GatewayError(
-                Status.RESOURCE_EXHAUSTED, f"services hold {self.callbacks} callbacks of the session already"
-            )
-        self.callbacks += 1
+def _members(record: Any, *but: str) -> dict[str, JSON]:
+    return {one.name: getattr(record, one.name) for one in fields(record) if one.name not in but}
 
-    def end_callback(self, count: int = 1) -> None:
-        """Count objects that services let go."""
-        self.callbacks -= count
+
+def _handle_to_json(handle: HandleRecord) -> JSON:
+    name = handle.object
+    return {
+        "service": handle.service,
+        "interface": None if handle.interface is None else _type_to_json(handle.interface),
+        # 64 bits do not go into every reader's numbers.
+        "object": None if name is None else [name.incarnation, str(name.id)],
+        "references": handle.references,
+        "counts": handle.counts,
+    }
+
+
+def _handle_from_json(obj: dict[str, Any]) -> HandleRecord:
+    interface, name = obj["interface"], obj["object"]
+    return HandleRecord(
+        obj["service"],
+        None if interface is None else _type_from_json(interface),
+        None if name is None else ObjectName(name[0], int(name[1])),
+        obj["references"],
+        obj["counts"],
+    )
+
+
+def _type_to_json(type: Type) -> JSON:
+    return [
+        type.kind.name,
+        str(type.node_id),
+        None if type.element is None else _type_to_json(type.element),
+        [[str(scope), [_type_to_json(bound) for bound in bounds]] for scope, bounds in type.brand],
+        None if type.parameter is None else [str(type.parameter[0]), type.parameter[1]],
+    ]
+
+
+def _type_from_json(obj: Any) -> Type:
+    kind, node_id, element, brand, parameter = obj
+    return Type(
+        Kind[kind],
+        int(node_id),
+        None if element is None else _type_from_json(element),
+        tuple((int(scope), tuple(_type_from_json(bound) for bound in bounds)) for scope, bounds in brand),
+        None if parameter is None else (int(parameter[0]), parameter[1]),
+    )

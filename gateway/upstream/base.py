@@ -1,14 +1,27 @@
-"""What the gateway asks of a connection to a service, whatever protocol it speaks."""
+"""What the gateway asks of a connection to a service, whatever protocol it speaks.
+
+Values on this seam are those of cara_pseud's wire: structs as dicts by field id, objects as `Capability`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from cara_pseud.capabilities import Capability
 
 State: TypeAlias = Literal["connecting", "up", "down"]
 """*connecting*: calls wait a little; *up*; *down*: calls fail at once with ``unavailable``."""
+
+
+class ObjectName(NamedTuple):
+    """An object of a service, as another process of the gateway knows it too.
+
+    ``incarnation`` stands for the service's process, in hexadecimal digits; ``id`` is the object's number there.
+    """
+
+    incarnation: str
+    id: int
 
 
 class Upstream(Protocol):
@@ -39,6 +52,20 @@ class Upstream(Protocol):
 
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """Have every change of `state` told; call the result to be told no more."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether calls are under way, or either side holds an object of the other's."""
+
+    def name_of(self, capability: Capability) -> ObjectName | None:
+        """The name of an object that the service sent; None if it is bound to this process."""
+
+    def adopt(self, name: ObjectName, references: int) -> Capability:
+        """The object of that name, which was received ``references`` times by whoever has disowned it.
+
+        Raises:
+            RpcError: ``unavailable`` or ``not_found``; nothing was adopted.
+        """
 
     async def start(self) -> None:
         """Begin to connect, in the running loop; does not wait for the service."""

@@ -11,7 +11,7 @@ from cara_pseud.cork import Cork
 from cara_pseud.limits import DEFAULT_MAX_MESSAGE_BYTES
 from gateway.config.file import ServiceConfig
 from gateway.config.limits import Limits
-from gateway.upstream.base import State
+from gateway.upstream.base import ObjectName, State
 
 _PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curve"}
 _FIRST_CONNECTION_S: Final = 0.25
@@ -47,6 +47,7 @@ class PseudUpstream:
         }
         self._client = Client(config.peer, **arguments)
         self.root: Capability = self._client.root
+        self._is_verified = config.security != "noop"
         self._stopped = False
 
     @property
@@ -66,6 +67,18 @@ class PseudUpstream:
 
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         return self._client.on_state(cast("Callable[[str], None]", callback))
+
+    @property
+    def is_used(self) -> bool:
+        return self._client.is_used
+
+    def name_of(self, capability: Capability) -> ObjectName | None:
+        # Where nobody's name is verified, the service gives its objects to a connection and not to a user.
+        name = self._client.name_of(capability) if self._is_verified else None
+        return None if name is None else ObjectName(name[0].hex(), name[1])
+
+    def adopt(self, name: ObjectName, references: int) -> Capability:
+        return self._client.adopt(bytes.fromhex(name.incarnation), name.id, references)
 
     async def start(self) -> None:
         self._client.connect(self.endpoint)

@@ -21,6 +21,7 @@ import cara_pseud
 from gateway import logs
 from gateway.app import Gateway
 from gateway.calls import Calls
+from gateway.catalogue import Catalogue, Served
 from gateway.config.file import load
 from gateway.config.limits import Limits
 from gateway.demo.calculator import calculator_service
@@ -32,7 +33,8 @@ from gateway.http.websocket.channel import SocketChannel
 from gateway.http.websocket.deflate import Agreement
 from gateway.http.websocket.handshake import SocketHandler
 from gateway.http.websocket.wires import StreamWires, TransportWires, Wires
-from gateway.sessions.store import Sessions
+from gateway.routes import HttpRoutes
+from gateway.sessions.sessions import Sessions
 
 SCHEMA: Final = Path(__file__).resolve().parent.parent.parent / "schemas" / "calculator.capnp"
 WIRES: Final[dict[str, type[Wires]]] = {"transport": TransportWires, "stream": StreamWires}
@@ -100,7 +102,7 @@ async def main(wires: Wires, echo_port: int) -> None:
     await gateway.services_up(10)
     limits = Limits(max_message_bytes=ECHO_BYTES, send_buffer_bytes=4 * ECHO_BYTES)
     site = Site(
-        services={},
+        served=Served(Catalogue({}, HttpRoutes([]), {})),
         calls=Calls(limits),
         sessions=Sessions(limits),
         limits=limits,

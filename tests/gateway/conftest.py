@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 
 from cara_pseud.capabilities import CallOptions, Capability, IncomingCall
+from cara_pseud.errors import RpcError
 from cara_pseud.local import LocalCapability
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.calls import Call, Calls
-from gateway.catalogue import Method, Service
+from gateway.catalogue import Catalogue, Method, Served, Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError
 from gateway.json.codec import Codec
 from gateway.protocols.jsonrpc.conversation import Conversation
-from gateway.routes import ServiceRoutes
-from gateway.sessions.store import Sessions
+from gateway.routes import HttpRoutes, ServiceRoutes
+from gateway.sessions.sessions import Sessions
+from gateway.upstream.base import ObjectName
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "json_cases.json"
@@ -45,13 +47,13 @@ class FakeCall(asyncio.Future[Any]):
 class FakeObject(Capability):
     """An object of a service that answers when the test says so."""
 
-    __slots__ = ("alive", "calls", "error", "released")
+    __slots__ = ("alive", "calls", "disowned", "error", "given_back", "released")
 
     def __init__(self, key: object = "object") -> None:
         self.key = key
         self.alive = True  # type: ignore[misc]
         self.calls: list[FakeCall] = []
-        self.released = 0
+        self.released = self.given_back = self.disowned = 0
         self.error: Exception | None = None
 
     def invoke(
@@ -74,6 +76,13 @@ class FakeObject(Capability):
     def release(self) -> None:
         self.released += 1
 
+    def give_back(self, count: int) -> None:
+        self.given_back += count
+        self.release()
+
+    def disown(self, count: int) -> None:
+        self.disowned += count
+
 
 class FakeUpstream:
     """A connection whose state the test sets."""
@@ -84,8 +93,20 @@ class FakeUpstream:
         self.trouble = ""
         self.endpoint = "tcp://service:1"
         self.stopped = False
+        self.incarnation: str | None = None
+        self.adopted: list[tuple[FakeObject, int]] = []
         self.on_trouble = self.on_state
         self._listeners: list[Callable[[str], None]] = []
+
+    def name_of(self, capability: Capability) -> ObjectName | None:
+        return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))
+
+    def adopt(self, name: ObjectName, references: int) -> Capability:
+        if name.incarnation != self.incarnation:
+            raise RpcError("not_found", "the object ended with the process that had it")
+        made = FakeObject(str(name.id))
+        self.adopted.append((made, references))
+        return made
 
     def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
         self._listeners.append(callback)
@@ -186,9 +207,10 @@ class Play:
 
     def __init__(self, *services: Service, sessions: Sessions | None = None) -> None:
         self.services = {service.name: service for service in services}
+        self.served = Served(Catalogue(self.services, HttpRoutes([]), {}))
         self.sessions = Sessions(LIMITS) if sessions is None else sessions
         self.channel = FakeChannel()
-        self.conversation = Conversation(self.services, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.conversation = Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel)
         self.channel.conversation = self.conversation
 
     @property
@@ -225,7 +247,7 @@ class Play:
 
     async def resume(self, hello: Mapping[str, Any], received: int) -> list[Any]:
         """Connect again and ask for the stream; what comes, the answer first."""
-        self.conversation = Conversation(self.services, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.conversation = Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel)
         self.channel.conversation = self.conversation
         self.says("rpc.hello", {"protocol": 1, "received": received, **{k: hello[k] for k in ("session", "stream")}})
         self.conversation = self.channel.conversation
@@ -304,6 +326,7 @@ def fakes() -> Any:
 
     class Fakes:
         Begun = Begun
+        LIMITS = LIMITS
         Object = FakeObject
         Play = Play
         pass_time = staticmethod(pass_time)

@@ -21,8 +21,8 @@ from gateway.calls import Calls
 from gateway.catalogue import Method, Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.sessions.references import RestReferences
-from gateway.sessions.store import Sessions
+from gateway.protocols.rest.references import RestReferences
+from gateway.sessions.sessions import Sessions
 
 LIMITS = Limits(default_call_timeout_s=30, max_call_timeout_s=100)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cara_pseud.schema.nodes import BoundMethod, substitute
+from gateway import paths as fixed
 from gateway.annotations import HttpRule
 from gateway.describe.openapi.answers import (
     BODY,
@@ -105,7 +106,7 @@ class _Service:
         for name, bound in self._routes.methods.items():
             operation = self._operation(name, bound)
             layout = self._routes.params_layout(bound)
-            path = paths.setdefault(f"/api/{self._routes.name}/{name}", {})
+            path = paths.setdefault(fixed.filled(fixed.METHOD, service=self._routes.name, method=name), {})
             path["post"] = {
                 **operation,
                 "operationId": f"{self._routes.name}.{name}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway import paths
 from gateway.describe.openapi.answers import BODY, CALL, answer, headers, problem_answer, problems
 from gateway.describe.openapi.shapes import Shape
 from gateway.json.text import JSON
@@ -81,17 +82,17 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
         },
         **problems((304, 404)),
     }
-    paths: dict[str, dict[str, JSON]] = {
-        "/api": {"get": get(
+    operations: dict[str, dict[str, JSON]] = {
+        paths.API: {"get": get(
             "services", "The services.",
             {"type": "object", "properties": {"services": objects}, "required": ["services"]},
             parameters=known, more=(304, 400),
         )},
-        "/api/{service}": {"get": get(
+        paths.SERVICE: {"get": get(
             "service", "A service's methods with their types and comments.", described,
             parameters=[service, *known], more=(304, 400, 404),
         )},
-        "/api/handles/{handle}": {
+        paths.HANDLE: {
             "get": with_session(get(
                 "handle", "An object's interface and methods.", described, parameters=handle, more=(400, 401, 404),
             )),
@@ -100,7 +101,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 "responses": gone,
             }),
         },
-        "/api/handles/{handle}/{method}": {"post": with_session({
+        paths.HANDLE_METHOD: {"post": with_session({
             "tags": ["gateway"], "operationId": "call",
             "summary": "Call an object. `GET /api/handles/{handle}` says what it can do.",
             "parameters": [parameter("handle"), method, parameter("Request-Timeout"), *request_id],
@@ -109,7 +110,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 "200": answer("The results by name.", _ANY_OBJECT, "Session-Id"), **problems(CALL, BODY)
             },
         })},
-        "/api/session": {
+        paths.SESSION: {
             "post": {
                 "tags": ["gateway"], "operationId": "session.open", "summary": "Open an empty session.",
                 "parameters": request_id,
@@ -136,7 +137,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 "parameters": request_id, "responses": gone,
             }),
         },
-        "/api/events": {"get": with_session({
+        paths.EVENTS: {"get": with_session({
             "tags": ["gateway"], "operationId": "events",
             "summary": "The calls of the session's callbacks, as server-sent events.",
             "parameters": [
@@ -151,7 +152,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 **problems((400, 401, 404, 406, 429, 503)),
             },
         })},
-        "/api/callbacks/{id}": {"post": with_session({
+        paths.CALLBACK: {"post": with_session({
             "tags": ["gateway"], "operationId": "callback.answer",
             "summary": "Answer the call of a callback: its results by name, or a problem object.",
             "parameters": [
@@ -166,12 +167,12 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 **problems((400, 401, 404, 413, 415)),
             },
         })},
-        "/healthz": {"get": get(
+        paths.HEALTH: {"get": get(
             "alive", "The gateway answers.",
             {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]},
             parameters=request_id,
         )},
-        "/readyz": {"get": {
+        paths.READY: {"get": {
             "tags": ["gateway"], "operationId": "ready", "summary": "Whether every service can be reached.",
             "parameters": request_id,
             "responses": {
@@ -193,7 +194,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 }),
             },
         }},
-        "/metrics": {"get": {
+        paths.METRICS: {"get": {
             "tags": ["gateway"], "operationId": "metrics", "summary": "Counters and gauges for Prometheus.",
             "parameters": request_id,
             "responses": {
@@ -204,11 +205,11 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 **problems(),
             },
         }},
-        "/types/{service}.d.ts": {"get": {
+        paths.TYPES: {"get": {
             "tags": ["gateway"], "operationId": "types", "summary": "A service's types in TypeScript.",
             "parameters": [service, *known], "responses": plain_text,
         }},
-        "/schema/{service}": {"get": {
+        paths.SCHEMA: {"get": {
             "tags": ["gateway"], "operationId": "schema",
             "summary": "A service's schema as it was written; as JSON, all its files with their ids.",
             "parameters": [service, *known], "responses": {
@@ -217,6 +218,6 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 }},
             },
         }},
-        "/openapi.json": {"get": get("openapi", "This document.", _ANY_OBJECT, parameters=known, more=(304,))},
+        paths.OPENAPI: {"get": get("openapi", "This document.", _ANY_OBJECT, parameters=known, more=(304,))},
     }  # fmt: skip
-    return paths
+    return operations

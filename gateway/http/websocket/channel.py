@@ -10,17 +10,18 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from cara_pseud.cork import Cork
 from gateway.config.limits import Limits
 from gateway.http.websocket import frames
 from gateway.http.websocket.deflate import Agreement
 from gateway.http.websocket.wires import Wire
+from gateway.protocols.close_codes import PROTOCOL_ERROR, SLOW_READER
+from gateway.protocols.jsonrpc.conversation import Conversation
 
 _LOG: Final = logging.getLogger(__name__)
 
-SLOW_READER: Final = 4003
 _WRITE_BYTES: Final = 262_144
 _CLOSE_S: Final = 3.0
 """How long the other side has to answer a close frame."""
@@ -35,29 +36,6 @@ _PING_S: Final = 30.0
 """After so much silence a ping is sent; after as much again the connection is dead. Proxies cut silence at 60 s."""
 
 
-class Talk(Protocol):
-    """What the messages of a channel are for; see `gateway.protocols.jsonrpc.conversation.Conversation`."""
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether calls are under way."""
-
-    def receive(self, text: bytes) -> None:
-        """Act on one message."""
-
-    def channel_closed(self, channel: SocketChannel, code: int | None = None) -> None:
-        """Learn that the channel is gone; told at least once."""
-
-    def channel_failed(self, channel: SocketChannel) -> None:
-        """Learn that the channel is closed because of what the client sent or did not read."""
-
-    def drain(self) -> None:
-        """Begin no more calls."""
-
-    def shut_down(self) -> None:
-        """The gateway stops."""
-
-
 class SocketChannel:
     """One WebSocket: a `gateway.protocols.jsonrpc.conversation.Channel` and a `gateway.http.websocket.wires.Owner`.
 
@@ -65,7 +43,7 @@ class SocketChannel:
         conversation: who gets what comes.
     """
 
-    conversation: Talk
+    conversation: Conversation
 
     def __init__(
         self,
@@ -100,6 +78,11 @@ class SocketChannel:
         self._close_timer: asyncio.TimerHandle | None = None
         self._heard_at = self._loop.time()
         self._ping_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def client(self) -> Conversation:
+        """Who is at its other end; see `gateway.http.base.Socket`."""
+        return self.conversation
 
     def wire_made(self, wire: Wire) -> None:
         """See `gateway.http.websocket.wires.Owner`."""
@@ -142,7 +125,7 @@ class SocketChannel:
         self.conversation.channel_failed(self)
         if fault.in_close:
             self._end_when_written()
-        elif fault.code == frames.PROTOCOL_ERROR:
+        elif fault.code == PROTOCOL_ERROR:
             # Where the next frame begins is not known any more, so no answer to our close frame can be seen.
             self._end_soon(_LOST_S)
         else:
@@ -160,7 +143,7 @@ class SocketChannel:
         if not self._writing:
             self._end()
 
-    def carry(self, conversation: Talk) -> None:
+    def carry(self, conversation: Conversation) -> None:
         """See `gateway.protocols.jsonrpc.conversation.Channel`."""
         self.conversation = conversation
 

@@ -20,12 +20,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from gateway.http.websocket.deflate import Inflation, NoDeflate, TooMuch
-
-NORMAL: Final = 1000
-PROTOCOL_ERROR: Final = 1002
-UNSUPPORTED: Final = 1003
-BAD_UTF8: Final = 1007
-TOO_BIG: Final = 1009
+from gateway.protocols.close_codes import BAD_UTF8, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED
 
 _CONTINUATION: Final = 0x0
 _TEXT: Final = 0x1

@@ -36,7 +36,7 @@ class SocketHandler(BaseHandler):
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
         channel = SocketChannel(limits, reader, greeting, site.sockets.discard, site.cork, agreement)
         channel.conversation = Conversation(
-            site.services, site.calls, site.sessions, limits, channel, self.principal
+            site.served, site.calls, site.sessions, limits, channel, self.principal
         )
         return channel
 

@@ -8,33 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import CallOptions, IncomingCall
-from cara_pseud.errors import DeadlineExceeded
+from cara_pseud.capabilities import CallOptions
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
 from gateway.calls import Call, CallReferences, Calls
-from gateway.catalogue import Service, find_service
+from gateway.catalogue import Served, Service, find_service
 from gateway.config.limits import Limits
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON
+from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
+from gateway.protocols.jsonrpc.references import StreamReferences
 from gateway.protocols.jsonrpc.stream import Stream
-from gateway.sessions.callbacks import Callback, RequestReferences, as_rpc_error
-from gateway.sessions.references import Discard, StreamReferences
-from gateway.sessions.store import Door, LiveSession, Sessions
+from gateway.sessions.callbacks import Callbacks
+from gateway.sessions.record import StreamRecord
+from gateway.sessions.references import DiscardedReferences, HolderReferences
+from gateway.sessions.session import Session
+from gateway.sessions.sessions import Sessions
 
 _ID_BYTES: Final = 18
 _ACKNOWLEDGE_S: Final = 1.0
-_NOT_ASKED: Final = (None, None)
 _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
-NORMAL: Final = 1000
-SHUTDOWN: Final = 1001
-REPLACED: Final = 4001
-SESSION_ENDED: Final = 4002
 
 
 class Channel(Protocol):
@@ -51,37 +49,39 @@ class Channel(Protocol):
 
 
 class Conversation:
-    """One stream from its first message to its end, over one channel after the other.
+    """One stream from its first message to its end, over one channel after the other: a `gateway.client.Client`.
 
     Attributes:
         stream: its rules.
+        callbacks: the client's objects that services hold.
     """
 
     def __init__(
         self,
-        services: Mapping[str, Service],
+        served: Served,
         calls: Calls,
         sessions: Sessions,
         limits: Limits,
-        channel: Channel,
+        channel: Channel | None,
         principal: str | None = None,
+        stream: Stream | None = None,
     ) -> None:
-        self._services = services
+        """Begin one, or with ``stream`` go on with one whose client is away."""
+        self._served = served
         self._calls = calls
         self._sessions = sessions
         self._limits = limits
-        self._channel: Channel | None = channel
+        self._channel = channel
         self._principal = principal
-        self._session: LiveSession | None = None
+        self._session: Session | None = None
         self._over = False
         self._draining = False
         self._running: dict[int, Call] = {}
-        self._asked: dict[str, tuple[asyncio.Future[JSON], Callback]] = {}
-        self._callbacks: dict[tuple[str, str], Callback] = {}
         self._waits: dict[int, asyncio.TimerHandle] = {}
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
-        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits)
+        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits) if stream is None else stream
+        self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._actions: dict[type[Any], Callable[[Any], None]] = {
             events.Send: self._on_send,
@@ -95,6 +95,8 @@ class Conversation:
             events.CallWaits: self._on_call_waits,
             events.WaitEnded: self._on_wait_ended,
         }
+
+    # The channel.
 
     def receive(self, text: str | bytes) -> None:
         """Act on one message of the client."""
@@ -119,7 +121,7 @@ class Conversation:
         self.stream.counting.leave()
         self._stop_acknowledging()
         window_s = self._limits.resume_window_s
-        if code == NORMAL:
+        if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
         self._away = asyncio.get_running_loop().call_later(window_s, self.end)
 
@@ -132,6 +134,16 @@ class Conversation:
         """End the stream: calls are cancelled, callbacks fail, what only it held is released. Idempotent."""
         if self._over:
             return
+        self._stop()
+        session = self._session
+        if session is None or session.ended:
+            return
+        if session in self._sessions:
+            self._sessions.detach(session, self.id)
+        else:
+            self._sessions.end(session, "its only stream ended")
+
+    def _stop(self) -> None:
         self._over = True
         self._channel = None
         self.stream.end()
@@ -143,49 +155,7 @@ class Conversation:
         self._waits.clear()
         for call in list(self._running.values()):
             call.cancel()
-        for callback in self._callbacks.values():
-            callback.orphan()
-        for answer, _ in list(self._asked.values()):
-            answer.cancel()
-        self._asked.clear()
-        session = self._session
-        if session is None or session.ended:
-            return
-        session.core.end_callback(len(self._callbacks))
-        if session in self._sessions:
-            self._sessions.detach(session, self.stream_id)
-        else:
-            self._sessions.end(session, "its only stream ended")
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether calls are under way."""
-        return bool(self._running or self._waits)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a channel to the client."""
-        return self._channel is not None
-
-    def drain(self) -> None:
-        """Begin no more calls; those under way go on."""
-        self._draining = True
-
-    def shut_down(self) -> None:
-        """The gateway stops."""
-        self._close(SHUTDOWN, "the gateway shuts down")
-
-    def session_ended(self, reason: str) -> None:
-        """See `gateway.sessions.store.Door`."""
-        self._close(SESSION_ENDED, f"the session has ended: {reason}")
-
-    def handle_lost(self, token: str, code: str, reason: str) -> None:
-        """See `gateway.sessions.store.Door`."""
-        self._run(self.stream.released(handle=token, code=code, reason=reason))
-
-    def callback_names(self) -> Collection[str]:
-        """See `gateway.sessions.store.Door`."""
-        return sorted({name for name, _ in self._callbacks})
+        self.callbacks.end()
 
     def _close(self, code: int, reason: str) -> None:
         if not self._over:
@@ -214,14 +184,72 @@ class Conversation:
             self._acknowledging.cancel()
             self._acknowledging = None
 
-    # Sessions.
+    # A client of its session: see `gateway.client.Client`.
 
     @property
-    def stream_id(self) -> str:
+    def id(self) -> str:
         return self.stream.id
 
-    def live_session(self) -> LiveSession:
-        """See `gateway.sessions.references.StreamSide`."""
+    @property
+    def is_open(self) -> bool:
+        return self._channel is not None
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._running or self._waits)
+
+    @property
+    def unboxes(self) -> bool:
+        return self.stream.unbox
+
+    def request(self, name: str, method: str, params: list[JSON]) -> str:
+        key, happened = self.stream.call_callback(name, method, params)
+        self._run(happened)
+        return key
+
+    def withdraw(self, key: str) -> bool:
+        was_dropped = False
+        for event in () if self._over else self.stream.withdraw(key):
+            if type(event) is events.RequestDropped:
+                was_dropped = True
+            else:
+                self._run((event,))
+        return was_dropped
+
+    def callback_ended(self, name: str, code: str, reason: str) -> None:
+        if not self._over:
+            self._run(self.stream.released(callback=name, code=code, reason=reason))
+
+    def handle_ended(self, token: str, code: str, reason: str) -> None:
+        self._run(self.stream.released(handle=token, code=code, reason=reason))
+
+    def session_ended(self, reason: str) -> None:
+        self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
+
+    def suspend(self) -> StreamRecord:
+        lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
+        for call in [*self._running, *self._waits]:
+            self._run(self.stream.fail(call, lost))
+        for key in list(self.stream.requests):
+            self.withdraw(key)
+        for name in self.callbacks.names:
+            self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
+        record = self.stream.record()
+        if self._channel is not None:
+            self._channel.close(close_codes.SHUTDOWN, "the session goes on in another process")
+        self._stop()
+        return record
+
+    def drain(self) -> None:
+        self._draining = True
+
+    def shut_down(self) -> None:
+        self._close(close_codes.SHUTDOWN, "the gateway shuts down")
+
+    # Sessions.
+
+    def live_session(self) -> Session:
+        """See `gateway.sessions.references.Holder`."""
         if self._over:
             raise GatewayError(Status.UNAVAILABLE, "the stream has ended")
         if self._session is None:
@@ -229,10 +257,9 @@ class Conversation:
         assert self._session is not None
         return self._session
 
-    def _join(self, session: LiveSession) -> None:
-        session.core.add_stream(self.stream)
+    def _join(self, session: Session) -> None:
+        self._sessions.attach(session, self, self.callbacks)
         self._session = session
-        self._sessions.attach(session, self.stream_id, self)
 
     def _on_hello(self, hello: events.Hello) -> None:
         try:
@@ -241,7 +268,7 @@ class Conversation:
             else:
                 session = self._sessions.find(hello.session, self._principal)
             if hello.stream is not None:
-                self._give_way(hello, session.door(hello.stream, hello.received or 0))
+                self._give_way(hello, self._find(session, hello.stream, hello.received or 0))
                 return
             self._join(session)
         except GatewayError as error:
@@ -249,23 +276,46 @@ class Conversation:
         else:
             self._run(self.stream.welcome(hello.call, session.id, self._limits.resume_window_s))
 
-    def _give_way(self, hello: events.Hello, door: Door) -> None:
+    def _find(self, session: Session, id: str, received: int) -> Conversation:
+        """The stream of that id, if it can go on behind so many received messages.
+
+        Raises:
+            GatewayError: NOT_FOUND, with a reason; nothing has changed.
+        """
+        attachment, record = session.find(id), session.record.streams.get(id)
+        client = None if attachment is None else attachment.client
+        if record is not None and id != session.record.listener:
+            client = self._restored(session, id, record)
+        if not isinstance(client, Conversation):
+            raise GatewayError(Status.NOT_FOUND, "there is no such stream, or it has ended", reason="stream")
+        if not client.stream.can_resume(received):
+            detail = f"the stream cannot go on behind {received} messages: never sent, or dropped already"
+            raise GatewayError(Status.NOT_FOUND, detail, reason="received")
+        return client
+
+    def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
+        stream = Stream.restored(id, record, session.id, self._limits)
+        restored = Conversation(
+            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream
+        )
+        self._sessions.taken(session, id)
+        restored._join(session)
+        restored._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, restored.end)
+        return restored
+
+    def _give_way(self, hello: events.Hello, other: Conversation) -> None:
         channel = self._channel
         assert channel is not None  # hello has just come over it
         id = self.stream.give_way(hello.call)
         self.end()
-        door.resume(channel, id, hello.received or 0)
+        other._resume(channel, id, hello.received or 0)
 
-    def can_resume(self, received: int) -> bool:
-        """See `gateway.sessions.store.Door`."""
-        return self.stream.can_resume(received)
-
-    def resume(self, channel: Any, hello: messages.Id, received: int) -> None:
-        """See `gateway.sessions.store.Door`."""
+    def _resume(self, channel: Channel, hello: messages.Id, received: int) -> None:
+        """Go on over that channel, and answer there the hello of that id."""
         replaced, self._channel = self._channel, channel
         if replaced is not None:
             # Nothing more is taken from it, so what was received is settled before hello is answered.
-            replaced.close(REPLACED, "another socket took this stream over")
+            replaced.close(close_codes.REPLACED, "another socket took this stream over")
             self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
@@ -276,9 +326,9 @@ class Conversation:
     # Calls of the client.
 
     def _on_call(self, event: events.CallRequested) -> None:
-        wishes = event.meta
-        timeout_s = wishes.timeout_s if not self._waits else self._left_after_wait(event)
-        request_id = wishes.request_id or f"{self._request_prefix}-{event.call}"
+        meta = event.meta
+        timeout_s = meta.timeout_s if not self._waits else self._left_after_wait(event)
+        request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
             if self._draining:
@@ -287,13 +337,14 @@ class Conversation:
             if session is None or self._over:
                 session = self.live_session()
             if type(target) is events.ServiceTarget:
-                service = self._services.get(target.service) or find_service(self._services, target.service)
+                services = self._served.catalogue.services
+                service = services.get(target.service) or find_service(services, target.service)
                 method = service.methods.get(event.method) or service.method(event.method)
                 capability = service.upstream.root
             else:
                 assert type(target) is events.HandleTarget
                 handle = session.handles.get(target.token)
-                service = self._services[handle.service]
+                service = handle.service
                 method = service.object_method(handle.interface, event.method)
                 capability = handle.capability
         except GatewayError as error:
@@ -302,9 +353,9 @@ class Conversation:
         refs: CallReferences | None = None
         if method.has_references:
             given = StreamReferences(self, service, event.results)
-            refs = Discard(given) if event.notification else given
+            refs = DiscardedReferences(given) if event.notification else given
         options = tuple.__new__(
-            CallOptions, (timeout_s, request_id, self._principal, wishes.traceparent, wishes.idempotency_key, ())
+            CallOptions, (timeout_s, request_id, self._principal, meta.traceparent, meta.idempotency_key, ())
         )
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox
@@ -321,16 +372,16 @@ class Conversation:
         happened = self.stream.answer(key, result, call.refs is not None)
         del self._running[key]
         channel = self._channel
-        taken = True
+        is_wanted = True
         for event in happened:
             if type(event) is events.Send:
                 if channel is not None:  # else it is kept for the next one
                     channel.send(event.data)
             elif type(event) is events.AnswerDropped:
-                taken = False
+                is_wanted = False
             else:
                 self._actions[type(event)](event)
-        return taken
+        return is_wanted
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.Caller`."""
@@ -339,9 +390,9 @@ class Conversation:
             self._run(self.stream.fail(call.key, error))
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
-        running = self._running.get(event.call)
-        if running is not None:
-            running.cancel()
+        call = self._running.get(event.call)
+        if call is not None:
+            call.cancel()
 
     def _on_call_waits(self, event: events.CallWaits) -> None:
         limits = self._limits
@@ -368,7 +419,7 @@ class Conversation:
 
     def _on_release(self, event: events.ReleaseRequested) -> None:
         if self._session is not None:
-            self._session.handles.release(self.stream_id, event.token, event.count)
+            self._session.handles.release(self.id, event.token, event.count)
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         try:
@@ -379,13 +430,14 @@ class Conversation:
             self._run(self.stream.answer(event.call, description))
 
     def _describe(self, event: events.DescribeRequested) -> JSON:
+        services = self._served.catalogue.services
         if event.kind == "service":
-            return describe_service(find_service(self._services, event.name).routes)
+            return describe_service(find_service(services, event.name).routes)
         if event.kind == "handle":
             handle = self.live_session().handles.get(event.name)
-            return describe_handle(handle, self._services[handle.service].routes)
-        only = None if event.service is None else find_service(self._services, event.service)
-        for service in self._services.values() if only is None else (only,):
+            return describe_handle(handle.token, handle.service.routes, handle.interface)
+        only = None if event.service is None else find_service(services, event.service)
+        for service in services.values() if only is None else (only,):
             node = service.schema.find(event.name)
             if isinstance(node, InterfaceNode):
                 return describe_interface(service.routes, Type(Kind.INTERFACE, node.id))
@@ -393,79 +445,11 @@ class Conversation:
 
     # Calls of services.
 
-    def references(self, service: Service) -> StreamReferences:
-        """See `gateway.sessions.callbacks.Client`."""
-        return StreamReferences(self, service)
+    def _check_callbacks(self) -> None:
+        self.live_session().check_callbacks()
 
-    @property
-    def unboxes(self) -> bool:
-        return self.stream.unbox
-
-    def callback(self, name: str, service: Service, interface: Type | None) -> tuple[Callback, bool]:
-        """See `gateway.sessions.references.StreamSide`."""
-        known = self._callbacks.get((name, service.name))
-        if known is not None:
-            return known, False
-        self.live_session().core.begin_callback()
-        made = self._callbacks[name, service.name] = Callback(self, name, service, interface, self.stream_id)
-        return made, True
-
-    def callback_released(self, callback: Callback) -> None:
-        """See `gateway.sessions.callbacks.Client`."""
-        if self._over or self._callbacks.pop((callback.name, callback.service.name), None) is None:
-            return
-        self.live_session().core.end_callback()
-        service = callback.service
-        if service.upstream.state == "up":
-            code, reason = "released", f"{service.name} holds it no more"
-        else:
-            code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
-            for answer, asked in list(self._asked.values()):
-                if asked is callback:  # and who asked is gone, too
-                    answer.cancel()
-        if any(name == callback.name for name, _ in self._callbacks):
-            return
-        self._run(self.stream.released(callback=callback.name, code=code, reason=reason))
-
-    def call_callback(
-        self, callback: Callback, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
-    ) -> asyncio.Future[JSON]:
-        """See `gateway.sessions.callbacks.Client`."""
-        loop = asyncio.get_running_loop()
-        timeout_s = self._limits.callback_timeout_s
-        if call.deadline is not None:
-            timeout_s = min(timeout_s, call.deadline - loop.time())
-            if timeout_s <= 0:
-                raise DeadlineExceeded("the deadline had passed before the client could be asked")
-        key, happened = self.stream.call_callback(callback.name, method, params)
-        answer: asyncio.Future[JSON] = loop.create_future()
-        self._asked[key] = (answer, callback)
-        timer = loop.call_later(timeout_s, self._callback_expired, key)
-
-        def forget(_: asyncio.Future[JSON]) -> None:
-            timer.cancel()
-            if self._asked.pop(key, None) is not None and not self._over:
-                # Nobody waits any more: it expired, or the service gave it up.
-                for event in self.stream.withdraw(key):
-                    if type(event) is events.RequestDropped:
-                        refs.take_back()
-                    else:
-                        self._run((event,))
-
-        answer.add_done_callback(forget)
-        self._run(happened)
-        return answer
-
-    def _callback_expired(self, key: str) -> None:
-        answer, _ = self._asked.get(key, _NOT_ASKED)
-        if answer is not None and not answer.done():
-            answer.set_exception(DeadlineExceeded("the client did not answer in time"))
+    def _references(self, service: Service) -> HolderReferences:
+        return HolderReferences(self, service)
 
     def _on_callback_answered(self, event: events.CallbackAnswered) -> None:
-        answer, _ = self._asked.pop(event.key, _NOT_ASKED)
-        if answer is None or answer.done():
-            return
-        if event.error is not None:
-            answer.set_exception(as_rpc_error(event.error))
-        else:
-            answer.set_result(event.result)
+        self.callbacks.answered(event.key, event.result, event.error)

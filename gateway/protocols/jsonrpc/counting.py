@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from gateway.sessions.record import StreamRecord
+
 ACK_MESSAGES: Final = 64
 ACK_BYTES: Final = 256 * 1024
 """After so much taken, whichever is first, an acknowledgement is due at once; else after the edge's timer."""
@@ -33,6 +35,22 @@ class Counting:
         self._confirmed = 0
         self._unconfirmed_bytes = 0
         self._written: int | None = None
+
+    @classmethod
+    def restored(cls, record: StreamRecord) -> Counting:
+        """The counters of a record, without a socket."""
+        counting = cls()
+        counting.sent, counting.received, counting.acknowledged = record.sent, record.received, record.acknowledged
+        counting._kept.extend(text.encode("utf-8") for text in record.kept)
+        counting.kept_bytes = sum(map(len, counting._kept))
+        counting._confirmed = counting.received
+        counting.leave()
+        return counting
+
+    def record(self, unbox: bool, requests: int) -> StreamRecord:
+        """The counters as plain data, with two things more that are not counted here."""
+        kept = [data.decode("utf-8") for data in self._kept]
+        return StreamRecord(unbox, self.sent, self.received, self.acknowledged, requests, kept)
 
     # In.
 

@@ -84,7 +84,7 @@ def parse(obj: JSON) -> Message:
     if obj.get("jsonrpc") != "2.0":
         return Invalid(told_id, GatewayError.bad_request('a message must have the member "jsonrpc": "2.0"'))
     if "method" not in obj:
-        return _answer(obj, told_id)
+        return answer(obj, told_id)
     if wrong_id is not None:
         return Invalid(None, GatewayError.bad_request(wrong_id))
     method, params = obj["method"], obj.get("params")
@@ -136,7 +136,13 @@ def _wrong_id(id: Any) -> str | None:
     return None if -MAX_ID <= id <= MAX_ID else "id must be an integer from -2^53 to 2^53"
 
 
-def _answer(obj: Mapping[str, JSON], id: Id) -> Answer | Invalid:
+def is_message(obj: Mapping[str, JSON]) -> bool:
+    """Whether an object says of itself that it is a message."""
+    return obj.get("jsonrpc") == "2.0"
+
+
+def answer(obj: Mapping[str, JSON], id: Id) -> Answer | Invalid:
+    """What the members ``result`` and ``error`` of an object say as the answer to the request of that id."""
     if "result" not in obj and "error" not in obj:
         return Invalid(id, GatewayError.bad_request("a message must have a method, or a result or an error"))
     if "result" in obj and obj.get("error") is None:  # some clients send both, one of them null

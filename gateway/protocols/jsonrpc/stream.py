@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON, dump, parse
+from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
+from gateway.protocols.jsonrpc.batch import Batch
 from gateway.protocols.jsonrpc.control import CONTROL, Ack, Cancel, Control, Describe, Greeting, Release, read_control
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import (
@@ -47,9 +48,8 @@ from gateway.protocols.jsonrpc.events import (
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Step
 from gateway.protocols.jsonrpc.targets import read_target
+from gateway.sessions.record import StreamRecord
 
-BAD_MESSAGE: Final = 4000
-SLOW_READER: Final = 4003
 PROTOCOL: Final = 1
 
 
@@ -61,18 +61,10 @@ class _State(enum.Enum):
     CLOSED = "closed"
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The calls of one array, which are answered by one array."""
-
-    answers: list[bytes] = field(default_factory=list)
-    waiting: int = 0
-
-
 class _Call(NamedTuple):
     id: Id
     notification: bool
-    batch: _Batch | None
+    batch: Batch | None
 
 
 _VOID: Final = dump(messages.notification("rpc.void", {}))
@@ -105,6 +97,21 @@ class Stream:
         # By their ids, with their places among the messages sent; 0 where nobody counts.
         self._requests: dict[str, int] = {}
         self._last_request = 0
+
+    @classmethod
+    def restored(cls, id: str, record: StreamRecord, session_id: str, limits: Limits) -> Stream:
+        """The stream of a record; to be gone on with by `resume`."""
+        stream = cls(id, limits)
+        stream.unbox = record.unbox
+        stream.counting = Counting.restored(record)
+        stream._state = _State.COUNTED
+        stream._session_id = session_id
+        stream._last_request = record.requests
+        return stream
+
+    def record(self) -> StreamRecord:
+        """What of it is plain data; calls and requests under way are not."""
+        return self.counting.record(self.unbox, self._last_request)
 
     @property
     def greeted(self) -> bool:
@@ -144,7 +151,7 @@ class Stream:
             self._batch(obj, events)
         else:
             self._message(obj, None, events)
-        if state is _COUNTED and not self._is_closed():
+        if state is _COUNTED and self._state is not _CLOSED:
             self.counting.take(0, len(data))
             if self.counting.is_due:
                 events += self.acknowledge()
@@ -266,16 +273,13 @@ class Stream:
             return []
         return [Send(dump(messages.notification("rpc.ack", {"received": received})))]
 
-    def _is_closed(self) -> bool:
-        return self._state is _State.CLOSED
-
     def _unreadable(self, error: GatewayError) -> list[Event]:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
         self._state = _State.PLAIN
         return [Send(dump(messages.error(None, error)))]
 
-    def _close(self, reason: str, code: int = BAD_MESSAGE) -> Close:
+    def _close(self, reason: str, code: int = close_codes.BAD_MESSAGE) -> Close:
         self.end()
         return Close(code, reason)
 
@@ -289,13 +293,12 @@ class Stream:
                 self._message(obj, None, events)
         else:
             self._state = _State.PLAIN
-            # One more than the calls, so that it is not finished before all of its messages were looked at.
-            batch = _Batch(waiting=1)
+            batch = Batch()
             for obj in objs:
                 self._message(obj, batch, events)
             events += self._finish_one(batch)
 
-    def _message(self, obj: JSON, batch: _Batch | None, events: list[Event]) -> None:
+    def _message(self, obj: JSON, batch: Batch | None, events: list[Event]) -> None:
         state = self._state
         if state is _CLOSED:
             return
@@ -339,7 +342,7 @@ class Stream:
             del self._requests[message.id]
             events.append(CallbackAnswered(message.id, message.result, message.error))
 
-    def _invalid(self, message: Invalid, batch: _Batch | None, events: list[Event]) -> None:
+    def _invalid(self, message: Invalid, batch: Batch | None, events: list[Event]) -> None:
         if isinstance(message.id, str) and message.id in self._requests:
             del self._requests[message.id]
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
@@ -348,7 +351,7 @@ class Stream:
             record = _Call(message.id, False, batch)
             events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
 
-    def _call(self, message: Request, batch: _Batch | None, events: list[Event]) -> None:
+    def _call(self, message: Request, batch: Batch | None, events: list[Event]) -> None:
         target = read_target(message.method)
         if isinstance(target, GatewayError):
             events += self._refuse(message, batch, target)
@@ -378,7 +381,7 @@ class Stream:
         for call, error in step.failed:
             events += self.fail(call, error)
 
-    def _control(self, message: Request, control: Control, batch: _Batch | None, events: list[Event]) -> None:
+    def _control(self, message: Request, control: Control, batch: Batch | None, events: list[Event]) -> None:
         error = control.error
         if isinstance(control, Greeting) and error is None:
             error = GatewayError(
@@ -410,14 +413,14 @@ class Stream:
         else:
             events.append(CancelRequested(call))
 
-    def _begin(self, message: Request, batch: _Batch | None) -> int:
+    def _begin(self, message: Request, batch: Batch | None) -> int:
         self._last_call = call = self._last_call + 1
         id, notification = message.id, message.notification
         self._calls[call] = tuple.__new__(_Call, (id, notification, batch))
         if id is not None:
             self._ids[id] = call
         if batch is not None and not notification:
-            batch.waiting += 1
+            batch.expect()
         return call
 
     def _end(self, call: int) -> _Call | None:
@@ -457,7 +460,7 @@ class Stream:
                 events += more.started
                 failing += more.failed
 
-    def _refuse(self, message: Request, batch: _Batch | None, error: GatewayError) -> list[Event]:
+    def _refuse(self, message: Request, batch: Batch | None, error: GatewayError) -> list[Event]:
         if message.notification:
             return []
         record = _Call(message.id, False, batch)
@@ -467,20 +470,18 @@ class Stream:
         """Answer a message that never became a call."""
         if record.batch is None:
             return self._send(data)
-        record.batch.answers.append(data)
+        record.batch.add(data)
         return []
 
     def _reply(self, record: _Call, data: bytes) -> list[Event]:
         if record.batch is None:
             return self._send(data)
-        record.batch.answers.append(data)
+        record.batch.add(data)
         return self._finish_one(record.batch)
 
-    def _finish_one(self, batch: _Batch) -> list[Event]:
-        batch.waiting -= 1
-        if batch.waiting or not batch.answers:
-            return []
-        return self._send(b"[" + b",".join(batch.answers) + b"]")
+    def _finish_one(self, batch: Batch) -> list[Event]:
+        answers = batch.finish_one()
+        return [] if answers is None else self._send(answers)
 
     def _send(self, data: bytes) -> list[Event]:
         if self._state is not _COUNTED:
@@ -488,7 +489,7 @@ class Stream:
         counting = self.counting
         counting.keep(data)
         if counting.kept_bytes > self._limits.send_buffer_bytes:
-            return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", SLOW_READER)]
+            return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", close_codes.SLOW_READER)]
         return [tuple.__new__(Send, (data,))]
 
     def _check_size(self, data: bytes, what: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.describe.descriptions import (
     GROUP,
@@ -19,7 +18,6 @@ from gateway.describe.descriptions import (
     describe_services,
 )
 from gateway.routes import ServiceRoutes
-from gateway.sessions.handles import Handle
 
 KINDS = Path(__file__).resolve().parents[2] / "vectors" / "kinds.json"
 SCHEMA = """
@@ -170,13 +168,11 @@ def test_an_interface_and_a_handle_are_described_alike(
     interface = describe_interface(routes, receipt)
     assert interface["interface"] == "Receipt"
     assert interface["structs"] == {}
-    handle = Handle("t1", "shop", routes.schema, receipt, Capability())
-    assert describe_handle(handle, routes) == {"handle": "t1", "service": "shop", **interface}
-    assert describe_handle(handle) == describe_handle(handle, routes)
+    assert describe_handle("t1", routes, receipt) == {"handle": "t1", "service": "shop", **interface}
 
 
 def test_a_handle_of_unknown_interface_has_no_methods(routes: ServiceRoutes) -> None:
-    assert describe_handle(Handle("t1", "shop", routes.schema, None, Capability())) == {
+    assert describe_handle("t1", routes, None) == {
         "handle": "t1", "service": "shop", "interface": None, "methods": [],
     }  # fmt: skip
 

@@ -200,11 +200,11 @@ def test_the_same_name_is_the_same_object_until_the_service_lets_go(calculator: 
         await play.hello()
         first, second = await play.pass_callback(), await play.pass_callback()
         assert first.key == second.key
-        assert play.conversation.callback_names() == ["f"]
+        assert play.conversation.callbacks.names == ["f"]
         first.target.released()
         (released,) = await play.hears()
         assert (released["method"], released["params"]["callback"]) == ("rpc.released", "f")
-        assert play.conversation.callback_names() == []
+        assert play.conversation.callbacks.names == []
         third = await play.pass_callback()
         assert third.target is not first.target
 
@@ -230,7 +230,7 @@ def test_callbacks_are_bounded_and_released_ones_make_room(calculator: Service, 
         assert code(refused) == "resource_exhausted"
         capability.target.released()
         await play.pass_callback("c")
-        assert play.conversation.callback_names() == ["b", "c"]
+        assert play.conversation.callbacks.names == ["b", "c"]
 
     fakes.run(main())
 
@@ -242,7 +242,7 @@ def test_a_callback_of_a_call_that_was_never_sent_is_not_kept(calculator: Servic
         play.says("calculator.map", {"values": [1], "transform": {"$callback": "f"}})
         (failed,) = await play.hears()
         assert code(failed) == "unavailable"
-        assert play.conversation.callback_names() == []
+        assert play.conversation.callbacks.names == []
 
     fakes.run(main())
 

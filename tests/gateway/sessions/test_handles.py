@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,17 @@ class Thing(Capability):
         self.releases += 1
 
 
+class NoUpstream:
+    """Its objects have no names."""
+
+    def name_of(self, capability: Capability) -> None:
+        return None
+
+
+def service(schema: Schema, name: str = "svc") -> Any:
+    return SimpleNamespace(name=name, schema=schema, upstream=NoUpstream())
+
+
 @pytest.fixture
 def schema(compile_text: Callable[[str], Schema]) -> Schema:
     return compile_text(SCHEMA)
@@ -30,14 +43,14 @@ def schema(compile_text: Callable[[str], Schema]) -> Schema:
 
 @pytest.fixture
 def handles(tokens: Callable[[], str]) -> Handles:
-    return Handles(3, tokens)
+    return Handles({}, 3, tokens)
 
 
 def test_an_object_gets_a_token_and_keeps_it(schema: Schema, handles: Handles) -> None:
     first, again = Thing("a"), Thing("a")
-    assert handles.put("s1", "svc", schema, None, first).token == "t1"
-    assert handles.put("s1", "svc", schema, None, again).token == "t1"
-    assert handles.put("s1", "other", schema, None, Thing("a")).token == "t2"
+    assert handles.put("s1", service(schema), None, first).token == "t1"
+    assert handles.put("s1", service(schema), None, again).token == "t1"
+    assert handles.put("s1", service(schema, "other"), None, Thing("a")).token == "t2"
     assert handles.get("t1").counts == {"s1": 2}
     assert (first.releases, again.releases) == (0, 1)  # the second reference to a known object is not needed
     assert len(handles) == 2
@@ -46,7 +59,7 @@ def test_an_object_gets_a_token_and_keeps_it(schema: Schema, handles: Handles) -
 def test_a_handle_dies_when_all_counts_of_all_holders_are_given_back(schema: Schema, handles: Handles) -> None:
     thing = Thing("a")
     for holder in ("s1", "s1", "s2", REST):
-        handles.put(holder, "svc", schema, None, thing)
+        handles.put(holder, service(schema), None, thing)
     assert handles.release("s1", "t1", 2) is None
     assert handles.release("s2", "t1") is None
     assert thing.releases == 0
@@ -59,7 +72,7 @@ def test_a_handle_dies_when_all_counts_of_all_holders_are_given_back(schema: Sch
 
 def test_releasing_too_much_or_what_is_unknown_is_no_error(schema: Schema, handles: Handles) -> None:
     thing = Thing("a")
-    handles.put("s1", "svc", schema, None, thing)
+    handles.put("s1", service(schema), None, thing)
     assert handles.release("s1", "nothing") is None
     assert handles.release("s2", "t1") is None
     assert handles.release("s1", "t1", 1000) is not None
@@ -68,17 +81,17 @@ def test_releasing_too_much_or_what_is_unknown_is_no_error(schema: Schema, handl
 
 
 def test_one_holder_cannot_give_back_what_another_holds(schema: Schema, handles: Handles) -> None:
-    handles.put("s1", "svc", schema, None, Thing("a"))
-    handles.put("s2", "svc", schema, None, Thing("a"))
+    handles.put("s1", service(schema), None, Thing("a"))
+    handles.put("s2", service(schema), None, Thing("a"))
     handles.release("s1", "t1", 50)
     assert handles.get("t1").counts == {"s2": 1}
 
 
 def test_a_stream_that_ends_gives_everything_back(schema: Schema, handles: Handles) -> None:
     only, shared = Thing("only"), Thing("shared")
-    handles.put("s1", "svc", schema, None, only)
-    handles.put("s1", "svc", schema, None, shared)
-    handles.put(REST, "svc", schema, None, shared)
+    handles.put("s1", service(schema), None, only)
+    handles.put("s1", service(schema), None, shared)
+    handles.put(REST, service(schema), None, shared)
     assert [handle.token for handle in handles.drop_holder("s1")] == ["t1"]
     assert (only.releases, shared.releases) == (1, 0)
     assert [handle.token for handle in handles] == ["t2"]
@@ -87,30 +100,30 @@ def test_a_stream_that_ends_gives_everything_back(schema: Schema, handles: Handl
 def test_a_deleted_handle_is_gone_for_every_holder(schema: Schema, handles: Handles) -> None:
     thing = Thing("a")
     for holder in ("s1", REST):
-        handles.put(holder, "svc", schema, None, thing)
+        handles.put(holder, service(schema), None, thing)
     assert handles.drop("t1") is not None
     assert handles.drop("t1") is None
     assert thing.releases == 1
-    assert handles.put("s1", "svc", schema, None, Thing("a")).token == "t2"
+    assert handles.put("s1", service(schema), None, Thing("a")).token == "t2"
 
 
 def test_an_object_that_is_gone_takes_its_handle_with_it(schema: Schema, handles: Handles) -> None:
-    handles.put("s1", "svc", schema, None, Thing("a"))
-    dead = handles.drop_capability("svc", "a")
+    handles.put("s1", service(schema), None, Thing("a"))
+    dead = handles.drop("t1")
     assert dead is not None
     assert dead.token == "t1"
-    assert handles.drop_capability("svc", "a") is None
+    assert handles.drop("t1") is None
 
 
 def test_the_limit_refuses_new_objects_and_releases_them(schema: Schema, handles: Handles) -> None:
     for key in "abc":
-        handles.put("s1", "svc", schema, None, Thing(key))
+        handles.put("s1", service(schema), None, Thing(key))
     extra = Thing("d")
     with pytest.raises(GatewayError, match="the session holds 3 handles already; release some first") as raised:
-        handles.put("s1", "svc", schema, None, extra)
+        handles.put("s1", service(schema), None, extra)
     assert raised.value.status is Status.RESOURCE_EXHAUSTED
     assert extra.releases == 1
-    assert handles.put("s1", "svc", schema, None, Thing("a")).token == "t1"
+    assert handles.put("s1", service(schema), None, Thing("a")).token == "t1"
 
 
 def test_an_unknown_token_is_not_found(handles: Handles) -> None:
@@ -127,13 +140,13 @@ def test_a_handle_knows_the_narrowest_interface_that_was_seen(
 ) -> None:
     base, derived, other = (struct_type(schema, name) for name in ("Base", "Derived", "Other"))
     for seen, known in [(None, None), (base, base), (derived, derived), (base, derived), (other, derived)]:
-        assert handles.put("s1", "svc", schema, seen, Thing("a")).interface == known
+        assert handles.put("s1", service(schema), seen, Thing("a")).interface == known
 
 
 def test_clearing_releases_every_object(schema: Schema, handles: Handles) -> None:
     things = [Thing("a"), Thing("b")]
     for thing in things:
-        handles.put("s1", "svc", schema, None, thing)
+        handles.put("s1", service(schema), None, thing)
     assert len(handles.clear()) == 2
     assert [thing.releases for thing in things] == [1, 1]
     assert len(handles) == 0
@@ -162,4 +175,4 @@ def test_an_object_fits_where_its_interface_or_one_that_it_extends_is_expected(
     def type_of(name: str | None) -> Type | None:
         return None if name is None else struct_type(schema, name)
 
-    assert handles.put("s1", "svc", schema, type_of(known), Thing("a")).fits(type_of(expected)) is fits
+    assert handles.put("s1", service(schema), type_of(known), Thing("a")).fits(type_of(expected)) is fits

@@ -1,72 +1,195 @@
+"""Sessions as plain data: written to JSON, read again, and gone on with."""
+
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from typing import Any
 
 import pytest
 
-from cara_pseud.capabilities import Capability
-from cara_pseud.schema.nodes import Schema
+from cara_pseud.schema.nodes import Kind, Type
+from gateway.catalogue import Service
 from gateway.config.limits import Limits
-from gateway.errors import GatewayError, Status
-from gateway.protocols.jsonrpc.stream import Stream
+from gateway.errors import GatewayError
 from gateway.sessions.handles import REST
-from gateway.sessions.record import Session
+from gateway.sessions.record import HandleRecord, SessionRecord, StreamRecord
+from gateway.sessions.sessions import Sessions
+from gateway.upstream.base import ObjectName
 
-LIMITS = Limits(max_calls_per_session=2, max_callbacks_per_session=2, max_streams_per_session=2)
-
-
-class Thing(Capability):
-    __slots__ = ()
-
-    def __init__(self, key: str) -> None:
-        self.key = key
+BOX = Type(Kind.INTERFACE, 2**64 - 1, None, ((2**63, (Type(Kind.LIST, 0, Type(Kind.TEXT)),)),))
+PARAMETER = Type(Kind.ANY_POINTER, 0, None, (), (2**64 - 2, 1))
 
 
-@pytest.fixture
-def session(tokens: Callable[[], str]) -> Session:
-    return Session("secret", LIMITS, tokens)
+@pytest.mark.parametrize("interface", [None, BOX, PARAMETER, Type(Kind.INTERFACE, 5)])
+@pytest.mark.parametrize("name", [None, ObjectName("00ff", 2**64 - 1)])
+def test_a_record_is_read_as_it_was_written(interface: Type | None, name: ObjectName | None) -> None:
+    record = SessionRecord(
+        "secret",
+        "ann",
+        1_796_000_000.5,
+        True,
+        "events",
+        {"t1": HandleRecord("calculator", interface, name, 3, {REST: 2, "s1": 1})},
+        {"s1": StreamRecord(True, 5, 4, 3, 2, ['{"text":"ä"}', "{}"])},
+    )
+    text = json.dumps(record.to_json())
+    assert SessionRecord.from_json(json.loads(text)) == record
+    assert record.handles["t1"].is_bound is (name is None)
 
 
-def test_a_session_has_streams_up_to_its_limit(session: Session) -> None:
-    early = Stream("s1", LIMITS)
-    session.add_stream(early)
-    assert session.open_stream("s2") is session.streams["s2"]
-    with pytest.raises(GatewayError, match="the session has 2 streams already") as raised:
-        session.open_stream("s3")
-    assert raised.value.status is Status.RESOURCE_EXHAUSTED
-    session.close_stream("s1")
-    session.open_stream("s3")
-    assert list(session.streams) == ["s2", "s3"]
+def test_a_record_has_nothing_but_plain_data() -> None:
+    record = SessionRecord("secret", handles={"t1": HandleRecord("svc", BOX, ObjectName("00", 7))})
+    assert set(record.to_json()) == {"id", "principal", "expires_at", "rest", "listener", "handles", "streams"}
+    assert json.loads(json.dumps(record.to_json())) == record.to_json()
 
 
-def test_a_stream_that_ends_takes_its_handles_and_leaves_those_of_others(
-    session: Session, compile_text: Callable[[str], Schema]
+@pytest.mark.parametrize("broken", [{}, {"id": "x", "handles": {}, "streams": {}, "more": 1}])
+def test_what_is_no_record_is_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError)):
+        SessionRecord.from_json(broken)
+
+
+def copied(record: SessionRecord) -> SessionRecord:
+    return SessionRecord.from_json(json.loads(json.dumps(record.to_json())))
+
+
+def test_the_counts_are_the_record_s_and_a_capability_made_from_a_name_takes_them_over(
+    calculator: Service, fakes: Any
 ) -> None:
-    schema = compile_text("interface A {}")
-    session.open_stream("s1")
-    session.handles.put("s1", "svc", schema, None, Thing("own"))
-    session.handles.put("s1", "svc", schema, None, Thing("shared"))
-    session.handles.put(REST, "svc", schema, None, Thing("shared"))
-    assert [handle.capability.key for handle in session.close_stream("s1")] == ["own"]
-    assert [handle.capability.key for handle in session.handles] == ["shared"]
-    assert session.close_stream("s1") == []
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        one, other = Sessions(Limits()), Sessions(Limits(), services={"calculator": calculator}.get)
+        session, thing = one.open("ann", rest=True), fakes.Object(7)
+        for holder in (REST, "s1", REST):
+            token = session.handles.put(holder, calculator, None, thing).token
+        left = one.suspend(session)
+        assert (thing.released, thing.disowned) == (0, 3)
+        assert session.ended
+        assert session not in one
+
+        other.adopt(copied(left))
+        found = other.find(session.id, "ann")
+        handle = found.handles.get(token)
+        ((capability, references),) = upstream.adopted
+        assert handle.capability is capability
+        assert references == 3
+        assert handle.counts == {REST: 2, "s1": 1}
+        found.handles.drop(token)
+        assert capability.given_back == 3
+        other.end_all("done")
+        one.end_all("done")
+
+    fakes.run(main())
 
 
-def test_calls_in_flight_are_bounded(session: Session) -> None:
-    session.calls_in_flight = 1
-    session.check_calls()
-    session.calls_in_flight = 2
-    with pytest.raises(GatewayError, match="2 calls of the session are under way already") as raised:
-        session.check_calls()
-    assert raised.value.status is Status.RESOURCE_EXHAUSTED
+def test_an_object_that_is_bound_to_the_process_ends_with_it(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        sessions, thing = Sessions(Limits()), fakes.Object()
+        session = sessions.open(rest=True)
+        handle = session.handles.put(REST, calculator, None, thing)
+        assert handle.record.is_bound
+        left = sessions.suspend(session)
+        assert thing.released == 1
+        assert left.handles == {}
+        sessions.end_all("done")
+
+    fakes.run(main())
 
 
-def test_callbacks_are_bounded(session: Session) -> None:
-    session.begin_callback()
-    session.begin_callback()
-    with pytest.raises(GatewayError, match="services hold 2 callbacks of the session already") as raised:
-        session.begin_callback()
-    assert raised.value.status is Status.RESOURCE_EXHAUSTED
-    session.end_callback(2)
-    session.begin_callback()
-    assert session.callbacks == 1
+def test_objects_of_a_process_that_is_gone_are_not_taken_in(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        sessions = Sessions(Limits(), services={"calculator": calculator}.get)
+        session = sessions.open(rest=True)
+        tokens = [session.handles.put(REST, calculator, None, fakes.Object(number)).token for number in (1, 2)]
+        left = sessions.suspend(session)
+        left.handles[tokens[0]].service = "removed"
+        upstream.incarnation = "other"
+        left.handles[tokens[1]].object = ObjectName("00ff", 2)
+        found = sessions.find(session.id)
+        for token in tokens:
+            with pytest.raises(GatewayError, match="there is no handle"):
+                found.handles.get(token)
+        assert found.record.handles == {}
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_session_that_nobody_takes_in_again_ends_and_gives_its_objects_back(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        sessions = Sessions(Limits(idle_session_s=900), services={"calculator": calculator}.get)
+        session = sessions.open(rest=True)
+        session.handles.put(REST, calculator, None, fakes.Object(1))
+        sessions.suspend(session)
+        assert len(sessions) == 1
+        await fakes.pass_time(901)
+        assert len(sessions) == 0
+        ((capability, _),) = upstream.adopted
+        assert capability.given_back == 1
+
+    fakes.run(main())
+
+
+def test_a_stream_goes_on_in_another_process(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        play = fakes.Play(calculator, sessions=Sessions(fakes.LIMITS, services={"calculator": calculator}.get))
+        hello = await play.hello()
+        play.says("calculator.accumulator", id="make")
+        play.calls[-1].reply(fakes.Object(5))
+        (made,) = await play.hears()
+        token = made["result"]["accumulator"]["$handle"]
+        await play.pass_callback("f")  # a call stays under way, with an object of the client's
+        (session,) = play.sessions
+        play.sessions.suspend(session)
+        assert play.channel.closed == (1001, "the session goes on in another process")
+        assert [call.cancelled() for call in play.calls] == [False, True]
+        record = play.sessions._store.find(session.id)
+        assert record is not None
+        play.sessions._store.open(copied(record))
+
+        play.cut()
+        # It has hello's answer and that of the first call, and not what was said at the end.
+        first, *kept = await play.resume(hello, 1)
+        assert first["result"]["resumed"]
+        lost = next(message for message in kept if message.get("id") is not None)
+        assert lost["error"]["data"]["code"] == "outcome_unknown"
+        (released,) = [message["params"] for message in kept if message.get("method") == "rpc.released"]
+        assert (released["callback"], released["code"]) == ("f", "unavailable")
+        play.says(f"@{token}.add", ["5"], id="again")
+        ((capability, references),) = upstream.adopted
+        capability.calls[-1].reply(5)
+        assert (await play.hears())[-1]["result"] == {"total": "5"}
+        assert references == 1
+        play.notifies("rpc.release", {"handle": token, "count": 1})
+        assert capability.given_back == 1
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_stream_that_is_not_resumed_in_time_ends(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        play = fakes.Play(calculator, sessions=Sessions(fakes.LIMITS, services={"calculator": calculator}.get))
+        await play.hello()
+        play.says("calculator.accumulator", id="make")
+        play.calls[-1].reply(fakes.Object(5))
+        await play.hears()
+        (session,) = play.sessions
+        play.sessions.suspend(session)
+        revived = play.sessions.find(session.id, rest=True)
+        assert revived.streams == 1
+        await fakes.pass_time(fakes.LIMITS.resume_window_s + 1)
+        assert revived.streams == 0
+        assert len(revived.handles) == 0
+        play.sessions.end_all("done")
+
+    fakes.run(main())

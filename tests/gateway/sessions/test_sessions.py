@@ -3,43 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
 
-from cara_pseud.schema.nodes import Schema
+from gateway.catalogue import Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
+from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST
-from gateway.sessions.store import LiveSession, Sessions
+from gateway.sessions.session import Session
+from gateway.sessions.sessions import Sessions
 
 LIMITS = Limits(idle_session_s=900, max_sessions=3)
 
 
-class FakeDoor:
-    def __init__(self) -> None:
+class FakeClient:
+    def __init__(self, id: str) -> None:
+        self.id = id
         self.ended: list[str] = []
         self.lost: list[tuple[str, str, str]] = []
 
     def session_ended(self, reason: str) -> None:
         self.ended.append(reason)
 
-    def callback_names(self) -> Collection[str]:
-        return ()
-
-    def handle_lost(self, token: str, code: str, reason: str) -> None:
+    def handle_ended(self, token: str, code: str, reason: str) -> None:
         self.lost.append((token, code, reason))
 
-    def can_resume(self, received: int) -> bool:
-        return False
 
-    def resume(self, channel: Any, hello: Any, received: int) -> None:
-        raise AssertionError("it said no")
+def put(session: Session, calculator: Service, thing: Any) -> None:
+    session.handles.put(REST, calculator, None, thing)
 
 
-def put(session: LiveSession, schemas: Mapping[str, Schema], thing: Any) -> None:
-    session.handles.put(REST, "calculator", schemas["calculator"], None, thing)
+def attach(sessions: Sessions, session: Session, client: Any) -> None:
+    sessions.attach(session, client, Callbacks(client, session.check_callbacks, no_references, 1))
+
+
+def no_references(service: Service) -> Any:
+    raise AssertionError("no service calls here")
 
 
 def gone(sessions: Sessions, id: str, principal: str | None = None) -> bool:
@@ -74,11 +75,11 @@ def test_a_session_is_found_by_its_owner_only(fakes: Any) -> None:
     fakes.run(main())
 
 
-def test_an_idle_session_ends_and_releases_its_handles(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+def test_an_idle_session_ends_and_releases_its_handles(fakes: Any, calculator: Service) -> None:
     async def main() -> None:
         sessions, thing = Sessions(LIMITS), fakes.Object()
         session = sessions.open()
-        put(session, schemas, thing)
+        put(session, calculator, thing)
         await fakes.pass_time(899)
         assert not gone(sessions, session.id)
         await fakes.pass_time(899)
@@ -95,12 +96,12 @@ def test_a_stream_or_a_call_under_way_keeps_a_session(fakes: Any) -> None:
     async def main() -> None:
         sessions = Sessions(LIMITS)
         with_stream, with_call = sessions.open(rest=True), sessions.open()
-        sessions.attach(with_stream, "s", FakeDoor())
-        with_call.core.calls_in_flight += 1
+        attach(sessions, with_stream, FakeClient("s"))
+        with_call.calls_in_flight += 1
         for _ in range(3):
             await fakes.pass_time(1000)
         sessions.detach(with_stream, "s")
-        with_call.core.calls_in_flight -= 1
+        with_call.calls_in_flight -= 1
         assert len(sessions) == 2
         for _ in range(2):
             await fakes.pass_time(1000)
@@ -121,15 +122,15 @@ def test_an_expired_session_is_gone_even_before_anybody_cleans_up(fakes: Any) ->
     fakes.run(main())
 
 
-def test_ending_tells_the_streams_and_happens_once(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+def test_ending_tells_the_streams_and_happens_once(fakes: Any, calculator: Service) -> None:
     async def main() -> None:
-        sessions, door, thing = Sessions(LIMITS), FakeDoor(), fakes.Object()
+        sessions, client, thing = Sessions(LIMITS), FakeClient("s"), fakes.Object()
         session = sessions.open()
-        sessions.attach(session, "s", door)
-        put(session, schemas, thing)
+        attach(sessions, session, client)
+        put(session, calculator, thing)
         for _ in range(2):
             sessions.end(session, "enough")
-        assert door.ended == ["enough"]
+        assert client.ended == ["enough"]
         assert thing.released == 1
         assert session.ended
         assert gone(sessions, session.id)
@@ -138,14 +139,14 @@ def test_ending_tells_the_streams_and_happens_once(fakes: Any, schemas: Mapping[
     fakes.run(main())
 
 
-def test_what_only_a_stream_held_goes_with_it(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+def test_what_only_a_stream_held_goes_with_it(fakes: Any, calculator: Service) -> None:
     async def main() -> None:
         sessions, own, shared = Sessions(LIMITS), fakes.Object("own"), fakes.Object("shared")
         session = sessions.open(rest=True)
-        sessions.attach(session, "s", FakeDoor())
+        attach(sessions, session, FakeClient("s"))
         for thing in (own, shared):
-            session.handles.put("s", "calculator", schemas["calculator"], None, thing)
-        put(session, schemas, shared)
+            session.handles.put("s", calculator, None, thing)
+        put(session, calculator, shared)
         sessions.detach(session, "s")
         assert (own.released, shared.released) == (1, 0)
         assert not gone(sessions, session.id)
@@ -171,14 +172,14 @@ def test_there_is_a_limit_and_idle_ones_make_room(fakes: Any) -> None:
     fakes.run(main())
 
 
-def test_the_end_of_what_rest_held_is_told_to_its_listener_once(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+def test_the_end_of_what_rest_held_is_told_to_its_listener_once(fakes: Any, calculator: Service) -> None:
     async def main() -> None:
         sessions, thing = Sessions(LIMITS), fakes.Object()
-        session, listener = sessions.open(), FakeDoor()
-        put(session, schemas, thing)
-        sessions.attach(session, "events", listener)
-        session.events = listener
-        token = session.handles.put("events", "calculator", schemas["calculator"], None, thing).token
+        session, listener = sessions.open(), FakeClient("events")
+        put(session, calculator, thing)
+        attach(sessions, session, listener)
+        session.record.listener = "events"
+        token = session.handles.put("events", calculator, None, thing).token
         thing.alive = False
         sessions.service_lost("calculator", "it is gone")
         assert listener.lost == [(token, "unavailable", "it is gone")]
@@ -187,11 +188,11 @@ def test_the_end_of_what_rest_held_is_told_to_its_listener_once(fakes: Any, sche
     fakes.run(main())
 
 
-def test_dead_handles_of_a_private_session_make_room(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+def test_dead_handles_of_a_private_session_make_room(fakes: Any, calculator: Service) -> None:
     async def main() -> None:
         sessions, thing = Sessions(LIMITS), fakes.Object()
         session = sessions.private()
-        put(session, schemas, thing)
+        put(session, calculator, thing)
         thing.alive = False
         sessions.service_lost("calculator", "it is gone")
         assert len(session.handles) == 0
@@ -214,7 +215,7 @@ def test_a_session_that_rest_never_used_ends_with_its_last_stream(fakes: Any) ->
         sessions = Sessions(LIMITS)
         session = sessions.open()
         for stream in ("s", "t"):
-            sessions.attach(session, stream, FakeDoor())
+            attach(sessions, session, FakeClient(stream))
         sessions.detach(session, "s")
         assert not session.ended
         sessions.detach(session, "t")
@@ -224,21 +225,21 @@ def test_a_session_that_rest_never_used_ends_with_its_last_stream(fakes: Any) ->
     fakes.run(main())
 
 
-def test_handles_of_a_lost_service_end_and_their_streams_are_told(fakes: Any, schemas: Mapping[str, Schema]) -> None:
+def test_handles_of_a_lost_service_end_and_their_streams_are_told(fakes: Any, calculator: Service) -> None:
     async def main() -> None:
         sessions, dead, living = Sessions(LIMITS), fakes.Object("dead"), fakes.Object("living")
-        session, door, other = sessions.open(), FakeDoor(), FakeDoor()
-        sessions.attach(session, "s", door)
-        sessions.attach(session, "t", other)
+        session, client, other = sessions.open(), FakeClient("s"), FakeClient("t")
+        attach(sessions, session, client)
+        attach(sessions, session, other)
         tokens = [
-            session.handles.put("s", "calculator", schemas["calculator"], None, thing).token for thing in (dead, living)
+            session.handles.put("s", calculator, None, thing).token for thing in (dead, living)
         ]
         dead.alive = False
         sessions.service_lost("addressbook", "another one")
         assert len(session.handles) == 2
         sessions.service_lost("calculator", "it is gone")
         assert [handle.token for handle in session.handles] == [tokens[1]]
-        assert door.lost == [(tokens[0], "unavailable", "it is gone")]
+        assert client.lost == [(tokens[0], "unavailable", "it is gone")]
         assert other.lost == []
         sessions.end_all("done")
 

@@ -1,0 +1,128 @@
+"""Which handler answers a path. The fixed paths and every method of every service are in one dict; only what is not in
+it is looked at closer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gateway import paths
+from gateway.catalogue import Catalogue, find_service
+from gateway.describe.document import TEXT_TYPE, Document
+from gateway.describe.schema_text import schema_files, schema_text
+from gateway.errors import GatewayError, Status
+from gateway.http.base import BaseHandler, RefusingHandler, Site
+from gateway.http.documents import DocumentHandler, SchemaHandler
+from gateway.http.metrics import MetricsHandler
+from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler
+from gateway.http.rest import (
+    CallHandler,
+    HandleCallHandler,
+    HandleHandler,
+    HttpRuleHandler,
+    ServiceHandler,
+    ServicesHandler,
+    SessionHandler,
+)
+from gateway.http.sse import CallbackAnswerHandler, EventsHandler
+from gateway.http.websocket.handshake import SocketHandler
+from gateway.json.text import dump
+from gateway.routes import ServiceRoutes
+
+Route = tuple[type[BaseHandler], dict[str, Any]]
+"""A handler and what its ``initialize`` takes."""
+
+
+class PathTable:
+    """The paths of one catalogue.
+
+    Args:
+        pages: the directory of the pages.
+    """
+
+    def __init__(self, site: Site, catalogue: Catalogue, pages: str) -> None:
+        self._site = site
+        self._catalogue = catalogue
+        self._page = {"site": site, "path": pages}
+        plain = {"site": site}
+        self._fixed: dict[str, Route] = {
+            paths.WEBSOCKET: (SocketHandler, plain),
+            paths.HEALTH: (HealthHandler, plain),
+            paths.READY: (ReadyHandler, plain),
+            paths.API: (ServicesHandler, plain),
+            paths.SESSION: (SessionHandler, plain),
+            paths.EVENTS: (EventsHandler, plain),
+            paths.METRICS: (MetricsHandler, plain),
+        }
+        for path, document in catalogue.documents.items():
+            self._fixed[path] = (DocumentHandler, {**plain, "document": document})
+        for name, service in catalogue.services.items():
+            self._fixed[paths.filled(paths.SERVICE, service=name)] = (ServiceHandler, {**plain, "service": service})
+            documents = _schema_documents(service.routes)
+            self._fixed[paths.filled(paths.SCHEMA, service=name)] = (SchemaHandler, {**plain, **documents})
+            for method_name, method in service.methods.items():
+                path = paths.filled(paths.METHOD, service=name, method=method_name)
+                self._fixed[path] = (CallHandler, {**plain, "method": method})
+
+    def find(self, verb: str, path: str) -> Route:
+        """The route of a path; one that refuses if there is nothing there."""
+        return self._fixed.get(path) or self._route(verb, path)
+
+    def _route(self, verb: str, path: str) -> Route:
+        plain = {"site": self._site}
+        try:
+            if path.startswith("/api/"):
+                return self._api_route(path)
+            match = self._catalogue.http_routes.match(verb, path)
+        except GatewayError as error:
+            if error.status is Status.METHOD_NOT_ALLOWED:
+                allowed = (error.details or {}).get("allow", ())
+                return HttpRuleHandler, {**plain, "match": None, "method": None, "allowed": allowed}
+            return RefusingHandler, {**plain, "error": error}
+        if match is not None:
+            method = self._catalogue.services[match.service.name].methods[match.name]
+            return HttpRuleHandler, {**plain, "match": match, "method": method, "allowed": ()}
+        return PageHandler, self._page
+
+    def _api_route(self, path: str) -> Route:
+        """The route of a path below ``/api/`` that is not in the dict as it stands.
+
+        Raises:
+            GatewayError: there is none.
+        """
+        parts = [_decoded(part) for part in path.split("/")[2:]]
+        plain = {"site": self._site}
+        if len(parts) > 1 and parts[0] == "handles" and parts[1]:
+            if len(parts) == 2:
+                return HandleHandler, {**plain, "token": parts[1]}
+            if len(parts) == 3:
+                return HandleCallHandler, {**plain, "token": parts[1], "name": parts[2]}
+        elif len(parts) == 2 and parts[0] == "callbacks" and parts[1]:
+            return CallbackAnswerHandler, {**plain, "id": parts[1]}
+        elif 1 <= len(parts) <= 2 and parts[0] not in ("handles", "session", ""):
+            service = find_service(self._catalogue.services, parts[0])
+            if len(parts) == 1:
+                return ServiceHandler, {**plain, "service": service}
+            return CallHandler, {**plain, "method": service.method(parts[1])}
+        raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+
+
+def _schema_documents(routes: ServiceRoutes) -> dict[str, Document]:
+    return {
+        "text": Document(lambda: schema_text(routes).encode("utf-8"), TEXT_TYPE),
+        "files": Document(lambda: dump(schema_files(routes))),
+    }
+
+
+def _decoded(part: str) -> str:
+    return unquote_to_bytes(part).decode("utf-8", "replace") if "%" in part else part
+
+
+def default_routes(services: Iterable[ServiceRoutes]) -> Iterator[tuple[str, str, str]]:
+    """The routes that every method has: verbs, path, ``service.method``."""
+    for service in services:
+        for name, bound in service.methods.items():
+            verbs = "GET, POST" if service.facts(bound).read_only else "POST"
+            yield verbs, paths.filled(paths.METHOD, service=service.name, method=name), f"{service.name}.{name}"

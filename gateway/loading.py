@@ -1,0 +1,133 @@
+"""From a configuration to a catalogue: schemas compiled, routes and documents made, services joined to connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from cara_pseud.errors import SchemaError
+from cara_pseud.schema.loader import compile_schema
+from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
+from gateway import paths
+from gateway.access.roles import unenforced_roles
+from gateway.catalogue import CallCounts, Catalogue, Service
+from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
+from gateway.describe.document import TEXT_TYPE, Document
+from gateway.describe.openapi import openapi_document
+from gateway.describe.typescript import typescript_module
+from gateway.errors import nearest, quote
+from gateway.json.codec import Codec
+from gateway.json.codec.options import CodecOptions
+from gateway.json.text import dump
+from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
+from gateway.upstream.base import Upstream
+
+
+def load_catalogue(
+    config: GatewayConfig, upstream_of: Callable[[ServiceConfig], Upstream], counts: CallCounts
+) -> Catalogue:
+    """Make everything that is served of a configuration.
+
+    Args:
+        upstream_of: the connection to a service; asked only when nothing can go wrong any more.
+        counts: where calls are counted, whichever catalogue they are of.
+
+    Raises:
+        ConfigError: see `load_routes`.
+    """
+    routes, http_routes = load_routes(config)
+    services = {
+        route.name: Service(
+            route,
+            Codec(route.schema, config.codec),
+            upstream_of(service),
+            config.limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
+            counts,
+        )
+        for route, service in zip(routes, config.services, strict=True)
+    }
+    return Catalogue(services, http_routes, _documents(routes, config.codec))
+
+
+def _documents(routes: list[ServiceRoutes], options: CodecOptions) -> dict[str, Document]:
+    """By their paths. Each is made when it is first asked for."""
+
+    def openapi() -> bytes:
+        return dump(openapi_document(routes, options, version("cara-gateway")))
+
+    def types(service: ServiceRoutes) -> bytes:
+        return typescript_module([service], options).encode("utf-8")
+
+    return {
+        paths.OPENAPI: Document(openapi),
+        **{
+            paths.filled(paths.TYPES, service=service.name): Document(partial(types, service), TEXT_TYPE)
+            for service in routes
+        },
+    }
+
+
+def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]:
+    """Compile the schemas and make the routes.
+
+    Raises:
+        ConfigError: with every complaint: schemas that do not compile or that require roles, interfaces that there are
+            not, clashing routes.
+    """
+    complaints: list[str] = []
+    compiled: dict[Path, Schema] = {}
+    broken: set[Path] = set()
+    routes: list[ServiceRoutes] = []
+    for service in config.services:
+        if service.schema in broken:
+            continue
+        try:
+            schema = compiled.get(service.schema)
+            if schema is None:
+                schema = compiled[service.schema] = _compile(service, config)
+            interface = _interface(service, schema)
+            complaints += map(str, unenforced_roles(schema, interface))
+            routes.append(ServiceRoutes(service.name, schema, interface))
+        except (SchemaError, ConfigError, RouteError) as error:
+            complaints.append(str(error))
+            if service.schema not in compiled:
+                broken.add(service.schema)
+    if complaints:
+        # Two services may have one schema, and then one complaint.
+        raise ConfigError(*dict.fromkeys(complaints))
+    try:
+        return routes, HttpRoutes(routes)
+    except RouteError as error:
+        raise ConfigError(f"routes: {error}") from None
+
+
+def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:
+    if not service.schema.is_file():
+        raise ConfigError(f"services.{service.name}.schema: there is no file {service.schema}")
+    schema = compile_schema([service.schema], config.import_path)
+    Codec(schema, config.codec).check()
+    return schema
+
+
+def _interface(service: ServiceConfig, schema: Schema) -> Type:
+    node = schema.find(service.interface)
+    if isinstance(node, InterfaceNode):
+        return Type(Kind.INTERFACE, node.id)
+    key = f"services.{service.name}.interface"
+    if node is not None:
+        raise ConfigError(f"{key}: {quote(service.interface)} is no interface")
+    meant = nearest(service.interface, sorted(_interface_names(schema)))
+    raise ConfigError(f"{key}: {service.schema} has no interface {quote(service.interface)}{meant}")
+
+
+def _interface_names(schema: Schema) -> list[str]:
+    def below(node: Node) -> list[str]:
+        names = [node.qualified_name] if isinstance(node, InterfaceNode) else []
+        for _, id in node.nested:
+            inner = schema.nodes.get(id)
+            names += below(inner) if inner is not None else []
+        return names
+
+    return [name for root in schema.roots for name in below(schema.nodes[root])]

@@ -1,0 +1,106 @@
+"""References in a REST request and its answer: handles of the request's session, callbacks of its listener."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cara_pseud.capabilities import Capability
+from cara_pseud.schema.nodes import Type
+from gateway.catalogue import Service
+from gateway.errors import GatewayError, Status
+from gateway.json.text import JSON
+from gateway.sessions.callbacks import Callback
+from gateway.sessions.handles import REST
+from gateway.sessions.references import CountedHandles, fitting
+from gateway.sessions.session import Session
+from gateway.sessions.sessions import Sessions
+
+
+class RestReferences:
+    """What is known of them. The first handle in an answer opens a session.
+
+    Attributes:
+        session: the request's, or the one that was opened.
+        opened: whether it was opened here.
+    """
+
+    __slots__ = ("_counted", "_made", "_principal", "_reserved", "_service", "_sessions", "opened", "session")
+
+    def __init__(
+        self, service: Service, session: Session | None, sessions: Sessions, principal: str | None = None
+    ) -> None:
+        self._service = service
+        self._counted = CountedHandles(service)
+        self._made: list[Callback] = []
+        self._sessions = sessions
+        self._principal = principal
+        self._reserved = False
+        self.session = session
+        self.opened = False
+
+    def make_room(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        if self.session is not None:
+            self.session.handles.check_room()
+        else:
+            self._sessions.reserve()
+            self._reserved = True
+
+    def settled(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        if self._reserved:
+            self._reserved = False
+            self._sessions.unreserve()
+
+    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
+        if self.session is None:
+            detail = f"{path}: there is no such handle, because the request belongs to no session"
+            raise GatewayError(Status.NOT_FOUND, detail, path=path)
+        return fitting(self.session.handles.get(token, path), self._service, interface, path)
+
+    def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
+        listener = None if self.session is None else self.session.listener
+        if listener is None or not listener.client.is_open:
+            detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
+            raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
+        callback, is_new = listener.callbacks.pass_in(name, self._service, interface)
+        if is_new:
+            self._made.append(callback)
+        return callback.capability
+
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
+        detail = f"{path}: a request cannot refer to the result of another one"
+        raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
+
+    def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
+        if self.session is None:
+            self.settled()  # in the place that was kept for it
+            try:
+                self.session = self._sessions.open(self._principal, rest=True)
+            except GatewayError:
+                capability.give_back(1)
+                raise
+            self.opened = True
+        elif self.session.ended:
+            capability.give_back(1)
+            raise GatewayError(Status.NOT_FOUND, "the session ended before the answer came", reason="session")
+        return self._counted.put(self.session.handles, REST, capability, interface)
+
+    @property
+    def holds_handles(self) -> bool:
+        """Whether the answer has handles."""
+        return bool(self._counted)
+
+    def take_back(self) -> None:
+        """The answer does not reach the client, nor the name of a session that was opened for it."""
+        session = self.session
+        if session is not None and not session.ended:
+            self._counted.take_back(session.handles, REST)
+            if self.opened:
+                self._sessions.end(session, "the answer that opened it could not be sent")
+
+    def never_sent(self) -> None:
+        """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
+        for callback in self._made:
+            callback.released()

@@ -1,0 +1,99 @@
+"""What a listener of server-sent events is told (the HTML standard, section 9.2), numbered, and kept for a while.
+
+Pure: events are bytes. The browser's ``Last-Event-ID`` says what it has; nobody confirms anything else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.errors import GatewayError, Status
+from gateway.json.text import JSON, dump
+from gateway.protocols.jsonrpc import messages
+from gateway.protocols.jsonrpc.counting import Counting
+from gateway.sessions.record import StreamRecord
+
+_KEPT_EVENTS: Final = 256
+_KEPT_BYTES: Final = 1_048_576
+"""So much can be sent again. What was written before that counts as received."""
+
+
+class EventLog:
+    """The events of one listener, and the requests among them that it has not answered.
+
+    Attributes:
+        counting: the numbers of the events, and those that can be sent again.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self.counting = Counting()
+        self._max_event_bytes = max_event_bytes
+        self._requests: dict[str, int] = {}
+        self._last_request = 0
+
+    @classmethod
+    def restored(cls, record: StreamRecord, max_event_bytes: int) -> EventLog:
+        """The log of a record, which nobody listens to yet."""
+        log = cls(max_event_bytes)
+        log.counting = Counting.restored(record)
+        log._last_request = record.requests
+        return log
+
+    def record(self) -> StreamRecord:
+        """What of it is plain data; requests under way are not."""
+        return self.counting.record(False, self._last_request)
+
+    @property
+    def requests(self) -> frozenset[str]:
+        """The keys of the requests that wait for an answer."""
+        return frozenset(self._requests)
+
+    def request(self, name: str, method: str, params: list[JSON]) -> tuple[str, bytes]:
+        """Ask the listener's object ``name`` to run a method: the key of the answer, and the event.
+
+        Raises:
+            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
+        """
+        key = f"{messages.OUR_IDS}{self._last_request + 1}"
+        data = dump(messages.request(key, f"!{name}.{method}", params))
+        if len(data) > self._max_event_bytes:
+            detail = f"the call has {len(data)} bytes, more than the {self._max_event_bytes} of one message"
+            raise GatewayError(Status.TOO_LARGE, detail)
+        self._last_request += 1
+        event = self._next(b"callback", data)
+        self._requests[key] = self.counting.sent
+        return key, event
+
+    def answered(self, key: str) -> bool:
+        """Note that a request is answered; False if it did not wait for an answer."""
+        return self._requests.pop(key, None) is not None
+
+    def withdraw(self, key: str) -> bytes | None:
+        """Give a request up: the event that says so, or None if it was not written to anybody yet and never will be."""
+        number = self._requests.pop(key)
+        # No event for a browser, but its Last-Event-ID counts on.
+        if not self.counting.replace(number, b"id: %d\n\n" % number):
+            return None
+        return self._next(b"cancel", dump({"id": key}))
+
+    def released(self, told: dict[str, JSON]) -> bytes:
+        """Tell that a handle or a callback is no more."""
+        return self._next(b"released", dump(told))
+
+    def written(self, number: int) -> None:
+        """Note that everything up to that event was written, so that the oldest need not be kept."""
+        counting = self.counting
+        while counting.acknowledged < number and (
+            counting.sent - counting.acknowledged > _KEPT_EVENTS or counting.kept_bytes > _KEPT_BYTES
+        ):
+            counting.acknowledge(counting.acknowledged + 1)
+
+    def _next(self, kind: bytes, data: bytes) -> bytes:
+        event = b"id: %d\nevent: %s\ndata: %s\n\n" % (self.counting.sent + 1, kind, data)
+        self.counting.keep(event)
+        return event
+
+
+def end_event(code: int, reason: str) -> bytes:
+    """The last event of a listener: nothing more comes, and why. It has no number."""
+    return b"event: end\ndata: %s\n\n" % dump({"code": code, "reason": reason})

@@ -1,0 +1,126 @@
+"""One session in this process: its record, and the live things beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from gateway.client import Client
+from gateway.config.limits import Limits
+from gateway.errors import GatewayError, Status
+from gateway.sessions.callbacks import Callbacks
+from gateway.sessions.handles import REST, Handles
+from gateway.sessions.record import SessionRecord
+
+
+class Attachment(NamedTuple):
+    """A client of a session, and its objects that services hold."""
+
+    client: Client
+    callbacks: Callbacks
+
+
+class Session:
+    """A session; its clients share its bounds.
+
+    Attributes:
+        record: what of it is plain data.
+        handles: what its clients hold of services.
+        calls_in_flight: calls begun and not ended, of all clients and of REST.
+        ended: whether it is over.
+    """
+
+    __slots__ = ("__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "record")
+
+    def __init__(self, record: SessionRecord, limits: Limits, new_token: Callable[[], str]) -> None:
+        self.record = record
+        self.handles = Handles(record.handles, limits.max_handles_per_session, new_token)
+        self.calls_in_flight = 0
+        self.ended = False
+        self._clients: dict[str, Attachment] = {}
+        self._limits = limits
+
+    @property
+    def id(self) -> str:
+        """Its secret name."""
+        return self.record.id
+
+    @property
+    def principal(self) -> str | None:
+        """Whose it is; nobody else finds it."""
+        return self.record.principal
+
+    # Clients.
+
+    def attach(self, client: Client, callbacks: Callbacks) -> None:
+        """Take a client in.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, the session has as many streams as may be.
+        """
+        if self.streams >= self._limits.max_streams_per_session:
+            raise GatewayError(Status.RESOURCE_EXHAUSTED, f"the session has {self.streams} streams already")
+        self._clients[client.id] = Attachment(client, callbacks)
+
+    def detach(self, id: str) -> None:
+        """Forget a client; what only it held is released."""
+        self._clients.pop(id, None)
+        self.record.streams.pop(id, None)
+        self.handles.drop_holder(id)
+
+    def __iter__(self) -> Iterator[Attachment]:
+        return iter(list(self._clients.values()))
+
+    @property
+    def streams(self) -> int:
+        """How many clients it has, those included that are with no process at the moment."""
+        return len(self._clients) + len(self.record.streams)
+
+    def find(self, id: str) -> Attachment | None:
+        """The client of that id."""
+        return self._clients.get(id)
+
+    @property
+    def listener(self) -> Attachment | None:
+        """The client at ``/api/events``, which takes the callbacks that REST passes."""
+        id = self.record.listener
+        return None if id is None else self._clients.get(id)
+
+    def holder(self, name: str) -> Client | None:
+        """Whom to tell of the end of what a holder of handles has; what REST holds, its listener is told."""
+        attachment = self.listener if name == REST else self._clients.get(name)
+        return None if attachment is None else attachment.client
+
+    def clear(self) -> None:
+        """Forget all clients and release all handles."""
+        self._clients.clear()
+        self.handles.clear()
+
+    # Bounds.
+
+    def check_calls(self) -> None:
+        """Be sure that one more call may begin.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, as many calls as may be are under way.
+        """
+        if self.calls_in_flight >= self._limits.max_calls_per_session:
+            raise GatewayError(
+                Status.RESOURCE_EXHAUSTED, f"{self.calls_in_flight} calls of the session are under way already"
+            )
+
+    @property
+    def callbacks(self) -> int:
+        """How many objects of its clients services hold."""
+        return sum([len(attachment.callbacks) for attachment in self._clients.values()])
+
+    def check_callbacks(self) -> None:
+        """Be sure that a client may pass one more object to a service.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, services hold as many as may be.
+        """
+        if self.callbacks >= self._limits.max_callbacks_per_session:
+            raise GatewayError(
+                Status.RESOURCE_EXHAUSTED, f"services hold {self.callbacks} callbacks of the session already"
+            )

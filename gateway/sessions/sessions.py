@@ -1,0 +1,284 @@
+"""The sessions that exist: opening, finding, using, and ending them when nobody does any more.
+
+    (none) ── open ──► in use ── last stream gone, REST silent ──► idle ── idle time over ──► ended
+                         ▲ │                                        │
+                         │ │ └──────── found by its id ◄────────────┘        end() leads from everywhere to ended
+            found by id  │ ▼ suspend
+                      with no process
+
+What a session has is plain data in a store (`gateway.sessions.record`); here are those that are live in this process,
+and the clock. Ids come from here and from nowhere else, so no client can choose one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+from weakref import WeakSet
+
+from gateway.catalogue import Service
+from gateway.client import Client
+from gateway.config.limits import Limits
+from gateway.errors import GatewayError, Status
+from gateway.sessions.callbacks import Callbacks
+from gateway.sessions.handles import Handle
+from gateway.sessions.record import SessionRecord
+from gateway.sessions.session import Session
+from gateway.sessions.store import MemoryStore, SessionStore
+
+_ID_BYTES: Final = 24
+_TOKEN_BYTES: Final = 18
+"""192 and 144 random bits: more than anybody can guess, and a multiple of 3, so that base64 needs no padding."""
+
+
+def no_services(name: str) -> Service | None:
+    """The services of a gateway that finds its sessions in this process only."""
+    return None
+
+
+class Sessions:
+    """All sessions of the gateway.
+
+    Args:
+        store: where they are as plain data.
+        services: the service of a name that is served now, or None; for sessions that come from the store.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        store: SessionStore | None = None,
+        services: Callable[[str], Service | None] = no_services,
+    ) -> None:
+        self._limits = limits
+        self._store: SessionStore = MemoryStore() if store is None else store
+        self._services = services
+        self._live: dict[str, Session] = {}
+        self._private: WeakSet[Session] = WeakSet()
+        self._reserved = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._windows: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._wall_s: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def __contains__(self, session: Session) -> bool:
+        return session.id in self._live
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._live.values()))
+
+    # Opening and finding.
+
+    def private(self, principal: str | None = None) -> Session:
+        """Make a session that cannot be found by its id and ends with whoever asked for it (see `end`)."""
+        session = self._made(SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal))
+        self._private.add(session)
+        return session
+
+    def open(self, principal: str | None = None, *, rest: bool = False) -> Session:
+        """Make a session that can be found; ``rest`` is whether REST opens it.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, there are too many.
+        """
+        self._check_room()
+        record = SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal, rest=rest)
+        session = self._live[record.id] = self._made(record)
+        self._store.open(record)
+        self._touch(record)
+        return session
+
+    def reserve(self) -> None:
+        """Keep a place for a session that may have to be opened; to be followed by `unreserve`.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, there is none.
+        """
+        self._check_room()
+        self._reserved += 1
+
+    def unreserve(self) -> None:
+        """Give the place back, if only to open the session in it."""
+        self._reserved -= 1
+
+    def find(self, id: str, principal: str | None = None, *, rest: bool = False) -> Session:
+        """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
+
+        Raises:
+            GatewayError: NOT_FOUND, for an unknown, ended or expired id and for somebody else's session alike.
+        """
+        record = self._store.find(id)
+        if record is not None and self._is_over(record):
+            self._end_record(record, "idle")
+            record = None
+        if record is None or record.principal != principal:
+            raise GatewayError(Status.NOT_FOUND, "there is no such session, or it has ended", reason="session")
+        session = self._live.get(id) or self._revive(record)
+        record.rest = record.rest or rest
+        self._touch(record)
+        return session
+
+    def _made(self, record: SessionRecord) -> Session:
+        return Session(record, self._limits, _new_token)
+
+    def _check_room(self) -> None:
+        limit = self._limits.max_sessions
+        if len(self._store) + self._reserved >= limit:
+            self._end_idle()
+        if len(self._store) + self._reserved >= limit:
+            raise GatewayError(Status.RESOURCE_EXHAUSTED, f"there are {limit} sessions already; try again later")
+
+    # Clients.
+
+    def attach(self, session: Session, client: Client, callbacks: Callbacks) -> None:
+        """Note that a client is there; the session lives as long as it is.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, the session has as many streams as may be.
+        """
+        session.attach(client, callbacks)
+
+    def detach(self, session: Session, id: str) -> None:
+        """End a client: what only it held is released."""
+        window = self._windows.pop((session.id, id), None)
+        if window is not None:
+            window.cancel()
+        session.detach(id)
+        if not session.streams and not session.record.rest:
+            self.end(session, "its last stream has ended")
+        elif session in self:
+            self._touch(session.record)
+
+    # Processes.
+
+    def suspend(self, session: Session) -> SessionRecord:
+        """Leave a session to whoever finds it next: nothing of it is live here afterwards, and nothing is released.
+
+        What cannot go along is ended, and its clients are told: calls under way, callbacks, objects that are bound to
+        this process.
+        """
+        record = session.record
+        for handle in session.handles:
+            if handle.record.is_bound:
+                self._lose(session, handle, "it is bound to a process of the gateway that leaves the session")
+        for client, _ in session:
+            record.streams[client.id] = client.suspend()
+        session.handles.leave()
+        session.ended = True
+        self._live.pop(session.id, None)
+        return record
+
+    def adopt(self, record: SessionRecord) -> None:
+        """Take a session in that another process has left; it is live as soon as it is found.
+
+        Only for stores that do not share what they keep: with another store the record is there already.
+        """
+        self._store.open(record)
+
+    def _revive(self, record: SessionRecord) -> Session:
+        session = self._live[record.id] = self._made(record)
+        for token, handle in list(record.handles.items()):
+            service = self._services(handle.service)
+            try:
+                if service is None:
+                    raise GatewayError(Status.NOT_FOUND, f"there is no service {handle.service} any more")
+                session.handles.adopt(token, service)
+            except GatewayError:
+                del record.handles[token]
+        loop = asyncio.get_running_loop()
+        for id in record.streams:
+            window = loop.call_later(self._limits.resume_window_s, self.detach, session, id)
+            self._windows[record.id, id] = window
+        return session
+
+    def taken(self, session: Session, id: str) -> None:
+        """Note that a stream of the record is live again, as a client."""
+        session.record.streams.pop(id, None)
+        window = self._windows.pop((session.id, id), None)
+        if window is not None:
+            window.cancel()
+
+    # Ending.
+
+    def end(self, session: Session, reason: str) -> None:
+        """End a session: its streams are told, every handle is released at its service. Idempotent."""
+        if session.ended:
+            return
+        session.ended = True
+        self._live.pop(session.id, None)
+        self._store.drop(session.id)
+        for client, _ in session:
+            client.session_ended(reason)
+        for id in session.record.streams:
+            self._windows.pop((session.id, id)).cancel()
+        session.clear()
+
+    def service_lost(self, service: str, reason: str) -> None:
+        """A service is gone: the handles of objects that went with it end, and their streams are told."""
+        for session in (*self, *self._private):
+            for handle in session.handles:
+                if handle.service.name == service and not handle.capability.alive:
+                    self._lose(session, handle, reason)
+
+    def _lose(self, session: Session, handle: Handle, reason: str) -> None:
+        clients = {id(client): client for name in handle.counts if (client := session.holder(name))}
+        session.handles.drop(handle.token)
+        for client in clients.values():
+            client.handle_ended(handle.token, Status.UNAVAILABLE.code, reason)
+
+    def end_all(self, reason: str) -> None:
+        """End every session; the gateway stops."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for session in self:
+            self.end(session, reason)
+
+    def _end_record(self, record: SessionRecord, reason: str) -> None:
+        # One that is with no process is taken in first, as somebody has to give its objects back.
+        self.end(self._live.get(record.id) or self._revive(record), reason)
+
+    # Time.
+
+    def _now(self) -> float:
+        """Seconds since 1970, by the loop's clock: no jump of the system's clock ends a session."""
+        now = asyncio.get_running_loop().time()
+        if self._wall_s is None:
+            self._wall_s = time.time() - now
+        return self._wall_s + now
+
+    def _touch(self, record: SessionRecord) -> None:
+        self._store.touch(record, self._now() + self._limits.idle_session_s)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._limits.idle_session_s, self._sweep)
+
+    def _is_over(self, record: SessionRecord) -> bool:
+        session = self._live.get(record.id)
+        is_used = session is not None and bool(session.streams or session.calls_in_flight)
+        return not is_used and self._now() >= record.expires_at
+
+    def _sweep(self) -> None:
+        self._timer = None
+        self._end_idle()
+        first = next(iter(self._store), None)
+        if first is not None:
+            due_s = max(first.expires_at - self._now(), 0.001)
+            self._timer = asyncio.get_running_loop().call_later(due_s, self._sweep)
+
+    def _end_idle(self) -> None:
+        now = self._now()
+        for record in self._store:
+            if now < record.expires_at:
+                return
+            if self._is_over(record):
+                self._end_record(record, "idle")
+            else:
+                self._touch(record)
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
