@@ -41,14 +41,20 @@ class FakeCall(asyncio.Future[Any]):
 
 
 class FakeObject(Capability):
-    """An object of a service that answers when the test says so."""
+    """An object of a service that answers when the test says so.
 
-    __slots__ = ("alive", "calls", "error", "released")
+    Attributes:
+        calls: all that came.
+        arrived: the same, for a test that waits for the next one.
+    """
+
+    __slots__ = ("alive", "arrived", "calls", "error", "released")
 
     def __init__(self, key: object = "object") -> None:
         self.key = key
         self.alive = True  # type: ignore[misc]
         self.calls: list[FakeCall] = []
+        self.arrived: asyncio.Queue[FakeCall] = asyncio.Queue()
         self.released = 0
         self.error: Exception | None = None
 
@@ -65,6 +71,7 @@ class FakeObject(Capability):
         call = FakeCall()
         call.method, call.args, call.options, call.convert = bound.method.name, args, options, convert
         self.calls.append(call)
+        self.arrived.put_nowait(call)
         if self.error is not None:
             call.set_exception(self.error)
         return call
