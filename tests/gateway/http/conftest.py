@@ -117,15 +117,22 @@ class Built:
     Attributes:
         log: what its handlers have logged, as JSON.
         is_left: whether nothing is open or under way any more.
+        say_that_it_stops: have it say so, as `gateway.app` does first of all when it stops.
     """
 
     def __init__(
-        self, application: GatewayApplication, server: GatewayServer, log: io.StringIO, is_left: Callable[[], bool]
+        self,
+        application: GatewayApplication,
+        server: GatewayServer,
+        log: io.StringIO,
+        is_left: Callable[[], bool],
+        say_that_it_stops: Callable[[], None],
     ) -> None:
         self.application = application
         self.server = server
         self.log = log
         self.is_left = is_left
+        self.say_that_it_stops = say_that_it_stops
 
 
 def build(
@@ -147,14 +154,23 @@ def build(
         compresses_sockets=compresses,
     )
     made = iter(range(1, 10))
+
+    def broken() -> bytes:
+        raise ValueError("a secret of the gateway's own")
+
     documents = {
         "/openapi.json": Document(lambda: b'{"made":%d}' % next(made)),
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
+        "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }
     http_routes = HttpRoutes([service.routes for service in services.values()])
     application = GatewayApplication(site, http_routes, str(pages), documents)
     server = GatewayServer(application, arrivals=arrivals)
-    return Built(application, server, log, lambda: not site.sockets and not site.is_busy)
+
+    def is_left() -> bool:
+        return not site.sockets and not site.is_busy and not len(arrivals)
+
+    return Built(application, server, log, is_left, lambda: setattr(site, "stopping", True))
 
 
 # What a module or a test may set otherwise, by a fixture of its own or a parameter of the name.

@@ -391,9 +391,13 @@ async def test_the_cookie_of_an_ended_session_is_taken_away(edge: Edge, root: An
     assert answer.headers["Set-Cookie"].startswith(f'cara_session_{edge.port}="";')
     for headers in ({"Session-Id": "nobody"}, {"Session-Id": "nobody", **cookie}):
         assert "Set-Cookie" not in (await edge.post(ADD, [2, 5], headers)).headers
-    missing = await edge.get("/api/handles/x", cookie | await edge.session())
-    assert (missing.code, "Set-Cookie" in missing.headers) == (404, False)
     assert root.calls == []
+
+
+async def test_the_cookie_of_a_session_that_is_there_stays(edge: Edge) -> None:
+    session = (await edge.session())["Session-Id"]
+    missing = await edge.get("/api/handles/x", {"Cookie": f"cara_session_{edge.port}={session}"})
+    assert (missing.code, "Set-Cookie" in missing.headers) == (404, False)
 
 
 async def test_there_are_not_more_sessions_than_may_be(edge: Edge, root: Any, fakes: Any) -> None:
@@ -458,3 +462,15 @@ async def test_a_session_of_a_socket_that_rest_used_outlives_the_socket(edge: Ed
         assert (await edge.metrics())["sessions"] == 1
         await clock.advance(2)
         assert ((await edge.metrics())["sessions"] == 1) is uses_rest
+
+
+@moves_time
+async def test_a_session_of_rest_outlives_a_socket_that_used_it(edge: Edge, clock: MovedClock) -> None:
+    session = await edge.session()
+    socket = await edge.socket()
+    socket.say("rpc.hello", {"protocol": 1, "session": session["Session-Id"]})
+    assert (await socket.hear())["result"]["session"] == session["Session-Id"]
+    await socket.leave(1000)
+    await clock.advance(3)
+    metrics = await edge.metrics()
+    assert (metrics["streams"], metrics["sessions"]) == (0, 1)
