@@ -79,6 +79,11 @@ class Edge:
         """Open a session; the header that names it."""
         return {"Session-Id": (await self.post("/api/session")).headers["Session-Id"]}
 
+    @staticmethod
+    def ended(call: asyncio.Future[Any]) -> asyncio.Task[Any]:
+        """A wait for the end of a call, whatever it is, within a deadline."""
+        return asyncio.ensure_future(asyncio.wait([call], timeout=WAIT_S))
+
     async def metrics(self) -> dict[str, float]:
         """The samples by their names with their labels, without the prefix."""
         lines = (await self.get("/metrics")).body.decode().splitlines()

@@ -1,0 +1,367 @@
+"""A WebSocket's life behind its handshake: order, pings, closing from either side, and readers that are too slow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import tornado.websocket
+
+from gateway.http.websocket.wires import StreamWires, TransportWires, Wires
+from tests.clock import MovedClock
+from tests.conformance.rfc6455 import BINARY, CLOSE, FINAL, PING, PONG, TEXT, close, frame, text
+from tests.gateway.http.conftest import Edge, moves_time
+from tests.gateway.http.raw import RawConnection, RawSocket, request
+
+pytestmark = pytest.mark.gen_test
+
+WAYS = pytest.mark.parametrize("wires", [TransportWires(), StreamWires()], ids=["transport", "stream"])
+SILENCE_S = 30.0
+"""After which a ping is sent, and after which again the connection is dead; PROTOCOL.md, Limits and close codes."""
+
+
+async def greeted(edge: Edge, **options: Any) -> tuple[RawSocket, dict[str, str]]:
+    """A socket that has said hello, and its session as a header."""
+    socket = await edge.socket(**options)
+    socket.say("rpc.hello", {"protocol": 1}, id=0)
+    return socket, {"Session-Id": (await socket.hear())["result"]["session"]}
+
+
+async def is_open(edge: Edge, connection: RawConnection) -> bool:
+    """Whether a connection is: had it been closed, we would have read so before the answer to a later request."""
+    assert (await edge.get("/healthz")).code == 200
+    return not connection.is_at_end()
+
+
+async def end_session(edge: Edge, session: Mapping[str, str]) -> None:
+    assert (await edge.request("DELETE", "/api/session", None, session)).code == 204
+
+
+# Messages.
+
+
+@WAYS
+async def test_calls_are_made_in_order_and_answered_as_they_end(edge: Edge, root: Any, wires: Wires) -> None:
+    socket = await edge.socket()
+    socket.send(*(request("calculator.add", [number, 0], id=number) for number in range(3)))
+    calls = [await root.arrived.get() for _ in range(3)]
+    assert [call.args for call in calls] == [[0, 0], [1, 0], [2, 0]]
+    for number in (1, 0, 2):
+        calls[number].reply(number)
+        assert await socket.hear() == {"jsonrpc": "2.0", "id": number, "result": {"result": number}}
+
+
+async def test_a_client_of_tornado_s_is_served(edge: Edge, root: Any) -> None:
+    client = await tornado.websocket.websocket_connect(f"ws://127.0.0.1:{edge.port}/ws")
+    await client.write_message('{"jsonrpc":"2.0","id":1,"method":"calculator.add","params":[2,5]}')
+    (await root.arrived.get()).reply(7)
+    assert json.loads(await client.read_message()) == {"jsonrpc": "2.0", "id": 1, "result": {"result": 7}}
+    client.close(1000)
+    assert await client.read_message() is None
+    assert client.close_code == 1000
+
+
+async def test_a_ping_is_answered_with_its_payload(edge: Edge) -> None:
+    socket = await edge.socket()
+    for payload in (b"", b"x" * 125):
+        socket.send(frame(FINAL | PING, payload))
+        assert await socket.frame() == (FINAL | PONG, payload)
+    socket.send(frame(FINAL | PONG, b"unasked"))
+    await socket.is_quiet()
+
+
+async def test_a_client_that_leaves_cancels_its_calls(edge: Edge, root: Any) -> None:
+    socket = await edge.socket()
+    socket.say("calculator.add", [2, 5])
+    call = await root.arrived.get()
+    await socket.leave(1000)
+    assert call.cancelled()
+    assert (await edge.metrics())["calls_in_flight"] == 0
+
+
+@WAYS
+async def test_a_client_that_is_cut_off_cancels_its_calls(edge: Edge, root: Any, wires: Wires) -> None:
+    socket = await edge.socket()
+    socket.say("calculator.add", [2, 5])
+    call = await root.arrived.get()
+    ended = edge.ended(call)
+    socket.writer.transport.abort()
+    await ended
+    assert call.cancelled()
+
+
+# Pings.
+
+
+@moves_time
+@WAYS
+async def test_a_ping_is_sent_after_silence_and_then_the_connection_is_dead(
+    edge: Edge, clock: MovedClock, wires: Wires
+) -> None:
+    socket = await edge.socket()
+    await clock.advance(SILENCE_S)
+    assert await socket.frame() == (FINAL | PING, b"")
+    await clock.advance(SILENCE_S - 1)
+    assert await is_open(edge, socket)
+    await clock.advance(1)
+    assert await socket.rest() == b""
+    assert (await edge.metrics())["sockets"] == 0
+
+
+@moves_time
+async def test_who_answers_pings_lives_on_and_is_pinged_again(edge: Edge, clock: MovedClock) -> None:
+    socket = await edge.socket()
+    for _ in range(5):
+        await clock.advance(SILENCE_S)
+        assert await socket.frame() == (FINAL | PING, b"")
+        socket.send(frame(FINAL | PONG, b""))
+        assert await is_open(edge, socket)
+    await clock.advance(2 * SILENCE_S)
+    assert await socket.frame() == (FINAL | PING, b"")
+    assert await socket.rest() == b""
+
+
+@moves_time
+async def test_who_speaks_is_not_pinged(edge: Edge, clock: MovedClock) -> None:
+    socket = await edge.socket()
+    for _ in range(6):
+        await clock.advance(SILENCE_S - 1)
+        await socket.is_quiet()
+
+
+@moves_time
+async def test_silence_counts_from_the_last_word(edge: Edge, clock: MovedClock) -> None:
+    socket = await edge.socket()
+    await clock.advance(SILENCE_S - 1)
+    await socket.is_quiet()
+    # It is looked every 30 s: at 60 s the socket is silent for 31 and at 90 s for 61.
+    await clock.advance(1)
+    await clock.advance(SILENCE_S)
+    assert await socket.frame() == (FINAL | PING, b"")
+    await clock.advance(SILENCE_S - 1)
+    assert await is_open(edge, socket)
+    await clock.advance(1)
+    assert await socket.rest() == b""
+
+
+@moves_time
+async def test_what_is_sent_to_a_client_is_no_sign_of_its_life(edge: Edge, root: Any, clock: MovedClock) -> None:
+    socket = await edge.socket()
+    socket.send(*(request("calculator.add", [number, 0], id=number) for number in range(2)))
+    calls = [await root.arrived.get() for _ in range(2)]
+    await clock.advance(SILENCE_S / 2)
+    calls[0].reply(0)
+    assert (await socket.hear())["id"] == 0
+    await clock.advance(SILENCE_S / 2)
+    assert await socket.frame() == (FINAL | PING, b"")
+    calls[1].reply(0)
+    assert (await socket.hear())["id"] == 1
+    await clock.advance(SILENCE_S)
+    assert await socket.rest() == b""
+
+
+# Closing.
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
+async def test_a_close_is_answered_with_its_code(edge: Edge, code: int) -> None:
+    await (await edge.socket()).leave(code)
+
+
+async def test_a_close_without_a_code_is_answered_without_one(edge: Edge) -> None:
+    socket = await edge.socket()
+    socket.send(frame(FINAL | CLOSE))
+    assert await socket.frame() == (FINAL | CLOSE, b"")
+    assert await socket.rest() == b""
+
+
+async def test_what_follows_a_close_is_not_read(edge: Edge, root: Any) -> None:
+    socket = await edge.socket()
+    socket.send(close(1000), request("calculator.add", [2, 5]), frame(FINAL | PING, b"there?"))
+    assert await socket.closed() == (1000, "")
+    assert await socket.rest() == b""
+    assert root.calls == []
+
+
+@moves_time
+@WAYS
+async def test_who_does_not_answer_our_close_is_waited_for_a_while(
+    edge: Edge, root: Any, clock: MovedClock, wires: Wires
+) -> None:
+    socket, session = await greeted(edge)
+    await end_session(edge, session)
+    assert await socket.closed() == (4002, "the session has ended: it was ended over REST")
+    # Nothing is taken any more, and nothing answered.
+    socket.send(request("calculator.add", [2, 5]), frame(FINAL | PING, b"there?"))
+    await clock.advance(2.9)
+    assert await is_open(edge, socket)
+    await clock.advance(0.2)
+    assert await socket.rest() == b""
+    assert root.calls == []
+
+
+async def test_who_answers_our_close_is_not_waited_for(edge: Edge) -> None:
+    socket, session = await greeted(edge)
+    await end_session(edge, session)
+    assert (await socket.closed())[0] == 4002
+    socket.send(close(4002))
+    assert await socket.rest() == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(FINAL | BINARY, b"x"), 1003),
+        (text(b"\xff"), 1007),
+        (text(b" " * 10_001), 1009),
+    ],
+    ids=["binary", "no UTF-8", "too large"],
+)
+@moves_time
+async def test_who_sent_what_is_not_taken_may_answer_the_close(
+    edge: Edge, root: Any, clock: MovedClock, sent: bytes, code: int
+) -> None:
+    socket = await edge.socket()
+    socket.say("calculator.add", [2, 5])
+    call = await root.arrived.get()
+    socket.send(sent)
+    assert (await socket.closed())[0] == code
+    assert call.cancelled()
+    await clock.advance(2.9)
+    assert await is_open(edge, socket)
+    socket.send(close(code))
+    assert await socket.rest() == b""
+
+
+@moves_time
+async def test_who_breaks_the_rules_is_only_given_time_to_read_so(edge: Edge, root: Any, clock: MovedClock) -> None:
+    socket = await edge.socket()
+    socket.say("calculator.add", [2, 5])
+    call = await root.arrived.get()
+    socket.send(frame(FINAL | TEXT, b"x", masked=False))
+    assert (await socket.closed())[0] == 1002
+    assert call.cancelled()
+    # What comes behind the fault is thrown away, were it a close frame.
+    socket.send(close(1002), request("calculator.add", [2, 5]))
+    await clock.advance(0.15)
+    assert await is_open(edge, socket)
+    await clock.advance(0.1)
+    assert await socket.rest() == b""
+    assert len(root.calls) == 1
+
+
+async def test_a_bad_close_frame_needs_no_answer(edge: Edge) -> None:
+    socket = await edge.socket()
+    socket.send(close(1005))
+    assert (await socket.closed())[0] == 1002
+    assert await socket.rest() == b""
+
+
+async def test_a_fault_behind_our_close_ends_the_connection(edge: Edge) -> None:
+    socket, session = await greeted(edge)
+    await end_session(edge, session)
+    assert (await socket.closed())[0] == 4002
+    socket.send(close(1005))
+    assert await socket.rest() == b""
+
+
+async def test_a_stream_that_said_hello_ends_with_a_fault_of_its_client(edge: Edge) -> None:
+    socket, session = await greeted(edge)
+    socket.send(frame(FINAL | BINARY, b"x"))
+    assert (await socket.closed())[0] == 1003
+    assert (await edge.metrics())["streams"] == 0
+    assert (await edge.get("/api/session", session)).code == 404
+
+
+# Slow readers.
+
+DESCRIBED = 100
+"""So many answers to rpc.describe are about as much as the send buffer of 400 kB holds."""
+
+
+async def flooded(edge: Edge, root: Any) -> tuple[RawSocket, Any]:
+    """A socket that read nothing of too much, and a call of it that was under way."""
+    socket = await edge.socket(reads_little=True)
+    socket.say("calculator.add", [2, 5], id="under way")
+    call = await root.arrived.get()
+    ended = edge.ended(call)
+    sent = 0
+    while not call.done():
+        socket.send(*(request("rpc.describe", {"service": "addressbook"}, id=number) for number in range(DESCRIBED)))
+        sent += DESCRIBED
+        await edge.get("/healthz")
+        assert sent < 100 * DESCRIBED
+    await ended
+    return socket, call
+
+
+async def last_frame(socket: RawSocket) -> tuple[int, bytes]:
+    """The first frame that is no answer."""
+    while (received := await socket.frame())[0] == FINAL | TEXT:
+        continue
+    return received
+
+
+@WAYS
+async def test_a_reader_that_is_too_slow_is_closed_and_told_why(edge: Edge, root: Any, wires: Wires) -> None:
+    socket, call = await flooded(edge, root)
+    assert call.cancelled()
+    first, payload = await last_frame(socket)
+    assert first == FINAL | CLOSE
+    assert int.from_bytes(payload[:2], "big") == 4003
+    assert payload[2:] == b"more than 400000 bytes were waiting to be read"
+    socket.send(close(4003))
+    assert await socket.rest() == b""
+
+
+@moves_time
+async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(
+    edge: Edge, root: Any, clock: MovedClock
+) -> None:
+    await flooded(edge, root)
+    assert (await edge.metrics())["sockets"] == 1
+    await clock.advance(29.5)
+    assert (await edge.metrics())["sockets"] == 1
+    await clock.advance(1)
+    assert (await edge.metrics())["sockets"] == 0
+
+
+@moves_time
+async def test_nothing_follows_a_close_frame_not_even_a_ping(edge: Edge, root: Any, clock: MovedClock) -> None:
+    idle = await edge.socket()
+    await clock.advance(15)
+    socket, _ = await flooded(edge, root)
+    socket.send(frame(FINAL | PONG, b""))
+    await clock.advance(14.9)
+    await idle.is_quiet()
+    assert (await last_frame(socket))[0] == FINAL | CLOSE
+    await clock.advance(15.2)
+    assert await socket.rest() == b""
+
+
+@WAYS
+async def test_a_reader_that_keeps_up_gets_as_much_as_it_wants(edge: Edge, wires: Wires) -> None:
+    socket = await edge.socket(reads_little=True)
+    total = 0
+    for number in range(30):
+        # Twenty at once are less than the buffer holds, but all together are several times as much.
+        socket.send(*(request("rpc.describe", {"service": "addressbook"}, id=number) for _ in range(20)))
+        for _ in range(20):
+            first, payload = await socket.frame()
+            assert first == FINAL | TEXT
+            assert b'"id":%d,' % number in payload
+            total += len(payload)
+    assert total > 3 * 400_000
+    await socket.is_quiet()
+
+
+@WAYS
+async def test_what_waited_for_a_reader_comes_whole_and_in_order(edge: Edge, wires: Wires) -> None:
+    socket = await edge.socket(reads_little=True)
+    numbers = range(40)
+    socket.send(*(request("rpc.describe", {"service": "addressbook"}, id=number) for number in numbers))
+    assert await is_open(edge, socket)
+    assert [(await socket.hear())["id"] for _ in numbers] == list(numbers)
+    await socket.is_quiet()
