@@ -98,6 +98,14 @@ class Edge:
         """A WebSocket that is closed with the test."""
         return self._kept(await RawSocket.open(self.port, *lines, **options))
 
+    async def is_open(self, connection: RawConnection) -> bool:
+        """Whether a connection is: had it been closed, we would have read so before the answer to a later request.
+
+        So nobody waits, which would let time pass by itself.
+        """
+        assert (await self.get("/healthz")).code == 200
+        return not connection.is_at_end()
+
     def _kept(self, connection: Any) -> Any:
         self._connections.append(connection)
         return connection

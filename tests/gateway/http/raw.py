@@ -90,8 +90,8 @@ class RawConnection:
             return await self.reader.read()
 
     def is_at_end(self) -> bool:
-        """Whether the other side has closed, as far as the loop has noticed."""
-        return self.reader.at_eof()
+        """Whether everything is read and the other side has closed, as far as the loop has noticed."""
+        return self.reader.at_eof() or self.reader.exception() is not None
 
     async def close(self) -> None:
         self.writer.close()

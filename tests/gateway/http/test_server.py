@@ -21,19 +21,13 @@ LATE_S = 0.5
 assert PATIENCE_S % SWEEP_S not in (0, SWEEP_S - LATE_S)
 
 
-async def is_open(edge: Edge, connection: RawConnection) -> bool:
-    """Whether a connection is: had it been closed, we would have read so before the answer to a later request."""
-    assert (await edge.get("/healthz")).code == 200
-    return not connection.is_at_end()
-
-
 async def is_closed_in_time(edge: Edge, connection: RawConnection, clock: MovedClock) -> None:
     """Make sure that a connection that begins to owe something now is closed with the first sweep after its time."""
     before_s = PATIENCE_S - LATE_S
     await clock.advance(before_s)
-    assert await is_open(edge, connection)
+    assert await edge.is_open(connection)
     await clock.advance(SWEEP_S + LATE_S)
-    assert await connection.rest() == b""
+    assert not await edge.is_open(connection)
 
 
 @pytest.mark.parametrize(
@@ -53,26 +47,26 @@ async def test_half_a_request_is_not_waited_for(edge: Edge, clock: MovedClock, s
     for part in sent:
         connection.send(part)
         # So that the pieces arrive one by one.
-        assert await is_open(edge, connection)
+        assert await edge.is_open(connection)
     await is_closed_in_time(edge, connection, clock)
 
 
 async def test_a_head_that_drips_has_no_more_time(edge: Edge, clock: MovedClock) -> None:
     connection = await edge.connect()
     connection.send(b"GET /healthz HTTP/1.1\r\n")
-    assert await is_open(edge, connection)
+    assert await edge.is_open(connection)
     await clock.advance(PATIENCE_S - 1)
     connection.send(b"Host: localhost\r\n")
-    assert await is_open(edge, connection)
+    assert await edge.is_open(connection)
     await clock.advance(SWEEP_S + 1)
-    assert await connection.rest() == b""
+    assert not await edge.is_open(connection)
 
 
 async def test_the_body_has_a_time_of_its_own(edge: Edge, root: Any, clock: MovedClock) -> None:
     connection = await edge.connect()
     await clock.advance(PATIENCE_S - 1)
     connection.ask("POST", ADD, JSON_LINE, "Content-Length: 5")
-    assert await is_open(edge, connection)
+    assert await edge.is_open(connection)
     await clock.advance(PATIENCE_S - 1)
     connection.send(b"[2,5]")
     (await root.arrived.get()).reply(7)
@@ -111,5 +105,5 @@ async def test_what_goes_on_after_its_request_is_not_looked_at(edge: Edge, clock
     for _ in range(4):
         await clock.advance(PATIENCE_S / 3)
         await socket.is_quiet()
-    assert await is_open(edge, listener)
-    assert await is_open(edge, socket)
+    assert await edge.is_open(listener)
+    assert await edge.is_open(socket)
