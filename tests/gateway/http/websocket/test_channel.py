@@ -196,6 +196,17 @@ async def test_who_does_not_answer_our_close_is_waited_for_a_while(
     assert root.calls == []
 
 
+@moves_time
+async def test_nothing_follows_a_close_frame_not_even_a_ping(edge: Edge, clock: MovedClock) -> None:
+    socket, session = await greeted(edge)
+    await clock.advance(SILENCE_S - 1)
+    await end_session(edge, session)
+    await clock.advance(1.5)
+    assert (await socket.closed())[0] == 4002
+    socket.send(close(4002))
+    assert await socket.rest() == b""
+
+
 async def test_who_answers_our_close_is_not_waited_for(edge: Edge) -> None:
     socket, session = await greeted(edge)
     await end_session(edge, session)
@@ -320,19 +331,6 @@ async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(
     assert (await edge.metrics())["sockets"] == 1
     await clock.advance(1)
     assert (await edge.metrics())["sockets"] == 0
-
-
-@moves_time
-async def test_nothing_follows_a_close_frame_not_even_a_ping(edge: Edge, root: Any, clock: MovedClock) -> None:
-    idle = await edge.socket()
-    await clock.advance(15)
-    socket, _ = await flooded(edge, root)
-    socket.send(frame(FINAL | PONG, b""))
-    await clock.advance(14.9)
-    await idle.is_quiet()
-    assert (await last_frame(socket))[0] == FINAL | CLOSE
-    await clock.advance(15.2)
-    assert not await edge.is_open(socket)
 
 
 @WAYS
