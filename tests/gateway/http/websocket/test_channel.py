@@ -212,7 +212,7 @@ async def test_who_answers_our_close_is_not_waited_for(edge: Edge) -> None:
     await end_session(edge, session)
     assert (await socket.closed())[0] == 4002
     socket.send(close(4002))
-    assert await socket.rest() == b""
+    assert not await edge.is_open(socket)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_a_bad_close_frame_needs_no_answer(edge: Edge) -> None:
     socket = await edge.socket()
     socket.send(close(1005))
     assert (await socket.closed())[0] == 1002
-    assert await socket.rest() == b""
+    assert not await edge.is_open(socket)
 
 
 async def test_a_fault_behind_our_close_ends_the_connection(edge: Edge) -> None:
@@ -269,7 +269,7 @@ async def test_a_fault_behind_our_close_ends_the_connection(edge: Edge) -> None:
     await end_session(edge, session)
     assert (await socket.closed())[0] == 4002
     socket.send(close(1005))
-    assert await socket.rest() == b""
+    assert not await edge.is_open(socket)
 
 
 async def test_a_stream_that_said_hello_ends_with_a_fault_of_its_client(edge: Edge) -> None:
@@ -278,6 +278,38 @@ async def test_a_stream_that_said_hello_ends_with_a_fault_of_its_client(edge: Ed
     assert (await socket.closed())[0] == 1003
     assert (await edge.metrics())["streams"] == 0
     assert (await edge.get("/api/session", session)).code == 404
+
+
+# Streams behind sockets.
+
+
+@moves_time
+@pytest.mark.parametrize(("code", "waits_s"), [(1000, 2), (1001, 60), (4999, 60)])
+async def test_a_stream_waits_for_a_client_that_did_not_say_that_it_is_done(
+    edge: Edge, clock: MovedClock, code: int, waits_s: int
+) -> None:
+    socket, _ = await greeted(edge)
+    await socket.leave(code)
+    await clock.advance(waits_s - 0.5)
+    assert (await edge.metrics())["streams"] == 1
+    await clock.advance(1)
+    assert (await edge.metrics())["streams"] == 0
+
+
+@moves_time
+async def test_what_was_received_is_acknowledged_within_a_second(edge: Edge, root: Any, clock: MovedClock) -> None:
+    socket, _ = await greeted(edge)
+    for number in range(3):
+        # Once the last second is over there is nothing more to say.
+        await clock.advance(10)
+        await socket.is_quiet()
+        socket.say("calculator.add", [number, 0], id=number + 1)
+        await root.arrived.get()
+        await clock.advance(0.9)
+        await socket.is_quiet()
+        await clock.advance(0.2)
+        acknowledged = {"jsonrpc": "2.0", "method": "rpc.ack", "params": {"received": number + 1}}
+        assert await socket.hear() == acknowledged
 
 
 # Slow readers.
