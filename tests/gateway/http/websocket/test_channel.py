@@ -314,8 +314,22 @@ async def test_what_was_received_is_acknowledged_within_a_second(edge: Edge, roo
 
 # Slow readers.
 
-DESCRIBED = 100
-"""So many answers to rpc.describe are about as much as the send buffer of 400 kB holds."""
+SEND_BUFFER = 400_000
+"""`send_buffer_bytes` of the fixture `limits`."""
+
+
+def descriptions(count: int) -> bytes:
+    """Requests that have an answer of some thousand bytes; their ids have two or three figures."""
+    return b"".join(request("rpc.describe", {"service": "addressbook"}, id=number + 10) for number in range(count))
+
+
+async def described_bytes(edge: Edge) -> int:
+    """The size of the frame of one answer to them, with an id of two figures."""
+    socket = await edge.socket()
+    socket.send(descriptions(1))
+    _, payload = await socket.frame()
+    assert 126 <= len(payload) < 65536
+    return 4 + len(payload)
 
 
 async def flooded(edge: Edge, root: Any) -> tuple[RawSocket, Any]:
@@ -326,10 +340,10 @@ async def flooded(edge: Edge, root: Any) -> tuple[RawSocket, Any]:
     ended = edge.ended(call)
     sent = 0
     while not call.done():
-        socket.send(*(request("rpc.describe", {"service": "addressbook"}, id=number) for number in range(DESCRIBED)))
-        sent += DESCRIBED
-        await edge.get("/healthz")
-        assert sent < 100 * DESCRIBED
+        socket.send(descriptions(50))
+        sent += 50
+        assert await edge.is_open(socket)
+        assert sent < 10_000
     await ended
     return socket, call
 
@@ -348,9 +362,23 @@ async def test_a_reader_that_is_too_slow_is_closed_and_told_why(edge: Edge, root
     first, payload = await last_frame(socket)
     assert first == FINAL | CLOSE
     assert int.from_bytes(payload[:2], "big") == 4003
-    assert payload[2:] == b"more than 400000 bytes were waiting to be read"
+    assert payload[2:] == b"more than %d bytes were waiting to be read" % SEND_BUFFER
     socket.send(close(4003))
     assert await socket.rest() == b""
+
+
+@WAYS
+async def test_as_much_as_the_buffer_holds_may_wait_and_no_more(edge: Edge, wires: Wires) -> None:
+    each = await described_bytes(edge)
+    # What one read asks for is written when all of it is answered: until then everything waits.
+    count = SEND_BUFFER // each
+    assert count < 90
+    socket = await edge.socket()
+    socket.send(descriptions(count))
+    assert [(await socket.hear())["id"] for _ in range(count)] == [number + 10 for number in range(count)]
+    socket.send(descriptions(count + 1))
+    # And what waited is dropped: who does not read would not read it either.
+    assert (await socket.closed())[0] == 4003
 
 
 @moves_time
@@ -367,25 +395,12 @@ async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(
 
 @WAYS
 async def test_a_reader_that_keeps_up_gets_as_much_as_it_wants(edge: Edge, wires: Wires) -> None:
+    each = await described_bytes(edge)
+    count = SEND_BUFFER // each - 1
     socket = await edge.socket(reads_little=True)
-    total = 0
-    for number in range(30):
-        # Twenty at once are less than the buffer holds, but all together are several times as much.
-        socket.send(*(request("rpc.describe", {"service": "addressbook"}, id=number) for _ in range(20)))
-        for _ in range(20):
-            first, payload = await socket.frame()
-            assert first == FINAL | TEXT
-            assert b'"id":%d,' % number in payload
-            total += len(payload)
-    assert total > 3 * 400_000
-    await socket.is_quiet()
-
-
-@WAYS
-async def test_what_waited_for_a_reader_comes_whole_and_in_order(edge: Edge, wires: Wires) -> None:
-    socket = await edge.socket(reads_little=True)
-    numbers = range(40)
-    socket.send(*(request("rpc.describe", {"service": "addressbook"}, id=number) for number in numbers))
-    assert await edge.is_open(socket)
-    assert [(await socket.hear())["id"] for _ in numbers] == list(numbers)
+    # Each time it is nearly what the buffer holds, and more than the kernel takes at once.
+    for _ in range(5):
+        socket.send(descriptions(count))
+        assert await edge.is_open(socket)
+        assert [(await socket.hear())["id"] for _ in range(count)] == [number + 10 for number in range(count)]
     await socket.is_quiet()
