@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,12 @@ def build(
     return Built(application, server, log, is_left, lambda: setattr(site, "stopping", True))
 
 
+@pytest.fixture(autouse=True)
+def no_loop_before() -> None:
+    """Tornado's loop asks for the one before it, and asyncio would make one for the answer that nobody closes."""
+    asyncio.set_event_loop(None)
+
+
 # What a module or a test may set otherwise, by a fixture of its own or a parameter of the name.
 
 
@@ -248,7 +255,10 @@ def app(built: Built) -> GatewayApplication:
 @pytest.fixture
 def http_server(io_loop: IOLoop, app: GatewayApplication, built: Built, _unused_port: Any) -> Iterator[GatewayServer]:
     """pytest-tornado's fixture with the gateway's own server; and nobody may leave anything open or under way."""
-    built.server.add_socket(_unused_port[0])
+    listening = _unused_port[0]
+    # Connections inherit it: the kernel keeps little, so that it is the gateway who keeps what nobody reads.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+    built.server.add_socket(listening)
     yield built.server
 
     async def stop() -> None:

@@ -149,10 +149,13 @@ class RawSocket(RawConnection):
         assert await self.closed() == (code, "")
         assert await self.rest() == b""
 
-    async def is_quiet(self) -> None:
-        """Make sure that nothing was sent to us: the answer to a ping is the next that comes."""
-        self.send(rfc6455.frame(rfc6455.FINAL | rfc6455.PING, b"quiet?"))
-        assert await self.frame() == (rfc6455.FINAL | rfc6455.PONG, b"quiet?")
+    async def heard(self) -> list[tuple[int, bytes]]:
+        """What was sent to us until now and not read: the frames before the answer to a ping. Lets no time pass."""
+        self.send(rfc6455.frame(rfc6455.FINAL | rfc6455.PING, b"until now"))
+        frames = []
+        while (received := await self.frame()) != (rfc6455.FINAL | rfc6455.PONG, b"until now"):
+            frames.append(received)
+        return frames
 
 
 def handshake(version: str = "13") -> Sequence[str]:
