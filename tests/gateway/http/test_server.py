@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from gateway.http.server import SWEEP_S
 from tests.clock import MovedClock
 from tests.gateway.http.conftest import PATIENCE_S, Edge, moves_time
 from tests.gateway.http.raw import RawConnection
@@ -16,6 +15,8 @@ pytestmark = moves_time
 
 ADD = "/api/calculator/add"
 JSON_LINE = "Content-Type: application/json"
+SWEEP_S = 5.0
+"""How much later than its time a connection may be closed."""
 LATE_S = 0.5
 """More than the machine takes for a test, and less than what one sweep and the next one are apart."""
 assert PATIENCE_S % SWEEP_S not in (0, SWEEP_S - LATE_S)
