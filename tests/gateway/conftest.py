@@ -23,6 +23,7 @@ from gateway.sessions.store import Sessions
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "json_cases.json"
+WAIT_S = 5.0
 
 
 class FakeCall(asyncio.Future[Any]):
@@ -45,16 +46,15 @@ class FakeObject(Capability):
 
     Attributes:
         calls: all that came.
-        arrived: the same, for a test that waits for the next one.
     """
 
-    __slots__ = ("alive", "arrived", "calls", "error", "released")
+    __slots__ = ("_arrived", "alive", "calls", "error", "released")
 
     def __init__(self, key: object = "object") -> None:
         self.key = key
         self.alive = True  # type: ignore[misc]
         self.calls: list[FakeCall] = []
-        self.arrived: asyncio.Queue[FakeCall] = asyncio.Queue()
+        self._arrived: asyncio.Queue[FakeCall] = asyncio.Queue()
         self.released = 0
         self.error: Exception | None = None
 
@@ -71,10 +71,15 @@ class FakeObject(Capability):
         call = FakeCall()
         call.method, call.args, call.options, call.convert = bound.method.name, args, options, convert
         self.calls.append(call)
-        self.arrived.put_nowait(call)
+        self._arrived.put_nowait(call)
         if self.error is not None:
             call.set_exception(self.error)
         return call
+
+    async def next_call(self) -> FakeCall:
+        """The next call, for a test that waits for it; within a deadline."""
+        async with asyncio.timeout(WAIT_S):
+            return await self._arrived.get()
 
     def release(self) -> None:
         self.released += 1

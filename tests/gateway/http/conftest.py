@@ -289,7 +289,7 @@ def clock(io_loop: IOLoop, edge: Edge) -> MovedClock:
 
 @pytest.fixture
 def root(calculator: Service) -> Any:
-    """The calculator as its calls reach it: ``await root.arrived.get()`` is the next one."""
+    """The calculator as its calls reach it: ``await root.next_call()`` is the next one."""
     return calculator.upstream.root
 
 

@@ -54,7 +54,7 @@ async def test_nothing_is_found_at_another_path(edge: Edge, method: str, path: s
 
 async def test_names_in_a_path_may_be_escaped(edge: Edge, root: Any) -> None:
     asked = edge.asks("POST", "/api/calculato%72/a%64d", [2, 5])
-    (await root.arrived.get()).reply(7)
+    (await root.next_call()).reply(7)
     assert (await asked).body == b'{"result":7}'
     described = await edge.get("/api/calculato%72")
     assert described.body == (await edge.get("/api/calculator")).body
@@ -92,7 +92,7 @@ def in_chunks(*chunks: bytes) -> bytes:
 
 
 async def answered(connection: RawConnection, root: Any) -> bytes:
-    (await root.arrived.get()).reply(7)
+    (await root.next_call()).reply(7)
     head, body = await connection.answer()
     assert head.status == 200
     return body

@@ -58,7 +58,7 @@ async def test_calls_and_failures_are_counted_by_method(edge: Edge, root: Any, f
     thing = fakes.Object()
     await edge.post(ADD, ["x"])
     asked = edge.asks("POST", "/api/calculator/accumulator", {}, session := await edge.session())
-    (await root.arrived.get()).reply(thing)
+    (await root.next_call()).reply(thing)
     await asked
     token = (await edge.get("/api/session", session)).body.decode().split('"$handle":"')[1].split('"')[0]
     thing.error = root.error = Unavailable()
@@ -94,11 +94,11 @@ async def test_what_is_held_is_counted_and_let_go(edge: Edge, root: Any, fakes: 
     session = {"Session-Id": (await socket.hear())["result"]["session"]}
     assert await gauges(edge) == {"sockets": 1, "streams": 1, "sessions": 1}
     socket.say("calculator.accumulator", {}, id=2)
-    (await root.arrived.get()).reply(fakes.Object())
+    (await root.next_call()).reply(fakes.Object())
     await socket.hear()
     socket.say("calculator.map", {"values": [1], "transform": {"$callback": "f"}}, id=3)
     asked = edge.asks("POST", ADD, [1, 2])
-    calls = [await root.arrived.get() for _ in range(2)]
+    calls = [await root.next_call() for _ in range(2)]
     held = {"sockets": 1, "streams": 1, "sessions": 1, "handles": 1, "callbacks": 1, "calls_in_flight": 2}
     assert await gauges(edge) == held
     for call in calls:

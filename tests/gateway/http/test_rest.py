@@ -24,7 +24,7 @@ ACCUMULATOR = "/api/calculator/accumulator"
 async def called(edge: Edge, object: Any, wire: Any, *request: Any) -> HTTPResponse:
     """The answer to a request whose call the service answers so."""
     asked = edge.asks(*request)
-    (await object.arrived.get()).reply(wire)
+    (await object.next_call()).reply(wire)
     return await asked
 
 
@@ -42,7 +42,7 @@ async def test_what_the_caller_says_reaches_the_service(edge: Edge, root: Any) -
         "Request-Timeout": "1.5", "X-Request-Id": "mine-1", "Traceparent": "00-1-2-03", "Idempotency-Key": "once",
     }  # fmt: skip
     asked = edge.asks("POST", ADD, {"first": 2, "second": 5}, headers)
-    call = await root.arrived.get()
+    call = await root.next_call()
     assert (call.method, call.args) == ("add", [2, 5])
     assert call.options == (1.5, "mine-1", None, "00-1-2-03", "once", ())
     call.reply(7)
@@ -82,7 +82,7 @@ async def test_a_failed_call_is_a_problem_that_says_which_call(
     edge: Edge, root: Any, error: Exception, status: int, code: str
 ) -> None:
     asked = edge.asks("POST", ADD, [2, 5])
-    (await root.arrived.get()).set_exception(error)
+    (await root.next_call()).set_exception(error)
     answer = await asked
     found = problem(answer)
     assert (found["status"], found["code"], found["service"], found["method"]) == (status, code, "calculator", "add")
@@ -92,7 +92,7 @@ async def test_a_failed_call_is_a_problem_that_says_which_call(
 async def test_a_caller_who_hangs_up_cancels_the_call(edge: Edge, root: Any) -> None:
     connection = await edge.connect()
     connection.ask("POST", ADD, "Content-Type: application/json", body=b"[2,5]")
-    call = await root.arrived.get()
+    call = await root.next_call()
     ended = edge.ended(call)
     await connection.close()
     await ended
@@ -140,9 +140,9 @@ async def test_a_body_s_type_may_be_said_in_many_words(edge: Edge, root: Any, he
 async def test_calls_under_way_are_counted_and_bounded_by_session(edge: Edge, root: Any) -> None:
     session = await edge.session()
     asked = [edge.asks("POST", ADD, [n, 0], session) for n in range(3)]
-    calls = [await root.arrived.get() for _ in asked]
+    calls = [await root.next_call() for _ in asked]
     alone = edge.asks("POST", ADD, [9, 9])
-    calls.append(await root.arrived.get())
+    calls.append(await root.next_call())
     assert (await edge.metrics())["calls_in_flight"] == 4
     refused = problem(await edge.post(ADD, [3, 0], session))
     assert (refused["status"], refused["code"]) == (429, "resource_exhausted")
@@ -458,7 +458,7 @@ async def test_a_session_with_a_call_under_way_is_not_idle(edge: Edge, root: Any
     connection.ask(
         "POST", ADD, "Content-Type: application/json", f"Session-Id: {session['Session-Id']}", body=b"[2,5]"
     )
-    call = await root.arrived.get()
+    call = await root.next_call()
     await clock.advance(250)
     assert (await edge.metrics())["sessions"] == 1
     call.reply(7)

@@ -70,7 +70,7 @@ async def test_the_body_has_a_time_of_its_own(edge: Edge, root: Any, clock: Move
     assert await edge.is_open(connection)
     await clock.advance(PATIENCE_S - 1)
     connection.send(b"[2,5]")
-    (await root.arrived.get()).reply(7)
+    (await root.next_call()).reply(7)
     assert (await connection.answer())[1] == b'{"result":7}'
 
 
@@ -82,7 +82,7 @@ async def test_a_slow_answer_is_waited_for_and_the_next_request_has_its_own_time
     for number in (1, 2):
         connection.ask("POST", ADD, JSON_LINE, body=b"[%d,0]" % number)
     for number in (1, 2):
-        call = await root.arrived.get()
+        call = await root.next_call()
         await clock.advance(3 * PATIENCE_S)
         call.reply(number)
         assert json.loads((await connection.answer())[1]) == {"result": number}

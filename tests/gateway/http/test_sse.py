@@ -97,7 +97,7 @@ class Listener:
 async def passed(edge: Edge, root: Any, session: Mapping[str, str], name: str = "f") -> LocalCapability:
     """Pass a callback to the calculator, which keeps it."""
     asked = edge.asks("POST", MAP, {"values": [1], "transform": {"$callback": name}}, session)
-    call = await root.arrived.get()
+    call = await root.next_call()
     call.reply([])
     assert (await asked).code == 200
     capability: LocalCapability = call.args[1]

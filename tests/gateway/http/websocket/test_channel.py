@@ -40,7 +40,7 @@ async def end_session(edge: Edge, session: Mapping[str, str]) -> None:
 async def test_calls_are_made_in_order_and_answered_as_they_end(edge: Edge, root: Any, wires: Wires) -> None:
     socket = await edge.socket()
     socket.send(*(request("calculator.add", [number, 0], id=number) for number in range(3)))
-    calls = [await root.arrived.get() for _ in range(3)]
+    calls = [await root.next_call() for _ in range(3)]
     assert [call.args for call in calls] == [[0, 0], [1, 0], [2, 0]]
     for number in (1, 0, 2):
         calls[number].reply(number)
@@ -50,7 +50,7 @@ async def test_calls_are_made_in_order_and_answered_as_they_end(edge: Edge, root
 async def test_a_client_of_tornado_s_is_served(edge: Edge, root: Any) -> None:
     client = await tornado.websocket.websocket_connect(f"ws://127.0.0.1:{edge.port}/ws")
     await client.write_message('{"jsonrpc":"2.0","id":1,"method":"calculator.add","params":[2,5]}')
-    (await root.arrived.get()).reply(7)
+    (await root.next_call()).reply(7)
     assert json.loads(await client.read_message()) == {"jsonrpc": "2.0", "id": 1, "result": {"result": 7}}
     client.close(1000)
     assert await client.read_message() is None
@@ -69,7 +69,7 @@ async def test_a_ping_is_answered_with_its_payload(edge: Edge) -> None:
 async def test_a_client_that_leaves_cancels_its_calls(edge: Edge, root: Any) -> None:
     socket = await edge.socket()
     socket.say("calculator.add", [2, 5])
-    call = await root.arrived.get()
+    call = await root.next_call()
     await socket.leave(1000)
     assert call.cancelled()
     assert (await edge.metrics())["calls_in_flight"] == 0
@@ -79,7 +79,7 @@ async def test_a_client_that_leaves_cancels_its_calls(edge: Edge, root: Any) -> 
 async def test_a_client_that_is_cut_off_cancels_its_calls(edge: Edge, root: Any, wires: Wires) -> None:
     socket = await edge.socket()
     socket.say("calculator.add", [2, 5])
-    call = await root.arrived.get()
+    call = await root.next_call()
     ended = edge.ended(call)
     socket.writer.transport.abort()
     await ended
@@ -144,7 +144,7 @@ async def test_silence_counts_from_the_last_word(edge: Edge, clock: MovedClock) 
 async def test_what_is_sent_to_a_client_is_no_sign_of_its_life(edge: Edge, root: Any, clock: MovedClock) -> None:
     socket = await edge.socket()
     socket.send(*(request("calculator.add", [number, 0], id=number) for number in range(2)))
-    calls = [await root.arrived.get() for _ in range(2)]
+    calls = [await root.next_call() for _ in range(2)]
     await clock.advance(SILENCE_S / 2)
     calls[0].reply(0)
     assert (await socket.hear())["id"] == 0
@@ -230,7 +230,7 @@ async def test_who_sent_what_is_not_taken_may_answer_the_close(
 ) -> None:
     socket = await edge.socket()
     socket.say("calculator.add", [2, 5])
-    call = await root.arrived.get()
+    call = await root.next_call()
     socket.send(sent)
     assert (await socket.closed())[0] == code
     assert call.cancelled()
@@ -244,7 +244,7 @@ async def test_who_sent_what_is_not_taken_may_answer_the_close(
 async def test_who_breaks_the_rules_is_only_given_time_to_read_so(edge: Edge, root: Any, clock: MovedClock) -> None:
     socket = await edge.socket()
     socket.say("calculator.add", [2, 5])
-    call = await root.arrived.get()
+    call = await root.next_call()
     socket.send(frame(FINAL | TEXT, b"x", masked=False))
     assert (await socket.closed())[0] == 1002
     assert call.cancelled()
@@ -304,7 +304,7 @@ async def test_what_was_received_is_acknowledged_within_a_second(edge: Edge, roo
         await clock.advance(10)
         assert await socket.heard() == []
         socket.say("calculator.add", [number, 0], id=number + 1)
-        await root.arrived.get()
+        await root.next_call()
         await clock.advance(0.9)
         assert await socket.heard() == []
         await clock.advance(0.2)
@@ -337,7 +337,7 @@ async def flooded(edge: Edge, root: Any) -> tuple[RawSocket, Any]:
     """A socket that read nothing of too much, and a call of it that was under way."""
     socket = await edge.socket(reads_little=True)
     socket.say("calculator.add", [2, 5], id="under way")
-    call = await root.arrived.get()
+    call = await root.next_call()
     ended = edge.ended(call)
     for _ in range(20):
         socket.send(descriptions(50))

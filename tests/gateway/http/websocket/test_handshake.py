@@ -93,9 +93,9 @@ async def test_what_is_sent_together_with_the_handshake_is_not_lost(edge: Edge, 
     head = "\r\n".join(["GET /ws HTTP/1.1", "Host: localhost", *handshake(), "", ""]).encode()
     later = request("calculator.add", [3, 4], id=2)
     connection.send(head, request("calculator.add", [1, 2]), later[:7])
-    first = await root.arrived.get()
+    first = await root.next_call()
     connection.send(later[7:])
-    second = await root.arrived.get()
+    second = await root.next_call()
     assert (first.args, second.args) == ([1, 2], [3, 4])
 
 
