@@ -69,7 +69,7 @@ async def test_a_schema_is_text_or_all_its_files_as_json(edge: Edge) -> None:
     assert json.loads(files.body)
     assert text.headers["ETag"] != files.headers["ETag"]
     for answer in (text, files):
-        assert "Accept" in answer.headers["Vary"].split(",")[0]
+        assert "Accept" in [name.strip() for name in answer.headers["Vary"].split(",")]
     assert (await edge.get(SCHEMA, {"If-None-Match": files.headers["ETag"]})).code == 200
     assert (await edge.get(SCHEMA, {"If-None-Match": files.headers["ETag"], **AS_JSON})).code == 304
     assert (await edge.request("HEAD", SCHEMA)).headers["ETag"] == text.headers["ETag"]
