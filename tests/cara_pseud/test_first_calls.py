@@ -15,7 +15,7 @@ from cara_pseud.client import Client
 from cara_pseud.dispatch import current_call
 from cara_pseud.errors import Unavailable
 from cara_pseud.server import Server
-from tests.cara_pseud.clock import MovedClock
+from tests.clock import MovedClock
 
 AT_ONCE = 50
 GATE: dict[str, Any] = {"security_plugin": "plain", "user_id": b"gate", "password": b"_", "timeout": 15}

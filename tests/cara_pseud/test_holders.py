@@ -11,8 +11,8 @@ from cara_pseud import errors
 from cara_pseud.client import Client
 from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
-from tests.cara_pseud.clock import MovedClock
 from tests.cara_pseud.hostile import zmtp
+from tests.clock import MovedClock
 
 PLAIN: dict[str, Any] = {"security_plugin": "plain", "passwords": {"ann": "nna", "eve": "eve"}}
 ANN: dict[str, Any] = {"security_plugin": "plain", "user_id": b"ann", "password": b"nna"}

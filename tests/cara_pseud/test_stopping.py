@@ -18,7 +18,7 @@ import pytest
 from cara_pseud import errors
 from cara_pseud.client import Client
 from cara_pseud.local import LocalCapability
-from tests.cara_pseud.clock import MovedClock
+from tests.clock import MovedClock
 
 SERVER = """
 import asyncio, sys

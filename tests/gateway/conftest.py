@@ -27,6 +27,7 @@ from gateway.upstream.base import ObjectName
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "json_cases.json"
+WAIT_S = 5.0
 
 
 class FakeCall(asyncio.Future[Any]):
@@ -45,14 +46,19 @@ class FakeCall(asyncio.Future[Any]):
 
 
 class FakeObject(Capability):
-    """An object of a service that answers when the test says so."""
+    """An object of a service that answers when the test says so.
 
-    __slots__ = ("alive", "calls", "disowned", "error", "given_back", "released")
+    Attributes:
+        calls: all that came.
+    """
+
+    __slots__ = ("_arrived", "alive", "calls", "disowned", "error", "given_back", "released")
 
     def __init__(self, key: object = "object") -> None:
         self.key = key
         self.alive = True  # type: ignore[misc]
         self.calls: list[FakeCall] = []
+        self._arrived: asyncio.Queue[FakeCall] = asyncio.Queue()
         self.released = self.given_back = self.disowned = 0
         self.error: Exception | None = None
 
@@ -69,9 +75,15 @@ class FakeObject(Capability):
         call = FakeCall()
         call.method, call.args, call.options, call.convert = bound.method.name, args, options, convert
         self.calls.append(call)
+        self._arrived.put_nowait(call)
         if self.error is not None:
             call.set_exception(self.error)
         return call
+
+    async def next_call(self) -> FakeCall:
+        """The next call, for a test that waits for it; within a deadline."""
+        async with asyncio.timeout(WAIT_S):
+            return await self._arrived.get()
 
     def release(self) -> None:
         self.released += 1

@@ -1,10 +1,14 @@
-"""Every handler there is passes the one place where hosts, origins and authentication are checked."""
+"""Every handler there is passes the one place where hosts, origins and authentication are checked; and what all of
+their answers have in common.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
 import io
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,8 @@ from gateway.config.values import Listen
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler
 from gateway.logs import LogWriter
+from tests.clock import MovedClock
+from tests.gateway.http.conftest import FRIEND, Built, Edge, problem
 
 SCHEMAS = Path(__file__).resolve().parent.parent.parent.parent / "schemas"
 ABSTRACT = {"ApiHandler", "CallingHandler"}
@@ -119,3 +125,170 @@ def test_an_answer_begins_with_all_that_tornado_begins_it_with() -> None:
     assert vars(ours).keys() == vars(theirs).keys()
     assert dict(ours._headers).keys() == dict(theirs._headers).keys()
     assert (ours._status_code, ours._reason) == (theirs._status_code, theirs._reason)
+
+
+# Answers.
+
+in_process = pytest.mark.gen_test
+ADD = "/api/calculator/add"
+STRANGER = "https://evil.example"
+MADE_ID = r"[0-9a-f]{8}-[0-9a-f]+"
+
+
+@in_process
+async def test_every_answer_has_these_headers(edge: Edge) -> None:
+    for path in ("/", "/healthz", "/nothing", "/metrics"):
+        headers = (await edge.get(path)).headers
+        assert headers["Server"] == "cara-gateway"
+        assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", headers["Date"])
+        assert re.fullmatch(MADE_ID, headers["X-Request-Id"])
+
+
+@in_process
+@pytest.mark.parametrize(
+    ("given", "is_taken"),
+    [
+        ("mine-1", True), ("aA0._:/+=@-", True), ("x" * 128, True), ("x" * 129, False), ("with space", False),
+        ("é", False), ("", False), ("a,b", False),
+    ],
+)  # fmt: skip
+async def test_a_request_id_is_taken_over_if_it_can_stand_anywhere(edge: Edge, given: str, is_taken: bool) -> None:
+    for path in ("/healthz", "/nothing"):
+        connection = await edge.connect()
+        connection.ask("GET", path, f"X-Request-Id: {given}")
+        used = (await connection.head()).headers["x-request-id"]
+        assert (used == given) is is_taken
+        assert is_taken or re.fullmatch(MADE_ID, used)
+
+
+@in_process
+async def test_no_two_requests_are_given_one_id(edge: Edge) -> None:
+    ids = {(await edge.get("/healthz")).headers["X-Request-Id"] for _ in range(5)}
+    assert len(ids) == 5
+    assert len({id.partition("-")[0] for id in ids}) == 1
+
+
+@in_process
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("gateway.example", 200), ("Gateway.Example:80", 200), ("[::1]", 200), ("evil.example", 421), ("", 421)],
+)
+async def test_only_known_names_are_answered(edge: Edge, host: str, status: int) -> None:
+    answer = await edge.get("/healthz", {"Host": host})
+    assert answer.code == status
+    if status == 421:
+        assert problem(answer)["code"] == "misdirected"
+
+
+@in_process
+async def test_a_friend_s_page_may_use_it_and_read_what_it_needs(edge: Edge) -> None:
+    for answer in (
+        await edge.get("/healthz", {"Origin": FRIEND}),
+        await edge.post("/api/session", None, {"Origin": FRIEND.upper()}),
+        await edge.get("/nothing", {"Origin": FRIEND}),
+        await edge.post(ADD, ["x"], {"Origin": FRIEND}),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"].lower() == FRIEND
+        assert answer.headers["Access-Control-Expose-Headers"] == "Session-Id, X-Request-Id, Allow, ETag"
+        assert answer.headers.get_list("Vary") == ["Origin"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@in_process
+async def test_nobody_else_s_page_may_read_or_change_anything(edge: Edge) -> None:
+    for origin, status in ((STRANGER, 403), ("null", 403), (edge.url, 201)):
+        for answer, expected in (
+            (await edge.get("/healthz", {"Origin": origin}), 200),
+            (await edge.post("/api/session", None, {"Origin": origin}), status),
+        ):
+            assert answer.code == expected
+            assert not any(name.startswith("Access-Control") for name in answer.headers)
+            assert "Vary" not in answer.headers
+    assert (await edge.metrics())["sessions"] == 1
+
+
+@in_process
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        (None, "Content-Type"),
+        ("content-type, session-id", "content-type, session-id"),
+        ("x" * 400, "x" * 400),
+        ("x" * 401, "Content-Type"),
+        ("a;b", "Content-Type"),
+        ("", "Content-Type"),
+    ],
+)
+async def test_a_friend_s_page_is_told_what_it_may_send(edge: Edge, asked: str | None, allowed: str) -> None:
+    sent = {"Origin": FRIEND, "Access-Control-Request-Method": "POST"}
+    answer = await edge.request(
+        "OPTIONS", ADD, None, sent if asked is None else {**sent, "Access-Control-Request-Headers": asked}
+    )
+    assert (answer.code, answer.body) == (204, b"")
+    assert answer.headers["Access-Control-Allow-Origin"] == FRIEND
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST"
+    assert answer.headers["Access-Control-Allow-Headers"] == allowed
+    assert answer.headers["Access-Control-Max-Age"] == "600"
+    assert answer.headers["Allow"] == "POST, OPTIONS"
+
+
+@in_process
+async def test_a_stranger_s_page_is_told_nothing(edge: Edge) -> None:
+    preflight = {"Origin": STRANGER, "Access-Control-Request-Method": "POST"}
+    refused = await edge.request("OPTIONS", ADD, None, preflight)
+    assert problem(refused)["code"] == "permission_denied"
+    assert not any(name.startswith("Access-Control") for name in refused.headers)
+    plain = await edge.request("OPTIONS", ADD, None, {"Origin": STRANGER})
+    assert (plain.code, plain.headers["Allow"]) == (204, "POST, OPTIONS")
+    assert not any(name.startswith("Access-Control") for name in plain.headers)
+    own = await edge.request("OPTIONS", ADD, None, {**preflight, "Origin": edge.url})
+    assert (own.code, own.headers["Access-Control-Allow-Methods"]) == (204, "POST")
+    assert "Access-Control-Allow-Origin" not in own.headers
+
+
+@in_process
+async def test_a_fault_of_the_gateway_tells_nobody_what_it_was(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    answer = await edge.get("/types/broken.d.ts", {"X-Request-Id": "mine-1"})
+    assert problem(answer) == {
+        "type": "about:blank", "title": "Internal Server Error", "status": 500, "code": "internal",
+        "detail": "the gateway failed; its log says why", "request_id": "mine-1",
+    }  # fmt: skip
+    assert "a secret of the gateway's own" in caplog.text
+
+
+@in_process
+async def test_an_error_that_was_foreseen_is_no_matter_for_the_log_of_faults(
+    edge: Edge, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/nothing", "/api/nothing", "/api/session"):
+        assert (await edge.get(path)).code == 404
+    assert caplog.records == []
+
+
+@in_process
+async def test_an_error_leaves_nothing_of_the_answer_that_it_replaces(edge: Edge) -> None:
+    session = await edge.session()
+    for answer in (
+        await edge.get("/api/handles/nothing", session),
+        await edge.get("/types/broken.d.ts", {"Accept-Encoding": "gzip"}),
+    ):
+        assert problem(answer)
+        assert not {"ETag", "Content-Encoding", "Set-Cookie", "Session-Id"} & answer.headers.keys()
+
+
+@in_process
+async def test_a_line_of_the_log_says_who_asked_what_and_how_it_ended(
+    edge: Edge, built: Built, clock: MovedClock
+) -> None:
+    await edge.get("/healthz?secret=1", {"X-Request-Id": "mine-1"})
+    await edge.post(ADD, ["x"], {"X-Request-Id": "mine-2"})
+    await clock.advance(0.2)
+    good, bad = (json.loads(line) for line in built.log.getvalue().splitlines())
+    for line in (good, bad):
+        assert line.pop("time")
+        assert 0 <= line.pop("ms") < 5000
+    common = {"level": "info", "remote": "127.0.0.1"}
+    assert good == {**common, "method": "GET", "path": "/healthz", "status": 200, "request_id": "mine-1"}
+    assert bad == {
+        **common, "method": "POST", "path": ADD, "status": 400, "request_id": "mine-2", "code": "invalid_argument"
+    }  # fmt: skip

@@ -1,60 +1,34 @@
-"""Connections on which a request does not come, or does not end, over real sockets."""
+"""Connections on which a request does not come, or does not end; the clock is the loop's, moved by the tests."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from typing import Any
 
 import pytest
-import tornado.netutil
-import tornado.web
 
-from gateway.http.arrivals import Arrivals
-from gateway.http.server import GatewayServer
+from tests.clock import MovedClock
+from tests.gateway.http.conftest import PATIENCE_S, Edge, moves_time
+from tests.gateway.http.raw import RawConnection
 
-PATIENCE_S = 0.3
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+pytestmark = moves_time
 
-
-@asynccontextmanager
-async def serving() -> AsyncIterator[int]:
-    arrivals = Arrivals(PATIENCE_S)
-
-    class Handler(tornado.web.RequestHandler):
-        def prepare(self) -> None:
-            arrivals.arrived(self.request.connection.context)
-
-        async def get(self) -> None:
-            # Longer than anything may take to arrive.
-            await asyncio.sleep(2 * PATIENCE_S)
-            self.finish("done")
-
-        post = get
-
-    application = tornado.web.Application([("/", Handler)], log_function=lambda handler: None)
-    server = GatewayServer(application, arrivals=arrivals, sweep_s=0.05)
-    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    server.add_sockets(sockets)
-    yield sockets[0].getsockname()[1]
-    server.stop()
-    await server.close_all_connections()
-    assert len(arrivals) == 0
+ADD = "/api/calculator/add"
+JSON_LINE = "Content-Type: application/json"
+SWEEP_S = 5.0
+"""How much later than its time a connection may be closed."""
+LATE_S = 0.5
+"""More than the machine takes for a test, and less than what one sweep and the next one are apart."""
+assert PATIENCE_S % SWEEP_S not in (0, SWEEP_S - LATE_S)
 
 
-async def all_read(port: int, *sent: bytes) -> bytes:
-    """What the server says until it closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for data in sent:
-        writer.write(data)
-        await writer.drain()
-        # So that the pieces arrive one by one.
-        await asyncio.sleep(0.01)
-    try:
-        async with asyncio.timeout(10):
-            return await reader.read()
-    finally:
-        writer.close()
+async def is_closed_in_time(edge: Edge, connection: RawConnection, clock: MovedClock) -> None:
+    """Make sure that a connection that begins to owe something now is closed with the first sweep after its time."""
+    before_s = PATIENCE_S - LATE_S
+    await clock.advance(before_s)
+    assert await edge.is_open(connection)
+    await clock.advance(SWEEP_S + LATE_S)
+    assert not await edge.is_open(connection)
 
 
 @pytest.mark.parametrize(
@@ -65,21 +39,72 @@ async def all_read(port: int, *sent: bytes) -> bytes:
         [b"POST / HTTP/1.1\r\nHost: a\r\n"],
         [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", b"12345"],
         [b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\n12345\r\n"],
+        [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n", b"12345"],
     ],
-    ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks"],
+    ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks", "half of too much"],
 )
-def test_half_a_request_is_not_waited_for(sent: list[bytes]) -> None:
-    async def main() -> None:
-        async with serving() as port:
-            assert await all_read(port, *sent) == b""
+async def test_half_a_request_is_not_waited_for(edge: Edge, clock: MovedClock, sent: list[bytes]) -> None:
+    connection = await edge.connect()
+    for part in sent:
+        connection.send(part)
+        # So that the pieces arrive one by one.
+        assert await edge.is_open(connection)
+    await is_closed_in_time(edge, connection, clock)
 
-    asyncio.run(main())
+
+async def test_a_head_that_drips_has_no_more_time(edge: Edge, clock: MovedClock) -> None:
+    connection = await edge.connect()
+    connection.send(b"GET /healthz HTTP/1.1\r\n")
+    assert await edge.is_open(connection)
+    await clock.advance(PATIENCE_S - 1)
+    connection.send(b"Host: localhost\r\n")
+    assert await edge.is_open(connection)
+    await clock.advance(SWEEP_S + 1)
+    assert not await edge.is_open(connection)
 
 
-def test_a_slow_answer_is_waited_for_and_the_next_request_has_its_own_time() -> None:
-    async def main() -> None:
-        async with serving() as port:
-            answered = await all_read(port, GET, GET)
-            assert answered.count(b"HTTP/1.1 200 OK") == 2
+async def test_the_body_has_a_time_of_its_own(edge: Edge, root: Any, clock: MovedClock) -> None:
+    connection = await edge.connect()
+    await clock.advance(PATIENCE_S - 1)
+    connection.ask("POST", ADD, JSON_LINE, "Content-Length: 5")
+    assert await edge.is_open(connection)
+    await clock.advance(PATIENCE_S - 1)
+    connection.send(b"[2,5]")
+    (await root.next_call()).reply(7)
+    assert (await connection.answer())[1] == b'{"result":7}'
 
-    asyncio.run(main())
+
+async def test_a_slow_answer_is_waited_for_and_the_next_request_has_its_own_time(
+    edge: Edge, root: Any, clock: MovedClock
+) -> None:
+    connection = await edge.connect()
+    # Two at once: the second stands in the connection as long as the first is under way.
+    for number in (1, 2):
+        connection.ask("POST", ADD, JSON_LINE, body=b"[%d,0]" % number)
+    for number in (1, 2):
+        call = await root.next_call()
+        await clock.advance(3 * PATIENCE_S)
+        call.reply(number)
+        assert json.loads((await connection.answer())[1]) == {"result": number}
+    await is_closed_in_time(edge, connection, clock)
+
+
+async def test_a_connection_without_a_next_request_is_closed(edge: Edge, clock: MovedClock) -> None:
+    connection = await edge.connect()
+    for _ in range(2):
+        await clock.advance(PATIENCE_S - 1)
+        connection.ask("GET", "/healthz")
+        assert (await connection.answer())[0].status == 200
+    await is_closed_in_time(edge, connection, clock)
+
+
+async def test_what_goes_on_after_its_request_is_not_looked_at(edge: Edge, clock: MovedClock) -> None:
+    session = await edge.session()
+    listener, socket = await edge.connect(), await edge.socket()
+    listener.ask("GET", "/api/events", f"Session-Id: {session['Session-Id']}")
+    assert (await listener.head()).status == 200
+    for _ in range(4):
+        await clock.advance(PATIENCE_S / 3)
+        assert await socket.heard() == []
+    assert await edge.is_open(listener)
+    assert await edge.is_open(socket)
