@@ -91,6 +91,30 @@ def test_one_check_does_for_all_who_show_the_same() -> None:
     assert play.check() is None
 
 
+def test_who_asks_twice_goes_before_those_who_asked_once() -> None:
+    play = Play()
+    for who in ("no1", "ann1", "no2", "ann1", "no3"):
+        play.ask(who, "ann")
+        play.now += 0.001
+    play.check()
+    assert play.checked == ["ann1"]
+
+
+def test_who_was_turned_away_first_is_the_oldest_when_it_comes_again() -> None:
+    play = Play()
+    turned_away = []
+    for number in range(MAX_IN_LANE + 2):
+        turned_away += play.ask(f"no{number}", "ann")[1]
+        play.now += 0.001
+    play.logins.close()
+    # They come in the other order than before; the newest and the oldest are checked by turns.
+    for who in [*reversed(turned_away), "fresh"]:
+        play.ask(who, "ann")
+        play.now += 0.001
+    play.check()
+    assert play.checked == [max(turned_away)]
+
+
 def test_addresses_take_turns_and_so_do_the_users_of_one() -> None:
     play = Play()
     for number in range(4):
