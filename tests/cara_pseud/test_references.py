@@ -1,4 +1,4 @@
-"""Objects that peers hold: whose they are, how long they live, where calls on them go."""
+"""References between peers: whose objects are whose, how long they live, where calls on them go; over real sockets."""
 
 from __future__ import annotations
 
