@@ -13,6 +13,7 @@ from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 from tests.cara_pseud.clock import MovedClock
 from tests.cara_pseud.hostile import zmtp
+from tests.cara_pseud.waiting import until_state
 
 PLAIN: dict[str, Any] = {"security_plugin": "plain", "passwords": {"ann": "nna", "eve": "eve"}}
 ANN: dict[str, Any] = {"security_plugin": "plain", "user_id": b"ann", "password": b"nna"}
@@ -120,8 +121,7 @@ def test_a_client_knows_that_a_restarted_server_knows_nothing(security: str) -> 
                 assert await held.call(1, 0) == "here"
                 client.on_state(lambda state: told.append((state, len(gone), held.alive)))
             async with serve(endpoint):
-                while client.state != "up":
-                    await asyncio.sleep(0.002)
+                await until_state(client, "up")
                 assert told[-1] == ("up", 3, False)
                 assert len(client.connections[0].exports) == 0
                 with pytest.raises(errors.RpcError) as caught:

@@ -19,6 +19,7 @@ from cara_pseud import errors
 from cara_pseud.client import Client
 from cara_pseud.local import LocalCapability
 from tests.cara_pseud.clock import MovedClock
+from tests.cara_pseud.waiting import until_state
 
 SERVER = """
 import asyncio, sys
@@ -286,8 +287,7 @@ def test_a_server_that_falls_silent_is_noticed(connected: Any) -> None:
             assert time.monotonic() - started < 10
             # Back again, it is found without anybody's help.
             os.kill(child.pid, signal.SIGCONT)
-            while client.state != "up":
-                await asyncio.sleep(0.01)
+            await until_state(client, "up")
             assert await client.give(3) == b"xxx"
 
     run(main())
