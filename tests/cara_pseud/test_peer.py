@@ -467,10 +467,16 @@ def test_a_server_that_goes_and_comes_gets_no_late_call() -> None:
     async def main() -> None:
         calls: list[int] = []
 
+        begun = asyncio.Event()
+
+        async def hang() -> None:
+            begun.set()
+            await asyncio.sleep(60)
+
         async def serve(endpoint: str) -> Server:
             server = Server(b"server")
             server.register_rpc(calls.append, name="count")
-            server.register_rpc(lambda: asyncio.sleep(60), name="hang")
+            server.register_rpc(hang)
             server.bind(endpoint)
             await server.start()
             return server
@@ -481,8 +487,7 @@ def test_a_server_that_goes_and_comes_gets_no_late_call() -> None:
             client.connect(endpoint)
             await client.count(1)
             hanging = client.hang()
-            while not any(connection.running for connection in server.connections):
-                await asyncio.sleep(0.001)
+            await begun.wait()
             await server.stop()
             with pytest.raises(errors.OutcomeUnknown):
                 await hanging
