@@ -195,22 +195,32 @@ def test_a_verdict_is_not_remembered_if_the_file_changed_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "passwords"
-    set_password(path, "ann", "old")
+    set_password(path, "ann", "other")
+    other = path.read_bytes()
+    set_password(path, "ann", "right")
+    right = path.read_bytes()
     desk = LoginDesk(path)
     real = desk._check
-    changes = iter([lambda: set_password(path, "ann", "new")])
+    changes = iter([lambda: path.write_bytes(other)])
 
-    def changed_meanwhile(user: bytes, password: bytes) -> bool:
-        permitted = real(user, password)
-        next(changes, lambda: None)()
-        return permitted
+    def check(user: bytes, password: bytes) -> bool:
+        next(changes, lambda: 0)()
+        return real(user, password)
 
-    monkeypatch.setattr(desk, "_permits", changed_meanwhile)
-    for password, verdict in ((b"old", Verdict.PERMITTED), (b"old", Verdict.REFUSED), (b"new", Verdict.PERMITTED)):
+    monkeypatch.setattr(desk, "_permits", check)
+    for verdict in (Verdict.REFUSED, Verdict.PERMITTED):
         told = Told()
-        desk.ask(HERE, b"ann", password, told)
+        desk.ask(HERE, b"ann", b"right", told)
         assert told.verdict() is verdict
+        # As it was when the login came: what was found of the other file must not count for this one.
+        path.write_bytes(right)
     desk.close()
+
+
+def test_who_has_no_name_is_nobody() -> None:
+    told = Told()
+    LoginDesk({"": "secret"}).ask(HERE, b"", b"secret", told)
+    assert told.verdict() is Verdict.REFUSED
 
 
 def test_a_verdict_that_cannot_be_told_is_told_to_the_others(

@@ -285,6 +285,17 @@ def test_a_rank_and_a_pace_that_are_forgotten_are_the_oldest(monkeypatch: pytest
     assert len(play.logins._paces) == 2
 
 
+def test_a_lane_that_is_used_again_is_not_the_one_to_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cara_pseud.logins, "_MAX_LANES_REMEMBERED", 2)
+    play = Play()
+    users = ["ann"] * (FAILURES_AT_ONCE - 1) + ["bob", "ann", "nobody"]
+    for number, user in enumerate(users):
+        play.ask("no", user, f"no{number}")
+        assert isinstance(play.check(), tuple)
+    play.ask("no", "ann", "one too many")
+    assert play.check() == 1 / FAILURES_PER_S
+
+
 def test_a_slow_lane_of_long_ago_moves_as_fast_as_a_new_one_and_no_faster() -> None:
     play = Play()
     for number in range(2):
