@@ -70,6 +70,9 @@ class SchemaError(Error):
         self.file = file
         self.line = line
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.file, self.line)
+
 
 class InvalidValue(Error, ValueError):
     """A value does not fit its schema type.
@@ -246,6 +249,9 @@ class RemoteError(RpcError):
     def __init__(self, exception_class: str, message: str, code: str = "unknown") -> None:
         super().__init__(code, message)
         self.exception_class = exception_class
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.exception_class, self.message, self.code)
 
     def __str__(self) -> str:
         return self.message or self.exception_class

@@ -102,10 +102,6 @@ class HolderExports:
         export = self._by_id.get(id)
         return self.quota.by_id.get(id) if export is None else export
 
-    def own(self, id: int) -> Export | None:
-        """The export of that id if it is this very holder's."""
-        return self._by_id.get(id)
-
     def target(self, id: int) -> Target:
         """The object of that id.
 

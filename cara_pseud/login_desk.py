@@ -32,16 +32,19 @@ OnVerdict = Callable[[Verdict], None]
 class LoginDesk:
     """Checks the logins of one server against its passwords. May be asked from any thread.
 
+    Args:
+        clock: what tells how long somebody waits, in seconds.
+
     Raises:
         PasswordFileError: they are in a file that cannot be used.
         TypeError: they are in no permitted form.
     """
 
-    def __init__(self, passwords: Passwords) -> None:
+    def __init__(self, passwords: Passwords, clock: Callable[[], float] = time.monotonic) -> None:
         self._check = checker(passwords)
         self._at_once = isinstance(passwords, Mapping)
         self._most_threads = _FILE_THREADS if isinstance(passwords, str | Path) else _FUNCTION_THREADS
-        self._logins: Logins[OnVerdict] = Logins(secrets.token_bytes(32), time.monotonic)
+        self._logins: Logins[OnVerdict] = Logins(secrets.token_bytes(32), clock)
         self._changed = threading.Condition()
         self._threads = 0
         self._idle = 0

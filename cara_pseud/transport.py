@@ -19,8 +19,8 @@ import zmq
 import zmq.backend
 
 from cara_pseud import wire
+from cara_pseud.backlog import RETRY_S, Backlog, Queue
 from cara_pseud.cork import Cork
-from cara_pseud.errors import ResourceExhausted
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -32,13 +32,6 @@ _AHEAD: Final = 2048
 """Messages read per wake-up where they are only kept."""
 # A message of the protocol has six frames with its routing id; more are read and thrown away.
 _MAX_FRAMES: Final = 8
-_RETRY_S: Final = 0.005
-_MAX_RETRY_S: Final = 0.08
-"""How long a peer that does not read is left alone between two attempts; doubled from the shorter time on."""
-_QUEUE_SHARE: Final = 4
-"""One peer's queue may take this part of what all queues together may."""
-_MESSAGE_BYTES: Final = 512
-"""What a message takes beside its frames' content."""
 _REAPED_S: Final = 1.0
 """How long ZeroMQ may take to close a socket after its linger is over; a few milliseconds mostly."""
 # Plain numbers: pyzmq's are enum members, and every use of one in a call or with & costs as much as a frame.
@@ -67,18 +60,6 @@ class Receiver(Protocol):
         """Learn that a peer for which messages waited is not there any more."""
 
 
-class _Queue:
-    """What waits for one peer that does not read as fast as it is sent to."""
-
-    __slots__ = ("bytes", "delay_s", "due", "messages")
-
-    def __init__(self) -> None:
-        self.messages: deque[list[bytes]] = deque()
-        self.bytes = 0
-        self.delay_s = _RETRY_S
-        self.due = 0.0
-
-
 class Transport:
     """One ROUTER socket; ``dropped`` counts what had to be thrown away.
 
@@ -95,9 +76,8 @@ class Transport:
         self._receiver = receiver
         self._cork = cork
         self._dropped = dropped
-        self._max_backlog_bytes = max_backlog_bytes
-        self._queues: dict[bytes, _Queue] = {}
-        self._queued_bytes = 0
+        self._backlog = Backlog(max_backlog_bytes, dropped)
+        self._queues = self._backlog.queues
         self._retry: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_soon = False
@@ -166,11 +146,11 @@ class Transport:
         until = loop.time() + linger_s
         # Nothing tells when ZeroMQ has room again, so the timer that sends what waits cannot do better either.
         while self._queues and loop.time() < until:  # noqa: ASYNC110
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(RETRY_S)
         self._gone = loop.create_future()
         loop.remove_reader(socket.fileno())
         # ZeroMQ closes it on a thread of its own, and ends the monitor when nothing is left to be sent.
-        remaining_s = max(until - loop.time(), _RETRY_S)
+        remaining_s = max(until - loop.time(), RETRY_S)
         socket.close(linger=int(remaining_s * 1000))
         await asyncio.wait([self._gone], timeout=remaining_s + _REAPED_S)
 
@@ -245,35 +225,14 @@ class Transport:
         return True
 
     def _keep(self, frames: list[bytes]) -> None:
-        size = sum(map(len, frames)) + _MESSAGE_BYTES
-        most, routing_id = self._max_backlog_bytes, frames[0]
-        queue = self._queues.get(routing_id)
-        if (queue.bytes if queue is not None else 0) + size > max(most // _QUEUE_SHARE, size):
-            self._dropped["backlog full"] += 1
-            raise ResourceExhausted(f"{most // _QUEUE_SHARE} bytes wait for this peer already, which does not read")
-        while self._queues and self._queued_bytes + size > most:
-            # Whoever has most waiting reads least: what waits for the others must not suffer by it.
-            self._drop(max(self._queues, key=lambda waiting: self._queues[waiting].bytes))
-            self._dropped["backlog full"] += 1
-        queue = self._queues.get(routing_id)
-        if queue is None:
-            queue = self._queues[routing_id] = _Queue()
-            if self._loop is not None:
-                queue.due = self._loop.time() + _RETRY_S
-        queue.messages.append(frames)
-        queue.bytes += size
-        self._queued_bytes += size
-        if self._retry is None and self._loop is not None:
-            self._retry = self._loop.call_later(_RETRY_S, self._send_queues)
-
-    def _drop(self, routing_id: bytes) -> None:
-        queue = self._queues.pop(routing_id, None)
-        if queue is not None:
-            self._queued_bytes -= queue.bytes
+        loop = self._loop
+        self._backlog.keep(frames, 0.0 if loop is None else loop.time())
+        if self._retry is None and loop is not None:
+            self._retry = loop.call_later(RETRY_S, self._send_queues)
 
     def forget(self, routing_id: bytes) -> None:
         """Drop what waits for a peer that is gone."""
-        self._drop(routing_id)
+        self._backlog.forget(routing_id)
 
     def _send_queues(self) -> None:
         self._retry = None
@@ -281,15 +240,14 @@ class Transport:
         if loop is None:
             return
         now = loop.time()
-        for routing_id, queue in list(self._queues.items()):
-            if queue.due <= now:
-                self._send_queue(routing_id, queue, now)
+        for routing_id, queue in self._backlog.due(now):
+            self._send_queue(routing_id, queue, now)
         self.look_soon()
-        if self._queues:
-            due = min(queue.due for queue in self._queues.values())
-            self._retry = loop.call_at(max(due, now + _RETRY_S), self._send_queues)
+        due = self._backlog.next_time(now)
+        if due is not None:
+            self._retry = loop.call_at(due, self._send_queues)
 
-    def _send_queue(self, routing_id: bytes, queue: _Queue, now: float) -> None:
+    def _send_queue(self, routing_id: bytes, queue: Queue, now: float) -> None:
         sent = False
         while queue.messages:
             frames = queue.messages[0]
@@ -297,21 +255,17 @@ class Transport:
                 self._send_frame(routing_id, _MORE)
             except zmq.ZMQError as error:
                 if error.errno == zmq.EAGAIN:
-                    queue.delay_s = _RETRY_S if sent else min(2 * queue.delay_s, _MAX_RETRY_S)
-                    queue.due = now + queue.delay_s
+                    queue.put_off(now, sent)
                     return
-                self._drop(routing_id)
+                self._backlog.forget(routing_id)
                 self._receiver.on_gone(routing_id)
                 return
             for frame in frames[1:-1]:
                 self._send_frame(frame, _MORE)
             self._send_frame(frames[-1], _NOBLOCK)
-            queue.messages.popleft()
-            size = sum(map(len, frames)) + _MESSAGE_BYTES
-            queue.bytes -= size
-            self._queued_bytes -= size
+            self._backlog.take(queue)
             sent = True
-        self._drop(routing_id)
+        self._backlog.forget(routing_id)
 
     def look_soon(self) -> None:
         """Look for messages in the loop's next turn: whatever is done with a ZeroMQ socket may swallow the signal."""

@@ -62,6 +62,29 @@ _AGAIN_AFTER_S: Final = 0.2
 _MAX_KEPT: Final = 2048
 
 
+class KeptReplies:
+    """Replies that are kept for a while, the oldest first; over the bound those leave before their time."""
+
+    def __init__(self) -> None:
+        self._replies: deque[tuple[float, list[bytes]]] = deque()
+
+    def keep(self, reply: list[bytes], now: float) -> bool:
+        """Keep one more; whether it is the only one, whose time nobody waits for yet."""
+        self._replies.append((now + _AGAIN_AFTER_S, reply))
+        return len(self._replies) == 1
+
+    def due(self, now: float) -> list[list[bytes]]:
+        """Those that are to leave now, each told once."""
+        leaving = []
+        while self._replies and (self._replies[0][0] <= now or len(self._replies) > _MAX_KEPT):
+            leaving.append(self._replies.popleft()[1])
+        return leaving
+
+    def next_ms(self, now: float) -> int | None:
+        """In how many milliseconds the next one is due."""
+        return ceil((self._replies[0][0] - now) * 1000) if self._replies else None
+
+
 class ZapHandler:
     """Answers ZAP requests of one context until its last domain is removed."""
 
@@ -69,7 +92,7 @@ class ZapHandler:
         self._domains: dict[bytes, Authenticator] = {}
         self._lock = threading.Lock()
         self._replies: deque[list[bytes]] = deque()
-        self._kept: deque[tuple[float, list[bytes]]] = deque()
+        self._kept = KeptReplies()
         self._stopping = False
         self._socket = zmq.Socket(zmq_context, zmq.ROUTER)
         self._socket.linger = 0
@@ -144,9 +167,9 @@ class ZapHandler:
         """Send the replies whose time has come; in how many milliseconds the next one is due."""
         with self._lock:
             now = time.monotonic()
-            while self._kept and (self._kept[0][0] <= now or len(self._kept) > _MAX_KEPT):
-                self._socket.send_multipart(self._kept.popleft()[1])
-            return ceil((self._kept[0][0] - now) * 1000) if self._kept else None
+            for reply in self._kept.due(now):
+                self._socket.send_multipart(reply)
+            return self._kept.next_ms(now)
 
     def _ask(self, frames: list[bytes]) -> None:
         """Take a request: routing id, empty, version, request id, domain, address, identity, mechanism, credentials."""
@@ -157,8 +180,7 @@ class ZapHandler:
             reply = [*to, b"1.0", request_id, *_reply(verdict), b""]
             if verdict is Verdict.COME_AGAIN:
                 with self._lock:
-                    self._kept.append((time.monotonic() + _AGAIN_AFTER_S, reply))
-                    if len(self._kept) == 1:
+                    if self._kept.keep(reply, time.monotonic()):
                         self._wake_up()
             else:
                 self._answer(reply)

@@ -6,11 +6,15 @@ import asyncio
 
 
 class MovedClock:
-    """The clock of a loop (None: the running one), put forward by `advance`; timers that are due then run."""
+    """The clock of a loop (None: the running one), put forward by `advance`; timers that are due then run.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    It goes on by itself as well, unless it is ``stopped``: then nothing may sleep for some time.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None, *, stopped: bool = False) -> None:
         self._loop = asyncio.get_running_loop() if loop is None else loop
-        self._real = self._loop.time
+        now = self._loop.time()
+        self._real = (lambda: now) if stopped else self._loop.time
         self._ahead_s = 0.0
         self._loop.time = lambda: self._real() + self._ahead_s  # type: ignore[method-assign]
 

@@ -1,8 +1,9 @@
-"""What CONTRIBUTING.md says of the tests: where their files stand, and that none of them waits by the clock."""
+"""What CONTRIBUTING.md says of the tests: where they stand, that each module has some, that none waits by the clock."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("bench", "cara_pseud", "gateway")
+LONGEST_UNTESTED = 60
+"""So many lines a module may have without a test file of its own."""
 NEVER_S = 5.0
 """Who sleeps so long is not waited for: a handler that does not answer until it is cancelled."""
 
@@ -45,6 +48,71 @@ def test_a_misplaced_test_file_is_found() -> None:
     wrong, right = Path("tests/gateway/test_record.py"), Path("tests/gateway/sessions/test_record.py")
     others = {Path("tests/gateway/test_faults.py"), Path("tests/gateway/b/test_base.py")}
     assert misplaced({wrong, right, *others}, sources) == {wrong: right}
+
+
+def places_elsewhere(page: str) -> dict[str, list[str]]:
+    """The table of that name in ARCHITECTURE.md: test files below tests/, by module without its ending."""
+    found: dict[str, list[str]] = {}
+    section = page.partition("\n## Tested elsewhere\n")[2].partition("\n## ")[0]
+    for line in section.splitlines():
+        if line.startswith("| `"):
+            named, where, why = (cell.strip() for cell in line.strip("|").split("|"))
+            assert why, f"{named}: why there?"
+            found |= {module: re.findall(r"`([^`]+)`", where) for module in re.findall(r"`([^`]+)`", named)}
+    return found
+
+
+def untested(sources: dict[str, int], tests: set[str], elsewhere: dict[str, list[str]]) -> list[str]:
+    """What is wrong with who tests what.
+
+    Args:
+        sources: how many lines each module has, by its path without the ending.
+        tests: the test files, relative to tests/.
+    """
+    own = {module: f"{module.rpartition('/')[0]}/test_{module.rpartition('/')[2]}.py" for module in sources}
+    wrong = [
+        f"{module}: {lines} lines, no {own[module]}, and no row in ARCHITECTURE.md"
+        for module, lines in sources.items()
+        if lines > LONGEST_UNTESTED and own[module] not in tests and module not in elsewhere
+    ]
+    for module, where in elsewhere.items():
+        if module not in sources:
+            wrong.append(f"{module}: in the table, but no module")
+        elif own[module] in tests or sources[module] <= LONGEST_UNTESTED:
+            wrong.append(f"{module}: needs no row in the table")
+        wrong += [f"{module}: there is no {name}" for name in where if name not in tests]
+        wrong += [] if where else [f"{module}: tested nowhere"]
+    return wrong
+
+
+def test_each_module_has_a_test_file_or_a_row_that_says_where_it_is_tested() -> None:
+    sources = {
+        str(path.with_suffix("")): len((ROOT / path).read_text("utf-8").splitlines())
+        for path in modules()
+        if path.parts[0] in ("cara_pseud", "gateway")
+    }
+    tests = {str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py")}
+    elsewhere = places_elsewhere((ROOT / "ARCHITECTURE.md").read_text("utf-8"))
+    assert elsewhere
+    assert untested(sources, tests, elsewhere) == []
+
+
+def test_a_module_that_nothing_tests_is_found() -> None:
+    rows = "| `p/a`, `p/b` | `x/test_x.py` | so |\n| `p/c` | `p/test_gone.py` | so |\n"
+    page = f"\n## Tested elsewhere\n\n{rows}\n## More\n| `p/d` | `x/test_x.py` | not of the table |\n"
+    elsewhere = places_elsewhere(page)
+    assert elsewhere == {"p/a": ["x/test_x.py"], "p/b": ["x/test_x.py"], "p/c": ["p/test_gone.py"]}
+    sources = {"p/a": 61, "p/c": 61, "p/d": 61, "p/e": 60, "p/q/f": 400}
+    assert untested(sources, {"x/test_x.py", "p/q/test_f.py"}, elsewhere) == [
+        "p/d: 61 lines, no p/test_d.py, and no row in ARCHITECTURE.md",
+        "p/b: in the table, but no module",
+        "p/c: there is no p/test_gone.py",
+    ]
+    assert untested({"p/a": 61, "p/b": 60}, {"p/test_a.py"}, {"p/a": ["p/test_a.py"], "p/b": []}) == [
+        "p/a: needs no row in the table",
+        "p/b: needs no row in the table",
+        "p/b: tested nowhere",
+    ]
 
 
 def sleeps(source: str) -> Iterator[int]:

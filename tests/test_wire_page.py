@@ -20,6 +20,7 @@ import zmq.asyncio
 
 import cara_pseud
 from cara_pseud import (
+    backlog,
     batches,
     bodies,
     client,
@@ -33,7 +34,6 @@ from cara_pseud import (
     peer,
     references,
     server,
-    transport,
     wire,
 )
 from cara_pseud.capabilities import CallOptions
@@ -262,8 +262,8 @@ _IN_CODE: dict[tuple[str, str], Any] = {
         server._PROBE_AFTER_S
     ),
     ("The client's connection", "a peer that does not read is tried again after; doubled up to the second"): (
-        transport._RETRY_S,
-        transport._MAX_RETRY_S,
+        backlog.RETRY_S,
+        backlog.MAX_RETRY_S,
     ),
     ("Bounds", "one body*"): limits.DEFAULT_MAX_MESSAGE_BYTES,
     ("Bounds", "one frame"): 2 * limits.DEFAULT_MAX_MESSAGE_BYTES,
@@ -272,7 +272,7 @@ _IN_CODE: dict[tuple[str, str], Any] = {
     ("Bounds", "calls under way in one direction of a connection*"): limits.DEFAULT_MAX_CALLS,
     ("Bounds", "objects that one holder has; of a verified user in all its incarnations*"): limits.DEFAULT_MAX_EXPORTS,
     ("Bounds", "waiting for peers that do not read, all together*"): limits.DEFAULT_MAX_BACKLOG_BYTES,
-    ("Bounds", "of that for one peer"): limits.DEFAULT_MAX_BACKLOG_BYTES // transport._QUEUE_SHARE,
+    ("Bounds", "of that for one peer"): limits.DEFAULT_MAX_BACKLOG_BYTES // backlog.QUEUE_SHARE,
     ("Bounds", "calls that wait for a greeting, per connection"): 4 * limits.DEFAULT_MAX_MESSAGE_BYTES,
     ("Bounds", "messages in one batch"): batches.MAX_MESSAGES,
     ("Bounds", "size of one batch, counted as the bodies and 32 bytes for each"): batches.MAX_BYTES,

@@ -11,6 +11,7 @@ import tornado.gen
 
 import cara_pseud
 from cara_pseud import errors
+from tests.cara_pseud.waiting import until_greeted
 
 SCHEMA = """@0xd4c9b2a1f0e3d5aa;
 interface Echo { echo @0 (text :Text) -> (text :Text); }
@@ -481,8 +482,7 @@ def test_released_proxies_free_their_object(schema: Any, serving: Any, connected
         async with serving() as server, connected(server.endpoint) as client:
             cara_pseud.register_interface(server, shop(schema))
             counter = await schema.Shop(client).counter(1)
-            while not client.connections[0].extended:
-                await asyncio.sleep(0.001)
+            await until_greeted(client)
             cara_pseud.release(counter)
             while len(server.connections[0].exports):
                 await asyncio.sleep(0.001)

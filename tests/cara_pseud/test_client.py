@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Any
 
 import pytest
 import zmq
 
+import cara_pseud.client
 from cara_pseud.capabilities import CallOptions
 from cara_pseud.client import Client
 from cara_pseud.errors import DeadlineExceeded, RpcError, Unauthenticated, Unavailable
 from cara_pseud.server import Server
+from tests.cara_pseud.waiting import until_state
 
 LOGIN: dict[str, Any] = {"security_plugin": "plain", "user_id": b"ann", "password": b"secret"}
 PASSWORDS: dict[str, Any] = {"security_plugin": "plain", "passwords": {"ann": "secret"}}
@@ -151,3 +154,98 @@ def test_a_client_without_an_endpoint_is_told() -> None:
             assert str(await failure(client, 0.1)) == "not sent within the deadline: there is no endpoint to connect to"
 
     run(main())
+
+
+def test_a_flood_is_what_comes_without_a_pause_and_not_what_came_in_a_life(
+    serving: Any, connected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with serving() as server, connected(server.endpoint) as client:
+            await until_state(client, "up")
+            for _ in range(3):
+                client.dropped["junk"] += 20_000
+                client.on_drained(True)
+                assert client.state == "up"
+                client.on_drained(False)
+            client.dropped["junk"] += 20_001
+            client.on_drained(True)
+            assert client.state == "connecting"
+            assert "the server sends more than can be worked off; the connection is ended" in caplog.text
+
+    run(main())
+
+
+def test_from_the_fourth_read_on_that_leaves_something_behind_all_is_read_before_it_is_worked_off(
+    connected: Any,
+) -> None:
+    async def main() -> None:
+        async with connected("tcp://127.0.0.1:1") as client:
+            ahead = []
+            for more in (True, True, True, True, True, False, True):
+                client.on_drained(more)
+                ahead.append(client._transport.ahead)
+                assert client.connections[0].inbox.ahead is client._transport.ahead
+            assert ahead == [False, False, False, True, True, False, False]
+
+    run(main())
+
+
+def test_a_server_may_let_wait_as_much_as_its_answers_and_calls_and_no_more(
+    serving: Any, connected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(count: int, body: bytes, arguments: dict[str, Any], is_flood: bool) -> None:
+        caplog.clear()
+        async with serving() as server, connected(server.endpoint, **arguments) as client:
+            await until_state(client, "up")
+            inbox = client.connections[0].inbox
+            inbox.put([(number.to_bytes(16), b"\x06", body) for number in range(count)])
+            client._on_behind()
+            assert (client.state == "connecting") is is_flood
+            assert ("more than can be worked off" in caplog.text) is is_flood
+            inbox.clear()
+
+    run(main(20_000, b"", {"max_calls": 100}, False))
+    run(main(20_001, b"", {"max_calls": 100}, True))
+    run(main(40_000, b"", {"max_calls": 20_000}, False))
+    run(main(40_001, b"", {"max_calls": 20_000}, True))
+    run(main(5, bytes(100_000), {"max_backlog_bytes": 1_000_000}, False))
+    run(main(11, bytes(100_000), {"max_backlog_bytes": 1_000_000}, True))
+
+
+def test_of_calls_that_wait_for_a_login_only_so_many_are_kept_that_were_given_up(
+    serving: Any, connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cara_pseud.client, "_MAX_UNANSWERED", 10)
+    go_on = threading.Event()
+
+    def check(user: bytes, password: bytes) -> bool:
+        return go_on.wait(20)
+
+    async def main() -> None:
+        public, secret = zmq.curve_keypair()
+        keys: dict[str, Any] = {"public_key": public, "secret_key": secret, "passwords": check}
+        login: dict[str, Any] = {"peer_public_key": public, "user_id": b"ann", "password": b"x", "timeout": 20}
+        async with (
+            serving(security_plugin="untrusted_curve", **keys) as server,
+            connected(server.endpoint, security_plugin="untrusted_curve", **login) as client,
+        ):
+            server.register_rpc(lambda a, b: a + b, name="add")
+            while not client._login_uid:
+                await asyncio.sleep(0.001)
+            client.connections[0].go_bare()
+            kept = client.add(1, 2)
+            await asyncio.sleep(0)
+            for number in range(100):
+                given_up = client.add(number, 0)
+                client.connections[0].flush()
+                given_up.cancel()
+                client.connections[0].flush()
+                assert len(client._unanswered) <= 11
+            go_on.set()
+            assert await kept == 3
+            assert client._unanswered == {}
+
+    try:
+        run(main())
+    finally:
+        go_on.set()

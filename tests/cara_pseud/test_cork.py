@@ -11,6 +11,7 @@ import pytest
 
 from cara_pseud.client import Client
 from cara_pseud.cork import Cork
+from tests.cara_pseud.waiting import until_greeted
 
 
 def test_without_a_stretch_it_is_done_in_the_loop_s_next_turn() -> None:
@@ -86,8 +87,8 @@ def test_clients_that_share_a_turn_send_at_its_end(serving: Any, connected: Any)
             other.register_rpc(lambda: "other", name="name")
             async with connected(one.endpoint, cork=cork) as first, connected(other.endpoint, cork=cork) as second:
                 assert (await first.name(), await second.name()) == ("one", "other")
-                while None in (first._connection.extended, second._connection.extended):  # greetings are calls, too
-                    await asyncio.sleep(0.002)
+                for client in (first, second):
+                    await until_greeted(client)  # greetings are calls, too
                 with cork:
                     calls = [client.name() for client in (first, second, first)]
                     cancelled = first.name()

@@ -11,6 +11,7 @@ import pytest
 import cara_pseud
 from cara_pseud import errors
 from cara_pseud.capabilities import CallOptions
+from tests.cara_pseud.waiting import until_greeted, until_readable
 
 SCHEMA = """@0xd4c9b2a1f0e3d5ab;
 interface Base { old @0 () -> (n :Int8); }
@@ -89,8 +90,7 @@ def test_others_than_our_own_peers_are_told_no_status(schema: Any, serving: Any,
             cara_pseud.register_interface(server, schema.Counter, lambda: "text")
             dealer = raw_dealer(server.endpoint)
             dealer.send_multipart([b"", b"v1", bytes(16), b"\x03", msgpack.packb(("next", (), {}))])
-            while not dealer.poll(0):
-                await asyncio.sleep(0.002)
+            await until_readable(dealer)
             kind, body = dealer.recv_multipart()[3:]
             # They would take it for a traceback and show it to their user.
             assert (kind, msgpack.unpackb(body)[::2]) == (b"\x10", ["TypeError", ""])
@@ -182,9 +182,3 @@ def test_what_a_caller_did_wrong_does_not_stand_in_the_log(
             assert caplog.messages == []
 
     run(main())
-
-
-async def until_greeted(client: Any) -> None:
-    """Until both ends know that the other one is of cara_pseud."""
-    while not client.connections[0].extended:
-        await asyncio.sleep(0)

@@ -14,6 +14,7 @@ import pytest
 import cara_pseud
 from cara_pseud import errors
 from cara_pseud.local import LocalCapability
+from tests.cara_pseud.waiting import until_readable
 
 SCHEMA = """@0xd4c9b2a1f0e3d5c2;
 struct Person {
@@ -143,8 +144,7 @@ def test_no_other_user_can_be_named_in_an_object(schema: Any, serving: Any, conn
             bob = raw_dealer(server.endpoint, plain_username=b"bob", plain_password=b"_")
             forged = msgpack.ExtType(100, msgpack.packb((7, b"ann"), use_bin_type=False))
             bob.send_multipart([b"", b"v1", bytes(16), b"\x03", msgpack.packb(("hear", (forged,), {}))])
-            while not bob.poll(0):
-                await asyncio.sleep(0.002)
+            await until_readable(bob)
             *_, kind, body = bob.recv_multipart()
             name, text, _ = msgpack.unpackb(body)
             assert (kind, name, text) == (
@@ -329,8 +329,7 @@ def test_arguments_nested_too_deeply_are_answered(serving: Any, raw_dealer: Any,
             dealer = raw_dealer(server.endpoint)
             body = b"\x93\xa4take\x91" + b"\x91" * depth + b"\x01\x80"
             dealer.send_multipart([b"", b"v1", bytes(16), b"\x03", body])
-            while not dealer.poll(0):
-                await asyncio.sleep(0.002)
+            await until_readable(dealer)
             assert dealer.recv_multipart()[3] in (b"\x01", b"\x10")
             assert await client.take(1) == "taken"
 

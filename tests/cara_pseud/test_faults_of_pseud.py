@@ -25,6 +25,7 @@ import cara_pseud
 from cara_pseud import errors
 from cara_pseud.client import Client
 from cara_pseud.server import Server
+from tests.cara_pseud.waiting import until_readable
 
 UID = bytes(range(16))
 
@@ -45,8 +46,7 @@ def work(name: str, *args: Any) -> bytes:
 
 
 async def received(socket: zmq.Socket[bytes]) -> list[bytes]:
-    while not socket.poll(0):
-        await asyncio.sleep(0.002)
+    await until_readable(socket)
     return socket.recv_multipart()
 
 

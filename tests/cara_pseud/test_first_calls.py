@@ -15,6 +15,7 @@ from cara_pseud.client import Client
 from cara_pseud.dispatch import current_call
 from cara_pseud.errors import Unavailable
 from cara_pseud.server import Server
+from tests.cara_pseud.waiting import until_readable, until_state
 from tests.clock import MovedClock
 
 AT_ONCE = 50
@@ -81,11 +82,9 @@ def test_the_first_calls_arrive_with_all_that_belongs_to_them_and_can_be_given_u
         async with client:
             async with service.server:
                 await first_calls(client, service)
-            while client.state == "up":
-                await asyncio.sleep(0.002)
+            await until_state(client, "connecting", "down")
             # It says "down" when it has waited for long enough; then calls fail, and none arrives later.
-            while client.state == "connecting":
-                await asyncio.sleep(0.002)
+            await until_state(client, "down", "up")
             with pytest.raises(Unavailable):
                 await client.request("told", options=options(0))
             again = Service(endpoint)
@@ -109,8 +108,7 @@ class Router:
 
     async def call(self) -> tuple[bytes, bytes, Any]:
         """Routing id, uuid and content of the next call, which must come alone."""
-        while not self._router.poll(0):
-            await asyncio.sleep(0)
+        await until_readable(self._router)
         routing_id, _, _, uid, kind, body = self._router.recv_multipart()
         assert kind == b"\x03"
         return routing_id, uid, msgpack.unpackb(body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import socket
 import threading
 import time
@@ -18,7 +17,6 @@ import zmq
 
 import cara_pseud.passwords
 from cara_pseud.client import DOWN
-from cara_pseud.login_desk import LoginDesk
 from cara_pseud.logins import FAILURES_AT_ONCE, FAILURES_PER_S, Logins, Verdict
 from cara_pseud.passwords import PasswordFile, set_password
 
@@ -179,43 +177,6 @@ def test_a_good_login_by_message_passes_among_hundreds_of_wrong_ones(
             assert len(hashes) <= FAILURES_AT_ONCE + FAILURES_PER_S * (time.monotonic() - started) + 5 < WRONG
 
     run(main())
-
-
-class Counting(dict[str, str]):
-    """A mapping that does not like to be walked through."""
-
-    def items(self) -> Any:
-        raise AssertionError("the whole mapping was read for one login")
-
-    __iter__ = keys = values = items
-
-
-@pytest.mark.parametrize(
-    ("user", "password", "verdict"),
-    [
-        (b"ann", b"secret", Verdict.PERMITTED),
-        (b"ann", b"wrong", Verdict.REFUSED),
-        (b"bob", b"secret", Verdict.REFUSED),
-        (b"", b"secret", Verdict.REFUSED),
-        (b"\xff", b"secret", Verdict.REFUSED),
-        (b"a" * 9000, b"secret", Verdict.REFUSED),
-    ],
-)
-def test_a_mapping_is_looked_up_at_once(user: bytes, password: bytes, verdict: Verdict) -> None:
-    told: list[Verdict] = []
-    LoginDesk(Counting(ann="secret")).ask(b"127.0.0.1", user, password, told.append)
-    assert told == [verdict]
-
-
-def test_a_function_that_fails_or_gives_anything_but_true_refuses(caplog: pytest.LogCaptureFixture) -> None:
-    answers: list[Callable[[], Any]] = [lambda: 1 // 0, lambda: 1, lambda: "yes"]
-    for answer in answers:
-        told: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
-        desk = LoginDesk(lambda user, password, answer=answer: answer())
-        desk.ask(b"127.0.0.1", b"ann", b"secret", told.put)
-        assert told.get(timeout=5) == Verdict.REFUSED
-        desk.close()
-    assert caplog.text.count("the credentials check failed") == 1
 
 
 def test_one_check_that_hangs_keeps_nobody_out(serving: Any, connected: Any) -> None:

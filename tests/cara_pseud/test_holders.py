@@ -9,9 +9,14 @@ import pytest
 
 from cara_pseud import errors
 from cara_pseud.client import Client
+from cara_pseud.connection import Connection
+from cara_pseud.exports import HolderExports
+from cara_pseud.holders import Holders
 from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 from tests.cara_pseud.hostile import zmtp
+from tests.cara_pseud.lone_host import Host, Thing
+from tests.cara_pseud.waiting import until_state
 from tests.clock import MovedClock
 
 PLAIN: dict[str, Any] = {"security_plugin": "plain", "passwords": {"ann": "nna", "eve": "eve"}}
@@ -120,8 +125,7 @@ def test_a_client_knows_that_a_restarted_server_knows_nothing(security: str) -> 
                 assert await held.call(1, 0) == "here"
                 client.on_state(lambda state: told.append((state, len(gone), held.alive)))
             async with serve(endpoint):
-                while client.state != "up":
-                    await asyncio.sleep(0.002)
+                await until_state(client, "up")
                 assert told[-1] == ("up", 3, False)
                 assert len(client.connections[0].exports) == 0
                 with pytest.raises(errors.RpcError) as caught:
@@ -151,3 +155,68 @@ def test_a_client_that_meets_the_same_server_again_keeps_what_it_has(serving: An
             assert gone == []
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+class Play:
+    """Holders of at most two objects a user, and connections to be theirs; made in a running loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        ids = iter(range(1, 1000))
+        self.holders = Holders(lambda quota: HolderExports(lambda: next(ids), quota), 2)
+
+    def join(self, user: bytes, incarnation: bytes) -> Connection:
+        connection = Host().connection
+        self.holders.join(connection, (user, incarnation))
+        return connection
+
+    def leave(self, connection: Connection) -> None:
+        connection.lost = True
+        self.holders.leave(connection, self.loop)
+
+
+def test_who_comes_back_within_a_minute_has_everything_and_another_minute(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        play, clock, thing = Play(), MovedClock(), LocalCapability(Thing())
+        first = play.join(b"ann", b"1")
+        first.exports.add(thing)
+        for _ in range(3):
+            play.leave(first)
+            await clock.advance(59)
+            first = play.join(b"ann", b"1")
+            assert len(first.exports) == 1
+        play.leave(first)
+        await clock.advance(61)
+        assert (thing.target.let_go, len(first.exports)) == (1, 0)
+        assert len(play.holders._quotas) == 0
+
+    asyncio.run(main())  # without a bound: its clock is moved, too
+    assert caplog.text == ""
+
+
+def test_the_bound_of_a_user_outlives_those_of_its_processes_that_go() -> None:
+    async def main() -> None:
+        play, clock = Play(), MovedClock()
+        stays, goes = play.join(b"ann", b"1"), play.join(b"ann", b"2")
+        for _ in range(2):
+            stays.exports.add(LocalCapability(Thing()))
+        play.leave(goes)
+        await clock.advance(61)
+        with pytest.raises(errors.ResourceExhausted, match="2 objects are held already"):
+            play.join(b"ann", b"3").exports.add(LocalCapability(Thing()))
+
+    asyncio.run(main())  # without a bound: its clock is moved, too
+
+
+def test_once_cleared_nothing_is_held_or_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        play, clock, thing = Play(), MovedClock(), LocalCapability(Thing())
+        connection = play.join(b"ann", b"1")
+        connection.exports.add(thing)
+        play.leave(connection)
+        play.holders.clear()
+        assert thing.target.let_go == 1
+        await clock.advance(61)
+
+    asyncio.run(main())  # without a bound: its clock is moved, too
+    assert caplog.text == ""

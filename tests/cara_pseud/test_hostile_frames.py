@@ -11,6 +11,7 @@ import msgpack
 import zmq
 
 from cara_pseud.local import LocalCapability
+from tests.cara_pseud.waiting import until_readable
 
 MESSAGES = 50_000
 ATTACKERS = 4
@@ -140,8 +141,7 @@ def test_messages_of_any_length_between_answers_cost_no_answer(connected: Any) -
 
     async def answer_everything() -> None:
         while True:
-            while not router.poll(0):
-                await asyncio.sleep(0)
+            await until_readable(router)
             routing_id, _, _, uid, _, body = router.recv_multipart()
             name, args, _ = msgpack.unpackb(body)
             for _ in range(chance.choice([0, 0, 1, 2, 3])):

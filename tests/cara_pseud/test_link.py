@@ -78,6 +78,14 @@ def test_attempts_are_made_later_each_time(link: Link) -> None:
     assert waits == [0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
 
 
+def test_delays_between_attempts_are_spread() -> None:
+    link = Link(lambda delay_s: 3 * delay_s)
+    link.on_failed(0)
+    assert link.next_time() == pytest.approx(3 * 0.05)
+    link.on_refused(1, REFUSED)
+    assert link.next_time() == pytest.approx(1 + 3 * 1.0)
+
+
 def test_several_signs_of_one_failure_make_one_attempt(link: Link) -> None:
     link.on_failed(0)
     link.on_failed(0, "nobody answers at the endpoint")

@@ -10,7 +10,7 @@ import pytest
 
 from cara_pseud.capabilities import CallOptions, IncomingCall
 from cara_pseud.local import Forwarder, LocalCapability
-from tests.cara_pseud.clock import MovedClock
+from tests.clock import MovedClock
 
 OPTIONS = CallOptions(7.0, "request", "alice", "trace", "once", ("staff",))
 

@@ -6,19 +6,13 @@ from typing import Any
 
 import pytest
 
-from cara_pseud.logins import (
-    FAILURES_AT_ONCE,
-    FAILURES_PER_S,
-    MAX_IN_LANE,
-    MAX_OF_SOURCE,
-    MAX_WAITING,
-    PATIENCE_S,
-    Login,
-    Logins,
-    Verdict,
-    Waiting,
-    source_of,
-)
+import cara_pseud.logins
+from cara_pseud.logins import Login, Logins, Verdict, Waiting, source_of
+
+# As numbers, so that who changes a bound changes a test: they are what keeps guessing slow and everybody else in.
+MAX_IN_LANE, MAX_OF_SOURCE, MAX_WAITING = 8, 64, 512
+FAILURES_AT_ONCE, FAILURES_PER_S = 10, 4.0
+PATIENCE_S = 1.5
 
 
 class Play:
@@ -95,6 +89,30 @@ def test_one_check_does_for_all_who_show_the_same() -> None:
     assert play.ask("one too many", "ann", "ann1") == (Verdict.COME_AGAIN, [])
     assert play.check() == (True, [str(number) for number in range(16)])
     assert play.check() is None
+
+
+def test_who_asks_twice_goes_before_those_who_asked_once() -> None:
+    play = Play()
+    for who in ("no1", "ann1", "no2", "ann1", "no3"):
+        play.ask(who, "ann")
+        play.now += 0.001
+    play.check()
+    assert play.checked == ["ann1"]
+
+
+def test_who_was_turned_away_first_is_the_oldest_when_it_comes_again() -> None:
+    play = Play()
+    turned_away = []
+    for number in range(MAX_IN_LANE + 2):
+        turned_away += play.ask(f"no{number}", "ann")[1]
+        play.now += 0.001
+    play.logins.close()
+    # They come in the other order than before; the newest and the oldest are checked by turns.
+    for who in [*reversed(turned_away), "fresh"]:
+        play.ask(who, "ann")
+        play.now += 0.001
+    play.check()
+    assert play.checked == [max(turned_away)]
 
 
 def test_addresses_take_turns_and_so_do_the_users_of_one() -> None:
@@ -197,11 +215,124 @@ def test_an_address_has_so_many_waiting_and_so_have_all_together() -> None:
 def test_who_waited_long_has_to_come_again_and_keeps_its_rank() -> None:
     play = Play()
     play.ask("ann1", "ann")
-    play.now += PATIENCE_S + 0.1
+    play.now += PATIENCE_S
     play.ask("no", "ann")
+    assert play.logins.impatient() == []
+    play.now += 0.1
     assert play.logins.impatient() == ["ann1"]
     play.ask("ann1", "ann")
     assert play.check() == (True, ["ann1"])
+
+
+def test_who_asks_again_meanwhile_waits_from_then_on() -> None:
+    play = Play()
+    play.ask("ann1", "ann")
+    play.now += 1.0
+    play.ask("ann1", "ann")
+    play.now += 1.0
+    assert play.logins.impatient() == []
+    play.now += 0.6
+    assert play.logins.impatient() == ["ann1", "ann1"]
+
+
+@pytest.mark.parametrize(
+    ("table", "most"),
+    [
+        ("_MAX_PERMITTED", 65536),
+        ("_MAX_REFUSED", 8192),
+        ("_MAX_TURNED_AWAY", 8192),
+        ("_MAX_LANES_REMEMBERED", 8192),
+    ],
+)
+def test_what_is_remembered_is_so_much_at_the_most(table: str, most: int) -> None:
+    assert getattr(cara_pseud.logins, table) == most
+
+
+def test_of_verdicts_those_are_forgotten_that_were_asked_for_least_lately(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cara_pseud.logins, "_MAX_REFUSED", 3)
+    monkeypatch.setattr(cara_pseud.logins, "_MAX_PERMITTED", 3)
+    play = Play()
+    play.states |= {f"user{number}".encode(): b"1" for number in range(4)}
+    for kind, verdict in (("", Verdict.PERMITTED), ("no", Verdict.REFUSED)):
+        for number in range(3):
+            play.ask("who", f"user{number}", f"{kind}user{number}")
+            play.check()
+        assert play.ask("who", "user0", f"{kind}user0") == (verdict, [])
+        play.ask("who", "user3", f"{kind}user3")
+        play.check()
+        known = [play.ask("who", f"user{number}", f"{kind}user{number}")[0] for number in (0, 2, 3, 1)]
+        assert known == [verdict, verdict, verdict, None]
+        play.check()
+
+
+def test_a_rank_and_a_pace_that_are_forgotten_are_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cara_pseud.logins, "_MAX_TURNED_AWAY", 2)
+    monkeypatch.setattr(cara_pseud.logins, "_MAX_LANES_REMEMBERED", 2)
+    play = Play()
+    turned_away = [who for number in range(MAX_IN_LANE + 3) for who in play.ask(f"no{number}", "ann")[1]]
+    assert len(turned_away) == 3
+    # The first one has lost its rank: the others go before it.
+    play.logins.close()
+    for who in turned_away:
+        play.ask(who, "ann")
+    play.check_all()
+    assert play.checked[:2] == [turned_away[2], turned_away[1]]
+    assert play.checked[2] == turned_away[0]
+    for user in ("bob", "nobody", "bob"):
+        for number in range(FAILURES_AT_ONCE):
+            play.ask("who", user, f"{user[:1]}{number}{len(play.checked)}")
+            play.check()
+    assert len(play.logins._paces) == 2
+
+
+def test_a_lane_that_is_used_again_is_not_the_one_to_be_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cara_pseud.logins, "_MAX_LANES_REMEMBERED", 2)
+    play = Play()
+    users = ["ann"] * (FAILURES_AT_ONCE - 1) + ["bob", "ann", "nobody"]
+    for number, user in enumerate(users):
+        play.ask("no", user, f"no{number}")
+        assert isinstance(play.check(), tuple)
+    play.ask("no", "ann", "one too many")
+    assert play.check() == 1 / FAILURES_PER_S
+
+
+def test_a_slow_lane_of_long_ago_moves_as_fast_as_a_new_one_and_no_faster() -> None:
+    play = Play()
+    for number in range(2):
+        for attempt in range(FAILURES_AT_ONCE):
+            play.ask("no", "ann", f"no{number}.{attempt}")
+            assert isinstance(play.check(), tuple)
+        play.ask("no", "ann", f"one too many {number}")
+        assert play.check() == 1 / FAILURES_PER_S
+        play.now += 3600
+        assert play.check() == (False, ["no"])
+        # That one is a failure, too.
+        play.now += 1 / FAILURES_PER_S
+
+
+def test_right_passwords_earn_nobody_more_failures() -> None:
+    play = Play()
+    for number in range(5):
+        play.ask("who", "ann", f"ann{number}")
+        play.check()
+    failed = 0
+    for number in range(3 * FAILURES_AT_ONCE):
+        play.ask("who", "ann", f"no{number}")
+        if isinstance(play.check(), tuple):
+            failed += 1
+    assert failed == FAILURES_AT_ONCE
+
+
+def test_of_several_slow_lanes_the_one_that_moves_first_is_waited_for() -> None:
+    play = Play()
+    for user in ("ann", "bob"):
+        for number in range(FAILURES_AT_ONCE):
+            play.ask("no", user, f"no {user} {number}")
+            play.check()
+        play.now += 0.1
+        play.ask("no", user, f"one more {user}")
+    play.now -= 0.1
+    assert play.check() == pytest.approx(1 / FAILURES_PER_S - 0.1)
 
 
 def test_closing_turns_everybody_away() -> None:

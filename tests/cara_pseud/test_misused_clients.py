@@ -12,6 +12,7 @@ from cara_pseud import errors
 from cara_pseud.capabilities import CallOptions
 from cara_pseud.client import Client
 from cara_pseud.server import Server
+from tests.cara_pseud.waiting import until_state
 
 
 def run(main: Any) -> None:
@@ -48,8 +49,7 @@ def test_a_listener_that_fails_keeps_nobody_from_anything(
             again.bind(endpoint)
             again.register_rpc(lambda: "pong", name="ping")
             async with again:
-                while client.state != "up":
-                    await asyncio.sleep(0.001)
+                await until_state(client, "up")
                 assert await client.ping() == "pong"
             assert told[:2] == ["up", "connecting"]
         assert "a function that is told the state failed" in caplog.text

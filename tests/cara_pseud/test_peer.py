@@ -19,6 +19,7 @@ from cara_pseud.capabilities import CallOptions
 from cara_pseud.client import Client
 from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
+from tests.cara_pseud.waiting import until_greeted, until_readable, until_state
 
 
 class Recorder:
@@ -159,8 +160,7 @@ PICKLE = b"cos\nsystem\n(S'true'\ntR."
 
 async def exchange(dealer: Any, body: bytes, kind: bytes = b"\x03") -> Any:
     dealer.send_multipart([b"", b"v1", os.urandom(16), kind, body])
-    while not dealer.poll(0):
-        await asyncio.sleep(0.001)
+    await until_readable(dealer)
     return msgpack.unpackb(dealer.recv_multipart()[-1])
 
 
@@ -293,8 +293,7 @@ def test_metadata_travels_between_our_peers(serving: Any, connected: Any) -> Non
             options = CallOptions(timeout=3, request_id="r1", principal="ann")
             for client, expected in ((gate, (b"gate", "ann", "r1", True)), (eve, (b"eve", None, "r1", True))):
                 await client.who()
-                while not client.connections[0].extended:
-                    await asyncio.sleep(0.001)
+                await until_greeted(client)
                 assert await client.request("who", options=options) == expected
 
     run(main())
@@ -378,8 +377,7 @@ def test_a_message_is_seen_though_another_operation_took_its_signal(
         async with serving() as server, connected(server.endpoint) as client:
             server.register_rpc(lambda: "pong", name="ping")
             assert await client.ping() == "pong"
-            while client._connection.extended is None:  # its greeting is a call of its own
-                await asyncio.sleep(0.002)
+            await until_greeted(client)
             answer = client.ping()
             await asyncio.sleep(0)  # the call leaves at the end of the turn
             # It lies in the server's socket, and the signal with it, when the operation comes.
@@ -416,8 +414,7 @@ def test_a_cancelled_call_is_cancelled_at_the_server(serving: Any, connected: An
             server.register_rpc(wait)
             server.register_rpc(add)
             await client.add(1, 1)
-            while not client.connections[0].extended:
-                await asyncio.sleep(0.001)
+            await until_greeted(client)
             call = client.wait()
             await started.wait()
             call.cancel()
@@ -470,10 +467,16 @@ def test_a_server_that_goes_and_comes_gets_no_late_call() -> None:
     async def main() -> None:
         calls: list[int] = []
 
+        begun = asyncio.Event()
+
+        async def hang() -> None:
+            begun.set()
+            await asyncio.sleep(60)
+
         async def serve(endpoint: str) -> Server:
             server = Server(b"server")
             server.register_rpc(calls.append, name="count")
-            server.register_rpc(lambda: asyncio.sleep(60), name="hang")
+            server.register_rpc(hang)
             server.bind(endpoint)
             await server.start()
             return server
@@ -484,8 +487,7 @@ def test_a_server_that_goes_and_comes_gets_no_late_call() -> None:
             client.connect(endpoint)
             await client.count(1)
             hanging = client.hang()
-            while not any(connection.running for connection in server.connections):
-                await asyncio.sleep(0.001)
+            await begun.wait()
             await server.stop()
             with pytest.raises(errors.OutcomeUnknown):
                 await hanging
@@ -497,8 +499,7 @@ def test_a_server_that_goes_and_comes_gets_no_late_call() -> None:
                 await client.count(3)
             assert time.perf_counter() - started < 0.2
             server = await serve(endpoint)
-            while client.state != "up":
-                await asyncio.sleep(0.01)
+            await until_state(client, "up")
             await client.count(4)
             assert calls == [1, 4]
             await server.stop()
@@ -556,8 +557,7 @@ def test_a_thousand_calls_leave_nothing_behind(serving: Any, connected: Any) -> 
         async with serving() as server, connected(server.endpoint) as client:
             server.register_rpc(add)
             assert await asyncio.gather(*[client.add(number, 1) for number in range(1000)]) == list(range(1, 1001))
-            while client.connections[0].extended is None:
-                await asyncio.sleep(0.001)
+            await until_greeted(client)
             assert len(client.deadlines) == 0
             assert not client.connections[0].pending
             assert not server.connections[0].running

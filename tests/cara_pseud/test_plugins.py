@@ -24,6 +24,7 @@ from cara_pseud.stock import (
     NoOpAuthentication,
     NoOpHeartbeats,
 )
+from tests.cara_pseud.waiting import until_readable
 
 UID = bytes(range(16))
 WORK, HELLO, OK, AUTHENTICATED, UNAUTHORIZED = b"\x03", b"\x02", b"\x01", b"\x04", b"\x11"
@@ -46,8 +47,7 @@ def registered(cls: Any, adapted: Any, provided: Any = IAuthenticationBackend) -
 
 
 async def received(socket: Any) -> list[bytes]:
-    while not socket.poll(0):
-        await asyncio.sleep(0.002)
+    await until_readable(socket)
     return list(socket.recv_multipart())
 
 

@@ -18,6 +18,7 @@ import pytest
 from cara_pseud import errors
 from cara_pseud.client import Client
 from cara_pseud.local import LocalCapability
+from tests.cara_pseud.waiting import until_state
 from tests.clock import MovedClock
 
 SERVER = """
@@ -74,6 +75,17 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+class Slow:
+    """A handler that tells that it has begun, and ends when it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(self) -> bool:
+        self.begun.set()
+        return await self.go_on.wait()
 
 
 class Target:
@@ -143,8 +155,9 @@ def test_what_was_sent_before_a_stop_arrives(serving: Any, connected: Any) -> No
     run(main())
 
 
+@pytest.mark.parametrize(("grace", "at_least_s", "at_most_s"), [(0, 0.2, 1), (5, 0.9, 2)])
 def test_a_peer_that_does_not_read_delays_a_stop_no_longer_than_said(
-    serving: Any, connected: Any, raw_dealer: Any
+    serving: Any, connected: Any, raw_dealer: Any, grace: float, at_least_s: float, at_most_s: float
 ) -> None:
     async def main() -> None:
         async with serving() as server:
@@ -156,16 +169,16 @@ def test_a_peer_that_does_not_read_delays_a_stop_no_longer_than_said(
             while not server.connections:
                 await asyncio.sleep(0.002)
             started = time.monotonic()
-            await server.stop()
-            assert 0.2 < time.monotonic() - started < 1
+            await server.stop(grace)
+            assert at_least_s < time.monotonic() - started < at_most_s
         # ZeroMQ closes sockets one after the other: what is left of this one must not keep the next from its end.
-        for grace in (0, 0.1):
+        for short in (0, 0.1):
             async with serving() as server, connected(server.endpoint) as client:
-                server.register_rpc(asyncio.Event().wait, name="for_ever")
+                slow = Slow()
+                server.register_rpc(slow.wait, name="for_ever")
                 in_flight = client.for_ever()
-                while not (server.connections and server.connections[0].running):
-                    await asyncio.sleep(0.002)
-                await server.stop(grace)
+                await slow.begun.wait()
+                await server.stop(short)
                 with pytest.raises(errors.OutcomeUnknown):
                     await asyncio.wait_for(in_flight, 2)
 
@@ -194,13 +207,12 @@ def test_a_stop_that_is_cancelled_is_done_all_the_same(serving: Any, connected: 
 def test_a_graceful_stop_answers_what_is_in_flight_and_refuses_what_comes_later(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as busy, connected(server.endpoint) as late:
-            go_on = asyncio.Event()
-            server.register_rpc(go_on.wait, name="slow")
+            slow = Slow()
+            server.register_rpc(slow.wait, name="slow")
             server.register_rpc(lambda: "pong", name="ping")
             assert await late.ping() == "pong"
             in_flight = busy.slow()
-            while not any(connection.running for connection in server.connections):
-                await asyncio.sleep(0.002)
+            await slow.begun.wait()
             stopped = asyncio.create_task(server.stop(grace=10))
             # Until it has begun.
             await asyncio.sleep(0.02)
@@ -210,7 +222,7 @@ def test_a_graceful_stop_answers_what_is_in_flight_and_refuses_what_comes_later(
             # The answer may depend on this one.
             assert await busy.ping() == "pong"
             assert not stopped.done()
-            go_on.set()
+            slow.go_on.set()
             assert await in_flight is True
             await stopped
 
@@ -221,15 +233,17 @@ def test_a_handler_in_flight_may_still_call_its_caller(serving: Any, connected: 
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:
 
+            begun = asyncio.Event()
+
             async def ask(callback: Any) -> Any:
+                begun.set()
                 # Until the server is being stopped.
                 await asyncio.sleep(0.05)
                 return await callback.call(1, 0)
 
             server.register_rpc(ask)
             answer = client.ask(LocalCapability(Target()))
-            while not (server.connections and server.connections[0].running):
-                await asyncio.sleep(0.002)
+            await begun.wait()
             await server.stop(grace=10)
             assert await answer == "from the caller"
 
@@ -239,10 +253,10 @@ def test_a_handler_in_flight_may_still_call_its_caller(serving: Any, connected: 
 def test_the_grace_has_an_end(serving: Any, connected: Any) -> None:
     async def main() -> None:
         async with serving() as server, connected(server.endpoint) as client:
-            server.register_rpc(asyncio.Event().wait, name="for_ever")
+            slow = Slow()
+            server.register_rpc(slow.wait, name="for_ever")
             in_flight = client.for_ever()
-            while not (server.connections and server.connections[0].running):
-                await asyncio.sleep(0.002)
+            await slow.begun.wait()
             started = time.monotonic()
             await server.stop(grace=0.1)
             assert time.monotonic() - started < 2
@@ -286,8 +300,7 @@ def test_a_server_that_falls_silent_is_noticed(connected: Any) -> None:
             assert time.monotonic() - started < 10
             # Back again, it is found without anybody's help.
             os.kill(child.pid, signal.SIGCONT)
-            while client.state != "up":
-                await asyncio.sleep(0.01)
+            await until_state(client, "up")
             assert await client.give(3) == b"xxx"
 
     run(main())

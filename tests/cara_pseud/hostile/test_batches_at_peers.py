@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cara_pseud import batches
 from cara_pseud.batches import MAX_BYTES, MAX_MESSAGES
 from cara_pseud.errors import ProtocolError
+from tests.cara_pseud.waiting import until_readable
 
 UID = b"u" * 16
 GREETING = msgpack.packb(("cara:hello", ({"version": 2, "incarnation": b"i" * 16},), {}))
@@ -37,8 +38,7 @@ def call(name: str, *args: Any) -> bytes:
 
 
 async def receive(dealer: Any) -> list[tuple[bytes, bytes, bytes]]:
-    while not dealer.poll(0):
-        await asyncio.sleep(0.001)
+    await until_readable(dealer)
     _, _, uid, kind, body = dealer.recv_multipart()
     return [tuple(inner) for inner in msgpack.unpackb(body)] if kind == b"\x21" else [(uid, kind, body)]
 

@@ -1,4 +1,4 @@
-"""Objects that peers hold: whose they are, how long they live, where calls on them go."""
+"""References between peers: whose objects are whose, how long they live, where calls on them go; over real sockets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from cara_pseud import errors
 from cara_pseud.client import Client
 from cara_pseud.local import LocalCapability
+from tests.cara_pseud.waiting import until_greeted
 
 
 class Recorder:
@@ -128,8 +129,7 @@ def test_released_objects_leave_the_table_and_tell_the_target(serving: Any, conn
             assert first is second
             (connection,) = server.connections
             assert len(connection.exports) == 1
-            while not client.connections[0].extended:
-                await asyncio.sleep(0.001)
+            await until_greeted(client)
             first.release()
             await target.gone.wait()
             assert len(connection.exports) == 0
@@ -181,8 +181,7 @@ def test_a_forgotten_reference_is_released_by_the_collector(serving: Any, connec
             target = Recorder()
             server.register_rpc(lambda: LocalCapability(target), name="get")
             held = await client.get()
-            while not client.connections[0].extended:
-                await asyncio.sleep(0.001)
+            await until_greeted(client)
             del held
             await target.gone.wait()
 
