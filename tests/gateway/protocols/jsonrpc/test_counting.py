@@ -5,6 +5,11 @@ import pytest
 from gateway.protocols.jsonrpc.counting import ACK_BYTES, ACK_MESSAGES, Counting
 
 
+def test_an_acknowledgement_is_due_after_64_messages_or_a_quarter_of_a_mebibyte() -> None:
+    # As PROTOCOL.md says, Counting.
+    assert (ACK_MESSAGES, ACK_BYTES) == (64, 262_144)
+
+
 @pytest.mark.parametrize(("messages", "size", "due"), [
     (0, 0, False), (1, 0, False), (ACK_MESSAGES - 1, ACK_BYTES - 1, False), (ACK_MESSAGES, 0, True),
     (1, ACK_BYTES, True), (0, ACK_BYTES, False),
@@ -64,3 +69,10 @@ def test_what_was_kept_without_a_socket_has_not_been_written() -> None:
     assert [counting.replace(number, b"-") for number in (1, 2)] == [True, False]
     assert counting.repeat() == [b"-", b"-"]
     assert counting.replace(2, b"-")
+
+
+def test_what_was_dropped_is_kept_no_longer() -> None:
+    counting = Counting()
+    counting.keep(b"abc")
+    counting.drop()
+    assert (counting.sent, counting.kept_bytes, counting.repeat()) == (1, 0, [])
