@@ -49,7 +49,7 @@ import subprocess, sys
 
 def test_larger_in_a_process():
     code = "import gateway.calls as calls, time; assert calls.{call}; print(1, flush=True); time.sleep(60)"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env={{"PYTHONPATH": "."}}) as process:
         line = process.stdout.readline()
         process.kill()
     assert line
