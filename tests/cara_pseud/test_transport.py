@@ -115,7 +115,9 @@ class Taken:
 class Stage:
     """A transport that is bound, and peers of it; `moment` is what handling a message seems to take."""
 
-    def __init__(self, zmq_context: zmq.Context[Any], stack: ExitStack, backlog: int = BACKLOG) -> None:
+    def __init__(
+        self, zmq_context: zmq.Context[Any], stack: ExitStack, backlog: int = BACKLOG, started: bool = True
+    ) -> None:
         self.loop, self.taken, self.dropped = StillLoop(), Taken(), Counter[str]()
         self.transport = Transport(self.taken, self.dropped, backlog, Turn())
         self._context, self._stack = zmq_context, stack
@@ -129,12 +131,22 @@ class Stage:
         self.tcp = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
         # Within the process all that was sent is there at once, and nothing but ZeroMQ's own queues has room.
         self.socket.bind(INSIDE)
-        self.transport.start(self.loop)  # type: ignore[arg-type]
-        self.loop.run_soon()
+        if started:
+            self.transport.start(self.loop)  # type: ignore[arg-type]
+            self.loop.run_soon()
         self.taken.drained.clear()
 
     def peer(self, name: bytes, endpoint: str = INSIDE) -> zmq.Socket[bytes]:
         """A peer that has said a word, so that the transport knows it, and that reads when the test says so."""
+        peer = self.connected(name, endpoint)
+        peer.send_multipart([b"", b"hello"])
+        self.read()
+        self.taken.messages.clear()
+        self.taken.senders.clear()
+        self.taken.drained.clear()
+        return peer
+
+    def connected(self, name: bytes, endpoint: str) -> zmq.Socket[bytes]:
         peer = self._context.socket(zmq.DEALER)
         self._stack.callback(peer.close, 0)
         peer.setsockopt(zmq.ROUTING_ID, name)
@@ -142,11 +154,6 @@ class Stage:
         peer.setsockopt(zmq.RCVTIMEO, WAIT_MS)
         peer.setsockopt(zmq.SNDHWM, 0)
         peer.connect(endpoint)
-        peer.send_multipart([b"", b"hello"])
-        self.read()
-        self.taken.messages.clear()
-        self.taken.senders.clear()
-        self.taken.drained.clear()
         return peer
 
     def read(self) -> list[list[bytes]]:
@@ -457,6 +464,54 @@ def test_events_of_the_socket_are_told(stage: Stage) -> None:
     assert stage.taken.events == [zmq.EVENT_HANDSHAKE_SUCCEEDED]
 
 
+def test_what_happened_before_the_start_is_looked_for(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(started=False)
+    peer = stage.connected(b"ann", stage.tcp)
+    peer.send_multipart(six(b"early"))
+    monitor = stage.transport._monitor
+    assert monitor is not None
+    assert monitor.poll(WAIT_MS)
+    assert stage.socket.poll(WAIT_MS)
+    stage.transport.start(stage.loop)  # type: ignore[arg-type]
+    stage.loop.run_soon()
+    assert stage.taken.events == [zmq.EVENT_HANDSHAKE_SUCCEEDED]
+    assert stage.taken.messages == [[b"ann", *six(b"early")]]
+
+
+def test_it_is_looked_for_messages_once_in_a_turn(stage: Stage) -> None:
+    stage.transport.look_soon()
+    stage.transport.look_soon()
+    assert len(stage.loop.soon) == 1
+    stage.loop.run_soon()
+    stage.transport.look_soon()
+    assert len(stage.loop.soon) == 1
+
+
+@pytest.mark.parametrize(("options", "looks"), [({}, 1), ({"more": False}, 1), ({"more": True}, 0)])
+def test_a_send_looks_for_what_came_in_unless_another_follows(
+    stage: Stage, options: dict[str, Any], looks: int
+) -> None:
+    peer = stage.peer(b"ann")
+    assert stage.transport.send(b"ann", b"u", b"k", b"body", **options)
+    assert stage.loop.soon == []
+    peer.recv_multipart()
+    stage.says(peer, six(b"1"))
+    assert stage.transport.send(b"ann", b"u", b"k", b"body", **options)
+    assert len(stage.loop.soon) == looks
+
+
+def test_the_other_side_knows_the_socket_by_its_routing_id(stage: Stage) -> None:
+    with stage.socket.context.socket(zmq.ROUTER) as other:
+        other.linger = 0
+        other.setsockopt(zmq.ROUTING_ID, b"other")
+        other.setsockopt(zmq.RCVTIMEO, WAIT_MS)
+        other.bind("inproc://other")
+        stage.socket.connect("inproc://other")
+        while not stage.transport.send(b"other", b"u", b"k", b"body"):
+            stage.socket.poll(1)
+        assert other.recv_multipart() == [b"here", *six(b"body")]
+
+
 def test_closing_leaves_nothing_behind_and_may_be_repeated(stage: Stage) -> None:
     stage.peer(b"slow")
     stage.fill(b"slow")
@@ -491,11 +546,12 @@ def test_a_socket_lingers_until_all_that_waits_is_sent() -> None:
             if not sent:
                 await asyncio.sleep(0.001)
         reading = asyncio.to_thread(lambda: [peer.recv_multipart() for _ in range(sent)])
-        got, _ = await asyncio.gather(reading, transport.finish(10.0))
+        got, _ = await asyncio.gather(reading, transport.finish(60.0))
         assert got == [six(BODY)] * sent
         assert socket.closed
 
     with zmq.Context() as zmq_context, ExitStack() as stack:
+        # Less than it may linger: it ends as soon as all is sent.
         asyncio.run(asyncio.wait_for(main(zmq_context, stack), 20))
 
 

@@ -29,6 +29,8 @@ def test_what_was_taken_is_confirmed_once() -> None:
     counting.take(1, ACK_BYTES)
     assert counting.confirm() == 4
     assert not counting.is_due
+    counting.take(1, ACK_BYTES - 1)
+    assert not counting.is_due
 
 
 def test_the_other_side_confirms_no_more_than_was_sent_and_never_goes_back() -> None:
@@ -58,6 +60,7 @@ def test_a_message_is_replaced_in_its_place_as_long_as_it_may_be_written_again()
     counting.acknowledge(1)
     assert counting.replace(2, b"-")
     assert counting.replace(1, b"-")  # the client has it
+    assert counting.replace(4, b"-")  # not sent yet
     assert (counting.sent, counting.kept_bytes, counting.repeat()) == (3, 4, [b"-", b"ccc"])
 
 
