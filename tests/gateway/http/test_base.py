@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import http.client
 import io
 from collections.abc import Callable
@@ -119,3 +120,28 @@ def test_an_answer_begins_with_all_that_tornado_begins_it_with() -> None:
     assert vars(ours).keys() == vars(theirs).keys()
     assert dict(ours._headers).keys() == dict(theirs._headers).keys()
     assert (ours._status_code, ours._reason) == (theirs._status_code, theirs._reason)
+
+
+@pytest.mark.parametrize(
+    ("size", "accepts", "secret", "coding", "vary"),
+    [
+        (1023, "gzip", False, None, None),
+        (1024, "gzip", False, "gzip", "Accept-Encoding"),
+        (1024, "br", False, None, "Accept-Encoding"),
+        (1024, "", False, None, "Accept-Encoding"),
+        (100_000, "gzip", True, None, None),
+    ],
+)
+def test_an_answer_of_a_kibibyte_is_compressed_unless_it_holds_handles(
+    size: int, accepts: str, secret: bool, coding: str | None, vary: str | None
+) -> None:
+    # Without a connection; no class of its own, which would count as a handler that there is.
+    handler: Any = BaseHandler.__new__(BaseHandler)
+    handler.sent, finished = {"Accept-Encoding": accepts}, []
+    handler.finish = finished.append
+    handler.clear()
+    handler.answer_bytes(b"x" * size, 201, secret=secret)
+    (data,) = finished
+    assert (handler._headers.get("Content-Encoding"), handler._headers.get("Vary")) == (coding, vary)
+    assert (gzip.decompress(data) if coding else data) == b"x" * size
+    assert handler.get_status() == 201
