@@ -8,6 +8,7 @@ is measured. Used as `-p tests.last_words`, never in a plain run: there a kill i
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -29,11 +30,16 @@ def last_words() -> Iterator[None]:
         start(process, *arguments, **options)
 
     def ask_first(process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is not None:
+            return
         process.terminate()
         try:
             process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             kill(process)
+            process.wait()
+        # For the test it was killed.
+        process.returncode = -signal.SIGKILL
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess.Popen, "__init__", start_measured)
