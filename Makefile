@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pythons check bench bench-check conformance lock lock-conformance clean node-tools test-tools
+.PHONY: help demo test test-pythons check coverage mutants bench bench-check conformance lock lock-conformance clean \
+  node-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -57,6 +58,14 @@ check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 	$(PY) -m pytest tests/test_architecture.py
 	cd $(JS) && npm run --silent check
 
+coverage: $(STAMPS)/dev $(JS_STAMP) test-tools ## run all tests and print the lines and branches that none runs, by module, worst first
+	@rm -f .coverage .coverage.*
+	$(PY) -m coverage run --source=$(CURDIR)/gateway,$(CURDIR)/cara_pseud $(PYTEST) -p tests.last_words $(ARGS); status=$$?; \
+	$(PY) -m coverage combine --quiet && $(PY) -m coverage report && exit $$status
+
+mutants: $(STAMPS)/dev ## make the code wrong in places, see whether tests notice (SEED=1 COUNT=150 ONLY="gateway/http/*")
+	@$(PY) -m tests.mutants $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
 bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=21 BENCH_SECONDS=0.4)
 	@$(PY) -m bench $(ARGS)
 
@@ -94,7 +103,7 @@ $(AUTOBAHN)/.stamp: requirements/conformance.txt
 	@touch $@
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .venvs .venv-lock $(JS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venvs .venv-lock $(JS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(call find_python2): a shell expression that is the first Python 2.7 that runs and has pip, or ends with a hint.

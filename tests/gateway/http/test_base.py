@@ -5,6 +5,7 @@ their answers have in common.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import http.client
 import io
 import json
@@ -292,3 +293,27 @@ async def test_a_line_of_the_log_says_who_asked_what_and_how_it_ended(
     assert bad == {
         **common, "method": "POST", "path": ADD, "status": 400, "request_id": "mine-2", "code": "invalid_argument"
     }  # fmt: skip
+
+@pytest.mark.parametrize(
+    ("size", "accepts", "secret", "coding", "vary"),
+    [
+        (1023, "gzip", False, None, None),
+        (1024, "gzip", False, "gzip", "Accept-Encoding"),
+        (1024, "br", False, None, "Accept-Encoding"),
+        (1024, "", False, None, "Accept-Encoding"),
+        (100_000, "gzip", True, None, None),
+    ],
+)
+def test_an_answer_of_a_kibibyte_is_compressed_unless_it_holds_handles(
+    size: int, accepts: str, secret: bool, coding: str | None, vary: str | None
+) -> None:
+    # Without a connection; no class of its own, which would count as a handler that there is.
+    handler: Any = BaseHandler.__new__(BaseHandler)
+    handler.sent, finished = {"Accept-Encoding": accepts}, []
+    handler.finish = finished.append
+    handler.clear()
+    handler.answer_bytes(b"x" * size, 201, secret=secret)
+    (data,) = finished
+    assert (handler._headers.get("Content-Encoding"), handler._headers.get("Vary")) == (coding, vary)
+    assert (gzip.decompress(data) if coding else data) == b"x" * size
+    assert handler.get_status() == 201

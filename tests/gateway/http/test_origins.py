@@ -85,3 +85,18 @@ def test_a_page_is_ours_or_configured_or_refused_with_its_name() -> None:
     with pytest.raises(GatewayError, match=r'"https://evil\.example"') as raised:
         POLICY.check_page("https://evil.example", OWN)
     assert raised.value.status is Status.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("https://app.example.org", True),
+        ("https://APP.example.org", True),
+        ("http://app.example.org", False),
+        ("http://localhost:8080", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_an_origin_is_configured_if_it_is_named(origin: str, expected: bool) -> None:
+    assert POLICY.is_configured(origin) is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from gateway.http.websocket.frames import (
     Ping,
     Pong,
     accept_value,
+    binary_header,
     close_frame,
     ping_frame,
     pong_frame,
@@ -105,8 +107,10 @@ def test_fragments_become_one_message_also_around_a_ping() -> None:
         (frame(0x01, b"x") + text(b"y"), PROTOCOL_ERROR),
         (frame(0x88, b"\x03"), PROTOCOL_ERROR),
         (frame(0x88, b"\x03\xe8\xff"), BAD_UTF8),
-        *[(frame(0x88, code.to_bytes(2, "big")), PROTOCOL_ERROR) for code in (0, 999, 1004, 1005, 1006, 1015, 2999)],
-        (frame(0x88, (5000).to_bytes(2, "big")), PROTOCOL_ERROR),
+        *[
+            (frame(0x88, code.to_bytes(2, "big")), PROTOCOL_ERROR)
+            for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000)
+        ],
     ],
 )
 def test_what_breaks_the_rules_ends_with_a_code(data: bytes, code: int) -> None:
@@ -160,6 +164,110 @@ def test_too_long_a_message_is_refused_by_its_header_alone() -> None:
     assert event == Fault(TOO_BIG, "a message may have at most 1000 bytes")
 
 
+@pytest.mark.parametrize("cut", [LIMIT, LIMIT - 1, 1])
+def test_a_message_may_be_as_long_as_the_limit_in_one_frame_or_more(cut: int) -> None:
+    assert read(text(b"x" * LIMIT)) == [Message(b"x" * LIMIT)]
+    assert read(frame(0x01, b"x" * cut) + frame(0x80, b"x" * (LIMIT - cut))) == [Message(b"x" * LIMIT)]
+    (fault,) = read(frame(0x01, b"x" * cut) + frame(0x80, b"x" * (LIMIT - cut + 1)))
+    assert fault == Fault(TOO_BIG, "a message may have at most 1000 bytes")
+
+
+def test_a_control_frame_may_have_125_bytes_and_come_in_parts() -> None:
+    whole = frame(0x89, b"p" * 125)
+    assert read(whole) == [Ping(b"p" * 125)]
+    reader = FrameReader(LIMIT)
+    assert reader.feed(whole[:50]) == []
+    assert reader.feed(whole[50:] + frame(0x89, b"q")) == [Ping(b"p" * 125), Ping(b"q")]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (frame(0xA1, b"x"), "a reserved bit is set"),
+        (frame(0x91, b"x"), "a reserved bit is set"),
+        (b"\x81\x05hello", "a frame is not masked"),
+        (frame(0x8B), "there is no frame type 11"),
+        (frame(0x83), "there is no frame type 3"),
+        (frame(0x09), "a control frame is longer than 125 bytes or fragmented"),
+        (frame(0x8A, b"x" * 126), "a control frame is longer than 125 bytes or fragmented"),
+        (frame(0x80), "a fragment is out of order"),
+        (frame(0x01) + frame(0x81), "a fragment is out of order"),
+        (frame(0x88, b"x"), "a close frame has no valid code"),
+    ],
+)
+def test_the_reason_of_a_fault_says_which_rule_was_broken(data: bytes, reason: str) -> None:
+    (event,) = read(data + bytes(4))
+    assert isinstance(event, Fault)
+    assert (event.code, event.reason) == (PROTOCOL_ERROR, reason)
+
+
+def test_only_a_fault_of_a_close_frame_is_in_it() -> None:
+    for data in (frame(0x80), frame(0x82), text(b"\xff"), text(b"x" * (LIMIT + 1)), frame(0x83)):
+        (event,) = read(data)
+        assert isinstance(event, Fault)
+        assert not event.in_close
+
+
+def packed(data: bytes) -> bytes:
+    """A message compressed as RFC 7692 says."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def unpacks(data: bytes, limit: int = LIMIT) -> list[Event]:
+    return FrameReader(limit, inflates=True, takes_binary=True).feed(data)
+
+
+def test_compressed_messages_are_for_readers_that_agreed_on_them() -> None:
+    data = packed(b"hello")
+    assert unpacks(frame(0xC1, data) + frame(0xC2, data) + text(b"plain")) == [
+        Message(b"hello"),
+        Binary(b"hello"),
+        Message(b"plain"),
+    ]
+    assert read(frame(0xC1, data)) == [Fault(PROTOCOL_ERROR, "a reserved bit is set")]
+
+
+def test_a_compressed_message_may_come_in_fragments_and_these_in_parts() -> None:
+    data = packed("ä".encode() * 300)
+    whole = frame(0x41, data[:5]) + frame(0x89, b"!") + frame(0x00, data[5:6]) + frame(0x80, data[6:])
+    assert unpacks(whole) == [Ping(b"!"), Message("ä".encode() * 300)]
+    reader = FrameReader(LIMIT, inflates=True)
+    assert [event for byte in whole for event in reader.feed(bytes((byte,)))] == unpacks(whole)
+
+
+@pytest.mark.parametrize("first", [0xC9, 0xC8, 0xE1, 0xD1])
+def test_only_whole_messages_are_marked_as_compressed(first: int) -> None:
+    assert unpacks(frame(first)) == [Fault(PROTOCOL_ERROR, "a reserved bit is set")]
+    later = FrameReader(LIMIT, inflates=True)
+    assert later.feed(frame(0x41, packed(b"x")) + frame(0xC0)) == [Fault(PROTOCOL_ERROR, "a reserved bit is set")]
+
+
+def test_a_compressed_message_is_bounded_before_and_after_it_is_unpacked() -> None:
+    assert unpacks(frame(0xC1, packed(b"x" * LIMIT))) == [Message(b"x" * LIMIT)]
+    assert unpacks(frame(0xC1, packed(b"x" * (LIMIT + 1)))) == [Fault(TOO_BIG, "a message may have at most 1000 bytes")]
+    # An eighth more and 64 bytes are let in, as what cannot be compressed grows by the attempt.
+    most = LIMIT + LIMIT // 8 + 64
+    assert unpacks(frame(0x41, b"x" * (most + 1))[:8]) == [Fault(TOO_BIG, "a message may have at most 1000 bytes")]
+    assert unpacks(frame(0x41, b"x" * most)[:8]) == []
+    begun = FrameReader(LIMIT, inflates=True)
+    assert begun.feed(frame(0x41, packed(b"x")) + frame(0x00, b"x" * most)[:8]) == [
+        Fault(TOO_BIG, "a message may have at most 1000 bytes")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (packed(b"\xff"), "a message is not valid UTF-8"),
+        (packed("ä".encode()[:1]), "a message is not valid UTF-8"),
+        (b"\x03\x00\x00more", "a message goes on behind its last compressed block"),
+    ],
+)
+def test_what_a_compressed_message_holds_is_checked(payload: bytes, reason: str) -> None:
+    assert unpacks(frame(0xC1, payload)) == [Fault(BAD_UTF8, reason)]
+
+
 def test_after_a_fault_the_rest_is_skipped_up_to_the_close_frame() -> None:
     reader = FrameReader(LIMIT)
     whole = text(b"x" * 100_000) + text(b"ignored") + frame(0x89, b"ignored") + frame(0x88, b"\x03\xf1")
@@ -170,7 +278,7 @@ def test_after_a_fault_the_rest_is_skipped_up_to_the_close_frame() -> None:
     assert reader.feed(whole[90_000:]) == [Closed(1009)]
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1009, 1014, 3000, 4999])
+@pytest.mark.parametrize("code", [*range(1000, 1004), *range(1007, 1015), 3000, 4999])
 def test_a_close_frame_has_a_code(code: int) -> None:
     assert read(frame(0x88, code.to_bytes(2, "big") + b"why")) == [Closed(code)]
 
@@ -200,6 +308,13 @@ def test_a_close_frame_may_be_empty() -> None:
 
 def test_what_is_sent_is_a_frame() -> None:
     assert text_header(5) == b"\x81\x05"
+    assert text_header(125) == b"\x81\x7d"
+    assert text_header(5, packed=True) == b"\xc1\x05"
+    assert text_header(125, packed=True) == b"\xc1\x7d"
+    assert text_header(300, packed=True) == b"\xc1\x7e\x01\x2c"
+    assert text_header(65535) == b"\x81\x7e\xff\xff"
+    assert binary_header(5) == b"\x82\x05"
+    assert binary_header(0x1234) == b"\x82\x7e\x12\x34"
     assert text_header(126) == b"\x81\x7e\x00\x7e"
     assert text_header(65536) == b"\x81\x7f" + (65536).to_bytes(8, "big")
     assert close_frame(4000, "bad") == b"\x88\x05\x0f\xa0bad"
@@ -209,9 +324,8 @@ def test_what_is_sent_is_a_frame() -> None:
 
 
 def test_a_long_reason_is_cut_between_characters() -> None:
-    whole = close_frame(1000, "ä" * 100)
-    assert len(whole) <= 2 + 125
-    whole[4:].decode("utf-8")
+    assert close_frame(1000, "ä" * 100) == b"\x88\x7c\x03\xe8" + "ä".encode() * 61
+    assert close_frame(1000, "x" * 200) == b"\x88\x7d\x03\xe8" + b"x" * 123
 
 
 def test_the_accept_value_is_that_of_the_rfc() -> None:

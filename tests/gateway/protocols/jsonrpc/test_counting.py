@@ -5,6 +5,11 @@ import pytest
 from gateway.protocols.jsonrpc.counting import ACK_BYTES, ACK_MESSAGES, Counting
 
 
+def test_an_acknowledgement_is_due_after_64_messages_or_a_quarter_of_a_mebibyte() -> None:
+    # As PROTOCOL.md says, Counting.
+    assert (ACK_MESSAGES, ACK_BYTES) == (64, 262_144)
+
+
 @pytest.mark.parametrize(("messages", "size", "due"), [
     (0, 0, False), (1, 0, False), (ACK_MESSAGES - 1, ACK_BYTES - 1, False), (ACK_MESSAGES, 0, True),
     (1, ACK_BYTES, True), (0, ACK_BYTES, False),
@@ -23,6 +28,8 @@ def test_what_was_taken_is_confirmed_once() -> None:
     assert counting.confirm() is None
     counting.take(1, ACK_BYTES)
     assert counting.confirm() == 4
+    assert not counting.is_due
+    counting.take(1, ACK_BYTES - 1)
     assert not counting.is_due
 
 
@@ -53,6 +60,7 @@ def test_a_message_is_replaced_in_its_place_as_long_as_it_may_be_written_again()
     counting.acknowledge(1)
     assert counting.replace(2, b"-")
     assert counting.replace(1, b"-")  # the client has it
+    assert counting.replace(4, b"-")  # not sent yet
     assert (counting.sent, counting.kept_bytes, counting.repeat()) == (3, 4, [b"-", b"ccc"])
 
 
@@ -64,3 +72,10 @@ def test_what_was_kept_without_a_socket_has_not_been_written() -> None:
     assert [counting.replace(number, b"-") for number in (1, 2)] == [True, False]
     assert counting.repeat() == [b"-", b"-"]
     assert counting.replace(2, b"-")
+
+
+def test_what_was_dropped_is_kept_no_longer() -> None:
+    counting = Counting()
+    counting.keep(b"abc")
+    counting.drop()
+    assert (counting.sent, counting.kept_bytes, counting.repeat()) == (1, 0, [])

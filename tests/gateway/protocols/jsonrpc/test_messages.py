@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 
 from gateway.errors import Status
-from gateway.protocols.jsonrpc.messages import Answer, Invalid, Meta, Request, error, parse, result
+from gateway.protocols.jsonrpc.messages import (
+    Answer,
+    Invalid,
+    Meta,
+    Request,
+    error,
+    notification,
+    parse,
+    request,
+    result,
+)
 
 CALL = {"jsonrpc": "2.0", "method": "a.b"}
 
@@ -59,6 +69,22 @@ def test_meta_is_read_and_unknown_members_are_ignored() -> None:
     assert message.meta == Meta(2.0, "r", "00-…", "k")
 
 
+@pytest.mark.parametrize("name", ["request_id", "traceparent", "idempotency_key"])
+@pytest.mark.parametrize("text", ["x", "x" * 512])
+def test_a_text_in_meta_has_1_to_512_characters(name: str, text: str) -> None:
+    message = parse({**CALL, "id": 1, "meta": {name: text}})
+    assert isinstance(message, Request)
+    assert getattr(message.meta, name) == text
+
+
+@pytest.mark.parametrize("timeout", [0.001, 1, 1e9])
+def test_any_time_above_zero_is_a_timeout(timeout: float) -> None:
+    message = parse({**CALL, "id": 1, "meta": {"timeout": timeout}})
+    assert isinstance(message, Request)
+    assert message.meta == Meta(timeout)
+    assert isinstance(message.meta.timeout_s, float)
+
+
 BAD_META: list[tuple[Any, str]] = [
     (5, "meta must be an object"),
     ({"timeout": 0}, "meta.timeout must be a number of seconds greater than 0"),
@@ -105,6 +131,13 @@ def test_a_clients_error_keeps_its_status(obj: Any, status: Status, detail: str)
     assert message.error is not None
     assert message.error.status is status
     assert message.error.detail == detail
+
+
+def test_what_we_ask_is_formed() -> None:
+    assert request("g:1", "!f.add", [1]) == {"jsonrpc": "2.0", "id": "g:1", "method": "!f.add", "params": [1]}
+    assert notification("rpc.ack", {"received": 1}) == {
+        "jsonrpc": "2.0", "method": "rpc.ack", "params": {"received": 1},
+    }  # fmt: skip
 
 
 def test_answers_are_formed() -> None:

@@ -98,6 +98,8 @@ REFUSED: list[tuple[list[tuple[str, str]], str]] = [
     ([("f", " 1")], '$.f: expected Float64, got " 1"'),
     ([("d", "a")], '$.d: expected base64url, got "a"'),
     ([("d", "+/+/")], '$.d: expected base64url, got "+/+/"'),
+    ([("d", "+w")], '$.d: expected base64url, got "+w"'),
+    ([("d", "/w")], '$.d: expected base64url, got "/w"'),
     ([("v", "x")], '$.v: expected Void, got "x"'),
     ([("any", "1")], "$.any: AnyPointer cannot be given as text; use a JSON body"),
     ([("on", "1")], "$.on: Service cannot be given as text; use a JSON body"),

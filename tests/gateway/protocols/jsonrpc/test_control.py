@@ -1,0 +1,138 @@
+"""The ``rpc.*`` methods: what is read of their parameters, and what is told of wrong ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.protocols.jsonrpc.control import (
+    Ack,
+    Cancel,
+    Control,
+    Describe,
+    Greeting,
+    Release,
+    Unknown,
+    read_control,
+)
+from gateway.protocols.jsonrpc.messages import NO_META, Request
+
+LARGEST = 2**53
+LONGEST = "x" * 4096
+
+
+def read(method: str, params: Any, notification: bool = False) -> Control | None:
+    return read_control(Request(None if notification else 1, notification, method, params, NO_META))
+
+
+READINGS: list[tuple[str, Any, Control | None]] = [
+    ("calculator.add", {}, None),
+    ("rpcx.hello", {}, None),
+    ("rpc.hello", {"protocol": 1}, Greeting()),
+    ("rpc.hello", {"protocol": 1, "unbox": False, "session": None, "token": None, "stream": None}, Greeting()),
+    ("rpc.hello", {"protocol": 1, "session": "s", "unbox": True}, Greeting("s", unbox=True)),
+    ("rpc.hello", {"protocol": 1, "token": LONGEST}, Greeting(token=LONGEST)),
+    ("rpc.hello", {"protocol": 1, "session": "s", "stream": "t", "received": 0}, Greeting("s", "t", 0)),
+    ("rpc.hello", {"protocol": 1, "received": 5}, Greeting(received=5)),
+    ("rpc.ack", {"received": 0}, Ack(0)),
+    ("rpc.ack", {"received": 7, "new": 1}, Ack(7)),
+    ("rpc.release", {"handle": "t-1_A"}, Release("t-1_A", 1)),
+    ("rpc.release", {"handle": "t" * 64, "count": LARGEST}, Release("t" * 64, LARGEST)),
+    ("rpc.cancel", {"id": "a"}, Cancel("a")),
+    ("rpc.cancel", {"id": 0}, Cancel(0)),
+    ("rpc.describe", {"service": "a"}, Describe("service", "a")),
+    ("rpc.describe", {"interface": "A"}, Describe("interface", "A")),
+    ("rpc.describe", {"interface": "A", "service": "a"}, Describe("interface", "A", "a")),
+    ("rpc.describe", {"handle": "t1"}, Describe("handle", "t1")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "params", "expected"), READINGS)
+def test_what_fits_is_read(method: str, params: Any, expected: Control | None) -> None:
+    assert read(method, params) == expected
+
+
+PROTOCOL = "protocol {} is not supported; supported: 1"
+TEXT = "$.{}: expected 1 to 4096 characters"
+RECEIVED = "$.received: expected a number of messages"
+COUNT = "$.count: expected a number of references, at least 1"
+HANDLE = "$.handle: expected a handle's token"
+ID = "$.id: expected the id of a call"
+KINDS = "$: expected one of service, interface and handle"
+
+REFUSALS: list[tuple[str, Any, type[Control], str]] = [
+    ("rpc.hello", None, Greeting, PROTOCOL.format("missing")),
+    ("rpc.hello", ["protocol"], Greeting, "$: rpc.hello takes its parameters by name"),
+    ("rpc.hello", {"protocol": 0}, Greeting, PROTOCOL.format(0)),
+    ("rpc.hello", {"protocol": 2}, Greeting, PROTOCOL.format(2)),
+    ("rpc.hello", {"protocol": True}, Greeting, PROTOCOL.format("missing")),
+    ("rpc.hello", {"protocol": 1.0}, Greeting, PROTOCOL.format("missing")),
+    ("rpc.hello", {"protocol": "1"}, Greeting, PROTOCOL.format("missing")),
+    ("rpc.hello", {"protocol": 1, "session": ""}, Greeting, TEXT.format("session")),
+    ("rpc.hello", {"protocol": 1, "stream": 5}, Greeting, TEXT.format("stream")),
+    ("rpc.hello", {"protocol": 1, "token": LONGEST + "x"}, Greeting, TEXT.format("token")),
+    ("rpc.hello", {"protocol": 1, "unbox": 1}, Greeting, "$.unbox: expected true or false"),
+    ("rpc.hello", {"protocol": 1, "unbox": None}, Greeting, "$.unbox: expected true or false"),
+    ("rpc.hello", {"protocol": 1, "received": -1}, Greeting, RECEIVED),
+    ("rpc.hello", {"protocol": 1, "received": True}, Greeting, RECEIVED),
+    ("rpc.hello", {"protocol": 1, "received": "1"}, Greeting, RECEIVED),
+    ("rpc.hello", {"protocol": 1, "stream": "t", "received": 1}, Greeting,
+     "$.session: a stream is resumed with session and received"),
+    ("rpc.hello", {"protocol": 1, "stream": "t", "session": "s"}, Greeting,
+     "$.received: a stream is resumed with session and received"),
+    ("rpc.ack", {"received": -1}, Ack, RECEIVED),
+    ("rpc.ack", {"received": False}, Ack, RECEIVED),
+    ("rpc.ack", {}, Ack, RECEIVED),
+    ("rpc.ack", [1], Unknown, "$: rpc.ack takes its parameters by name"),
+    ("rpc.release", {}, Unknown, HANDLE),
+    ("rpc.release", {"handle": 5}, Unknown, HANDLE),
+    ("rpc.release", {"handle": "a.b"}, Unknown, HANDLE),
+    ("rpc.release", {"handle": "t" * 65}, Unknown, HANDLE),
+    ("rpc.release", {"handle": "t1", "count": 0}, Unknown, COUNT),
+    ("rpc.release", {"handle": "t1", "count": LARGEST + 1}, Unknown, COUNT),
+    ("rpc.release", {"handle": "t1", "count": True}, Unknown, COUNT),
+    ("rpc.cancel", {"id": None}, Unknown, ID),
+    ("rpc.cancel", {"id": 1.5}, Unknown, ID),
+    ("rpc.cancel", {"id": False}, Unknown, ID),
+    ("rpc.describe", {}, Unknown, KINDS),
+    ("rpc.describe", {"service": "a", "handle": "t1"}, Unknown, KINDS),
+    ("rpc.describe", {"interface": "A", "handle": "t1"}, Unknown, KINDS),
+    ("rpc.describe", {"service": 5}, Unknown, "$.service: expected a name"),
+    ("rpc.describe", {"interface": []}, Unknown, "$.interface: expected a name"),
+    ("rpc.describe", {"handle": None}, Unknown, "$.handle: expected a name"),
+    ("rpc.describ", {}, Unknown, 'the gateway has no method "rpc.describ"; did you mean "rpc.describe"?'),
+    ("rpc.xxxxxxxxxxxx", {}, Unknown,
+     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.hello, rpc.release'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "params", "kind", "detail"), REFUSALS)
+def test_what_does_not_fit_is_told(method: str, params: Any, kind: type[Control], detail: str) -> None:
+    control = read(method, params)
+    assert isinstance(control, kind)
+    assert control.error is not None
+    assert control.error.detail == detail
+
+
+def test_an_acknowledgement_that_is_wrong_acknowledges_nothing() -> None:
+    control = read("rpc.ack", {"received": "5"})
+    assert isinstance(control, Ack)
+    assert control.received == 0
+
+
+def test_a_protocol_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    control = read("rpc.hello", {"protocol": 2})
+    assert isinstance(control, Greeting)
+    assert control.error is not None
+    assert control.error.problem()["code"] == "unimplemented"
+    assert control.error.details == {"supported": [1]}
+
+
+def test_only_hello_needs_an_answer() -> None:
+    control = read("rpc.hello", {"protocol": 1}, notification=True)
+    assert isinstance(control, Greeting)
+    assert control.error is not None
+    assert control.error.jsonrpc_error()["code"] == -32600
+    assert read("rpc.ack", {"received": 1}, notification=True) == Ack(1)
+    assert read("rpc.describe", {"service": "a"}, notification=True) == Describe("service", "a")
