@@ -16,6 +16,7 @@ from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.json.codec import Codec
 from gateway.json.text import dump, parse
+from gateway.reference_form import REFERENCE_FORM
 
 SCHEMA = Path(__file__).resolve().with_name("order.capnp")
 ITEMS = 50
@@ -45,7 +46,7 @@ class CodecCost:
         node = schema.find("Order")
         assert node is not None
         type = Type(Kind.STRUCT, node.id)
-        codec = Codec(schema)
+        codec = Codec(schema, form=REFERENCE_FORM)
         read, write = codec.reader(type), codec.writer(type)
         packing = wire.Codec(_nothing, _nothing)
         text = orjson.dumps(ORDER)

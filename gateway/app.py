@@ -33,6 +33,7 @@ from gateway.http.websocket.wires import Wires, best_wires
 from gateway.json.codec import Codec
 from gateway.json.text import dump
 from gateway.logs import LogWriter
+from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
 from gateway.sessions.store import Sessions
 from gateway.trees import static_tree
@@ -89,7 +90,7 @@ def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:
     if not service.schema.is_file():
         raise ConfigError(f"services.{service.name}.schema: there is no file {service.schema}")
     schema = compile_schema([service.schema], config.import_path)
-    Codec(schema, config.codec).check()
+    Codec(schema, config.codec, form=REFERENCE_FORM).check()
     return schema
 
 
@@ -143,7 +144,7 @@ class Gateway:
         self._services: Mapping[str, Service] = {
             route.name: Service(
                 route,
-                Codec(route.schema, config.codec),
+                Codec(route.schema, config.codec, form=REFERENCE_FORM),
                 upstream,
                 limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
             )

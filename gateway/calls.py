@@ -17,7 +17,7 @@ from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthentic
 from gateway.catalogue import Method
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
-from gateway.json.codec.references import References
+from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
 from gateway.upstream.base import Upstream
 
@@ -52,7 +52,7 @@ class Calls:
         method: Method,
         target: Capability,
         params: JSON,
-        refs: References | None = None,
+        refs: LiveObjects | None = None,
         wishes: Wishes = NO_WISHES,
         unbox: bool = False,
     ) -> asyncio.Future[Any]:

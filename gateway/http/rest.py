@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, Status
 from gateway.http.base import JSON_TYPE, BaseHandler, Site
 from gateway.json.text import JSON, dump, parse
 from gateway.protocols.rest.text_parameters import http_params, query_params
+from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
 from gateway.sensitive import without_secrets
 from gateway.sessions.handles import REST, Handle
@@ -335,8 +336,9 @@ class SessionHandler(ApiHandler):
             {
                 "handles": [
                     {
-                        "$handle": handle.token,
-                        "interface": self.site.services[handle.service].interface_name(handle.interface),
+                        **handle_form(
+                            handle.token, self.site.services[handle.service].interface_name(handle.interface)
+                        ),
                         "service": handle.service,
                         "count": handle.counts.get(REST, 0),
                     }

@@ -20,6 +20,8 @@ from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.pipeline import NOT_THERE, find_object
+from gateway.reference_form import RESULT
+from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST, Handle, Handles
 from gateway.sessions.store import LiveSession
@@ -39,7 +41,7 @@ class Counted:
         service = self._service
         handle = handles.put(holder, service.name, service.schema, interface, capability)
         self._tokens.append(handle.token)
-        return {"$handle": handle.token, "interface": service.interface_name(handle.interface)}
+        return handle_form(handle.token, service.interface_name(handle.interface))
 
     def take_back(self, handles: Handles, holder: str) -> None:
         """Undo every `put`: the message never reached the client."""
@@ -174,7 +176,7 @@ class StreamReferences:
         return callback.capability
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
-        id, way = obj["$result"], obj.get("path") or ()
+        id, way = obj[RESULT], obj.get("path") or ()
         outcome = None if self._results is None else self._results.get(id)
         if outcome is None:
             detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"

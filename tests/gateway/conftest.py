@@ -16,10 +16,10 @@ from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.calls import Calls
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
-from gateway.json.codec import Codec
 from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.routes import ServiceRoutes
 from gateway.sessions.store import Sessions
+from tests.codecs import Codec
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "json_cases.json"
