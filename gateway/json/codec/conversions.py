@@ -141,9 +141,12 @@ class Conversions:
     def _make_reader(self, type: Type) -> Reader:
         if not _has_function(type):
             return lambda obj, objects=None, positions=None: self.read_within(type, obj, objects, positions=positions)
-        fast = self._generated_readers.entrance(type)
+        fast: Callable[..., Wire] | None = None  # a schema has many methods of which most are never called
 
         def read(obj: JSON, objects: LiveObjects | None = None, positions: Positions | None = None) -> Wire:
+            nonlocal fast
+            if fast is None:
+                fast = self._generated_readers.entrance(type)
             try:
                 return fast(obj)
             except FAILURES as failure:
@@ -152,6 +155,9 @@ class Conversions:
         def read_with_objects(
             obj: JSON, objects: LiveObjects | None = None, positions: Positions | None = None
         ) -> Wire:
+            nonlocal fast
+            if fast is None:
+                fast = self._generated_readers.entrance(type)
             incoming: list[Incoming] = []
             try:
                 wire = fast(obj, incoming, None)
@@ -168,9 +174,12 @@ class Conversions:
     def _make_writer(self, type: Type) -> Writer:
         if not _has_function(type):
             return lambda wire, objects=None: self._write_carefully(type, wire, objects)
-        fast = self._generated_writers.entrance(type)
+        fast: Callable[..., JSON] | None = None
 
         def write(wire: Wire, objects: LiveObjects | None = None) -> JSON:
+            nonlocal fast
+            if fast is None:
+                fast = self._generated_writers.entrance(type)
             outgoing: list[Outgoing] = []
             try:
                 obj = fast(wire, outgoing)

@@ -96,7 +96,7 @@ class Params:
         if not self._inline:
             return [self._conversions.read_within(self._type, params[0], refs, (None, 0), 2)]
         named = dict(zip(self.names, params, strict=False))
-        if refs is not None or self.has_references:
+        if self.has_references:
             return self._positional(self._read(named, refs, self._positions))
         fast = self._read_fast or self._compile()
         try:

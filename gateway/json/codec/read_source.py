@@ -14,7 +14,7 @@ from gateway.json.codec.objects import Incoming, ReferenceForm
 from gateway.json.codec.paths import Path, steps_of
 from gateway.json.codec.reading import Reading
 from gateway.json.codec.refusal import FAILURES, Refusal, Unusual
-from gateway.json.codec.source import Functions, Key, Lines, cases, indented
+from gateway.json.codec.source import OTHERWISE, Functions, Key, Lines, cases, indented
 from gateway.json.text import JSON
 
 
@@ -111,7 +111,7 @@ class Readers(Functions):
         row = row_of(type)
         if row.single is not None:
             usual = row.single.usually_read(type, Form.PLAIN, self._rules, self.constant)
-            return cases(usual, put, ["else: raise Unusual"])
+            return cases(usual, put, [OTHERWISE])
         if row.shape is Shape.VOID:
             return ["if type(v) is dict or type(v) is list: raise Unusual", put("None")]
         if row.shape is Shape.JSON:
@@ -121,6 +121,13 @@ class Readers(Functions):
     def uniform(self, element: Type) -> str | None:
         single = row_of(element).single
         return None if single is None else single.all_read
+
+    def unconditional(self, element: Type) -> str | None:
+        single = row_of(element).single
+        if single is None:
+            return None
+        first = single.usually_read(element, Form.PLAIN, self._rules, self.constant)[0]
+        return first.value if first.test is None else None
 
     # What generated code calls.
 

@@ -15,7 +15,7 @@ references or capabilities found and ``h`` the place of ``o`` (only in readers o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type, describe_type
@@ -31,6 +31,7 @@ Lines = list[str]
 Key = Type | StructLayout
 """What has a function: a LIST or STRUCT type, or a group, which has no type of its own."""
 
+_FEW = 16
 _ENOUGH_TYPES = 50
 """Brands may grow without end (``Tree(Box(T))`` within ``Tree(T)``), and to say yes for no reason costs little."""
 
@@ -86,7 +87,7 @@ class Functions:
         return name
 
     def compiled(self, key: Key) -> Callable[..., Any]:
-        """The function itself, compiled now; its arguments are those of `call`."""
+        """The function itself, compiled now: ``f(value, …)`` with what `arguments` says."""
         name = self.name(key)
         function: Callable[..., Any] = self.namespace[name]
         return function if name in self._compiled else self._compile(name, key)
@@ -168,7 +169,7 @@ class Functions:
             assert isinstance(key, Type)  # a group has a layout
             lines = self.array(key, element_of(key))
         elif layout.is_plain:
-            lines = [*self.object(key, layout, "None"), "return w"]
+            lines = [*self.object(key, layout), "return w"]
         else:
             lines = [f"return {self._whole(key)}"]  # flattened members, a tag: too many shapes for straight code
         head = f"def {name}({', '.join(['o', *self.arguments(key, 'd', 'p', 'h')])}):"
@@ -184,54 +185,48 @@ class Functions:
             return key
         return self._layouts.struct(key) if row_of(key).shape is Shape.STRUCT else None
 
-    def object(self, key: Key, layout: StructLayout, index: str) -> Lines:
+    def object(self, key: Key, layout: StructLayout) -> Lines:
         """The statements that turn ``o``, a struct or group, into ``w``.
 
         What ``o`` is, is asked and not concluded from what can be done with it: nothing is done with an object whose
         members are all Void, and an empty text or array has as many members as it.
-
-        Args:
-            index: the expression of its index, if it is an element and this stands in the code of the list.
         """
-        lines = ["if type(o) is not dict: raise Unusual", *self.members(layout)]
-        if index == "None" and self.is_bottomless(key):
-            lines = [f"if d > {self.deepest(key)}: raise Unusual", *lines]
+        deep = [f"if d > {self.deepest(key)}: raise Unusual"] if self.is_bottomless(key) else []
+        lines = [*deep, _NO_OBJECT, *self.members(layout)]
+        return ["w = {}", "try:", *indented(lines), "except FAILURES as e:", f"    {self._mend(key, layout, 'None')}"]
+
+    def _mend(self, key: Key, layout: StructLayout, index: str) -> str:
         mend = self.constant(self.mends_object(key, layout))
-        arguments = ["o", "w", "e", index, *self._here(key)]
-        return ["w = {}", "try:", *indented(lines), "except FAILURES as e:", f"    {mend}({', '.join(arguments)})"]
+        return f"{mend}({', '.join(['o', 'w', 'e', index, *self._here(key)])})"
 
     def array(self, type: Type, element: Type) -> Lines:
         """The statements that turn ``o``, a list, into what they return."""
-        row = row_of(element)
+        row, layout = row_of(element), self.layout_of(element)
         deep = f" or d > {self.deepest(type)}" if self.is_bottomless(type) else ""
         lines = [f"if {self.no_array}{deep}: return {self._whole(type)}"]
-        mend = self.constant(self.mends_element(element))
-        arguments = ", ".join(self._here(type))
-
-        def mended(value: str, index: str) -> Lines:
-            return ["except FAILURES as e:", f"    {mend}(x, {value}, e, {', '.join([index, arguments])})"]
-
+        mend = f"{self.constant(self.mends_element(element))}(x, %s, e, %s, {', '.join(self._here(type))})"
         if row.shape is Shape.OBJECT or row.shape is Shape.ANY:
-            body = ["try:", *indented(self.put(element, "x", "i", "d + 1", "(h, i)")), *mended("v", "i")]
-            loop = ["for i, v in enumerate(o):", "    if v is not None:", *indented(indented(body))]
-            return [*lines, "x = [None] * len(o)", *loop, "return x"]
-        layout = self.layout_of(element)
+            body = ["if v is not None:", *indented(self.put(element, "x", "i", "d + 1", "(h, i)"))]
+            return [*lines, "x = [None] * len(o)", *_each("i, v", "enumerate(o)", body, mend % ("v", "i"))]
         if layout is not None and layout.is_plain and not self.is_bottomless(element):
             before, first = self.descend(type)
-            inner = [*first, *self.object(element, layout, "len(x)"), "x.append(w)"]
-            return [*lines, *before, "x = []", "for o in o:", *indented(inner), "return x"]
+            body = ["w = {}", *first, _NO_OBJECT, *self.members(layout), "x.append(w)"]
+            mended = f"{self._mend(element, layout, 'len(x)')}; x.append(w)"
+            return [*lines, *before, "x = []", *_each("o", "iter(o)", body, mended)]
         lines += self._all_at_once(element)
         body = self.checked(element, lambda value: f"x.append({value})", "d + 1", "(h, len(x))")
-        loop = ["for v in o:", "    try:", *indented(indented(body)), *indented(mended("v", "len(x)"))]
-        return [*lines, *loop, "return x"]
+        return [*lines, *_each("v", "iter(o[i:] if i else o)", body, mend % ("v", "len(x)"))]
 
     def _all_at_once(self, element: Type) -> Lines:
         test = self.uniform(element)
         if test is None:
-            return ["x = []"]
+            value = self.unconditional(element)
+            if value is None:
+                return ["i = 0", "x = []"]
+            return ["try:", f"    return [{value} for v in o]", "except FAILURES:", "    i = 0", "    x = []"]
         fits = eval(f"lambda o: {test}", self.namespace)  # noqa: S307 (our own source)
-        first = self.constant(lambda o: first_misfit(fits, o))
-        return [f"if {test}: return {self.unchanged}", f"i = {first}(o)", "x = [*o[:i]]", "o = o[i:]"]
+        first = self.constant(lambda o: first_fitting(fits, o))
+        return [f"if {test}: return {self.unchanged}", f"i = {first}(o)", "x = [*o[:i]]"]
 
     def _whole(self, key: Key) -> str:
         """The careful walk through ``o``."""
@@ -282,6 +277,10 @@ class Functions:
         """The test that all elements of ``o`` stay as they are."""
         raise NotImplementedError
 
+    def unconditional(self, element: Type) -> str | None:
+        """What is made of an element ``v``, if that needs no test; None for most types."""
+        raise NotImplementedError
+
     def walks(self, key: Key) -> Callable[..., Any]:
         """The careful walk through a list or struct: ``f(o, d, …)``."""
         raise NotImplementedError
@@ -295,17 +294,35 @@ class Functions:
         raise NotImplementedError
 
 
+def _each(names: str, elements: str, body: Lines, mend: str) -> Lines:
+    """A loop that goes on behind an element that failed; its `try` is outside, for within it would cost a little."""
+    loop = [f"for {names} in each:", *indented(body), "return x"]
+    tried = ["try:", *indented(loop), "except FAILURES as e:", f"    {mend}"]
+    return [f"each = {elements}", "while True:", *indented(tried)]
+
+
+OTHERWISE: Final = "else: raise Unusual"
+_NO_OBJECT: Final = "if type(o) is not dict: raise Unusual"
+
+
 def cases(usual: Sequence[Usual], put: Callable[[str], str], otherwise: Lines) -> Lines:
     """The statement that puts ``v`` by the first case that it is."""
     if usual[0].test is None:
         return [put(usual[0].value)]
+    if len(usual) == 1 and otherwise == [OTHERWISE]:  # a jump less
+        return [f"if not ({usual[0].test}): raise Unusual", put(usual[0].value)]
     tests = [f"{'el' if index else ''}if {case.test}: {put(case.value)}" for index, case in enumerate(usual)]
     return [*tests, *otherwise]
 
 
-def first_misfit(fits: Callable[[Any], bool], items: Any) -> int:
-    """The index of the first element that does not fit, where not all do; by halves, since the test runs in C."""
+def first_fitting(fits: Callable[[Any], bool], items: Any) -> int:
+    """How many elements at the beginning of a list fit, where not all do; by halves, since the test runs in C.
+
+    Where it is few it says 0: to begin with them costs less than to leave them out.
+    """
     low, high = 0, len(items)
+    if not fits(items[:_FEW]):  # as in a list of floats with whole numbers among them
+        return 0
     while high - low > 1:
         middle = (low + high) // 2
         if fits(items[low:middle]):

@@ -13,7 +13,7 @@ from gateway.json.codec.objects import Outgoing
 from gateway.json.codec.paths import Path, steps_of
 from gateway.json.codec.reading import zero
 from gateway.json.codec.refusal import FAILURES, Refusal
-from gateway.json.codec.source import Functions, Key, Lines, cases, indented
+from gateway.json.codec.source import OTHERWISE, Functions, Key, Lines, cases, indented
 from gateway.json.codec.writing import ANYTHING, Writing
 from gateway.json.text import JSON
 
@@ -58,10 +58,12 @@ class Writers(Functions):
             default = member.field.default
             literal = repr(default) if isinstance(default, bool | int) else self.constant(default)
             return [f"v = o.get({member.id}, {literal})", *self._value(member, type)]
-        value = self._value(member, type)
-        if value[-1] == _OTHERWISE and len(value) == 2:
-            return [f"v = o.get({member.id})", value[0], f"elif v is not None{_OTHERWISE[4:]}"]
-        return [f"v = o.get({member.id})", "if v is not None:", *indented(value)]
+        single = row_of(type).single
+        if single is not None:
+            usual = single.usually_written(type, member.form, self._rules, self.constant)
+            put = cases(usual, self._named(member), ["elif v is not None: raise Unusual"])
+            return [f"v = o.get({member.id})", *put]
+        return [f"v = o.get({member.id})", "if v is not None:", *indented(self._value(member, type))]
 
     def _active(self, member: FieldLayout) -> Lines:
         """Statements that write the member of a union that is set."""
@@ -84,10 +86,12 @@ class Writers(Functions):
 
     def _value(self, member: FieldLayout, type: Type) -> Lines:
         """Statements that write ``v``, the value of a member."""
-        name = repr(member.name)
         if row_of(type).shape in (Shape.OBJECT, Shape.ANY):
-            return self.put(type, "w", name, "d + 1", "None")
-        return self._checked(type, member.form, lambda value: f"w[{name}] = {value}", "d + 1")
+            return self.put(type, "w", repr(member.name), "d + 1", "None")
+        return self._checked(type, member.form, self._named(member), "d + 1")
+
+    def _named(self, member: FieldLayout) -> Callable[[str], str]:
+        return lambda value: f"w[{member.name!r}] = {value}"
 
     def put(self, type: Type, container: str, key: str, depth: str, path: str) -> Lines:
         if row_of(type).shape is Shape.ANY:
@@ -104,7 +108,7 @@ class Writers(Functions):
     def _checked(self, type: Type, form: Form, put: Callable[[str], str], depth: str) -> Lines:
         row = row_of(type)
         if row.single is not None:
-            return cases(row.single.usually_written(type, form, self._rules, self.constant), put, [_OTHERWISE])
+            return cases(row.single.usually_written(type, form, self._rules, self.constant), put, [OTHERWISE])
         if row.shape is Shape.VOID:
             return [put("None")]
         if row.shape is Shape.JSON:
@@ -114,6 +118,13 @@ class Writers(Functions):
     def uniform(self, element: Type) -> str | None:
         single = row_of(element).single
         return None if single is None else single.all_written
+
+    def unconditional(self, element: Type) -> str | None:
+        single = row_of(element).single
+        if single is None:
+            return None
+        first = single.usually_written(element, Form.PLAIN, self._rules, self.constant)[0]
+        return first.value if first.test is None else None
 
     # What generated code calls.
 
@@ -183,6 +194,3 @@ class Writers(Functions):
                 self._needless.add(title)
 
         return mend
-
-
-_OTHERWISE = "else: raise Unusual"
