@@ -61,6 +61,15 @@ class DollarMembers:
             return "interface must be a name or null"
         return None
 
+    def faultless(self, obj: Any) -> str | None:
+        """The telling member of a reference with which nothing is wrong; else None."""
+        if type(obj) is dict and HANDLE in obj and len(obj) <= 2:  # by far the most
+            token = obj[HANDLE]
+            is_token = type(token) is str and TOKEN.fullmatch(token) is not None
+            return HANDLE if is_token and (len(obj) == 1 or type(obj.get("interface", 0)) in _TEXT_OR_NULL) else None
+        kind = self.recognise(obj)
+        return kind if kind is not None and self.fault(kind, obj) is None else None
+
     def resolve(
         self, kind: str, obj: Mapping[str, Any], interface: Type | None, path: str, objects: LiveObjects
     ) -> Capability:
@@ -72,6 +81,7 @@ class DollarMembers:
         return objects.result_in(obj, interface, path)
 
 
+_TEXT_OR_NULL: Final = (str, type(None))
 REFERENCE_FORM: Final = DollarMembers()
 
 

@@ -13,9 +13,9 @@ from cara_pseud.schema.nodes import Schema, Type
 from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
 from gateway.json.codec.layout import Layouts
 from gateway.json.codec.needless import NeedlessRefusals
-from gateway.json.codec.objects import Incoming, LiveObjects, Outgoing, Positions, ReferenceForm, receive_all, send_all
+from gateway.json.codec.objects import Incoming, LiveObjects, Outgoing, ReferenceForm, receive_all, send_all
 from gateway.json.codec.options import CodecOptions
-from gateway.json.codec.paths import Path
+from gateway.json.codec.paths import Path, Positions
 from gateway.json.codec.read_source import Readers
 from gateway.json.codec.reading import Reading, refused
 from gateway.json.codec.refusal import FAILURES, Refusal

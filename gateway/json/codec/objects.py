@@ -7,12 +7,12 @@ is asked for only after its whole value was found valid, so that a refused messa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec.paths import Path, render_steps, steps_of
+from gateway.json.codec.paths import Path, Positions, Rendering
 from gateway.json.text import JSON
 
 
@@ -52,6 +52,9 @@ class ReferenceForm(Protocol):
     def fault(self, kind: str, obj: Mapping[str, Any]) -> str | None:
         """What is wrong with a reference of that kind, or None."""
 
+    def faultless(self, obj: Any) -> str | None:
+        """What kind of reference this is if nothing is wrong with it; else None. It must be quick."""
+
     def resolve(
         self, kind: str, obj: Mapping[str, Any], interface: Type | None, path: str, objects: LiveObjects
     ) -> Capability:
@@ -62,15 +65,9 @@ class ReferenceForm(Protocol):
         """
 
 
-class Incoming(NamedTuple):
-    """A reference in an input: ``container[key]`` becomes the object."""
-
-    container: Any
-    key: Any
-    kind: str
-    obj: Mapping[str, Any]
-    interface: Type | None
-    path: Path | None
+Incoming: TypeAlias = "tuple[Any, Any, str, Mapping[str, Any], Type | None, Path | None]"
+"""A reference in an input: (container, key, kind, the reference, interface, place); ``container[key]`` becomes the
+object. A plain tuple, for a large body may have one in each of its structs."""
 
 
 class Outgoing(NamedTuple):
@@ -82,10 +79,6 @@ class Outgoing(NamedTuple):
     interface: Type | None
 
 
-Positions = Mapping[str, int]
-"""Where the members of the outermost object really stand, if that was made of an array."""
-
-
 def receive_all(
     incoming: Iterable[Incoming], form: ReferenceForm, objects: LiveObjects | None, positions: Positions | None = None
 ) -> None:
@@ -94,20 +87,12 @@ def receive_all(
     Raises:
         GatewayError: what the door raises, or there is no door.
     """
+    render, resolve = Rendering(positions).of, form.resolve
     for container, key, kind, obj, interface, place in incoming:
-        path = render_steps(as_given(steps_of(place), positions))
+        path = render(place)
         if objects is None:
             raise GatewayError(Status.FAILED_PRECONDITION, f"{path}: a reference cannot be given here", path=path)
-        container[key] = form.resolve(kind, obj, interface, path, objects)
-
-
-def as_given(steps: list[str | int], positions: Positions | None) -> list[str | int]:
-    """The steps to a place, the outermost as the position that the client gave."""
-    if positions and steps:
-        outermost = steps[-1]
-        assert isinstance(outermost, str)  # an object's member
-        return [*steps[:-1], positions.get(outermost, outermost)]
-    return steps
+        container[key] = resolve(kind, obj, interface, path, objects)
 
 
 def send_all(outgoing: list[Outgoing], objects: LiveObjects | None) -> None:

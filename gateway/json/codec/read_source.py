@@ -28,7 +28,7 @@ class Readers(Functions):
         self._form = form
         self.namespace["JSON"] = self._json
         self.namespace["ANY"] = self._any
-        self.namespace["OBJECT"] = self._object
+        self.namespace["REFERENCE"] = form.faultless
 
     def arguments(self, key: Key, depth: Any, found: Any, path: Any) -> list[Any]:
         arguments = super().arguments(key, depth, found, path)
@@ -103,7 +103,12 @@ class Readers(Functions):
 
     def put(self, type: Type, container: str, key: str, depth: str, path: str) -> Lines:
         if row_of(type).shape is Shape.OBJECT:
-            return [f"OBJECT({container}, {key}, v, {self.constant(type)}, p, {path})"]
+            return [
+                "r = REFERENCE(v)",
+                "if r is None: raise Unusual",
+                f"{container}[{key}] = None",
+                f"p.append(({container}, {key}, r, v, {self.constant(type)}, {path}))",
+            ]
         plain = f"if type(v) is str or type(v) is int or type(v) is bool: {container}[{key}] = v"
         return [plain, f"else: ANY({container}, {key}, v, {depth}, p, {path})"]
 
@@ -138,15 +143,6 @@ class Readers(Functions):
         self, container: Any, key: Any, value: JSON, depth: int, incoming: list[Incoming], path: Path | None
     ) -> None:
         Reading(self._rules, self._form, incoming, path).anything(container, key, value, path, depth)
-
-    def _object(
-        self, container: Any, key: Any, value: JSON, type: Type, incoming: list[Incoming], path: Path | None
-    ) -> None:
-        kind = self._form.recognise(value)
-        if kind is None or self._form.fault(kind, value) is not None:
-            raise Unusual
-        container[key] = None
-        incoming.append(Incoming(container, key, kind, value, type, path))
 
     def _leftovers(self, nullable: Mapping[str | None, bool], obj: dict[str, JSON]) -> None:
         """Look at members that gave no field: nulls may mean absent, unknown members may be ignored."""

@@ -15,8 +15,8 @@ from cara_pseud.schema.nodes import Field, Kind, Type, describe_type
 from gateway.errors import GatewayError, nearest
 from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
 from gateway.json.codec.layout import FieldLayout, Form, Role, StructLayout, may_be_null
-from gateway.json.codec.objects import Incoming, Positions, ReferenceForm, as_given
-from gateway.json.codec.paths import Path, render_steps, steps_of
+from gateway.json.codec.objects import Incoming, ReferenceForm
+from gateway.json.codec.paths import Path, Positions, as_given, render_steps, steps_of
 from gateway.json.codec.refusal import Refusal
 from gateway.json.codec.scalars import Misfit, show
 from gateway.json.text import JSON
@@ -299,7 +299,7 @@ class Reading:
         if fault is not None:
             raise self._refuse(fault, path)
         container[key] = None
-        self.incoming.append(Incoming(container, key, kind, value, type, path))
+        self.incoming.append((container, key, kind, value, type, path))
 
     def anything(self, container: Any, key: Any, value: JSON, path: Path | None, depth: int) -> None:
         """Read an AnyPointer into its place: JSON as it is, with references in it."""

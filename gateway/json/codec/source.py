@@ -23,7 +23,7 @@ from gateway.json.codec import scalars
 from gateway.json.codec.kinds import BOTTOMLESS, Rules, Shape, Usual, row_of
 from gateway.json.codec.layout import FieldLayout, StructLayout
 from gateway.json.codec.needless import NeedlessRefusals
-from gateway.json.codec.objects import Incoming, Outgoing
+from gateway.json.codec.objects import Outgoing
 from gateway.json.codec.refusal import FAILURES, Unusual
 
 Lines = list[str]
@@ -64,7 +64,6 @@ class Functions:
             "FLOAT": scalars.float_out,
             "BASE64": scalars.base64_out,
             "Capability": Capability,
-            "Incoming": Incoming,
             "Outgoing": Outgoing,
         }
 
