@@ -46,6 +46,9 @@ _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
 """Types of JSON that are the same where anything is taken; a large value consists mostly of them."""
 
 
+DEEP: Final = 16
+"""The last level at which a careful walk leaves what is nested to others: to go to and fro takes more of the stack than
+a walk without, and the deepest value that is permitted must find room there."""
 _NOTHING_KNOWN: Final[Mapping[int, Refusal | None]] = {}
 
 
@@ -114,12 +117,11 @@ class Reading:
             self.met_odd = self.met_odd or value is None
             return self.json_value(value, path, depth)
         assert row.shape is Shape.LIST or row.shape is Shape.STRUCT  # the others have a place, see `store`
-        return self._part(type, value, path, depth)
-
-    def _part(self, key: Type | StructLayout, value: JSON, path: Path | None, depth: int) -> Wire:
-        if self._parts is None:
-            return self.nested(key, value, path, depth)
-        return self._parts.read(self, key, value, path, depth)
+        if self._parts is not None and depth <= DEEP:
+            return self._parts.read(self, type, value, path, depth)
+        if row.shape is Shape.LIST:
+            return self._list(type, value, path, depth)
+        return self.rest_of_object(self._layouts.struct(type), value, {}, _NOTHING_KNOWN, path, depth)
 
     def nested(self, key: Type | StructLayout, value: JSON, path: Path | None, depth: int) -> Wire:
         """Read a list, struct or group itself; only what is in it may be left to others."""
@@ -127,9 +129,7 @@ class Reading:
             if key.kind is Kind.LIST:
                 return self._list(key, value, path, depth)
             key = self._layouts.struct(key)
-        wire: dict[int, Wire] = {}
-        self.rest_of_object(key, value, wire, _NOTHING_KNOWN, path, depth)
-        return wire
+        return self.rest_of_object(key, value, {}, _NOTHING_KNOWN, path, depth)
 
     def rest_of_object(
         self,
@@ -139,12 +139,13 @@ class Reading:
         known: Mapping[int, Refusal | None],
         path: Path | None,
         depth: int,
-    ) -> None:
+    ) -> dict[int, Wire]:
         """Read an object as a struct or group, some of whose members were read: by id None, or why one is wrong."""
         if not isinstance(value, dict):
             raise self._refuse(f"expected an object ({layout.label}), got {show(value)}", path)
         self._deep(depth, path)
         self._members(layout, {name: (name, item) for name, item in value.items()}, wire, known, path, depth)
+        return wire
 
     def _refuse(self, reason: str, path: Path | None) -> Refusal:
         return Refusal(reason, steps_of(path, self.origin))
@@ -258,12 +259,18 @@ class Reading:
         if member.group is not None:
             if value is None:
                 return False
-            wire[member.id] = self._part(member.group, value, path, depth + 1)
+            if self._parts is not None and depth < DEEP:
+                wire[member.id] = self._parts.read(self, member.group, value, path, depth + 1)
+            else:
+                wire[member.id] = self.rest_of_object(member.group, value, {}, _NOTHING_KNOWN, path, depth + 1)
             return True
         assert member.type is not None  # a field is a slot or a group
         if value is None and member.type.kind is not Kind.VOID and may_be_null(member):
             return False
-        self.store(wire, member.id, member.type, value, path, depth + 1, member.form)
+        if row_of(member.type).shape in (Shape.OBJECT, Shape.ANY):
+            self.store(wire, member.id, member.type, value, path, depth + 1)
+        else:
+            wire[member.id] = self.value(member.type, value, path, depth + 1, member.form)
         return True
 
     def _unknown(self, reason: str, value: JSON, path: Path, depth: int) -> None:

@@ -18,7 +18,7 @@ from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts,
 from gateway.json.codec.objects import Outgoing
 from gateway.json.codec.options import CodecOptions
 from gateway.json.codec.paths import Path, render_steps, steps_of
-from gateway.json.codec.reading import zero
+from gateway.json.codec.reading import DEEP, zero
 from gateway.json.codec.refusal import Refusal
 from gateway.json.codec.scalars import Misfit, show
 from gateway.json.text import JSON
@@ -98,12 +98,11 @@ class Writing:
             return None
         if row.shape is Shape.ANY:
             return self._any(value, path, depth)
-        return self._part(type, value, path, depth)
-
-    def _part(self, key: Type | StructLayout, value: Wire, path: Path | None, depth: int) -> JSON:
-        if self._parts is None:
-            return self.nested(key, value, path, depth)
-        return self._parts.write(self, key, value, path, depth)
+        if self._parts is not None and depth <= DEEP:
+            return self._parts.write(self, type, value, path, depth)
+        if row.shape is Shape.LIST:
+            return self._list(type, value, path, depth)
+        return self._members(self._layouts.struct(type), value, {}, "", path, depth)
 
     def nested(self, key: Type | StructLayout, value: Wire, path: Path | None, depth: int) -> JSON:
         """Write a list, struct or group itself; only what is in it may be left to others."""
@@ -111,9 +110,7 @@ class Writing:
             if key.kind is Kind.LIST:
                 return self._list(key, value, path, depth)
             key = self._layouts.struct(key)
-        out: dict[str, JSON] = {}
-        self._members(key, value, out, "", path, depth)
-        return out
+        return self._members(key, value, {}, "", path, depth)
 
     def rest_of_struct(
         self, layout: StructLayout, value: Wire, out: dict[str, JSON], refusal: Refusal | None, depth: int
@@ -135,7 +132,7 @@ class Writing:
         path: Path | None,
         depth: int,
         known: Collection[str] = (),
-    ) -> None:
+    ) -> dict[str, JSON]:
         self._deep(depth, path)
         wire = self._by_id(layout, value, path)
         for member in layout.fields:
@@ -152,19 +149,20 @@ class Writing:
         if layout.variants:
             active = self._active(layout, wire, path)
             if active.name in known:
-                return
+                return out
             if layout.tag is not None:
                 out[prefix + layout.tag] = active.tag_value
             item = wire.get(active.id)
             if item is None:
                 if self._layouts.ends_in_null(active):
                     out[prefix + (active.name or "")] = None
-                    return
+                    return out
                 item = zero(active.field, active.type)
             if item is not None:
                 self._member(active, item, out, prefix, path, depth)
             elif active.type is not None and active.type.kind is Kind.VOID and layout.tag is None:
                 out[prefix + (active.name or "")] = None
+        return out
 
     def _member(
         self, member: FieldLayout, item: Wire, out: dict[str, JSON], prefix: str, path: Path | None, depth: int
@@ -177,7 +175,10 @@ class Writing:
         if self._refusal is not None:
             raise self._refusal.within(name)
         if member.group is not None:
-            out[name] = self._part(member.group, item, here, depth + 1)
+            if self._parts is not None and depth < DEEP:
+                out[name] = self._parts.write(self, member.group, item, here, depth + 1)
+            else:
+                out[name] = self._members(member.group, item, {}, "", here, depth + 1)
             return
         assert member.type is not None  # a field is a slot or a group
         self.store(out, name, member.type, item, here, depth + 1, member.form)

@@ -191,6 +191,20 @@ def test_an_odd_value_has_nothing_else_walked_again(
     assert form.looks == 200
 
 
+def test_the_deepest_value_that_is_permitted_may_be_odd_at_every_level(
+    schema: Schema, struct_type: Callable[[Schema, str], Type]
+) -> None:
+    levels = 150
+    body: dict[str, Any] = {"n": "5"}
+    for _ in range(levels // 2):
+        body = {"n": "5", "kids": [body]}
+    wire = Codec(schema, CodecOptions(max_depth=levels + 1)).reader(struct_type(schema, "Tree"))(body)
+    for _ in range(levels // 2):
+        assert wire[0] == 5
+        wire = wire[2][0]
+    assert wire == {0: 5}
+
+
 def test_objects_are_asked_for_in_the_order_of_the_input(schema: Schema, take: BoundMethod) -> None:
     owner = {"last": handle("a"), "n": "5", "all": [handle("b"), None, handle("c")], "first": handle("d")}
     body = {"thing": handle("x"), "owners": [owner, {"first": handle("e")}], "any": [handle("y")], "n": 1}
