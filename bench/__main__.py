@@ -3,8 +3,8 @@
 What fails is told and left out; the exit status is then 1.
 
 Every figure is the median of BENCH_PAIRS pairs, each of BENCH_SECONDS on the bare side and then as long on ours. In
-two the gateway is measured against itself: what a session takes that does nothing, and whether a hundred thousand
-handles make calls dearer.
+some the gateway is measured against itself: what a session takes that does nothing, whether a hundred thousand
+handles make calls dearer, and what a large body costs that is refused or holds objects.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bench import scale
 from bench.codec_cost import CodecCost, measured
 from bench.http_load import CONNECTIONS, HttpLoad
 from bench.processes import Child
+from bench.refusals import Refusals
 from bench.table import HEADINGS, Row, Sample, line
 from bench.ws_load import WsLoad
 
@@ -57,6 +58,8 @@ ANOTHER = b'{"jsonrpc":"2.0","id":%d,"method":"calculator.another"}'
 
 NOTE = """\
 JSON to msgpack and back: this process, against orjson and msgpack alone with the same data.
+refused, objects: JSON of a megabyte to wire values, in this process; bare is a good body, or one without objects
+(promised: at most 2 times a good one, and 1.5 times one without objects).
 CPU: of the gateway's or the bare server's process; for cara_pseud of client and server together.
 calls/s share {cores} cores with the load generator and, for the gateway, with the service behind it.
 bare: Tornado handlers that read and write the same JSON; ROUTER–ROUTER sockets with the same frames. The bare WebSocket
@@ -202,6 +205,19 @@ class Bench:
         for title, bare, ours in ways:
             await self.row(f"{title}, {cost.bytes:,} bytes", 1, conversions(bare), conversions(ours))
 
+    async def refusals(self) -> None:
+        """Large bodies with something wrong in them, or with objects, against those without."""
+
+        def conversions(convert: Callable[[], object]) -> Measure:
+            async def measure(seconds: float, in_flight: int) -> Sample:
+                return measured(convert, seconds / 4, 1)
+
+            return measure
+
+        bodies = Refusals()
+        for title, without, body in (*bodies.refused(), *bodies.with_objects()):
+            await self.row(title, 1, conversions(without), conversions(body))
+
     async def handles(self) -> None:
         """A gateway whose client holds one object, and one whose client holds a hundred thousand."""
         loads = []
@@ -260,7 +276,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
         bench = Bench(children, Path(folder), pairs, seconds)
         await bench.run(
-            [bench.gateway, bench.cara, bench.codec, bench.handles, bench.idle_sessions, bench.scale]
+            [bench.gateway, bench.cara, bench.codec, bench.refusals, bench.handles, bench.idle_sessions, bench.scale]
         )
     print()
     print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds), flush=True)

@@ -12,6 +12,7 @@ from typing import Any
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.json.codec import Codec
+from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, ServiceRoutes
 
 INTERFACES = 200
@@ -45,7 +46,7 @@ def loaded(folder: Path, interfaces: int, methods_each: int) -> tuple[ServiceRou
     node = schema.find("All")
     assert node is not None
     service = ServiceRoutes("scale", schema, Type(Kind.INTERFACE, node.id))
-    codec = Codec(schema)
+    codec = Codec(schema, form=REFERENCE_FORM)
     codec.check()
     for bound in service.methods.values():
         codec.params(bound)

@@ -20,7 +20,7 @@ from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthentic
 from gateway.catalogue import Method
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
-from gateway.json.codec.references import References
+from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
 from gateway.sessions.session import Session
 from gateway.upstream.base import Upstream
@@ -44,7 +44,7 @@ def admit_everything(principal: str | None, session: Session | None, method: Met
     """The rule as long as only sessions have bounds."""
 
 
-class CallReferences(References, Protocol):
+class CallReferences(LiveObjects, Protocol):
     """What a door knows of the references of one call, in its parameters and in its results."""
 
     def make_room(self) -> None:

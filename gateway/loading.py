@@ -21,6 +21,7 @@ from gateway.errors import nearest, quote
 from gateway.json.codec import Codec
 from gateway.json.codec.options import CodecOptions
 from gateway.json.text import dump
+from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
 from gateway.upstream.base import Upstream
 
@@ -41,7 +42,7 @@ def load_catalogue(
     services = {
         route.name: Service(
             route,
-            Codec(route.schema, config.codec),
+            Codec(route.schema, config.codec, form=REFERENCE_FORM),
             upstream_of(service),
             config.limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
             counts,
@@ -107,7 +108,7 @@ def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:
     if not service.schema.is_file():
         raise ConfigError(f"services.{service.name}.schema: there is no file {service.schema}")
     schema = compile_schema([service.schema], config.import_path)
-    Codec(schema, config.codec).check()
+    Codec(schema, config.codec, form=REFERENCE_FORM).check()
     return schema
 
 

@@ -87,7 +87,7 @@ ROOMS = (
     {"errors", "annotations", "paths", "trees", "logs"},
     {"config.limits"},
     {"json"},
-    {"routes"},
+    {"routes", "reference_form"},
     {"sensitive", "describe", "config"},
     {"upstream.base"},
     {"catalogue", "access"},
@@ -379,6 +379,35 @@ def test_only_the_command_line_prints() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert_none(wrong)
+
+
+REFERENCE_FORM = "gateway.reference_form"
+# The demo prints a shell command for people, in which a handle is cut out of an answer.
+SHOWS_REFERENCES = ("gateway.demo",)
+TELLING_MEMBERS = ("$handle", "$callback", "$result")
+
+
+def test_how_references_look_stands_in_one_module() -> None:
+    wrong = [
+        f"{module.name}:{line}: {text!r}"
+        for module in modules().values()
+        if within(module.name, "gateway")
+        and module.name != REFERENCE_FORM
+        and not any(within(module.name, package) for package in SHOWS_REFERENCES)
+        for line, text in _literals(module.tree)
+        if any(member in text for member in TELLING_MEMBERS)
+    ]
+    assert_none(wrong)
+
+
+def _literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield (line, text) of every string, parts of longer ones and bytes among them, that is no docstring."""
+    # A string that is a statement of its own is a docstring, whatever it stands under.
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and id(node) not in documents:
+            value = node.value
+            yield node.lineno, value if isinstance(value, str) else value.decode("latin-1")
 
 
 def test_nothing_is_global() -> None:

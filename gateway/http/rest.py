@@ -18,6 +18,7 @@ from gateway.http.base import BaseHandler, Site
 from gateway.json.text import JSON, dump, parse
 from gateway.protocols.rest.references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
+from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
 from gateway.sensitive import without_secrets
 from gateway.sessions.handles import REST, Handle
@@ -341,8 +342,7 @@ class SessionHandler(ApiHandler):
             {
                 "handles": [
                     {
-                        "$handle": handle.token,
-                        "interface": handle.interface_name,
+                        **handle_form(handle.token, handle.interface_name),
                         "service": handle.service.name,
                         "count": handle.counts.get(REST, 0),
                     }

@@ -17,13 +17,13 @@ from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.client import Client
 from gateway.errors import GatewayError, Status
-from gateway.json.codec.references import References
+from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
 
 GONE: Final = "the client that passed this object is gone"
 
 
-class RequestReferences(References, Protocol):
+class RequestReferences(LiveObjects, Protocol):
     """References in a request to a client and in its answer."""
 
     def take_back(self) -> None:

@@ -15,6 +15,7 @@ from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
+from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import Callback, Callbacks
 from gateway.sessions.handles import Handle, Handles
 from gateway.sessions.session import Session
@@ -33,7 +34,7 @@ class CountedHandles:
         """Count an object for the holder; its JSON form."""
         handle = handles.put(holder, self._service, interface, capability)
         self._tokens.append(handle.token)
-        return {"$handle": handle.token, "interface": handle.interface_name}
+        return handle_form(handle.token, handle.interface_name)
 
     def take_back(self, handles: Handles, holder: str) -> None:
         """Undo every `put`: the message never reached the client."""

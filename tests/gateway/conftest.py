@@ -19,11 +19,11 @@ from gateway.calls import Call, Calls
 from gateway.catalogue import Catalogue, Method, Served, Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError
-from gateway.json.codec import Codec
 from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sessions.sessions import Sessions
 from gateway.upstream.base import ObjectName
+from tests.codecs import Codec
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "json_cases.json"

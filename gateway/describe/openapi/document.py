@@ -25,6 +25,7 @@ from gateway.json.codec import CodecOptions
 from gateway.json.codec.layout import StructLayout
 from gateway.json.codec.params import in_written_order
 from gateway.json.text import JSON
+from gateway.reference_form import CALLBACK, HANDLE
 from gateway.routes import ServiceRoutes
 
 _ABOUT: Final = """\
@@ -35,7 +36,7 @@ Parameters are an object by name; an array by position is taken, too. A member t
 default, one that the schema does not have is {unknown}. Numbers may also be given as text.
 
 An object that a method returns is a handle: call it at `/api/handles/{{handle}}/{{method}}` within the session that the
-answer named. A parameter that is an object is given as `{{"$handle": …}}`, or as `{{"$callback": "a name"}}` with
+answer named. A parameter that is an object is given as `{{"{handle}": …}}`, or as `{{"{callback}": "a name"}}` with
 `/api/events` open.
 """
 _UNKNOWN: Final = {"reject": "an error", "ignore": "ignored"}
@@ -58,14 +59,14 @@ def openapi_document(services: Iterable[ServiceRoutes], options: CodecOptions, v
             "anyOf": [
                 {
                     "type": "object",
-                    "properties": {"$handle": _TEXT, "interface": {"type": ["string", "null"]}},
-                    "required": ["$handle"],
+                    "properties": {HANDLE: _TEXT, "interface": {"type": ["string", "null"]}},
+                    "required": [HANDLE],
                     "additionalProperties": False,
                 },
                 {
                     "type": "object",
-                    "properties": {"$callback": _TEXT},
-                    "required": ["$callback"],
+                    "properties": {CALLBACK: _TEXT},
+                    "required": [CALLBACK],
                     "additionalProperties": False,
                 },
             ],
@@ -78,7 +79,7 @@ def openapi_document(services: Iterable[ServiceRoutes], options: CodecOptions, v
         doc = service.schema.nodes[service.interface.node_id].doc
         tags.append({"name": service.name, **({"description": doc} if doc else {})})
     paths |= fixed_paths()
-    about = _ABOUT.format(unknown=_UNKNOWN[options.unknown_fields])
+    about = _ABOUT.format(unknown=_UNKNOWN[options.unknown_fields], handle=HANDLE, callback=CALLBACK)
     return {
         "openapi": "3.1.0",
         "info": {"title": "cara-gateway", "version": version, "description": about},

@@ -18,6 +18,7 @@ from gateway.json.codec import CodecOptions
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, StructLayout
 from gateway.json.codec.scalars import base64_out, float_out
 from gateway.json.text import JSON
+from gateway.reference_form import HANDLE
 from gateway.routes import ServiceRoutes
 
 Shape = dict[str, Any]
@@ -139,8 +140,8 @@ class Shapes:
         return {
             "type": "object",
             "description": doc.strip(),
-            "properties": {"$handle": {"type": "string"}, "interface": {"type": ["string", "null"]}},
-            "required": ["$handle", "interface"],
+            "properties": {HANDLE: {"type": "string"}, "interface": {"type": ["string", "null"]}},
+            "required": [HANDLE, "interface"],
             "additionalProperties": False,
         }
 

@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.reference_form import HANDLE_AS_TEXT
+
 MIN_BYTES: Final = 1024
 """A shorter message fits into one packet as it is."""
 _LEVEL: Final = 3
@@ -18,7 +20,6 @@ _NAME: Final = "permessage-deflate"
 _TAIL: Final = b"\x00\x00\xff\xff"
 """The end of an empty block, which every message has and none is sent with (section 7.2.1)."""
 _BITS: Final = re.compile(r"[89]|1[0-5]")
-_SECRET: Final = b'"$handle"'
 
 
 class TooMuch(Exception):
@@ -49,7 +50,7 @@ class Agreement:
 
         What a caller chose and a handle may stand in one message; who sees only lengths could try handles out.
         """
-        if len(data) < MIN_BYTES or _SECRET in data:
+        if len(data) < MIN_BYTES or HANDLE_AS_TEXT in data:
             return None
         packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -self.window_bits)
         packed = packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)

@@ -1,6 +1,7 @@
 """Values between JSON and the wire, compiled once per type.
 
-Each conversion tries the generated function first and, where that refuses, takes the careful walk, whose word is final.
+Each conversion is a generated function; what that cannot do it gives to the careful walk itself, a member or an element
+at a time, and what is wrong comes back as a refusal. Here it becomes the error that a caller or a service is told.
 """
 
 from __future__ import annotations
@@ -8,37 +9,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from cara_pseud.schema.nodes import Kind, Schema, Type
-from gateway.json.codec.layout import JSON_VALUE_ID, Layouts
+from cara_pseud.schema.nodes import Schema, Type
+from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.layout import Layouts
+from gateway.json.codec.needless import NeedlessRefusals
+from gateway.json.codec.objects import Incoming, LiveObjects, Outgoing, ReferenceForm, receive_all, send_all
 from gateway.json.codec.options import CodecOptions
+from gateway.json.codec.paths import Path, Positions
 from gateway.json.codec.read_source import Readers
-from gateway.json.codec.reading import Reading, Wire
-from gateway.json.codec.references import Outgoing, References, send_all
-from gateway.json.codec.source import FAILURES
+from gateway.json.codec.reading import Reading, refused
+from gateway.json.codec.refusal import FAILURES, Refusal
 from gateway.json.codec.write_source import Writers
-from gateway.json.codec.writing import Writing
+from gateway.json.codec.writing import Writing, unfit
 from gateway.json.text import JSON
 
 Reader: TypeAlias = "Callable[..., Wire]"
-"""``(obj, refs=None) -> wire``"""
+"""``(obj, objects=None, positions=None) -> wire``"""
 
 Writer: TypeAlias = "Callable[..., JSON]"
-"""``(wire, refs=None) -> JSON``"""
-
-
-_ENOUGH_TYPES = 50
-"""Brands may grow without end (``Tree(Box(T))`` within ``Tree(T)``), and to say yes for no reason costs little."""
+"""``(wire, objects=None) -> JSON``"""
 
 
 class Conversions:
-    """The readers and writers of a schema's types."""
+    """The readers and writers of a schema's types.
 
-    def __init__(self, schema: Schema, options: CodecOptions) -> None:
+    Attributes:
+        needless: what generated code refused for no reason.
+    """
+
+    def __init__(self, schema: Schema, options: CodecOptions, form: ReferenceForm) -> None:
         self.schema = schema
         self.options = options
         self.layouts = Layouts(schema)
-        self._fast_readers = Readers(self.layouts, options)
-        self._fast_writers = Writers(self.layouts, options)
+        self.needless = NeedlessRefusals()
+        self._form = form
+        self._rules = Rules(self.layouts, options)
+        self._generated_readers = Readers(self._rules, form, self.needless)
+        self._generated_writers = Writers(self._rules, self.needless)
         self._readers: dict[Type, Reader] = {}
         self._writers: dict[Type, Writer] = {}
 
@@ -57,76 +64,135 @@ class Conversions:
         return writer
 
     def fast_reader(self, type: Type) -> Callable[[JSON], Wire]:
-        """The generated reader alone, compiled now; it raises one of `FAILURES` for what is wrong or unusual."""
-        return self._fast_readers.compiled(type)
+        """The generated reader alone, without a door: it raises one of `FAILURES`, which are for `reread`."""
+        fast = self._generated_readers.entrance(type)
+        if not self.holds_objects(type):
+            return fast
 
-    def fast_writer(self, type: Type) -> Callable[[Wire, list[Outgoing]], JSON]:
-        """The generated writer alone, as `fast_reader`. It adds the live objects that it met to a list."""
-        return self._fast_writers.compiled(type)
-
-    def carefully(self) -> Reading:
-        """A new careful walk through an input."""
-        return Reading(self.layouts, self.options)
-
-    def holds_references(self, type: Type) -> bool:
-        """Whether a value of that type can refer to a live object."""
-        return self._holds_references(type, set())
-
-    def _holds_references(self, type: Type, seen: set[Type]) -> bool:
-        if type.kind in (Kind.INTERFACE, Kind.ANY_POINTER):
-            return True
-        if type.kind is Kind.LIST and type.element is not None:
-            return self._holds_references(type.element, seen)
-        if type.kind is not Kind.STRUCT or type.node_id == JSON_VALUE_ID or type in seen:
-            return False
-        if len(seen) > _ENOUGH_TYPES:
-            return True
-        seen.add(type)
-        layout = self.layouts.struct(type)
-        return any(
-            self._holds_references(field.group.type if field.group is not None else field.type or type, seen)
-            for field in [*layout.fields, *layout.variants]
-        )
-
-    def _make_reader(self, type: Type) -> Reader:
-        fast = self._fast_readers.entrance(type) if _has_function(type) else None
-
-        def read(obj: JSON, refs: References | None = None) -> Wire:
-            if fast is not None:
-                try:
-                    return fast(obj)
-                except FAILURES:
-                    pass  # wrong, or only unusual: the careful walk knows
-            reading = self.carefully()
-            holder: list[Wire] = [None]
-            reading.store(holder, 0, reading.value(type, obj, None, 1))
-            reading.resolve(refs)
-            return holder[0]
+        def read(obj: JSON) -> Wire:
+            incoming: list[Incoming] = []
+            wire = fast(obj, incoming, None)
+            receive_all(incoming, self._form, None)
+            return wire
 
         return read
 
-    def _make_writer(self, type: Type) -> Writer:
-        fast = self._fast_writers.entrance(type) if _has_function(type) else None
+    def fast_writer(self, type: Type) -> Callable[[Wire, list[Outgoing]], JSON]:
+        """The generated writer alone: it adds the live objects that it met to a list, and raises as `fast_reader`."""
+        return self._generated_writers.entrance(type)
 
-        def write(wire: Wire, refs: References | None = None) -> JSON:
-            if fast is not None:
-                outgoing: list[Outgoing] = []
-                try:
-                    obj = fast(wire, outgoing)
-                except FAILURES:
-                    pass  # wrong, or only unusual: the careful walk knows
-                else:
-                    if outgoing:
-                        send_all(outgoing, refs)
-                    return obj
-            writing = Writing(self.layouts, self.options)
-            holder: list[JSON] = [None]
+    def carefully(self) -> Reading:
+        """A new walk through an input, careful all the way."""
+        return Reading(self._rules, self._form)
+
+    def holds_objects(self, type: Type) -> bool:
+        """Whether a value of that type can refer to a live object."""
+        return self._generated_readers.holds_objects(type)
+
+    def reread(self, type: Type, obj: JSON, failure: Exception, positions: Positions | None = None) -> Wire:
+        """What follows when the reader of a value without references failed.
+
+        Raises:
+            GatewayError: the value is wrong. If only the generated code is, it is taken.
+        """
+        if isinstance(failure, Refusal):
+            raise refused(failure, positions) from None
+        return self.read_within(type, obj, None, positions=positions)
+
+    def rewrite(self, type: Type, wire: Wire, failure: Exception) -> JSON:
+        """As `reread`, the other way."""
+        if isinstance(failure, Refusal):
+            raise unfit(failure) from None
+        return self._write_carefully(type, wire, None)
+
+    def read_within(
+        self,
+        type: Type,
+        obj: JSON,
+        objects: LiveObjects | None,
+        path: Path | None = None,
+        depth: int = 1,
+        positions: Positions | None = None,
+    ) -> Wire:
+        """Read a value that stands at ``path``.
+
+        Raises:
+            GatewayError: as `Codec.reader`.
+        """
+        reading = Reading(self._rules, self._form, parts=self._generated_readers)
+        holder: list[Wire] = [None]
+        try:
+            reading.store(holder, 0, type, obj, path, depth)
+        except Refusal as refusal:
+            raise refused(refusal, positions) from None
+        receive_all(reading.incoming, self._form, objects, positions)
+        return holder[0]
+
+    def _write_carefully(self, type: Type, wire: Wire, objects: LiveObjects | None) -> JSON:
+        writing = Writing(self.layouts, self.options, parts=self._generated_writers)
+        holder: list[JSON] = [None]
+        try:
             writing.store(holder, 0, type, wire, None, 1)
-            send_all(writing.outgoing, refs)
-            return holder[0]
+        except Refusal as refusal:
+            raise unfit(refusal) from None
+        send_all(writing.outgoing, objects)
+        return holder[0]
+
+    def _make_reader(self, type: Type) -> Reader:
+        if not _has_function(type):
+            return lambda obj, objects=None, positions=None: self.read_within(type, obj, objects, positions=positions)
+        fast: Callable[..., Wire] | None = None  # a schema has many methods of which most are never called
+
+        def read(obj: JSON, objects: LiveObjects | None = None, positions: Positions | None = None) -> Wire:
+            nonlocal fast
+            if fast is None:
+                fast = self._generated_readers.entrance(type)
+            try:
+                return fast(obj)
+            except FAILURES as failure:
+                return self.reread(type, obj, failure, positions)
+
+        def read_with_objects(
+            obj: JSON, objects: LiveObjects | None = None, positions: Positions | None = None
+        ) -> Wire:
+            nonlocal fast
+            if fast is None:
+                fast = self._generated_readers.entrance(type)
+            incoming: list[Incoming] = []
+            try:
+                wire = fast(obj, incoming, None)
+            except Refusal as refusal:
+                raise refused(refusal, positions) from None
+            except FAILURES:
+                return self.read_within(type, obj, objects, positions=positions)
+            if incoming:
+                receive_all(incoming, self._form, objects, positions)
+            return wire
+
+        return read_with_objects if self.holds_objects(type) else read
+
+    def _make_writer(self, type: Type) -> Writer:
+        if not _has_function(type):
+            return lambda wire, objects=None: self._write_carefully(type, wire, objects)
+        fast: Callable[..., JSON] | None = None
+
+        def write(wire: Wire, objects: LiveObjects | None = None) -> JSON:
+            nonlocal fast
+            if fast is None:
+                fast = self._generated_writers.entrance(type)
+            outgoing: list[Outgoing] = []
+            try:
+                obj = fast(wire, outgoing)
+            except Refusal as refusal:
+                raise unfit(refusal) from None
+            except FAILURES:
+                return self._write_carefully(type, wire, objects)
+            if outgoing:
+                send_all(outgoing, objects)
+            return obj
 
         return write
 
 
 def _has_function(type: Type) -> bool:
-    return type.kind is Kind.LIST or (type.kind is Kind.STRUCT and type.node_id != JSON_VALUE_ID)
+    return row_of(type).shape in (Shape.LIST, Shape.STRUCT)

@@ -12,11 +12,12 @@ from cara_pseud.schema.nodes import BoundMethod, Field, Type, describe_type, sub
 from gateway.annotations import json_name
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.conversions import Conversions
-from gateway.json.codec.layout import FieldLayout, StructLayout, may_be_null
-from gateway.json.codec.reading import Wire, empty
-from gateway.json.codec.references import References
+from gateway.json.codec.kinds import Wire
+from gateway.json.codec.layout import FieldLayout, StructLayout
+from gateway.json.codec.objects import LiveObjects
+from gateway.json.codec.reading import empty
+from gateway.json.codec.refusal import FAILURES
 from gateway.json.codec.scalars import show
-from gateway.json.codec.source import FAILURES
 from gateway.json.text import JSON
 
 
@@ -40,8 +41,9 @@ class Params:
         self._inline = method.params_inline
         self._layout = conversions.layouts.struct(self._type)
         self._members = in_written_order(self._layout)
-        self.has_references = conversions.holds_references(self._type)
+        self.has_references = conversions.holds_objects(self._type)
         self._read = conversions.reader(self._type)
+        self._positions = {member.tag_value: index for index, member in enumerate(self._members)}
         self._read_fast: Callable[[JSON], Wire] | None = None
         self._write = conversions.writer(self._type)
         self._ids = tuple(member.id for member in self._members)
@@ -54,13 +56,13 @@ class Params:
         """Whether there is nothing to pass."""
         return self._inline and not self._members
 
-    def read(self, params: JSON, refs: References | None = None) -> list[Wire]:
+    def read(self, params: JSON, refs: LiveObjects | None = None) -> list[Wire]:
         """Read parameters by name or position, or none at all; see `by_name` and `by_position`."""
         if isinstance(params, list):
             return self.by_position(params, refs)
         return self.by_name({} if params is None else params, refs)
 
-    def by_name(self, params: JSON, refs: References | None = None) -> list[Wire]:
+    def by_name(self, params: JSON, refs: LiveObjects | None = None) -> list[Wire]:
         """Read an object of parameters as positional wire arguments; a missing one takes its default.
 
         Raises:
@@ -71,15 +73,17 @@ class Params:
             raise GatewayError.invalid(reason)
         if not self._inline:
             return [self._read(params, refs)]
-        # What `_read` would try first; a call has no time for its way there.
+        if refs is not None:
+            return self._positional(self._read(params, refs))
+        # What `_read` would do; a call has no time for its way there.
         fast = self._read_fast or self._compile()
         try:
             wire = fast(params)
-        except FAILURES:
-            wire = self._read(params, refs)
+        except FAILURES as failure:
+            wire = self._conversions.reread(self._type, params, failure)
         return self._positional(wire)
 
-    def by_position(self, params: Sequence[JSON], refs: References | None = None) -> list[Wire]:
+    def by_position(self, params: Sequence[JSON], refs: LiveObjects | None = None) -> list[Wire]:
         """Read an array of parameters in written order; the missing ones at its end take their defaults.
 
         Raises:
@@ -89,25 +93,20 @@ class Params:
         if len(params) > count or (not self._inline and not params):
             takes = f"{count} parameter{'' if count == 1 else 's'}"
             raise GatewayError.invalid(f"{self.signature} takes {takes}, got {len(params)}")
-        if self._inline:
-            try:
-                fast = self._read_fast or self._compile()
-                return self._positional(fast(dict(zip(self.names, params, strict=False))))
-            except FAILURES:
-                pass  # the careful walk tells positions in its paths
-        reading = self._conversions.carefully()
-        args: list[Wire] = [default(member.field, member.type) for member in self._members] if self._inline else [None]
-        for index, value in enumerate(params):
-            member = self._members[index] if self._inline else None
-            type = self._type if member is None else member.type
-            assert type is not None  # an inline parameter is no group
-            if value is not None or member is None or not may_be_null(member):
-                reading.store(args, index, reading.value(type, value, (None, index), 2))
-        reading.resolve(refs)
-        return args
+        if not self._inline:
+            return [self._conversions.read_within(self._type, params[0], refs, (None, 0), 2)]
+        named = dict(zip(self.names, params, strict=False))
+        if self.has_references:
+            return self._positional(self._read(named, refs, self._positions))
+        fast = self._read_fast or self._compile()
+        try:
+            wire = fast(named)
+        except FAILURES as failure:
+            wire = self._conversions.reread(self._type, named, failure, self._positions)
+        return self._positional(wire)
 
     def to_json(
-        self, args: Sequence[Wire], kwargs: Mapping[str, Wire] = NO_ARGUMENTS, refs: References | None = None
+        self, args: Sequence[Wire], kwargs: Mapping[str, Wire] = NO_ARGUMENTS, refs: LiveObjects | None = None
     ) -> list[JSON]:
         """Write a service's arguments as an array in which every parameter is present.
 

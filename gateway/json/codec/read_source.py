@@ -1,147 +1,150 @@
-"""The source of functions that read JSON into wire values."""
+"""The source of functions that read JSON into wire values, and what becomes of a value where one fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from cara_pseud.schema.nodes import INT_RANGES, Kind, Type
-from gateway.json.codec import scalars
-from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, StructLayout, may_be_null
-from gateway.json.codec.options import CodecOptions
+from cara_pseud.schema.nodes import Type, describe_type
+from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.layout import FieldLayout, Form, StructLayout, may_be_null
+from gateway.json.codec.needless import NeedlessRefusals
+from gateway.json.codec.objects import Incoming, ReferenceForm
+from gateway.json.codec.paths import Path, steps_of
 from gateway.json.codec.reading import Reading
-from gateway.json.codec.references import Reference
-from gateway.json.codec.source import Functions, Lines, Unusual, all_in_range, in_range, indented
+from gateway.json.codec.refusal import FAILURES, Refusal, Unusual
+from gateway.json.codec.source import OTHERWISE, Functions, Key, Lines, cases, indented
 from gateway.json.text import JSON
-
-_WIDE = (Kind.INT64, Kind.UINT64)
 
 
 class Readers(Functions):
-    """The generated readers of a schema: ``f(o)`` or ``f(o, d)``."""
+    """The generated readers of a schema: ``f(o)``, with ``d`` where depth counts, ``p, h`` where references may be."""
 
-    def __init__(self, layouts: Layouts, options: CodecOptions) -> None:
-        super().__init__(layouts, options)
+    title = "reader"
+
+    def __init__(self, rules: Rules, form: ReferenceForm, needless: NeedlessRefusals) -> None:
+        super().__init__(rules, needless)
+        self._form = form
+        self.namespace["JSON"] = self._json
         self.namespace["ANY"] = self._any
+        self.namespace["REFERENCE"] = form.faultless
+
+    def arguments(self, key: Key, depth: Any, found: Any, path: Any) -> list[Any]:
+        arguments = super().arguments(key, depth, found, path)
+        return [*arguments, found, path] if self.holds_objects(key) else arguments
+
+    def counts_depth(self, key: Key) -> bool:
+        # What is ignored may be nested to any depth, and only the level of what it stands in tells how deep it is.
+        return self._options.unknown_fields == "ignore" or self.is_bottomless(key)
+
+    def descend(self, type: Type) -> tuple[Lines, Lines]:
+        before, first = super().descend(type)
+        if self.holds_objects(type):
+            return [*before, "g = h"], [*first, "h = (g, len(x))"]
+        return before, first
 
     def members(self, layout: StructLayout) -> Lines:
-        if not layout.is_plain:
-            depth = "d" if self.is_bottomless(layout) else "1"
-            return [f"w = {self.constant(partial(self._careful, layout))}(o, {depth})"]
-        lines = ["w = {}"]
-        for member in layout.fields:
-            lines += self._member(member)
+        lines: Lines = []
+        # Objects are asked for in the order of the input, so where several members may hold some, so are the members.
+        in_order = self._in_order(layout)
+        ahead = [member for member in (*layout.fields, *layout.variants) if member not in in_order]
         if layout.variants:
             lines.append("n = 0")
-            for member in layout.variants:
-                lines += self._member(member, "; n += 1")
+        for member in ahead:
+            lines += self._member(member)
+        if in_order:
+            lines.append("for k, v in o.items():")
+            for index, member in enumerate(in_order):
+                name = repr(member.name)
+                lines += [f"    {'el' if index else ''}if k == {name}:", *indented(indented(self._given(member)))]
+        if layout.variants:
             lines.append("if n > 1: raise Unusual")
-        nullable = {member.name: may_be_null(member) for member in [*layout.fields, *layout.variants]}
-        depth = "d" if self.is_bottomless(layout) else "1"
-        lines.append(f"if len(w) != len(o): {self.constant(partial(self._leftovers, nullable))}(o, {depth})")
+        nullable = {member.name: may_be_null(member) for member in (*layout.fields, *layout.variants)}
+        lines.append(f"if len(w) != len(o): {self.constant(partial(self._leftovers, nullable))}(o)")
         return lines
 
-    def _member(self, member: FieldLayout, then: str = "") -> Lines:
+    def _in_order(self, layout: StructLayout) -> list[FieldLayout]:
+        members = [*layout.fields, *layout.variants]
+        holding = [member for member in members if self.holds_objects(member.group or member.type)]  # type: ignore[arg-type]
+        return holding if len(holding) > 1 else []
+
+    def _member(self, member: FieldLayout) -> Lines:
         """Statements that read one member of ``o`` into ``w``."""
-        name, type = repr(member.name), member.type
+        name = repr(member.name)
+        if member.type is not None and row_of(member.type).shape is Shape.VOID:
+            return [f"if {name} in o:", f"    v = o[{name}]", *indented(self._given(member))]
+        return [f"v = o.get({name})", *self._given(member)]
+
+    def _given(self, member: FieldLayout) -> Lines:
+        """Statements that read ``v``, the value of a member."""
+        type, path = member.type, f"(h, {member.name!r})"
+        then = "; n += 1" if member.field.discriminant is not None else ""
 
         def put(value: str) -> str:
             return f"w[{member.id}] = {value}{then}"
 
-        if type is not None and type.kind is Kind.VOID:
-            return [f"if {name} in o:", f"    if type(o[{name}]) in (dict, list): raise Unusual", f"    {put('None')}"]
-        lines = [f"v = o.get({name})"]
-        if member.group is not None:
-            return [*lines, "if v is not None:", f"    {put(self.call(member.group, 'v', 'd + 1'))}"]
-        assert type is not None  # a field is a slot or a group
-        branches = self._branches(type, put)
-        if branches is not None:
-            return [*lines, *branches, "elif v is not None: raise Unusual"]
-        return [*lines, "if v is not None:", *indented(self._computed(type, put, member.form, "d + 1"))]
+        if type is None:
+            assert member.group is not None  # a field is a slot or a group
+            return ["if v is not None:", f"    {put(self.call(member.group, 'v', 'd + 1', path))}"]
+        row = row_of(type)
+        if row.single is not None:
+            usual = row.single.usually_read(type, member.form, self._rules, self.constant)
+            if usual[0].test is not None:
+                return cases(usual, put, ["elif v is not None: raise Unusual"])
+            return ["if v is not None:", *indented(cases(usual, put, []))]
+        if row.shape is Shape.VOID:
+            return self.checked(type, put, "d + 1", path)
+        if row.shape is Shape.OBJECT or row.shape is Shape.ANY:
+            lines = [*self.put(type, "w", str(member.id), "d + 1", path), *([then[2:]] if then else [])]
+        else:
+            lines = self.checked(type, put, "d + 1", path)
+        return ["if v is not None:", *indented(lines)]
 
-    def _branches(self, type: Type, put: Callable[[str], str]) -> Lines | None:
-        """An if statement that puts ``v`` where its Python type and range show that it fits; None for other types."""
-        kind = type.kind
-        if kind in _WIDE:
-            low = max(INT_RANGES[kind][0], -scalars.EXACT)
+    def put(self, type: Type, container: str, key: str, depth: str, path: str) -> Lines:
+        if row_of(type).shape is Shape.OBJECT:
             return [
-                "if type(v) is str:",
-                "    t, v = v, int(v)",
-                f"    if str(v) != t or not {in_range(kind)}: raise Unusual",
-                f"    {put('v')}",
-                f"elif type(v) is int and {low} <= v <= {scalars.EXACT}: {put('v')}",
+                "r = REFERENCE(v)",
+                "if r is None: raise Unusual",
+                f"{container}[{key}] = None",
+                f"p.append(({container}, {key}, r, v, {self.constant(type)}, {path}))",
             ]
-        if kind in INT_RANGES:
-            return [f"if type(v) is int and {in_range(kind)}: {put('v')}"]
-        if kind is Kind.FLOAT64:
-            return [f"if type(v) is float: {put('v')}", f"elif type(v) is int: {put('float(v)')}"]
-        if kind is Kind.FLOAT32:
-            return [f"if type(v) is float or type(v) is int: {put('F32(v)')}"]
-        if kind is Kind.BOOL:
-            return [f"if v is True or v is False: {put('v')}"]
-        if kind is Kind.TEXT:
-            return [f"if type(v) is str: {put('v')}"]
-        return None
+        plain = f"if type(v) is str or type(v) is int or type(v) is bool: {container}[{key}] = v"
+        return [plain, f"else: ANY({container}, {key}, v, {depth}, p, {path})"]
 
-    def _computed(self, type: Type, put: Callable[[str], str], form: Form, depth: str) -> Lines:
-        """Statements that put what is made of ``v``, which is at level ``depth`` and not null."""
-        kind = type.kind
-        if kind is Kind.DATA:
-            careful = self.constant(partial(scalars.read_bytes, form=form))
-            if form is not Form.PLAIN:
-                return [put(f"{careful}(v)")]
-            return [put(f"bytes(v) if type(v) is list and INTS(map(type, v)) else {careful}(v)")]
-        if kind is Kind.ENUM:
-            return [put(f"{self.constant(dict(self._layouts.enum(type.node_id).numbers))}[v]")]
-        if kind is Kind.STRUCT and type.node_id == JSON_VALUE_ID:
-            return [put(f"{self.constant(partial(self._alone, type))}(v, {depth})")]
-        if kind is Kind.STRUCT or kind is Kind.LIST:
-            return [put(self.call(type, "v", depth))]
-        if kind is Kind.ANY_POINTER:
-            return [put(f"ANY(v, {depth})")]
-        return ["raise Unusual"]  # references are for the careful walk, which can tell where they are
+    def checked(self, type: Type, put: Callable[[str], str], depth: str, path: str) -> Lines:
+        row = row_of(type)
+        if row.single is not None:
+            usual = row.single.usually_read(type, Form.PLAIN, self._rules, self.constant)
+            return cases(usual, put, [OTHERWISE])
+        if row.shape is Shape.VOID:
+            return ["if type(v) is dict or type(v) is list: raise Unusual", put("None")]
+        if row.shape is Shape.JSON:
+            return [put(f"JSON(v, {depth})")]
+        return [put(self.call(type, "v", depth, path))]
 
-    def array(self, element: Type) -> Lines:
-        kind = element.kind
-        lines = ["if type(o) is not list: raise Unusual"]
-        if kind in INT_RANGES and kind not in _WIDE:
-            return [*lines, f"if not ({all_in_range(kind)}): raise Unusual", "return o"]
-        if kind is Kind.TEXT or kind is Kind.BOOL:
-            uniform = "STRS" if kind is Kind.TEXT else "BOOLS"
-            return [*lines, f"if not {uniform}(map(type, o)): raise Unusual", "return o"]
-        if kind is Kind.FLOAT64:
-            lines.append("if FLOATS(map(type, o)): return o")
-        if kind is Kind.STRUCT and not self.is_bottomless(element):
-            body = [*self.object(self._layouts.struct(element)), "x.append(w)"]
-            return [*lines, "x = []", "for o in o:", *indented(body), "return x"]
-        branches = self._branches(element, lambda value: f"x.append({value})")
-        if branches is not None:
-            return [*lines, "x = []", "for v in o:", *indented([*branches, "else: raise Unusual"]), "return x"]
-        made = self._computed(element, lambda value: value, Form.PLAIN, "d + 1")
-        return [*lines, made[0]] if made[0].startswith("raise") else [*lines, f"return [{made[0]} for v in o]"]
+    def uniform(self, element: Type) -> str | None:
+        single = row_of(element).single
+        return None if single is None else single.all_read
 
-    def _careful(self, layout: StructLayout, value: JSON, depth: int) -> Any:
-        """Read a struct with flattened members or a tag: too many shapes for straight code."""
-        reading = Reading(self._layouts, self._options)
-        wire = reading.struct(layout, value, None, depth)
-        if reading.pending:
-            raise Unusual
-        return wire
+    def unconditional(self, element: Type) -> str | None:
+        single = row_of(element).single
+        if single is None:
+            return None
+        first = single.usually_read(element, Form.PLAIN, self._rules, self.constant)[0]
+        return first.value if first.test is None else None
 
-    def _alone(self, type: Type, value: JSON, depth: int) -> Any:
-        return Reading(self._layouts, self._options).value(type, value, None, depth)
+    # What generated code calls.
 
-    def _any(self, value: JSON, depth: int) -> Any:
-        if type(value) in (str, int, bool, type(None)):
-            return value
-        reading = Reading(self._layouts, self._options)
-        wire = reading.value(Type(Kind.ANY_POINTER), value, None, depth)
-        if reading.pending or type(wire) is Reference:
-            raise Unusual
-        return wire
+    def _json(self, value: JSON, depth: int) -> Wire:
+        return Reading(self._rules, self._form).json_value(value, None, depth)
 
-    def _leftovers(self, nullable: dict[str | None, bool], obj: dict[str, JSON], depth: int) -> None:
+    def _any(
+        self, container: Any, key: Any, value: JSON, depth: int, incoming: list[Incoming], path: Path | None
+    ) -> None:
+        Reading(self._rules, self._form, incoming, path).anything(container, key, value, path, depth)
+
+    def _leftovers(self, nullable: Mapping[str | None, bool], obj: dict[str, JSON]) -> None:
         """Look at members that gave no field: nulls may mean absent, unknown members may be ignored."""
         for name, value in obj.items():
             known = nullable.get(name)
@@ -150,3 +153,87 @@ class Readers(Functions):
                     raise Unusual
             elif value is None and not known:
                 raise Unusual
+
+    # Where generated code fails.
+
+    def read(self, reading: Reading, key: Key, value: JSON, path: Path | None, depth: int) -> Wire:
+        """Read a list or struct that a careful walk met, by its function: a `gateway.json.codec.reading.Parts`."""
+        if not self.counts_depth(key) and depth + self.height(key) - 1 > self._options.max_depth:
+            return reading.nested(key, value, path, depth)  # too deep perhaps, and the function does not count
+        arguments = self.arguments(key, depth, reading.incoming, path)
+        try:
+            return self.namespace[self.name(key)](value, *arguments)
+        except Refusal as refusal:
+            refusal.steps += steps_of(path, reading.origin)
+            raise
+        except FAILURES:
+            wire = reading.nested(key, value, path, depth)
+            self._needless.add(self.title_of(key))
+            return wire
+
+    def walks(self, key: Key) -> Callable[..., Any]:
+        def walk(
+            obj: JSON, depth: int, incoming: list[Incoming] | None = None, place: Path | None = None
+        ) -> Wire:
+            return Reading(self._rules, self._form, incoming, place, self).nested(key, obj, place, depth)
+
+        return walk
+
+    def mends_object(self, key: Key, layout: StructLayout) -> Callable[..., None]:
+        title, deepest = self.title_of(key), self.deepest(key)
+
+        def mend(
+            obj: JSON,
+            wire: dict[int, Wire],
+            failure: Exception,
+            index: int | None,
+            depth: int,
+            incoming: list[Incoming] | None = None,
+            place: Path | None = None,
+        ) -> None:
+            reading = Reading(self._rules, self._form, incoming, place, self)
+            known: dict[int, Refusal | None] = dict.fromkeys(wire)
+            if isinstance(failure, Refusal):
+                missing = (member.id for member in self._order(layout, obj) if self._is_missing(member, obj, wire))
+                known[next(missing)] = failure
+            try:
+                reading.rest_of_object(layout, obj, wire, known, place, depth)
+            except Refusal as refusal:
+                raise (refusal if index is None else refusal.within(index)) from None
+            if not reading.met_odd and depth <= deepest:
+                self._needless.add(title)
+
+        return mend
+
+    def _order(self, layout: StructLayout, obj: dict[str, JSON]) -> Iterator[FieldLayout]:
+        """The members in the order in which the function of a struct reads them."""
+        in_order = {member.name: member for member in self._in_order(layout)}
+        yield from (member for member in (*layout.fields, *layout.variants) if member.name not in in_order)
+        yield from (in_order[name] for name in obj if name in in_order)
+
+    def _is_missing(self, member: FieldLayout, obj: dict[str, JSON], wire: dict[int, Wire]) -> bool:
+        assert member.name is not None  # nothing is flattened where members have functions
+        return member.id not in wire and obj.get(member.name) is not None
+
+    def mends_element(self, element: Type) -> Callable[..., None]:
+        title = f"{self.title} of a list of {describe_type(self._layouts.schema, element)}"
+
+        def mend(
+            made: list[Wire],
+            value: JSON,
+            failure: Exception,
+            index: int,
+            depth: int,
+            incoming: list[Incoming] | None = None,
+            place: Path | None = None,
+        ) -> None:
+            if isinstance(failure, Refusal):
+                raise failure.within(index) from None
+            reading = Reading(self._rules, self._form, incoming, place, self)
+            if index == len(made):
+                made.append(None)
+            reading.store(made, index, element, value, (place, index), depth + 1)
+            if not reading.met_odd:
+                self._needless.add(title)
+
+        return mend

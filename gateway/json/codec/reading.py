@@ -1,49 +1,30 @@
 """JSON to wire, the careful way: every rule, the path of every error, every unusual form.
 
-`source` generates faster code for the usual forms; whatever that refuses is walked again here, and what this
-says is final. References are gathered in `Reading.pending` and resolved by the caller.
+`source` generates faster code for the usual forms; the one member or element which that refuses is walked here, and
+what this says is final. Lists and structs in it are left to the generated code again (`Parts`). References are gathered
+in `Reading.incoming` and resolved by the caller.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
-from cara_pseud.schema.nodes import INT_RANGES, Field, Kind, Type, describe_type
-from gateway.errors import GatewayError, Status, nearest
-from gateway.json.codec import scalars
-from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, Role, StructLayout, may_be_null
-from gateway.json.codec.options import CodecOptions
-from gateway.json.codec.references import Reference, References, check_reference, reference_form
+from cara_pseud.schema.nodes import Field, Kind, Type, describe_type
+from gateway.errors import GatewayError, nearest
+from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.layout import FieldLayout, Form, Role, StructLayout, may_be_null
+from gateway.json.codec.objects import Incoming, ReferenceForm
+from gateway.json.codec.paths import Path, Positions, as_given, render_steps, steps_of
+from gateway.json.codec.refusal import Refusal
 from gateway.json.codec.scalars import Misfit, show
 from gateway.json.text import JSON
 
-Path: TypeAlias = "tuple[Path | None, str | int]"
-"""A place as (the place around it, member name or index); None is the root. Rendered only for an error."""
 
-Wire = Any
-
-_SHOWN_SEGMENT: Final = 64
-
-
-def render(path: Path | None) -> str:
-    """The place as a JSON path: ``$.items[1].qty``."""
-    parts: list[str] = []
-    while path is not None:
-        path, segment = path
-        if isinstance(segment, int):
-            parts.append(f"[{segment}]")
-        elif segment.isidentifier() and len(segment) <= _SHOWN_SEGMENT:
-            parts.append(f".{segment}")
-        else:
-            parts.append(f"[{scalars.show(segment)}]")
-    return "$" + "".join(reversed(parts))
-
-
-def refuse(reason: str, path: Path | None) -> GatewayError:
-    """The error of a value that does not fit."""
-    return GatewayError.invalid(reason, render(path))
+def refused(refusal: Refusal, positions: Positions | None = None) -> GatewayError:
+    """What the sender of a value is told."""
+    return GatewayError.invalid(refusal.reason, render_steps(as_given(refusal.steps, positions)))
 
 
 def zero(field: Field, type: Type | None) -> Wire:
@@ -57,8 +38,7 @@ def zero(field: Field, type: Type | None) -> Wire:
 
 def empty(type: Type) -> Wire:
     """What a null pointer reads as in Cap'n Proto; None where there is no such value."""
-    makers: dict[Kind, Callable[[], Any]] = {Kind.TEXT: str, Kind.DATA: bytes, Kind.LIST: list, Kind.STRUCT: dict}
-    maker = makers.get(type.kind)
+    maker = row_of(type).empty
     return None if maker is None else maker()
 
 
@@ -66,99 +46,137 @@ _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
 """Types of JSON that are the same where anything is taken; a large value consists mostly of them."""
 
 
+DEEP: Final = 16
+"""The last level at which a careful walk leaves what is nested to others: to go to and fro takes more of the stack than
+a walk without, and the deepest value that is permitted must find room there."""
+_NOTHING_KNOWN: Final[Mapping[int, Refusal | None]] = {}
+
+
+class Parts(Protocol):
+    """Who reads the lists and structs in a value that is walked carefully."""
+
+    def read(
+        self, reading: Reading, key: Type | StructLayout, value: JSON, path: Path | None, depth: int
+    ) -> Wire:
+        """Read one; errors have the path from the origin of ``reading``."""
+
+
 class Reading:
-    """One walk through one input.
+    """One walk through one input or a part of it.
 
     Attributes:
-        pending: every reference found, as (container, key, reference).
+        incoming: every reference found.
+        origin: the place where the walk began; errors are told from there, references from the root.
+        met_odd: whether there was something that generated code leaves to this walk although it is right.
     """
 
-    def __init__(self, layouts: Layouts, options: CodecOptions) -> None:
-        self._layouts = layouts
-        self._options = options
-        self.pending: list[tuple[Any, Any, Reference]] = []
+    def __init__(
+        self,
+        rules: Rules,
+        form: ReferenceForm,
+        incoming: list[Incoming] | None = None,
+        origin: Path | None = None,
+        parts: Parts | None = None,
+    ) -> None:
+        self._rules = rules
+        self._layouts, self._options = rules
+        self._form = form
+        self._parts = parts
+        self.incoming: list[Incoming] = [] if incoming is None else incoming
+        self.origin = origin
+        self.met_odd = False
 
-    def store(self, container: Any, key: Any, value: Wire) -> None:
-        """Put a value in its place, and note the place if it is a reference."""
-        container[key] = value
-        if type(value) is Reference:
-            self.pending.append((container, key, value))
-
-    def resolve(self, refs: References | None) -> None:
-        """Ask the door for every object referred to; to be called once the whole value was read.
-
-        Raises:
-            GatewayError: what the door raises.
-        """
-        for container, key, reference in self.pending:
-            container[key] = reference.resolve(refs)
+    def store(
+        self, container: Any, key: Any, type: Type, value: JSON, path: Path | None, depth: int, form: Form = Form.PLAIN
+    ) -> None:
+        """Read a value into its place, of any type. ``depth`` is the level of the value if it is an array or object."""
+        shape = row_of(type).shape
+        if shape is Shape.OBJECT:
+            self._object(container, key, type, value, path)
+        elif shape is Shape.ANY:
+            self.anything(container, key, value, path, depth)
+        else:
+            container[key] = self.value(type, value, path, depth, form)
 
     def value(self, type: Type, value: JSON, path: Path | None, depth: int, form: Form = Form.PLAIN) -> Wire:
-        """Read a value of any type. ``depth`` is the level of the value itself if it is an array or object."""
-        kind = type.kind
-        try:
-            if kind in INT_RANGES:
-                return scalars.read_int(value, kind)
-            if kind is Kind.FLOAT64 or kind is Kind.FLOAT32:
-                return scalars.read_float(value, kind)
-            if kind is Kind.ENUM:
-                return scalars.read_enum(value, self._layouts.enum(type.node_id))
-            if kind is Kind.DATA:
-                if isinstance(value, list):
-                    self._deep(depth, path)
-                return scalars.read_bytes(value, form)
-        except Misfit as misfit:
-            raise refuse(str(misfit), path if misfit.index is None else (path, misfit.index)) from None
-        if kind is Kind.BOOL:
-            if value is not True and value is not False:
-                raise refuse(f"expected Bool, got {show(value)}", path)
-            return value
-        if kind is Kind.TEXT:
-            if not isinstance(value, str):
-                raise refuse(f"expected Text, got {show(value)}", path)
-            return value
-        if kind is Kind.VOID:
+        """Read a value that is no reference by its type alone; else as `store`."""
+        row = row_of(type)
+        if row.single is not None:
+            if row.levels and isinstance(value, list):
+                self._deep(depth, path)
+            try:
+                wire = row.single.read(value, type, form, self._rules)
+            except Misfit as misfit:
+                raise self._refuse(str(misfit), path if misfit.index is None else (path, misfit.index)) from None
+            self.met_odd = self.met_odd or row.single.odd_in(value)
+            return wire
+        if row.shape is Shape.VOID:
             self.skip(value, path, depth)
             return None
-        if kind is Kind.LIST:
+        if row.shape is Shape.JSON:
+            self.met_odd = self.met_odd or value is None
+            return self.json_value(value, path, depth)
+        assert row.shape is Shape.LIST or row.shape is Shape.STRUCT  # the others have a place, see `store`
+        if self._parts is not None and depth <= DEEP:
+            return self._parts.read(self, type, value, path, depth)
+        if row.shape is Shape.LIST:
             return self._list(type, value, path, depth)
-        if kind is Kind.STRUCT:
-            if type.node_id == JSON_VALUE_ID:
-                return self._json_value(value, path, depth)
-            return self.struct(self._layouts.struct(type), value, path, depth)
-        if kind is Kind.INTERFACE:
-            return self._interface(type, value, path)
-        return self._any(value, path, depth)
+        return self.rest_of_object(self._layouts.struct(type), value, {}, _NOTHING_KNOWN, path, depth)
 
-    def struct(self, layout: StructLayout, value: JSON, path: Path | None, depth: int) -> Wire:
-        """Read an object as a struct or group."""
+    def nested(self, key: Type | StructLayout, value: JSON, path: Path | None, depth: int) -> Wire:
+        """Read a list, struct or group itself; only what is in it may be left to others."""
+        if isinstance(key, Type):
+            if key.kind is Kind.LIST:
+                return self._list(key, value, path, depth)
+            key = self._layouts.struct(key)
+        return self.rest_of_object(key, value, {}, _NOTHING_KNOWN, path, depth)
+
+    def rest_of_object(
+        self,
+        layout: StructLayout,
+        value: JSON,
+        wire: dict[int, Wire],
+        known: Mapping[int, Refusal | None],
+        path: Path | None,
+        depth: int,
+    ) -> dict[int, Wire]:
+        """Read an object as a struct or group, some of whose members were read: by id None, or why one is wrong."""
         if not isinstance(value, dict):
-            raise refuse(f"expected an object ({layout.label}), got {show(value)}", path)
+            raise self._refuse(f"expected an object ({layout.label}), got {show(value)}", path)
         self._deep(depth, path)
-        return self._members(layout, {name: (name, item) for name, item in value.items()}, path, depth)
+        self._members(layout, {name: (name, item) for name, item in value.items()}, wire, known, path, depth)
+        return wire
+
+    def _refuse(self, reason: str, path: Path | None) -> Refusal:
+        return Refusal(reason, steps_of(path, self.origin))
 
     def skip(self, value: JSON, path: Path | None, depth: int) -> None:
         """Pass over an ignored value; the bound on depth holds for it too."""
         if isinstance(value, dict):
+            self.met_odd = True
             self._deep(depth, path)
             for name, item in value.items():
                 self.skip(item, (path, name), depth + 1)
         elif isinstance(value, list):
+            self.met_odd = True
             self._deep(depth, path)
             for index, item in enumerate(value):
                 self.skip(item, (path, index), depth + 1)
 
     def _deep(self, depth: int, path: Path | None) -> None:
         if depth > self._options.max_depth:
-            where = render(path)
-            reason = f"{where}: nested more than {self._options.max_depth} levels deep"
-            raise GatewayError(Status.INVALID_ARGUMENT, reason, path=where)
+            raise self._refuse(f"nested more than {self._options.max_depth} levels deep", path)
 
     def _members(
-        self, layout: StructLayout, members: dict[str, tuple[str, JSON]], path: Path | None, depth: int
-    ) -> dict[int, Wire]:
+        self,
+        layout: StructLayout,
+        members: dict[str, tuple[str, JSON]],
+        wire: dict[int, Wire],
+        known: Mapping[int, Refusal | None],
+        path: Path | None,
+        depth: int,
+    ) -> None:
         """Read the members that belong to one struct: by name as this struct knows it, (name in the input, value)."""
-        wire: dict[int, Wire] = {}
         flat: dict[int, tuple[FieldLayout, dict[str, tuple[str, JSON]]]] = {}
         tagged = self._tagged_variant(layout, members, path)
         chosen: str | None = None
@@ -173,21 +191,25 @@ class Reading:
             if slot is None:
                 self._unknown(f"unknown member{nearest(given, layout.slots)}", value, here, depth)
             elif slot.role is Role.FIELD:
-                self._field(wire, _of(slot.field), value, here, depth)
+                member = _of(slot.field)
+                if not _is_read(member, known, given):
+                    self._field(wire, member, value, here, depth)
             elif slot.role is Role.FLATTENED:
                 member = _of(slot.field)
                 flat.setdefault(member.id, (member, {}))[1][slot.inner] = (given, value)
             elif slot.role is Role.VARIANT and tagged is None:
-                if self._field(wire, _of(slot.field), value, here, depth):
+                member = _of(slot.field)
+                if _is_read(member, known, given) or self._field(wire, member, value, here, depth):
                     if chosen is not None:
-                        raise refuse(f"{show(given)} and {show(chosen)} are members of one union; give one", here)
+                        raise self._refuse(f"{show(given)} and {show(chosen)} are members of one union; give one", here)
                     chosen = given
             elif slot.role is not Role.TAG:
                 self._tagged_member(layout, tagged, name, (given, value), here, wire, flat, depth)
         for id, (member, inner) in flat.items():
             assert member.flat is not None  # only flattened fields get here
-            self.store(wire, id, self._members(member.flat, inner, path, depth))
-        return wire
+            flattened: dict[int, Wire] = {}
+            wire[id] = flattened
+            self._members(member.flat, inner, flattened, _NOTHING_KNOWN, path, depth)
 
     def _tagged_variant(
         self, layout: StructLayout, members: dict[str, tuple[str, JSON]], path: Path | None
@@ -197,10 +219,10 @@ class Reading:
         given, tag = members[layout.tag]
         permitted = [member.tag_value for member in layout.variants]
         if not isinstance(tag, str):
-            raise refuse(f"expected one of {', '.join(permitted)}, got {show(tag)}", (path, given))
+            raise self._refuse(f"expected one of {', '.join(permitted)}, got {show(tag)}", (path, given))
         variant = layout.variant(tag)
         if variant is None:
-            raise refuse(f"{show(tag)} is no member of this union{nearest(tag, permitted)}", (path, given))
+            raise self._refuse(f"{show(tag)} is no member of this union{nearest(tag, permitted)}", (path, given))
         return variant
 
     def _tagged_member(
@@ -237,68 +259,81 @@ class Reading:
         if member.group is not None:
             if value is None:
                 return False
-            wire[member.id] = self.struct(member.group, value, path, depth + 1)
+            if self._parts is not None and depth < DEEP:
+                wire[member.id] = self._parts.read(self, member.group, value, path, depth + 1)
+            else:
+                wire[member.id] = self.rest_of_object(member.group, value, {}, _NOTHING_KNOWN, path, depth + 1)
             return True
         assert member.type is not None  # a field is a slot or a group
         if value is None and member.type.kind is not Kind.VOID and may_be_null(member):
             return False
-        self.store(wire, member.id, self.value(member.type, value, path, depth + 1, member.form))
+        if row_of(member.type).shape in (Shape.OBJECT, Shape.ANY):
+            self.store(wire, member.id, member.type, value, path, depth + 1)
+        else:
+            wire[member.id] = self.value(member.type, value, path, depth + 1, member.form)
         return True
 
     def _unknown(self, reason: str, value: JSON, path: Path, depth: int) -> None:
         if self._options.unknown_fields == "reject":
-            raise refuse(reason, path)
+            raise self._refuse(reason, path)
+        self.met_odd = True
         self.skip(value, path, depth + 1)
 
     def _list(self, type: Type, value: JSON, path: Path | None, depth: int) -> list[Wire]:
         assert type.element is not None  # the loader gives every list one
         if not isinstance(value, list):
-            raise refuse(f"expected an array ({describe_type(self._layouts.schema, type)}), got {show(value)}", path)
+            name = describe_type(self._layouts.schema, type)
+            raise self._refuse(f"expected an array ({name}), got {show(value)}", path)
         self._deep(depth, path)
+        may_be_absent = row_of(type.element).shape in (Shape.OBJECT, Shape.ANY)
         wire: list[Wire] = [None] * len(value)
         for index, item in enumerate(value):
-            if item is None and type.element.kind in (Kind.INTERFACE, Kind.ANY_POINTER):
-                continue
-            self.store(wire, index, self.value(type.element, item, (path, index), depth + 1))
+            if item is not None or not may_be_absent:
+                self.store(wire, index, type.element, item, (path, index), depth + 1)
         return wire
 
-    def _interface(self, type: Type, value: JSON, path: Path | None) -> Reference:
-        form = reference_form(value)
-        if form is None:
+    def _object(self, container: Any, key: Any, type: Type, value: JSON, path: Path | None) -> None:
+        kind = self._form.recognise(value)
+        if kind is None:
             name = describe_type(self._layouts.schema, type)
-            raise refuse(f'expected {{"$handle": …}} or {{"$callback": …}} ({name}), got {show(value)}', path)
-        return self._reference(form, value, type, path)
+            raise self._refuse(f"expected {self._form.expected} ({name}), got {show(value)}", path)
+        self._reference(container, key, kind, value, type, path)
 
-    def _reference(self, form: str, value: dict[str, JSON], type: Type | None, path: Path | None) -> Reference:
-        wrong = check_reference(form, value)
-        if wrong is not None:
-            raise refuse(wrong, path)
-        return Reference(form, value, type, render(path))
+    def _reference(
+        self, container: Any, key: Any, kind: str, value: dict[str, JSON], type: Type | None, path: Path | None
+    ) -> None:
+        fault = self._form.fault(kind, value)
+        if fault is not None:
+            raise self._refuse(fault, path)
+        container[key] = None
+        self.incoming.append((container, key, kind, value, type, path))
 
-    def _any(self, value: JSON, path: Path | None, depth: int) -> Wire:
-        """An AnyPointer holds JSON as it is, with references in it."""
+    def anything(self, container: Any, key: Any, value: JSON, path: Path | None, depth: int) -> None:
+        """Read an AnyPointer into its place: JSON as it is, with references in it."""
         if isinstance(value, dict):
-            form = reference_form(value)
-            if form is not None:
-                return self._reference(form, value, None, path)
+            kind = self._form.recognise(value)
+            if kind is not None:
+                self._reference(container, key, kind, value, None, path)
+                return
             self._deep(depth, path)
             members: dict[str, Wire] = {}
             for name, item in value.items():
                 if type(item) in _AS_THEY_ARE:
                     members[name] = item
                 else:
-                    self.store(members, name, self._any(item, (path, name), depth + 1))
-            return members
-        if isinstance(value, list):
+                    self.anything(members, name, item, (path, name), depth + 1)
+            container[key] = members
+        elif isinstance(value, list):
             self._deep(depth, path)
             items: list[Wire] = list(value)
             for index, item in enumerate(value):
                 if type(item) not in _AS_THEY_ARE:
-                    self.store(items, index, self._any(item, (path, index), depth + 1))
-            return items
-        return float(value) if isinstance(value, float) else value
+                    self.anything(items, index, item, (path, index), depth + 1)
+            container[key] = items
+        else:
+            container[key] = float(value) if isinstance(value, float) else value
 
-    def _json_value(self, value: JSON, path: Path | None, depth: int) -> dict[int, Wire]:
+    def json_value(self, value: JSON, path: Path | None, depth: int) -> dict[int, Wire]:
         """Any JSON as the struct ``Value`` of json.capnp; nothing in it is a reference."""
         if value is None:
             return {0: None}
@@ -310,10 +345,19 @@ class Reading:
             return {3: value}
         self._deep(depth, path)
         if isinstance(value, list):
-            return {4: [self._json_value(item, (path, index), depth + 1) for index, item in enumerate(value)]}
+            return {4: [self.json_value(item, (path, index), depth + 1) for index, item in enumerate(value)]}
         return {5: [
-            {0: name, 1: self._json_value(item, (path, name), depth + 1)} for name, item in value.items()
+            {0: name, 1: self.json_value(item, (path, name), depth + 1)} for name, item in value.items()
         ]}
+
+
+def _is_read(member: FieldLayout, known: Mapping[int, Refusal | None], name: str) -> bool:
+    if member.id not in known:
+        return False
+    refusal = known[member.id]
+    if refusal is not None:
+        raise refusal.within(name)
+    return True
 
 
 def _of(field: FieldLayout | None) -> FieldLayout:

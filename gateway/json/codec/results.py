@@ -8,11 +8,11 @@ from typing import Any
 from cara_pseud.schema.nodes import BoundMethod, Kind, substitute
 from gateway.errors import GatewayError
 from gateway.json.codec.conversions import Conversions
+from gateway.json.codec.kinds import Wire
+from gateway.json.codec.objects import LiveObjects, Outgoing
 from gateway.json.codec.params import default, in_written_order
-from gateway.json.codec.reading import Wire
-from gateway.json.codec.references import Outgoing, References
+from gateway.json.codec.refusal import FAILURES, Refusal
 from gateway.json.codec.scalars import show
-from gateway.json.codec.source import FAILURES
 from gateway.json.codec.writing import unfit
 from gateway.json.text import JSON
 
@@ -35,7 +35,7 @@ class Results:
         self._inline = method.results_inline
         layout = conversions.layouts.struct(self._type)
         self._members = in_written_order(layout) if self._inline else []
-        self.has_references = conversions.holds_references(self._type)
+        self.has_references = conversions.holds_objects(self._type)
         self._write = conversions.writer(self._type)
         self._read = conversions.reader(self._type)
         self._ids: dict[Any, int] = {member.field.name: member.id for member in self._members}
@@ -53,11 +53,11 @@ class Results:
         """Whether there is exactly one result, declared inline: the case that `unboxed` unboxes."""
         return self._single is not None
 
-    def write(self, wire: Wire, refs: References | None = None, *, unbox: bool = False) -> JSON:
+    def write(self, wire: Wire, refs: LiveObjects | None = None, *, unbox: bool = False) -> JSON:
         """`unboxed` or `boxed`."""
         return self.unboxed(wire, refs) if unbox else self.boxed(wire, refs)
 
-    def boxed(self, wire: Wire, refs: References | None = None) -> dict[str, JSON]:
+    def boxed(self, wire: Wire, refs: LiveObjects | None = None) -> dict[str, JSON]:
         """Write the results as an object by name; an absent pointer is null.
 
         Raises:
@@ -68,24 +68,24 @@ class Results:
         if self._single is None or self.has_references or type(wire) is dict:
             obj = self._write(self._by_id(wire), refs)
         else:
-            # What `_write` would try first; a call has no time for its way there.
+            # What `_write` would do; a call has no time for its way there.
             fast = self._write_fast or self._compile()
             by_id = {self._single_id: wire}
             try:
                 obj = fast(by_id, [])
-            except FAILURES:
-                obj = self._write(by_id, refs)
+            except FAILURES as failure:
+                obj = self._conversions.rewrite(self._type, by_id, failure)
         if len(obj) < len(self.names):
             for name in self.names:
                 obj.setdefault(name, None)
         return obj
 
-    def unboxed(self, wire: Wire, refs: References | None = None) -> JSON:
+    def unboxed(self, wire: Wire, refs: LiveObjects | None = None) -> JSON:
         """Write a single inline result as its bare value, anything else as `boxed`."""
         obj = self.boxed(wire, refs)
         return obj[self.names[0]] if self._single is not None else obj
 
-    def to_wire(self, obj: JSON, refs: References | None = None, unbox: bool = False) -> Wire:
+    def to_wire(self, obj: JSON, refs: LiveObjects | None = None, unbox: bool = False) -> Wire:
         """Read a client's answer to a callback; a missing result takes its default.
 
         Raises:
@@ -128,11 +128,14 @@ class Results:
         if isinstance(wire, Mapping):
             odd = next((key for key in wire if type(key) is not str and type(key) is not bytes), None)
             if odd is not None or None in wire:
-                raise unfit(f"expected the results {', '.join(self.names)}, got a map with the key {show(odd)}", None)
+                raise self._unfit(f"a map with the key {show(odd)}")
             return {self._ids[key]: value for key, value in wire.items() if key in self._ids}
         if isinstance(wire, list | tuple) and len(wire) == len(self._members):
             return {member.id: value for member, value in zip(self._members, wire, strict=True)}
-        raise unfit(f"expected the results {', '.join(self.names)}, got {show(wire)}", None)
+        raise self._unfit(show(wire))
+
+    def _unfit(self, got: str) -> GatewayError:
+        return unfit(Refusal(f"expected the results {', '.join(self.names)}, got {got}", []))
 
     def _holds_anything(self) -> bool:
         return self._single is not None and self._single.type is not None and (

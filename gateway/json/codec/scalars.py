@@ -25,7 +25,8 @@ _FLOAT = re.compile(
     r"[+-]?(?:inf(?:inity)?|nan|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)", re.ASCII | re.IGNORECASE
 )
 _FLOAT32 = struct.Struct("<f")
-_WIDE = (Kind.INT64, Kind.UINT64)
+WIDE: Final = (Kind.INT64, Kind.UINT64)
+"""The integers that a double may not hold."""
 
 
 class Misfit(Exception):
@@ -59,6 +60,20 @@ def show(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
+def same_bool(value: Any) -> bool:
+    """A truth value, which is the same in JSON and on the wire."""
+    if value is not True and value is not False:
+        raise Misfit(f"expected Bool, got {show(value)}")
+    return value
+
+
+def same_text(value: Any) -> str:
+    """A text, which is the same in JSON and on the wire."""
+    if not isinstance(value, str):
+        raise Misfit(f"expected Text, got {show(value)}")
+    return value
+
+
 def read_int(value: JSON, kind: Kind) -> int:
     """A number or its decimal text; 1.0 and 1e2 are whole numbers too."""
     low, high = INT_RANGES[kind]
@@ -84,7 +99,7 @@ def read_int(value: JSON, kind: Kind) -> int:
         raise Misfit(f"expected {kind.value}, got {show(value)}")
     if not low <= number <= high:
         raise Misfit(_out_of_range(str(number) if abs(number) < 10**30 else show(value), kind))
-    if abs(number) > EXACT and kind in _WIDE and float(number) != number:
+    if abs(number) > EXACT and kind in WIDE and float(number) != number:
         raise Misfit(_inexact(str(number)))
     return number
 
@@ -162,7 +177,7 @@ def write_int(value: Any, kind: Kind, policy: str) -> JSON:
         raise Misfit(f"expected {kind.value}, got {show(value)}")
     if not low <= value <= high:
         raise Misfit(_out_of_range(str(value), kind))
-    if kind in _WIDE and (policy == "string" or (policy == "auto" and abs(value) > EXACT)):
+    if kind in WIDE and (policy == "string" or (policy == "auto" and abs(value) > EXACT)):
         return str(int(value))
     return int(value)
 

@@ -6,103 +6,138 @@ Counterpart of `reading`; the capabilities of a value are gathered in `Writing.o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import Capability
-from cara_pseud.schema.nodes import INT_RANGES, Kind, Type
+from cara_pseud.schema.nodes import Kind, Type
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import scalars
+from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, StructLayout
+from gateway.json.codec.objects import Outgoing
 from gateway.json.codec.options import CodecOptions
-from gateway.json.codec.reading import Path, Wire, render, zero
-from gateway.json.codec.references import Outgoing
+from gateway.json.codec.paths import Path, render_steps, steps_of
+from gateway.json.codec.reading import DEEP, zero
+from gateway.json.codec.refusal import Refusal
 from gateway.json.codec.scalars import Misfit, show
 from gateway.json.text import JSON
 
 
-def unfit(reason: str, path: Path | None) -> GatewayError:
+def unfit(refusal: Refusal) -> GatewayError:
     """The error of a wire value that does not fit the schema: the service's fault, not the caller's."""
-    where = render(path)
-    detail = f"what the service sent does not fit its schema: {where}: {reason}"
+    where = render_steps(refusal.steps)
+    if refusal.too_deep:
+        return GatewayError(Status.TOO_LARGE, refusal.reason, path=where)
+    detail = f"what the service sent does not fit its schema: {where}: {refusal.reason}"
     return GatewayError(Status.INTERNAL, detail, path=where)
 
 
-_ANYTHING: Final = Type(Kind.ANY_POINTER)
+ANYTHING: Final = Type(Kind.ANY_POINTER)
 _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
 """Types of values that are the same in JSON; a large value of any shape consists mostly of them."""
 
 
+class Parts(Protocol):
+    """Who writes the lists and structs in a value that is walked carefully."""
+
+    def write(self, writing: Writing, key: Type | StructLayout, value: Wire, path: Path | None, depth: int) -> JSON:
+        """Write one."""
+
+
 class Writing:
-    """One walk through one output.
+    """One walk through one output or a part of it; errors have the path from where the walk began.
 
     Attributes:
         outgoing: every capability found, with its place in the output.
+        met_odd: whether there was something that generated code leaves to this walk although it is right.
     """
 
-    def __init__(self, layouts: Layouts, options: CodecOptions) -> None:
+    def __init__(
+        self,
+        layouts: Layouts,
+        options: CodecOptions,
+        outgoing: list[Outgoing] | None = None,
+        parts: Parts | None = None,
+    ) -> None:
+        self._rules = Rules(layouts, options)
         self._layouts = layouts
         self._options = options
-        self.outgoing: list[Outgoing] = []
+        self._parts = parts
+        self._refusal: Refusal | None = None
+        self.outgoing: list[Outgoing] = [] if outgoing is None else outgoing
+        self.met_odd = False
 
     def store(
         self, container: Any, key: Any, type: Type, value: Wire, path: Path | None, depth: int, form: Form = Form.PLAIN
     ) -> None:
         """Write a value into its place."""
-        if isinstance(value, Capability) and type.kind in (Kind.INTERFACE, Kind.ANY_POINTER):
+        shape = row_of(type).shape
+        if isinstance(value, Capability) and (shape is Shape.OBJECT or shape is Shape.ANY):
             container[key] = None
-            interface = type if type.kind is Kind.INTERFACE else None
-            self.outgoing.append(Outgoing(container, key, value, interface))
+            self.outgoing.append(Outgoing(container, key, value, type if shape is Shape.OBJECT else None))
         else:
             container[key] = self._value(type, value, path, depth, form)
 
     def _value(self, type: Type, value: Wire, path: Path | None, depth: int, form: Form) -> JSON:
-        kind = type.kind
-        try:
-            if kind in INT_RANGES:
-                return scalars.write_int(value, kind, self._options.int64)
-            if kind is Kind.FLOAT64 or kind is Kind.FLOAT32:
-                return scalars.write_float(value, kind)
-            if kind is Kind.ENUM:
-                return scalars.write_enum(value, self._layouts.enum(type.node_id))
-            if kind is Kind.DATA:
-                return scalars.write_bytes(value, form, self._options.data)
-        except Misfit as misfit:
-            raise unfit(str(misfit), path) from None
-        if kind is Kind.BOOL:
-            if value is not True and value is not False:
-                raise unfit(f"expected Bool, got {show(value)}", path)
-            return value
-        if kind is Kind.TEXT:
-            if not isinstance(value, str):
-                raise unfit(f"expected Text, got {show(value)}", path)
-            return value
-        if kind is Kind.VOID:
+        row = row_of(type)
+        if row.single is not None:
+            try:
+                obj = row.single.write(value, type, form, self._rules)
+            except Misfit as misfit:
+                raise _refuse(str(misfit), path) from None
+            self.met_odd = self.met_odd or row.single.odd_out(value, type, self._rules)
+            return obj
+        if row.shape is Shape.VOID:
             return None
-        if kind is Kind.LIST:
-            return self._list(type, value, path, depth)
-        if kind is Kind.STRUCT:
-            if type.node_id == JSON_VALUE_ID:
-                return self._json_value(value, path, depth)
-            return self.struct(self._layouts.struct(type), value, path, depth)
-        if kind is Kind.INTERFACE:
+        if row.shape is Shape.JSON:
+            return self.json_value(value, path, depth)
+        if row.shape is Shape.OBJECT:
             if value is not None:
-                raise unfit(f"expected an object with methods, got {show(value)}", path)
+                raise _refuse(f"expected an object with methods, got {show(value)}", path)
             return None
-        return self._any(value, path, depth)
+        if row.shape is Shape.ANY:
+            return self._any(value, path, depth)
+        if self._parts is not None and depth <= DEEP:
+            return self._parts.write(self, type, value, path, depth)
+        if row.shape is Shape.LIST:
+            return self._list(type, value, path, depth)
+        return self._members(self._layouts.struct(type), value, {}, "", path, depth)
 
-    def struct(self, layout: StructLayout, value: Wire, path: Path | None, depth: int) -> dict[str, JSON]:
-        """Write a struct or group as an object."""
-        out: dict[str, JSON] = {}
-        self._members(layout, value, out, "", path, depth)
-        return out
+    def nested(self, key: Type | StructLayout, value: Wire, path: Path | None, depth: int) -> JSON:
+        """Write a list, struct or group itself; only what is in it may be left to others."""
+        if isinstance(key, Type):
+            if key.kind is Kind.LIST:
+                return self._list(key, value, path, depth)
+            key = self._layouts.struct(key)
+        return self._members(key, value, {}, "", path, depth)
+
+    def rest_of_struct(
+        self, layout: StructLayout, value: Wire, out: dict[str, JSON], refusal: Refusal | None, depth: int
+    ) -> None:
+        """Write a struct or group as an object that has its first members already.
+
+        Args:
+            refusal: why the next member is wrong, if that is known.
+        """
+        self._refusal = refusal
+        self._members(layout, value, out, "", None, depth, frozenset(out))
 
     def _members(
-        self, layout: StructLayout, value: Wire, out: dict[str, JSON], prefix: str, path: Path | None, depth: int
-    ) -> None:
+        self,
+        layout: StructLayout,
+        value: Wire,
+        out: dict[str, JSON],
+        prefix: str,
+        path: Path | None,
+        depth: int,
+        known: Collection[str] = (),
+    ) -> dict[str, JSON]:
         self._deep(depth, path)
         wire = self._by_id(layout, value, path)
         for member in layout.fields:
+            if member.name in known:
+                continue
             item = wire.get(member.id)
             if item is None and member.id not in wire and member.field.default is not None and (
                 member.type is not None and not member.type.kind.is_pointer
@@ -113,18 +148,21 @@ class Writing:
             self._member(member, {} if item is None and member.type is None else item, out, prefix, path, depth)
         if layout.variants:
             active = self._active(layout, wire, path)
+            if active.name in known:
+                return out
             if layout.tag is not None:
                 out[prefix + layout.tag] = active.tag_value
             item = wire.get(active.id)
             if item is None:
                 if self._layouts.ends_in_null(active):
                     out[prefix + (active.name or "")] = None
-                    return
+                    return out
                 item = zero(active.field, active.type)
             if item is not None:
                 self._member(active, item, out, prefix, path, depth)
             elif active.type is not None and active.type.kind is Kind.VOID and layout.tag is None:
                 out[prefix + (active.name or "")] = None
+        return out
 
     def _member(
         self, member: FieldLayout, item: Wire, out: dict[str, JSON], prefix: str, path: Path | None, depth: int
@@ -134,8 +172,13 @@ class Writing:
             return
         name = prefix + (member.name or "")
         here = (path, name)
+        if self._refusal is not None:
+            raise self._refusal.within(name)
         if member.group is not None:
-            out[name] = self.struct(member.group, item, here, depth + 1)
+            if self._parts is not None and depth < DEEP:
+                out[name] = self._parts.write(self, member.group, item, here, depth + 1)
+            else:
+                out[name] = self._members(member.group, item, {}, "", here, depth + 1)
             return
         assert member.type is not None  # a field is a slot or a group
         self.store(out, name, member.type, item, here, depth + 1, member.form)
@@ -145,15 +188,17 @@ class Writing:
         present = [member for member in layout.variants if member.id in wire]
         if len(present) > 1:
             names = " and ".join(member.field.name for member in present)
-            raise unfit(f"{names} are set, members of one union", path)
+            raise _refuse(f"{names} are set, members of one union", path)
         return present[0] if present else layout.variants[0]
 
     def _by_id(self, layout: StructLayout, value: Wire, path: Path | None) -> Mapping[int, Wire]:
         """A struct by field id. As in the original, names and digits are taken too; unknown ids are newer fields."""
         if not isinstance(value, Mapping):
-            raise unfit(f"expected {layout.label}, got {show(value)}", path)
+            raise _refuse(f"expected {layout.label}, got {show(value)}", path)
+        self.met_odd = self.met_odd or type(value) is not dict
         if all(type(key) is int for key in value):
             return value
+        self.met_odd = True
         ids = {field.name: field.id for field in layout.node.fields}
         wire: dict[int, Wire] = {}
         for key, item in value.items():
@@ -161,20 +206,19 @@ class Writing:
             if isinstance(name, str):
                 name = ids.get(name, int(name) if name.isdecimal() and len(name) < 6 else None)
             if not isinstance(name, int):
-                raise unfit(f"{layout.label} has no field {show(key)}", path)
+                raise _refuse(f"{layout.label} has no field {show(key)}", path)
             wire[name] = item
         return wire
 
     def _deep(self, depth: int, path: Path | None) -> None:
         if depth > self._options.max_depth:
-            where = render(path)
             reason = f"what the service sent is nested more than {self._options.max_depth} levels deep"
-            raise GatewayError(Status.TOO_LARGE, reason, path=where)
+            raise Refusal(reason, steps_of(path), too_deep=True)
 
     def _list(self, type: Type, value: Wire, path: Path | None, depth: int) -> list[JSON]:
         assert type.element is not None  # the loader gives every list one
         if not isinstance(value, list | tuple):
-            raise unfit(f"expected a list, got {show(value)}", path)
+            raise _refuse(f"expected a list, got {show(value)}", path)
         self._deep(depth, path)
         out: list[JSON] = [None] * len(value)
         for index, item in enumerate(value):
@@ -194,7 +238,7 @@ class Writing:
             items: list[JSON] = list(value)
             for index, item in enumerate(items):
                 if type(item) not in _AS_THEY_ARE:
-                    self.store(items, index, _ANYTHING, item, (path, index), depth + 1)
+                    self.store(items, index, ANYTHING, item, (path, index), depth + 1)
             return items
         if isinstance(value, Mapping):
             self._deep(depth, path)
@@ -204,11 +248,11 @@ class Writing:
                 if type(item) in _AS_THEY_ARE:
                     out[name] = item
                 else:
-                    self.store(out, name, _ANYTHING, item, (path, name), depth + 1)
+                    self.store(out, name, ANYTHING, item, (path, name), depth + 1)
             return out
-        raise unfit(f"{show(value)} cannot be written as JSON", path)
+        raise _refuse(f"{show(value)} cannot be written as JSON", path)
 
-    def _json_value(self, value: Wire, path: Path | None, depth: int) -> JSON:
+    def json_value(self, value: Wire, path: Path | None, depth: int) -> JSON:
         """The struct ``Value`` of json.capnp as the JSON it stands for."""
         layout = self._layouts.struct(Type(Kind.STRUCT, JSON_VALUE_ID))
         wire = self._by_id(layout, value, path)
@@ -226,21 +270,25 @@ class Writing:
             return item or ""
         if name == "array" and (item is None or isinstance(item, list | tuple)):
             self._deep(depth, path)
-            return [self._json_value(each, (path, index), depth + 1) for index, each in enumerate(item or ())]
+            return [self.json_value(each, (path, index), depth + 1) for index, each in enumerate(item or ())]
         if name == "object" and (item is None or isinstance(item, list | tuple)):
             self._deep(depth, path)
             return dict(self._json_member(each, (path, index), depth) for index, each in enumerate(item or ()))
         if name == "null":
             return None
-        raise unfit(f"a Json.Value with {name} {show(item)} cannot be written as JSON", path)
+        raise _refuse(f"a Json.Value with {name} {show(item)} cannot be written as JSON", path)
 
     def _json_member(self, value: Wire, path: Path, depth: int) -> tuple[str, JSON]:
         """A ``Value.Field``: a member of an object and its name."""
         if not isinstance(value, Mapping):
-            raise unfit(f"expected Value.Field, got {show(value)}", path)
+            raise _refuse(f"expected Value.Field, got {show(value)}", path)
         name, item = value.get(0), value.get(1)
         name = "" if name is None else str(name)
-        return name, self._json_value({} if item is None else item, (path[0], name), depth + 1)
+        return name, self.json_value({} if item is None else item, (path[0], name), depth + 1)
+
+
+def _refuse(reason: str, path: Path | None) -> Refusal:
+    return Refusal(reason, steps_of(path))
 
 
 def key_out(key: Any) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
 from gateway.errors import GatewayError, Status
-from gateway.json.codec.references import TOKEN
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.messages import MAX_ID, Id, Request
+from gateway.reference_form import TOKEN
 
 SUPPORTED = (1,)
 """The protocol versions that `rpc.hello` may ask for."""

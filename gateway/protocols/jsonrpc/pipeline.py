@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError, Status, quote
-from gateway.json.codec.references import reference_form
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import CallRequested, HandleTarget, Outcome, ResultTarget, ServiceTarget
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.targets import ids_meant
+from gateway.reference_form import HANDLE, REFERENCE_FORM, RESULT, RESULT_AS_TEXT
 
 _INDEX: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 NOT_THERE: Final = "there is no such call in this stream, or its answer was acknowledged already"
@@ -179,6 +179,11 @@ class Pipeline:
             del self._queues[place]
 
 
+def may_refer(data: bytes) -> bool:
+    """Whether a message may refer to the answer to a call; the name of the member could be written with escapes."""
+    return RESULT_AS_TEXT in data or b"\\u" in data
+
+
 def _started(waiting: _Waiting) -> CallRequested:
     assert not isinstance(waiting.place, tuple)
     return waiting.request._replace(target=waiting.place, results=waiting.results)
@@ -186,8 +191,8 @@ def _started(waiting: _Waiting) -> CallRequested:
 
 def _referred(value: Any) -> Iterator[Id]:
     if type(value) is dict:
-        if reference_form(value) == "$result" and type(value["$result"]) in (int, str):
-            yield value["$result"]
+        if REFERENCE_FORM.recognise(value) == RESULT and type(value[RESULT]) in (int, str):
+            yield value[RESULT]
         for member in value.values():
             yield from _referred(member)
     elif type(value) is list:
@@ -216,11 +221,11 @@ def find_object(outcome: Outcome, path: tuple[str | int, ...]) -> str:
     value = outcome.result
     for segment in path:
         value = _member(value, segment)
-    if reference_form(value) != "$handle":
+    if REFERENCE_FORM.recognise(value) != HANDLE:
         place = ".".join(map(str, path))
         what = f"at {quote(place)} in the answer" if path else "the answer itself"
         raise GatewayError(Status.INVALID_ARGUMENT, f"{what} is no object that could be called")
-    token: str = value["$handle"]
+    token: str = value[HANDLE]
     return token
 
 

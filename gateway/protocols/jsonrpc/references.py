@@ -13,6 +13,7 @@ from gateway.errors import GatewayError, Status
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.pipeline import NOT_THERE, find_object
+from gateway.reference_form import RESULT
 from gateway.sessions.references import Holder, HolderReferences
 
 
@@ -26,7 +27,7 @@ class StreamReferences(HolderReferences):
         self._results = results
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
-        id, way = obj["$result"], obj.get("path") or ()
+        id, way = obj[RESULT], obj.get("path") or ()
         outcome = None if self._results is None else self._results.get(id)
         if outcome is None:
             detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"

@@ -46,7 +46,7 @@ from gateway.protocols.jsonrpc.events import (
     WaitEnded,
 )
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
-from gateway.protocols.jsonrpc.pipeline import Pipeline, Step
+from gateway.protocols.jsonrpc.pipeline import Pipeline, Step, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
 from gateway.sessions.record import StreamRecord
 
@@ -145,8 +145,7 @@ class Stream:
         except GatewayError as error:
             return self._unreadable(error)
         events: list[Event] = []
-        # Whether there may be a `$result` in it; the name could be written with escapes.
-        self._may_refer = b'"$result"' in data or b"\\u" in data
+        self._may_refer = may_refer(data)
         if type(obj) is list:
             self._batch(obj, events)
         else:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from cara_pseud.schema.nodes import INT_RANGES, BoundMethod, Kind, Type, describe_type
 from gateway.errors import GatewayError, nearest
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, Role, Slot, StructLayout
-from gateway.json.codec.reading import Path, render
+from gateway.json.codec.paths import Path, render
 from gateway.json.codec.scalars import show
 from gateway.json.text import JSON
 from gateway.routes import HttpMatch, ServiceRoutes

@@ -12,9 +12,10 @@ from openapi_spec_validator import validate
 
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.describe.openapi import openapi_document
-from gateway.json.codec import Codec, CodecOptions
+from gateway.json.codec import CodecOptions
 from gateway.json.text import JSON
 from gateway.routes import ServiceRoutes
+from tests.codecs import Codec
 
 SCHEMA = """
 using Gateway = import "/gateway.capnp";

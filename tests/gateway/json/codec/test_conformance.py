@@ -15,8 +15,9 @@ import pytest
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.errors import GatewayError
-from gateway.json.codec import Codec, CodecOptions
+from gateway.json.codec import CodecOptions
 from gateway.json.text import dump, parse
+from tests.codecs import Codec
 
 LENIENT = CodecOptions(unknown_fields="ignore")
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from cara_pseud.schema.nodes import INT_RANGES, Field, Kind, Schema, Type, substitute
 from gateway.errors import GatewayError
-from gateway.json.codec import Codec, CodecOptions
-from gateway.json.codec.conversions import Conversions
-from gateway.json.codec.source import FAILURES
+from gateway.json.codec import CodecOptions
+from gateway.json.codec.refusal import FAILURES
 from gateway.json.codec.writing import Writing
 from gateway.json.text import dump, parse
+from tests.codecs import Codec, Conversions
 
 SCHEMA = """
 using Json = import "/capnp/compat/json.capnp";
@@ -129,7 +129,7 @@ def test_both_ways_of_reading_agree(schema: Schema, node: Type, unknown: Any) ->
             return  # the careful walk decides
         reading = conversions.carefully()
         assert same(quick, reading.value(node, obj, None, 1))
-        assert reading.pending == []
+        assert reading.incoming == []
         outcomes["taken"] += 1
 
     agree()

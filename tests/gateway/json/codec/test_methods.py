@@ -9,7 +9,7 @@ import pytest
 
 from cara_pseud.schema.nodes import BoundMethod, Schema, Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec import Codec
+from tests.codecs import Codec
 
 SCHEMA = """
 using Json = import "/capnp/compat/json.capnp";

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from cara_pseud import wire
 from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec import Codec, CodecOptions
+from gateway.json.codec import CodecOptions
 from gateway.json.codec.layout import Layouts
 from gateway.json.text import dump, parse
+from tests.codecs import Codec
 from tests.gateway.json.codec.random_schemas import Maker, Values, canonical
 
 SCHEMAS = int(os.environ.get("RANDOM_SCHEMAS", "3"))

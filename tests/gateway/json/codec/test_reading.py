@@ -9,8 +9,9 @@ import pytest
 
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec import Codec, CodecOptions
+from gateway.json.codec import CodecOptions
 from gateway.json.text import parse
+from tests.codecs import Codec
 
 SCHEMA = """
 using Json = import "/capnp/compat/json.capnp";

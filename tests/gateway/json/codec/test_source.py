@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec import Codec
-from gateway.json.codec.conversions import Conversions
 from gateway.json.codec.options import CodecOptions
-from gateway.json.codec.source import FAILURES
+from gateway.json.codec.refusal import FAILURES
+from tests.codecs import Codec, Conversions
 
 SCHEMA = """
 using Json = import "/capnp/compat/json.capnp";

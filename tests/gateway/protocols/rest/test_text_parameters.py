@@ -7,9 +7,9 @@ import pytest
 
 from cara_pseud.schema.nodes import BoundMethod, Schema, Type
 from gateway.errors import GatewayError
-from gateway.json.codec import Codec
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.routes import HttpRoutes, ServiceRoutes
+from tests.codecs import Codec
 
 SCHEMA = """
 using Gateway = import "/gateway.capnp";

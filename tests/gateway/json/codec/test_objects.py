@@ -10,8 +10,8 @@ import pytest
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec import Codec
 from gateway.json.text import dump, parse
+from tests.codecs import Codec
 
 SCHEMA = """
 interface Listener { changed @0 (what :Text) -> (); }
