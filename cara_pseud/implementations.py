@@ -43,7 +43,7 @@ class InvokedMethod(Protocol):
         """How a handler of the method is run."""
 
 
-class MethodTable(Protocol):
+class InvokedMethods(Protocol):
     """What an `Implementation` needs to know of an object's interfaces."""
 
     by_name: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Implementation:
 
     __slots__ = ("_bound", "_table", "interface_name", "value")
 
-    def __init__(self, value: Handled, table: MethodTable, interface_name: str) -> None:
+    def __init__(self, value: Handled, table: InvokedMethods, interface_name: str) -> None:
         self.value = value
         self.interface_name = interface_name
         self._table = table

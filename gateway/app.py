@@ -15,14 +15,14 @@ import tornado.netutil
 from cara_pseud.cork import Cork
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
+from gateway.catalogue_loading import load_catalogue
 from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.http.application import GatewayApplication
-from gateway.http.arrivals import Arrivals
 from gateway.http.base import Site
 from gateway.http.origins import OriginPolicy
+from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.server import GatewayServer
-from gateway.http.websocket.wires import Wires, best_wires
-from gateway.loading import load_catalogue
+from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.sessions.sessions import Sessions
 from gateway.trees import static_tree
@@ -50,18 +50,18 @@ class Gateway:
         port: the port it listens on, known after `start`.
     """
 
-    def __init__(self, config: GatewayConfig, log: LogWriter, wires: Wires | None = None) -> None:
+    def __init__(self, config: GatewayConfig, log: LogWriter, transports: ByteTransports | None = None) -> None:
         """Load everything.
 
         Args:
-            wires: how the bytes of WebSockets travel; None = the best way there is.
+            transports: how the bytes of WebSockets travel; None = the best way there is.
 
         Raises:
             ConfigError: something of the configuration cannot be used.
         """
         self._config = config
         self._log = log
-        self._wires = best_wires() if wires is None else wires
+        self._transports = best_transports() if transports is None else transports
         self.port = config.listen.port
         # One for both sides: what a read from one gives leaves at the other when it is handled.
         self._cork = Cork()
@@ -152,13 +152,13 @@ class Gateway:
             origins=OriginPolicy(listen.host, self._config.hosts, self._config.origins),
             log=self._log,
             cookie_name=f"cara_session_{self.port}",
-            arrivals=Arrivals(_IDLE_CONNECTION_S),
-            wires=self._wires,
+            deadlines=RequestDeadlines(_IDLE_CONNECTION_S),
+            transports=self._transports,
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
         )
         self._application = GatewayApplication(site, str(static_tree()))
-        self._server = GatewayServer(self._application, arrivals=site.arrivals)
+        self._server = GatewayServer(self._application, deadlines=site.deadlines)
         self._server.add_sockets(sockets)
 
     async def stop(self) -> None:

@@ -4,7 +4,7 @@
         └──────────┴────────────────┴─ refused: nothing was sent     └─ the caller is told, once
 
 A door finds out what is called and brings the parsed parameters, what it knows of references, and itself as the
-`Caller`. Knows neither how a door writes references nor which protocol a service speaks.
+`CallWaiter`. Knows neither how a door writes references nor which protocol a service speaks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
-from gateway.catalogue import Method
+from gateway.catalogue import ServiceMethod
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
 from gateway.json.codec.objects import LiveObjects
@@ -30,17 +30,17 @@ _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKN
 
 NO_OPTIONS: Final = CallOptions()
 
-Authorise = Callable[[str | None, Method], None]
+Authorise = Callable[[str | None, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
-Admit = Callable[[str | None, Session | None, Method], None]
+Admit = Callable[[str | None, Session | None, ServiceMethod], None]
 """Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
 
 
-def allow_everybody(principal: str | None, method: Method) -> None:
+def allow_everybody(principal: str | None, method: ServiceMethod) -> None:
     """The rule as long as nobody has to say who they are."""
 
 
-def admit_everything(principal: str | None, session: Session | None, method: Method) -> None:
+def admit_everything(principal: str | None, session: Session | None, method: ServiceMethod) -> None:
     """The rule as long as only sessions have bounds."""
 
 
@@ -64,7 +64,7 @@ class CallReferences(LiveObjects, Protocol):
         """The call is over, however it ended."""
 
 
-class Caller(Protocol):
+class CallWaiter(Protocol):
     """Whoever waits for a call. Told once: `answered`, or `failed`."""
 
     def answered(self, call: Call, result: JSON) -> bool:
@@ -96,9 +96,9 @@ class Call:
     def __init__(
         self,
         calls: Calls,
-        caller: Caller,
+        caller: CallWaiter,
         key: int,
-        method: Method,
+        method: ServiceMethod,
         refs: CallReferences | None,
         request_id: str | None,
         session: Session | None,
@@ -175,9 +175,9 @@ class Calls:
 
     def begin(
         self,
-        caller: Caller,
+        caller: CallWaiter,
         key: int,
-        method: Method,
+        method: ServiceMethod,
         target: Capability,
         params: JSON,
         refs: CallReferences | None = None,
@@ -230,7 +230,7 @@ class Calls:
     def _repeatable(
         self,
         first: asyncio.Future[Any],
-        method: Method,
+        method: ServiceMethod,
         target: Capability,
         args: Any,
         options: CallOptions,
@@ -243,7 +243,7 @@ class Calls:
         until = asyncio.get_running_loop().time() + options.timeout
         return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream, until))
 
-    def failure(self, error: BaseException, method: Method, request_id: str | None) -> GatewayError:
+    def failure(self, error: BaseException, method: ServiceMethod, request_id: str | None) -> GatewayError:
         """What the caller is told about the exception of a call; the log is told what the caller is not."""
         if isinstance(error, GatewayError):
             told = error

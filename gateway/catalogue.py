@@ -14,7 +14,7 @@ from typing import Any
 from cara_pseud.errors import RpcError
 from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Type, describe_type
 from gateway.annotations import json_name
-from gateway.describe.document import Document
+from gateway.describe.documents import Document
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
 from gateway.routes import HttpRoutes, ServiceRoutes
@@ -52,7 +52,7 @@ class CallCounts:
         return self._of.setdefault((service, method), MethodCounts())
 
 
-class Method:
+class ServiceMethod:
     """One method that clients may call.
 
     Attributes:
@@ -121,12 +121,14 @@ class Service:
         self.upstream = upstream
         self.timeout_s = timeout_s
         self.counts = CallCounts() if counts is None else counts
-        self.methods: Mapping[str, Method] = {name: Method(self, name, bound) for name, bound in routes.methods.items()}
-        self._of_objects: dict[Type, dict[str, Method]] = {}
+        self.methods: Mapping[str, ServiceMethod] = {
+            name: ServiceMethod(self, name, bound) for name, bound in routes.methods.items()
+        }
+        self._of_objects: dict[Type, dict[str, ServiceMethod]] = {}
         self._of_callbacks: dict[Any, CallbackMethod] = {}
         self._interface_names: dict[Type, str] = {}
 
-    def method(self, name: str) -> Method:
+    def method(self, name: str) -> ServiceMethod:
         """A method of the service's own interface.
 
         Raises:
@@ -137,7 +139,7 @@ class Service:
             raise GatewayError.unknown_method(self.name, name, self.methods.keys()).at(self.name)
         return method
 
-    def object_method(self, interface: Type | None, name: str) -> Method:
+    def object_method(self, interface: Type | None, name: str) -> ServiceMethod:
         """A method of an object that the service returned.
 
         Raises:
@@ -152,10 +154,10 @@ class Service:
         method = methods.get(name)
         if method is None:
             bound = self.routes.handle_method(interface, name)
-            method = methods[name] = Method(self, name, bound, self.interface_name(interface))
+            method = methods[name] = ServiceMethod(self, name, bound, self.interface_name(interface))
         return method
 
-    def known_methods(self) -> Iterator[Method]:
+    def known_methods(self) -> Iterator[ServiceMethod]:
         """The service's own methods, and those of objects that were called."""
         yield from self.methods.values()
         for methods in self._of_objects.values():

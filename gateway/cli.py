@@ -23,6 +23,7 @@ import click
 from cara_pseud.passwords import PasswordFileError, set_password
 from gateway import logs
 from gateway.app import Gateway
+from gateway.catalogue_loading import load_routes
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
@@ -30,7 +31,6 @@ from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.path_table import default_routes
 from gateway.http.rest_client import call_method
-from gateway.loading import load_routes
 
 _LOG: Final = logging.getLogger(__name__)
 

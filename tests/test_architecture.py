@@ -67,14 +67,14 @@ RINGS = {
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
-    "gateway.loading": EDGE,
+    "gateway.catalogue_loading": EDGE,
     "gateway.logs": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
-    "gateway.protocols.jsonrpc.references": WAITING,
-    "gateway.protocols.rest.references": WAITING,
+    "gateway.protocols.jsonrpc.stream_references": WAITING,
+    "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
     "gateway.sessions.callbacks": WAITING,
-    "gateway.sessions.references": WAITING,
+    "gateway.sessions.holder_references": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
     "gateway.trees": EDGE,
@@ -84,7 +84,7 @@ RINGS = {
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones. A session and its clients
 # know each other.
 ROOMS = (
-    {"errors", "annotations", "paths", "trees", "logs"},
+    {"errors", "annotations", "fixed_paths", "trees", "logs"},
     {"config.limits"},
     {"json"},
     {"routes", "reference_form"},
@@ -95,7 +95,7 @@ ROOMS = (
     {"calls"},
     {"protocols"},
     {"http"},
-    {"loading", "upstream", "demo"},
+    {"catalogue_loading", "upstream", "demo"},
     {"app"},
     {"cli", "__main__"},
 )
@@ -350,6 +350,29 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_no_module_is_named_by_what_it_is_not() -> None:
     assert_none([name for name in modules() if FORBIDDEN_NAMES & set(name.split("."))])
+
+
+# The gateway's `Client` is whoever is at the other end of a session; the library's is what its users know by that name.
+TWICE = {"Client"}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """One thing per word, so that a search finds it."""
+    found: dict[str, list[str]] = {}
+    for module in modules().values():
+        for name in _public_names(module.tree):
+            found.setdefault(name, []).append(module.name)
+    assert_none([f"{name}: {', '.join(of)}" for name, of in found.items() if len(of) > 1 and name not in TWICE])
+
+
+def _public_names(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+            name = ast.unparse(node.target)
+            if not name.startswith("_"):
+                yield name
 
 
 def test_no_file_is_longer_than_two_concepts() -> None:

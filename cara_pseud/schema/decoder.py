@@ -16,7 +16,7 @@ from cara_pseud.errors import SchemaError
 from cara_pseud.schema.comments import doc_comments
 from cara_pseud.schema.encoding import EncodingError, StructReader, root
 from cara_pseud.schema.lexer import deepest_line
-from cara_pseud.schema.literals import MAX_DEPTH, Layout, Literals, Slot, TooDeep, bits_of_value
+from cara_pseud.schema.literals import MAX_DEPTH, LiteralLayout, Literals, LiteralSlot, TooDeep, bits_of_value
 from cara_pseud.schema.nodes import (
     Annotation,
     AnnotationNode,
@@ -92,7 +92,7 @@ class _Decoder:
             self._raw[node.unsigned(64, 0)] = node
         self._docs = {name: doc_comments(file.text) for name, file in files.items()}
         self._literals = Literals(self._layout)
-        self._layouts: dict[int, Layout] = {}
+        self._layouts: dict[int, LiteralLayout] = {}
         self._same_scope = dict(self._results_scopes())
 
     def schema(self, roots: Sequence[str]) -> Schema:
@@ -191,7 +191,7 @@ class _Decoder:
             doc=docs.get(f"{scope}.{name}", ""),
         )
 
-    def _layout(self, id: int) -> Layout:
+    def _layout(self, id: int) -> LiteralLayout:
         """Where the fields of a struct or group lie."""
         layout = self._layouts.get(id)
         if layout is None:
@@ -199,12 +199,12 @@ class _Decoder:
             slots = []
             for index, field in enumerate(raw.list(3).structs()):
                 if field.unsigned(16, 4) == 1:
-                    slots.append(Slot(index, _discriminant(field), None, field.unsigned(64, 2), 0, 0))
+                    slots.append(LiteralSlot(index, _discriminant(field), None, field.unsigned(64, 2), 0, 0))
                 else:
                     type = self._type(field.struct(2))
                     default_bits = bits_of_value(type.kind, field.struct(3))
-                    slots.append(Slot(index, _discriminant(field), type, 0, field.unsigned(32, 1), default_bits))
-            layout = self._layouts[id] = Layout(slots, raw.unsigned(32, 8))
+                    slots.append(LiteralSlot(index, _discriminant(field), type, 0, field.unsigned(32, 1), default_bits))
+            layout = self._layouts[id] = LiteralLayout(slots, raw.unsigned(32, 8))
         return layout
 
     def _enumerants(self, raw: StructReader, scope: str, docs: Mapping[str, str]) -> tuple[Enumerant, ...]:

@@ -24,7 +24,7 @@ class TooDeep(ValueError):
         super().__init__(f"{what} is nested deeper than {MAX_DEPTH} levels")
 
 
-class Slot(NamedTuple):
+class LiteralSlot(NamedTuple):
     """Where a field lies in its struct; ``default_bits`` is what the encoding XORs its number with."""
 
     id: int
@@ -35,10 +35,10 @@ class Slot(NamedTuple):
     default_bits: int
 
 
-class Layout(NamedTuple):
+class LiteralLayout(NamedTuple):
     """Where a struct's fields and its union's discriminant lie, in units of each one's size."""
 
-    slots: Sequence[Slot]
+    slots: Sequence[LiteralSlot]
     discriminant_offset: int
 
 
@@ -65,7 +65,7 @@ def bits_of_value(kind: Kind, value: StructReader) -> int:
 class Literals:
     """Reads values by their types, asking for the layout of the structs it meets."""
 
-    def __init__(self, layout_of: Callable[[int], Layout]) -> None:
+    def __init__(self, layout_of: Callable[[int], LiteralLayout]) -> None:
         self._layout_of = layout_of
 
     def read(self, type: Type, value: StructReader) -> Any:

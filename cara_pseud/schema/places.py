@@ -15,7 +15,7 @@ from cara_pseud.schema.nodes import FileNode, Node, Schema
 _DECLARING = frozenset({"struct", "enum", "interface", "const", "annotation"})
 
 
-class Declaration(NamedTuple):
+class PlacedDeclaration(NamedTuple):
     """A statement that declares something, or the brace that ends its block.
 
     Attributes:
@@ -36,7 +36,7 @@ class Place(NamedTuple):
     line: int | None
 
 
-def declarations(text: str) -> Iterator[Declaration]:
+def declarations(text: str) -> Iterator[PlacedDeclaration]:
     """Yield what a schema file declares, in order; of a block both its opening and its end.
 
     Names are ``Outer.Inner`` for declarations, ``Outer.Inner.member`` for fields, groups, union members, enumerants and
@@ -55,7 +55,7 @@ def declarations(text: str) -> Iterator[Declaration]:
                 scopes.append(name)
             name = None if name == scope and name else name
         if name is not None:
-            yield Declaration(name, after_blanks(text, start), statement.position)
+            yield PlacedDeclaration(name, after_blanks(text, start), statement.position)
         start = statement.position
 
 

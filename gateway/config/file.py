@@ -27,8 +27,8 @@ from gateway.config.values import (
     SECRET,
     TEXT,
     TEXTS,
-    Kind,
     Listen,
+    ValueKind,
     one_of,
 )
 from gateway.errors import nearest, quote
@@ -44,7 +44,7 @@ OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "U
 # What Kubernetes sets in every container beside a Service named cara-gateway.
 _KUBERNETES: Final = re.compile(r"CARA_GATEWAY_(?:SERVICE_(?:HOST|PORT\w*)|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)")
 
-GATEWAY_KEYS: Final[Mapping[str, Kind]] = {
+GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "listen": LISTEN,
     "hosts": HOSTS,
     "origins": ORIGINS,
@@ -57,7 +57,7 @@ GATEWAY_KEYS: Final[Mapping[str, Kind]] = {
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
-SERVICE_KEYS: Final[Mapping[str, Kind]] = {
+SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "schema": TEXT,
     "interface": TEXT,
     "endpoint": ENDPOINT,
@@ -74,7 +74,7 @@ SERVICE_KEYS: Final[Mapping[str, Kind]] = {
 }
 """The keys of ``[services.NAME]``."""
 
-LIMIT_KEYS: Final[Mapping[str, Kind]] = {
+LIMIT_KEYS: Final[Mapping[str, ValueKind]] = {
     bound.name: SECONDS if isinstance(bound.default, float) else COUNT for bound in dataclasses.fields(Limits)
 }
 
@@ -255,7 +255,7 @@ class _Reading:
         self,
         key: str,
         settings: Mapping[str, Any],
-        kinds: Mapping[str, Kind],
+        kinds: Mapping[str, ValueKind],
         prefix: str,
         flags: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:

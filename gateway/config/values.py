@@ -27,7 +27,7 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind:
     """A kind of value: ``read`` checks what TOML holds, ``parse`` makes that of the text of an environment variable."""
 
     read: Callable[[Any], Any]
@@ -141,7 +141,7 @@ def _curve_key(value: Any) -> str:
     return value
 
 
-def one_of(*permitted: str) -> Kind:
+def one_of(*permitted: str) -> ValueKind:
     """A text out of a closed set."""
 
     def read(value: Any) -> str:
@@ -149,7 +149,7 @@ def one_of(*permitted: str) -> Kind:
             raise ValueError(f"expected {_listed(permitted)}, not {shown(value)}")
         return str(value)
 
-    return Kind(read)
+    return ValueKind(read)
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -157,14 +157,14 @@ def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
-TEXT = Kind(_text)
-SECRET = Kind(_secret)
-FLAG = Kind(_flag, _parse_flag)
-TEXTS = Kind(_texts, _parse_texts)
-COUNT = Kind(_count, _parse_number)
-SECONDS = Kind(_seconds, _parse_number)
-LISTEN = Kind(_listen)
-ENDPOINT = Kind(_endpoint)
-ORIGINS = Kind(_origin, _parse_texts)
-HOSTS = Kind(_host, _parse_texts)
-CURVE_KEY = Kind(_curve_key)
+TEXT = ValueKind(_text)
+SECRET = ValueKind(_secret)
+FLAG = ValueKind(_flag, _parse_flag)
+TEXTS = ValueKind(_texts, _parse_texts)
+COUNT = ValueKind(_count, _parse_number)
+SECONDS = ValueKind(_seconds, _parse_number)
+LISTEN = ValueKind(_listen)
+ENDPOINT = ValueKind(_endpoint)
+ORIGINS = ValueKind(_origin, _parse_texts)
+HOSTS = ValueKind(_host, _parse_texts)
+CURVE_KEY = ValueKind(_curve_key)

@@ -46,7 +46,7 @@ class GatewayApplication(tornado.web.Application):
     ) -> tornado.httputil.HTTPMessageDelegate:
         """See `tornado.routing.Router`; called when the headers are there."""
         # The head has come, now the body must.
-        self._site.arrivals.expect(connection_of(request), asyncio.get_running_loop().time())
+        self._site.deadlines.expect(connection_of(request), asyncio.get_running_loop().time())
         handler, arguments = self._paths.find(request.method or "", request.path)
         headers = request.headers
         media_type = headers.get("Content-Type")

@@ -25,11 +25,11 @@ from gateway.calls import Calls
 from gateway.catalogue import Served
 from gateway.client import Client
 from gateway.config.limits import Limits
-from gateway.describe.document import JSON_TYPE
+from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
-from gateway.http.arrivals import Arrivals
 from gateway.http.origins import OriginPolicy
-from gateway.http.websocket.wires import Wires, best_wires
+from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag
@@ -58,12 +58,12 @@ class Site:
         served: what is served now.
         stopping: true when the gateway is about to end.
         sockets: the open WebSockets and event streams.
-        wires: how the bytes of WebSockets travel.
+        transports: how the bytes of WebSockets travel.
         compresses_sockets: whether their messages may be compressed.
         cork: what their reads are the work of; their answers leave at its end.
         calls_under_way: of REST.
         answered: requests by HTTP status.
-        arrivals: connections from which a request is still to come.
+        deadlines: connections from which a request is still to come.
     """
 
     served: Served
@@ -73,13 +73,13 @@ class Site:
     origins: OriginPolicy
     log: LogWriter
     cookie_name: str
-    arrivals: Arrivals
+    deadlines: RequestDeadlines
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
     calls_under_way: int = 0
     answered: dict[int, int] = field(default_factory=dict)
     sockets: set[Socket] = field(default_factory=set)
-    wires: Wires = field(default_factory=best_wires)
+    transports: ByteTransports = field(default_factory=best_transports)
     compresses_sockets: bool = False
     cork: Cork = field(default_factory=Cork)
 
@@ -90,7 +90,7 @@ class Site:
 
 
 def connection_of(request: tornado.httputil.HTTPServerRequest) -> object:
-    """What `Arrivals` knows a request's connection by: the same object for all requests of the connection."""
+    """What `RequestDeadlines` knows a request's connection by: the same object for all requests of the connection."""
     return getattr(request.connection, "context", None)
 
 
@@ -126,7 +126,7 @@ class BaseHandler(tornado.web.RequestHandler):
             GatewayError: MISDIRECTED, PERMISSION_DENIED or UNAUTHENTICATED.
         """
         site, request = self.site, self.request
-        site.arrivals.arrived(connection_of(request))
+        site.deadlines.arrived(connection_of(request))
         # Tornado's headers raise and catch an exception for each one that is asked for and not there.
         self.sent = sent = dict(request.headers.get_all())
         given = sent.get("X-Request-Id")

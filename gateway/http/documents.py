@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.describe.document import JSON_TYPE, Document
+from gateway.describe.documents import JSON_TYPE, Document
 from gateway.http.base import BaseHandler, Site
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from gateway import paths
+from gateway import fixed_paths
 from gateway.catalogue import Catalogue, find_service
-from gateway.describe.document import TEXT_TYPE, Document
+from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.describe.schema_text import schema_files, schema_text
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, RefusingHandler, Site
@@ -48,22 +48,25 @@ class PathTable:
         self._page = {"site": site, "path": pages}
         plain = {"site": site}
         self._fixed: dict[str, Route] = {
-            paths.WEBSOCKET: (SocketHandler, plain),
-            paths.HEALTH: (HealthHandler, plain),
-            paths.READY: (ReadyHandler, plain),
-            paths.API: (ServicesHandler, plain),
-            paths.SESSION: (SessionHandler, plain),
-            paths.EVENTS: (EventsHandler, plain),
-            paths.METRICS: (MetricsHandler, plain),
+            fixed_paths.WEBSOCKET: (SocketHandler, plain),
+            fixed_paths.HEALTH: (HealthHandler, plain),
+            fixed_paths.READY: (ReadyHandler, plain),
+            fixed_paths.API: (ServicesHandler, plain),
+            fixed_paths.SESSION: (SessionHandler, plain),
+            fixed_paths.EVENTS: (EventsHandler, plain),
+            fixed_paths.METRICS: (MetricsHandler, plain),
         }
         for path, document in catalogue.documents.items():
             self._fixed[path] = (DocumentHandler, {**plain, "document": document})
         for name, service in catalogue.services.items():
-            self._fixed[paths.filled(paths.SERVICE, service=name)] = (ServiceHandler, {**plain, "service": service})
+            self._fixed[fixed_paths.filled(fixed_paths.SERVICE, service=name)] = (
+                ServiceHandler,
+                {**plain, "service": service},
+            )
             documents = _schema_documents(service.routes)
-            self._fixed[paths.filled(paths.SCHEMA, service=name)] = (SchemaHandler, {**plain, **documents})
+            self._fixed[fixed_paths.filled(fixed_paths.SCHEMA, service=name)] = (SchemaHandler, {**plain, **documents})
             for method_name, method in service.methods.items():
-                path = paths.filled(paths.METHOD, service=name, method=method_name)
+                path = fixed_paths.filled(fixed_paths.METHOD, service=name, method=method_name)
                 self._fixed[path] = (CallHandler, {**plain, "method": method})
 
     def find(self, verb: str, path: str) -> Route:
@@ -125,4 +128,8 @@ def default_routes(services: Iterable[ServiceRoutes]) -> Iterator[tuple[str, str
     for service in services:
         for name, bound in service.methods.items():
             verbs = "GET, POST" if service.facts(bound).read_only else "POST"
-            yield verbs, paths.filled(paths.METHOD, service=service.name, method=name), f"{service.name}.{name}"
+            yield (
+                verbs,
+                fixed_paths.filled(fixed_paths.METHOD, service=service.name, method=name),
+                f"{service.name}.{name}",
+            )

@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
 from gateway.calls import Call
-from gateway.catalogue import Method, Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
-from gateway.describe.document import JSON_TYPE
+from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, Site
 from gateway.json.text import JSON, dump, parse
-from gateway.protocols.rest.references import RestReferences
+from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
@@ -125,12 +125,12 @@ def _seconds(text: str) -> float:
 
 
 class CallingHandler(ApiHandler):
-    """A handler that makes one call: a `gateway.calls.Caller`."""
+    """A handler that makes one call: a `gateway.calls.CallWaiter`."""
 
     _under_way: Call | None = None
     _answer: asyncio.Future[bytes]
 
-    async def call(self, method: Method, target: Capability, params: JSON, session: Session | None) -> None:
+    async def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
         """Make the call and answer with its results.
 
         Raises:
@@ -161,7 +161,7 @@ class CallingHandler(ApiHandler):
             self.answer_bytes(data)
 
     def answered(self, call: Call, result: JSON) -> bool:
-        """See `gateway.calls.Caller`."""
+        """See `gateway.calls.CallWaiter`."""
         data = dump(result)
         limit = self.site.limits.max_message_bytes
         if len(data) > limit:
@@ -171,7 +171,7 @@ class CallingHandler(ApiHandler):
         return True
 
     def failed(self, call: Call, error: GatewayError) -> None:
-        """See `gateway.calls.Caller`."""
+        """See `gateway.calls.CallWaiter`."""
         self._answer.set_exception(error)
 
     def on_connection_close(self) -> None:
@@ -182,7 +182,7 @@ class CallingHandler(ApiHandler):
 class CallHandler(CallingHandler):
     """``/api/{service}/{method}``"""
 
-    def initialize(self, site: Site, method: Method) -> None:  # type: ignore[override]
+    def initialize(self, site: Site, method: ServiceMethod) -> None:  # type: ignore[override]
         self.site = site
         self._method = method
 
@@ -208,7 +208,7 @@ class CallHandler(CallingHandler):
     head = get
 
 
-def _params(handler: ApiHandler, method: Method) -> JSON:
+def _params(handler: ApiHandler, method: ServiceMethod) -> JSON:
     try:
         params = handler.body()
         if params is None and not handler.request.body and not method.params.is_empty:
@@ -223,7 +223,7 @@ class HttpRuleHandler(CallingHandler):
     """A route of a schema's ``$http`` annotation."""
 
     def initialize(  # type: ignore[override]
-        self, site: Site, match: HttpMatch | None, method: Method | None, allowed: Sequence[str]
+        self, site: Site, match: HttpMatch | None, method: ServiceMethod | None, allowed: Sequence[str]
     ) -> None:
         self.site = site
         self.allowed = tuple(allowed)

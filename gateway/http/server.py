@@ -14,7 +14,7 @@ import tornado.httputil
 import tornado.web
 from tornado.http1connection import HTTP1ServerConnection
 
-from gateway.http.arrivals import Arrivals
+from gateway.http.request_deadlines import RequestDeadlines
 
 UNLIMITED_BYTES: Final = 2**62
 """For Tornado's own limit of bodies; ours is kept in `gateway.http.application`."""
@@ -25,16 +25,16 @@ class GatewayServer(tornado.httpserver.HTTPServer):
     """Tornado's server with one timer.
 
     Args:
-        request_callback: the application; it tells ``arrivals`` what has come.
-        arrivals: by what `gateway.http.base.connection_of` says of a request.
+        request_callback: the application; it tells ``deadlines`` what has come.
+        deadlines: by what `gateway.http.base.connection_of` says of a request.
     """
 
     def initialize(  # type: ignore[override]
-        self, request_callback: tornado.web.Application, arrivals: Arrivals, sweep_s: float = SWEEP_S
+        self, request_callback: tornado.web.Application, deadlines: RequestDeadlines, sweep_s: float = SWEEP_S
     ) -> None:
         super().initialize(request_callback, max_body_size=UNLIMITED_BYTES)
         self.conn_params.header_timeout = None
-        self._arrivals = arrivals
+        self._deadlines = deadlines
         self._sweep_s = sweep_s
         self._loop = asyncio.get_running_loop()
         self._streams: dict[object, HTTP1ServerConnection] = {}
@@ -47,13 +47,13 @@ class GatewayServer(tornado.httpserver.HTTPServer):
         assert isinstance(server_conn, HTTP1ServerConnection)
         context = server_conn.context
         self._streams[context] = server_conn
-        self._arrivals.expect(context, self._loop.time())
+        self._deadlines.expect(context, self._loop.time())
         return super().start_request(server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
         """See `tornado.httputil.HTTPServerConnectionDelegate`."""
         assert isinstance(server_conn, HTTP1ServerConnection)
-        self._arrivals.arrived(server_conn.context)
+        self._deadlines.arrived(server_conn.context)
         self._streams.pop(server_conn.context, None)
         super().on_close(server_conn)
 
@@ -63,7 +63,7 @@ class GatewayServer(tornado.httpserver.HTTPServer):
         await super().close_all_connections()
 
     def _sweep(self) -> None:
-        for context in self._arrivals.overdue(self._loop.time()):
+        for context in self._deadlines.overdue(self._loop.time()):
             connection = self._streams.get(context)
             if connection is not None:
                 connection.stream.close()

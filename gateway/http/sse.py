@@ -10,13 +10,13 @@ from typing import Final
 
 import tornado.iostream
 
-from gateway.describe.document import JSON_TYPE
+from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
 from gateway.http.base import PROBLEM_TYPE, Site
 from gateway.http.rest import ApiHandler
 from gateway.json.text import parse
 from gateway.protocols.jsonrpc.messages import Answer
-from gateway.protocols.sse.answers import answer_of_problem, answer_of_results
+from gateway.protocols.sse.callback_answers import answer_of_problem, answer_of_results
 from gateway.protocols.sse.listener import Listener
 
 EVENT_STREAM: Final = "text/event-stream"

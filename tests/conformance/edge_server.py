@@ -25,19 +25,19 @@ from gateway.catalogue import Catalogue, Served
 from gateway.config.file import load
 from gateway.config.limits import Limits
 from gateway.demo.calculator import calculator_service
-from gateway.http.arrivals import Arrivals
 from gateway.http.base import Site
 from gateway.http.origins import OriginPolicy
+from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.websocket import frames
+from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from gateway.http.websocket.channel import SocketChannel
 from gateway.http.websocket.deflate import Agreement
 from gateway.http.websocket.handshake import SocketHandler
-from gateway.http.websocket.wires import StreamWires, TransportWires, Wires
 from gateway.routes import HttpRoutes
 from gateway.sessions.sessions import Sessions
 
 SCHEMA: Final = Path(__file__).resolve().parent.parent.parent / "schemas" / "calculator.capnp"
-WIRES: Final[dict[str, type[Wires]]] = {"transport": TransportWires, "stream": StreamWires}
+WIRES: Final[dict[str, type[ByteTransports]]] = {"transport": LoopTransports, "stream": StreamTransports}
 ECHO_BYTES: Final = 64 * 2**20
 CONFIG: Final = """\
 [gateway]
@@ -87,7 +87,7 @@ class EchoHandler(SocketHandler):
         return channel
 
 
-async def main(wires: Wires, echo_port: int) -> None:
+async def main(transports: ByteTransports, echo_port: int) -> None:
     server = cara_pseud.Server(b"server", security_plugin="noop_auth_backend")
     server.bind("tcp://127.0.0.1:*")
     cara_pseud.setup_server(server)
@@ -97,7 +97,7 @@ async def main(wires: Wires, echo_port: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gateway.toml"
         file.write_text(CONFIG.format(schema=SCHEMA, endpoint=server.endpoint), "utf-8")
-        gateway = Gateway(load(file, {}), log, wires=wires)
+        gateway = Gateway(load(file, {}), log, transports=transports)
     await gateway.start()
     await gateway.services_up(10)
     limits = Limits(max_message_bytes=ECHO_BYTES, send_buffer_bytes=4 * ECHO_BYTES)
@@ -109,8 +109,8 @@ async def main(wires: Wires, echo_port: int) -> None:
         origins=OriginPolicy("127.0.0.1", (), ()),
         log=log,
         cookie_name="",
-        arrivals=Arrivals(60),
-        wires=wires,
+        deadlines=RequestDeadlines(60),
+        transports=transports,
         compresses_sockets=True,
     )
     sockets = tornado.netutil.bind_sockets(echo_port, "127.0.0.1")

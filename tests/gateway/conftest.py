@@ -16,7 +16,7 @@ from cara_pseud.local import LocalCapability
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.calls import Call, Calls
-from gateway.catalogue import Catalogue, Method, Served, Service
+from gateway.catalogue import Catalogue, Served, Service, ServiceMethod
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError
 from gateway.protocols.jsonrpc.conversation import Conversation
@@ -31,16 +31,16 @@ WAIT_S = 5.0
 
 
 class FakeCall(asyncio.Future[Any]):
-    """A call under way. ``reply`` resolves it as a peer does: the wire value is converted on arrival."""
+    """A call under way. ``reply`` resolves it as a peer does: the transport value is converted on arrival."""
 
     method: str
     args: Sequence[Any]
     options: CallOptions
     convert: Callable[[Any], Any]
 
-    def reply(self, wire: Any) -> None:
+    def reply(self, transport: Any) -> None:
         try:
-            self.set_result(self.convert(wire))
+            self.set_result(self.convert(transport))
         except Exception as error:
             self.set_exception(error)
 
@@ -171,9 +171,9 @@ LIMITS = Limits(
 
 
 class Begun:
-    """Who waits for one call: a `gateway.calls.Caller` that can be awaited."""
+    """Who waits for one call: a `gateway.calls.CallWaiter` that can be awaited."""
 
-    def __init__(self, calls: Calls, method: Method, target: Capability, params: Any, **more: Any) -> None:
+    def __init__(self, calls: Calls, method: ServiceMethod, target: Capability, params: Any, **more: Any) -> None:
         self._outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._outcome.add_done_callback(asyncio.Future.exception)  # not every test asks for it
         self.call = calls.begin(self, 1, method, target, params, **more)

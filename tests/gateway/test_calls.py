@@ -18,10 +18,10 @@ from cara_pseud.errors import (
     Unavailable,
 )
 from gateway.calls import Calls
-from gateway.catalogue import Method, Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.protocols.rest.references import RestReferences
+from gateway.protocols.rest.rest_references import RestReferences
 from gateway.sessions.sessions import Sessions
 
 LIMITS = Limits(default_call_timeout_s=30, max_call_timeout_s=100)
@@ -84,7 +84,7 @@ def test_every_call_has_a_deadline(calculator: Service, fakes: Any, wished: floa
 
 
 def test_who_may_not_call_is_refused_first(calculator: Service, fakes: Any) -> None:
-    def refuse(principal: str | None, method: Method) -> None:
+    def refuse(principal: str | None, method: ServiceMethod) -> None:
         raise GatewayError(Status.PERMISSION_DENIED, f"{principal} may not call {method.name}")
 
     async def main() -> None:
@@ -273,7 +273,7 @@ def test_a_place_for_a_session_is_given_back_by_a_call_that_needs_none(calculato
 
 
 def test_whoever_admits_is_told_who_calls_what_in_which_session(calculator: Service, fakes: Any) -> None:
-    def refuse(principal: str | None, session: object, method: Method) -> None:
+    def refuse(principal: str | None, session: object, method: ServiceMethod) -> None:
         raise GatewayError(Status.RESOURCE_EXHAUSTED, f"{principal} calls {method.name} too often in {session}")
 
     async def main() -> None:

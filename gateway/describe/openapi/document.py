@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cara_pseud.schema.nodes import BoundMethod, substitute
-from gateway import paths as fixed
+from gateway import fixed_paths
 from gateway.annotations import HttpRule
 from gateway.describe.openapi.answers import (
     BODY,
@@ -18,7 +18,7 @@ from gateway.describe.openapi.answers import (
     response_components,
 )
 from gateway.describe.openapi.examples import example_of
-from gateway.describe.openapi.fixed import fixed_paths, parameter, parameter_components, session_scheme
+from gateway.describe.openapi.fixed import fixed_operations, parameter, parameter_components, session_scheme
 from gateway.describe.openapi.shapes import Shape, Shapes
 from gateway.describe.openapi.texts import path_parameter, query_parameters
 from gateway.json.codec import CodecOptions
@@ -78,7 +78,7 @@ def openapi_document(services: Iterable[ServiceRoutes], options: CodecOptions, v
         _Service(service, Shapes(service, options, schemas)).add_to(paths)
         doc = service.schema.nodes[service.interface.node_id].doc
         tags.append({"name": service.name, **({"description": doc} if doc else {})})
-    paths |= fixed_paths()
+    paths |= fixed_operations()
     about = _ABOUT.format(unknown=_UNKNOWN[options.unknown_fields], handle=HANDLE, callback=CALLBACK)
     return {
         "openapi": "3.1.0",
@@ -107,7 +107,7 @@ class _Service:
         for name, bound in self._routes.methods.items():
             operation = self._operation(name, bound)
             layout = self._routes.params_layout(bound)
-            path = paths.setdefault(fixed.filled(fixed.METHOD, service=self._routes.name, method=name), {})
+            path = paths.setdefault(fixed_paths.filled(fixed_paths.METHOD, service=self._routes.name, method=name), {})
             path["post"] = {
                 **operation,
                 "operationId": f"{self._routes.name}.{name}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway import paths
+from gateway import fixed_paths
 from gateway.describe.openapi.answers import BODY, CALL, answer, headers, problem_answer, problems
 from gateway.describe.openapi.shapes import Shape
 from gateway.json.text import JSON
@@ -54,7 +54,7 @@ def parameter_components() -> dict[str, JSON]:
     }  # fmt: skip
 
 
-def fixed_paths() -> dict[str, dict[str, JSON]]:
+def fixed_operations() -> dict[str, dict[str, JSON]]:
     """The paths that every gateway has."""
     objects = {"type": "array", "items": _ANY_OBJECT}
     request_id = [parameter("X-Request-Id")]
@@ -83,16 +83,16 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
         **problems((304, 404)),
     }
     operations: dict[str, dict[str, JSON]] = {
-        paths.API: {"get": get(
+        fixed_paths.API: {"get": get(
             "services", "The services.",
             {"type": "object", "properties": {"services": objects}, "required": ["services"]},
             parameters=known, more=(304, 400),
         )},
-        paths.SERVICE: {"get": get(
+        fixed_paths.SERVICE: {"get": get(
             "service", "A service's methods with their types and comments.", described,
             parameters=[service, *known], more=(304, 400, 404),
         )},
-        paths.HANDLE: {
+        fixed_paths.HANDLE: {
             "get": with_session(get(
                 "handle", "An object's interface and methods.", described, parameters=handle, more=(400, 401, 404),
             )),
@@ -101,7 +101,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 "responses": gone,
             }),
         },
-        paths.HANDLE_METHOD: {"post": with_session({
+        fixed_paths.HANDLE_METHOD: {"post": with_session({
             "tags": ["gateway"], "operationId": "call",
             "summary": "Call an object. `GET /api/handles/{handle}` says what it can do.",
             "parameters": [parameter("handle"), method, parameter("Request-Timeout"), *request_id],
@@ -110,7 +110,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 "200": answer("The results by name.", _ANY_OBJECT, "Session-Id"), **problems(CALL, BODY)
             },
         })},
-        paths.SESSION: {
+        fixed_paths.SESSION: {
             "post": {
                 "tags": ["gateway"], "operationId": "session.open", "summary": "Open an empty session.",
                 "parameters": request_id,
@@ -137,7 +137,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 "parameters": request_id, "responses": gone,
             }),
         },
-        paths.EVENTS: {"get": with_session({
+        fixed_paths.EVENTS: {"get": with_session({
             "tags": ["gateway"], "operationId": "events",
             "summary": "The calls of the session's callbacks, as server-sent events.",
             "parameters": [
@@ -152,7 +152,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 **problems((400, 401, 404, 406, 429, 503)),
             },
         })},
-        paths.CALLBACK: {"post": with_session({
+        fixed_paths.CALLBACK: {"post": with_session({
             "tags": ["gateway"], "operationId": "callback.answer",
             "summary": "Answer the call of a callback: its results by name, or a problem object.",
             "parameters": [
@@ -167,12 +167,12 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 **problems((400, 401, 404, 413, 415)),
             },
         })},
-        paths.HEALTH: {"get": get(
+        fixed_paths.HEALTH: {"get": get(
             "alive", "The gateway answers.",
             {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]},
             parameters=request_id,
         )},
-        paths.READY: {"get": {
+        fixed_paths.READY: {"get": {
             "tags": ["gateway"], "operationId": "ready", "summary": "Whether every service can be reached.",
             "parameters": request_id,
             "responses": {
@@ -194,7 +194,7 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 }),
             },
         }},
-        paths.METRICS: {"get": {
+        fixed_paths.METRICS: {"get": {
             "tags": ["gateway"], "operationId": "metrics", "summary": "Counters and gauges for Prometheus.",
             "parameters": request_id,
             "responses": {
@@ -205,11 +205,11 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 **problems(),
             },
         }},
-        paths.TYPES: {"get": {
+        fixed_paths.TYPES: {"get": {
             "tags": ["gateway"], "operationId": "types", "summary": "A service's types in TypeScript.",
             "parameters": [service, *known], "responses": plain_text,
         }},
-        paths.SCHEMA: {"get": {
+        fixed_paths.SCHEMA: {"get": {
             "tags": ["gateway"], "operationId": "schema",
             "summary": "A service's schema as it was written; as JSON, all its files with their ids.",
             "parameters": [service, *known], "responses": {
@@ -218,6 +218,6 @@ def fixed_paths() -> dict[str, dict[str, JSON]]:
                 }},
             },
         }},
-        paths.OPENAPI: {"get": get("openapi", "This document.", _ANY_OBJECT, parameters=known, more=(304,))},
+        fixed_paths.OPENAPI: {"get": get("openapi", "This document.", _ANY_OBJECT, parameters=known, more=(304,))},
     }  # fmt: skip
     return operations

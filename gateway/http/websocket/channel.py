@@ -1,7 +1,7 @@
 """One WebSocket behind its handshake: frames in and out, pings, a bound on what a slow reader may keep waiting.
 
 What the messages mean is the conversation's business, how frames look that of `gateway.http.websocket.frames`, how
-bytes travel that of `gateway.http.websocket.wires`.
+bytes travel that of `gateway.http.websocket.byte_transports`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final
 from cara_pseud.cork import Cork
 from gateway.config.limits import Limits
 from gateway.http.websocket import frames
+from gateway.http.websocket.byte_transports import ByteTransport
 from gateway.http.websocket.deflate import Agreement
-from gateway.http.websocket.wires import Wire
 from gateway.protocols.close_codes import PROTOCOL_ERROR, SLOW_READER
 from gateway.protocols.jsonrpc.conversation import Conversation
 
@@ -26,7 +26,7 @@ _WRITE_BYTES: Final = 262_144
 _CLOSE_S: Final = 3.0
 """How long the other side has to answer a close frame."""
 _SLOW_CLOSE_S: Final = 30.0
-"""The same for a client that reads too slowly: the close frame stands behind what the kernel and the wire hold already.
+"""The same for a client that reads too slowly: the close frame stands behind what the kernel and the transport hold.
 
 Nothing is added to that, so it costs no more memory to wait until the client has read so far.
 """
@@ -37,7 +37,7 @@ _PING_S: Final = 30.0
 
 
 class SocketChannel:
-    """One WebSocket: a `gateway.protocols.jsonrpc.conversation.Channel` and a `gateway.http.websocket.wires.Owner`.
+    """One WebSocket: a `gateway.protocols.jsonrpc.conversation.Channel` and a `TransportOwner`.
 
     Attributes:
         conversation: who gets what comes.
@@ -54,10 +54,10 @@ class SocketChannel:
         cork: Cork,
         agreement: Agreement | None = None,
     ) -> None:
-        """Make it; what it is to send waits for a wire.
+        """Make it; what it is to send waits for a transport.
 
         Args:
-            greeting: the answer to the handshake, with which the wire begins.
+            greeting: the answer to the handshake, with which the transport begins.
             ended: called once when the connection is over.
             cork: at whose end it writes.
             agreement: on compression, if there is one.
@@ -68,11 +68,11 @@ class SocketChannel:
         self._cork = cork
         self._agreement = agreement
         self._max_waiting_bytes = limits.send_buffer_bytes
-        self._wire: Wire | None = None
+        self._transport: ByteTransport | None = None
         self._frames: deque[bytes] = deque((greeting,))
         self._waiting_bytes = len(greeting)
         self._written_bytes = 0
-        # As if it were: nothing is written before there is a wire.
+        # As if it were: nothing is written before there is a transport.
         self._writing = True
         self._done = False
         self._close_timer: asyncio.TimerHandle | None = None
@@ -84,16 +84,16 @@ class SocketChannel:
         """Who is at its other end; see `gateway.http.base.Socket`."""
         return self.conversation
 
-    def wire_made(self, wire: Wire) -> None:
-        """See `gateway.http.websocket.wires.Owner`."""
-        self._wire = wire
-        self._ping_timer = self._loop.call_later(_PING_S, self._look_for_life)
+    def transport_made(self, transport: ByteTransport) -> None:
+        """See `gateway.http.websocket.byte_transports.TransportOwner`."""
+        self._transport = transport
+        self._ping_timer = self._loop.call_later(_PING_S, self._keep_alive)
         self._write()
 
     # In.
 
     def data_received(self, data: bytes) -> None:
-        """See `gateway.http.websocket.wires.Owner`."""
+        """See `gateway.http.websocket.byte_transports.TransportOwner`."""
         self._heard_at = self._loop.time()
         with self._cork:
             self._receive(data)
@@ -101,7 +101,7 @@ class SocketChannel:
     def _receive(self, data: bytes) -> None:
         reader = self._reader
         for event in reader.feed(data):
-            if type(event) is frames.Message:
+            if type(event) is frames.TextMessage:
                 if not reader.closing:
                     self.conversation.receive(event.data)
             elif type(event) is frames.Ping:
@@ -196,11 +196,11 @@ class SocketChannel:
         self.conversation.channel_failed(self)
 
     def _write(self) -> None:
-        wire = self._wire
-        if wire is None:
+        transport = self._transport
+        if transport is None:
             return  # it ended before its turn came
         while self._frames:
-            if not wire.write(self._next_chunk()):
+            if not transport.write(self._next_chunk()):
                 return
             self._waiting_bytes -= self._written_bytes
         self._writing = False
@@ -208,7 +208,7 @@ class SocketChannel:
             self._end()
 
     def writable(self) -> None:
-        """See `gateway.http.websocket.wires.Owner`."""
+        """See `gateway.http.websocket.byte_transports.TransportOwner`."""
         self._waiting_bytes -= self._written_bytes
         self._write()
 
@@ -228,26 +228,26 @@ class SocketChannel:
 
     # Life.
 
-    def _look_for_life(self) -> None:
+    def _keep_alive(self) -> None:
         silence = self._loop.time() - self._heard_at
         if silence >= 2 * _PING_S:
             self._end()
             return
         if silence >= _PING_S and not self._reader.closing:
             self._put(frames.ping_frame())
-        self._ping_timer = self._loop.call_later(_PING_S, self._look_for_life)
+        self._ping_timer = self._loop.call_later(_PING_S, self._keep_alive)
 
     def _end(self) -> None:
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.close()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
 
-    def wire_lost(self) -> None:
-        """See `gateway.http.websocket.wires.Owner`."""
+    def transport_lost(self) -> None:
+        """See `gateway.http.websocket.byte_transports.TransportOwner`."""
         for timer in (self._close_timer, self._ping_timer):
             if timer is not None:
                 timer.cancel()
-        self._wire = None
+        self._transport = None
         self._frames.clear()
         self._reader.closing = True
         self._ended(self)

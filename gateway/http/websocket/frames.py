@@ -41,7 +41,7 @@ _CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010,
 _Utf8Decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
-class Message(NamedTuple):  # a tuple costs half as much to make as a frozen dataclass, once per message
+class TextMessage(NamedTuple):  # a tuple costs half as much to make as a frozen dataclass, once per message
     """A whole text message, as valid UTF-8."""
 
     data: bytes
@@ -88,7 +88,7 @@ class Fault:
     in_close: bool = False
 
 
-Event: TypeAlias = Message | Binary | Ping | Pong | Closed | Fault
+FrameEvent: TypeAlias = TextMessage | Binary | Ping | Pong | Closed | Fault
 
 
 class _Refused(Exception):
@@ -127,9 +127,9 @@ class FrameReader:
         self._packed_bytes = 0
         self.closing = False
 
-    def feed(self, data: bytes) -> list[Event]:
+    def feed(self, data: bytes) -> list[FrameEvent]:
         """Take bytes; what they complete. After a `Fault` the owner closes and feeds on, to see the answer to that."""
-        events: list[Event] = []
+        events: list[FrameEvent] = []
         if self._lost:
             return events
         if self._rest:
@@ -146,7 +146,7 @@ class FrameReader:
                 self._rest, self._left = b"", 0
         return events
 
-    def _feed(self, data: bytes, events: list[Event]) -> None:
+    def _feed(self, data: bytes, events: list[FrameEvent]) -> None:
         at, size = 0, len(data)
         try:
             if self._left:
@@ -229,7 +229,7 @@ class FrameReader:
     def _too_big(self) -> _Refused:
         return _Refused(TOO_BIG, f"a message may have at most {self._max_message_bytes} bytes")
 
-    def _go_on(self, part: bytes, events: list[Event]) -> None:
+    def _go_on(self, part: bytes, events: list[FrameEvent]) -> None:
         """Take the next bytes of a payload, perhaps its last."""
         self._left -= len(part)
         if self._skipping:
@@ -261,7 +261,7 @@ class FrameReader:
                 raise _Refused(BAD_UTF8, "a message is not valid UTF-8") from None
         message += plain
         if is_last:
-            events.append(Binary(bytes(message)) if decoder is None else Message(bytes(message)))
+            events.append(Binary(bytes(message)) if decoder is None else TextMessage(bytes(message)))
             self._message = self._decoder = self._inflation = None
 
 
@@ -287,16 +287,16 @@ except ImportError:
     _unmasked = unmask
 
 
-def _text(data: bytes) -> Message:
+def _text(data: bytes) -> TextMessage:
     if not data.isascii():
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:
             raise _Refused(BAD_UTF8, "a message is not valid UTF-8") from None
-    return tuple.__new__(Message, (data,))
+    return tuple.__new__(TextMessage, (data,))
 
 
-def _control(opcode: int, payload: bytes) -> Event:
+def _control(opcode: int, payload: bytes) -> FrameEvent:
     if opcode == _PING:
         return Ping(payload)
     if opcode == _PONG:

@@ -15,7 +15,7 @@ class SocketHandler(BaseHandler):
 
     async def get(self) -> None:
         key = self._key()
-        # Nothing may fail between here and the wire: the connection is ours then and not Tornado's.
+        # Nothing may fail between here and the transport: the connection is ours then and not Tornado's.
         self.set_status(101)
         self._log()
         stream = self.detach()
@@ -24,10 +24,10 @@ class SocketHandler(BaseHandler):
         channel = self.channel(_greeting(key, agreement), agreement)
         self.site.sockets.add(channel)
         try:
-            await self.site.wires.take(stream, channel)
+            await self.site.transports.take(stream, channel)
         except OSError:  # the client left meanwhile
             stream.close()
-            channel.wire_lost()
+            channel.transport_lost()
 
     def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
         """What the new WebSocket is for."""

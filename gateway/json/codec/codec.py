@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import BoundMethod, Schema, Type
 from gateway.json.codec.conversions import Conversions, Reader, Writer
-from gateway.json.codec.kinds import Wire
 from gateway.json.codec.objects import ReferenceForm
 from gateway.json.codec.options import CodecOptions
 from gateway.json.codec.params import Params
@@ -82,6 +82,6 @@ class Codec:
         """What a service passes to a client's method: ``(args, kwargs={}, objects=None) -> JSON array``."""
         return self.params(bound).to_json
 
-    def callback_results(self, bound: BoundMethod) -> Callable[..., Wire]:
+    def callback_results(self, bound: BoundMethod) -> Callable[..., WireValue]:
         """What a client's method answers: ``(obj, objects=None, unbox=False) -> wire``."""
         return self.results(bound).to_wire

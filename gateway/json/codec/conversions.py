@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Schema, Type
-from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.kinds import Rules, Shape, row_of
 from gateway.json.codec.layout import Layouts
 from gateway.json.codec.needless import NeedlessRefusals
 from gateway.json.codec.objects import Incoming, LiveObjects, Outgoing, ReferenceForm, receive_all, send_all
 from gateway.json.codec.options import CodecOptions
-from gateway.json.codec.paths import Path, Positions
 from gateway.json.codec.read_source import Readers
 from gateway.json.codec.reading import Reading, refused
 from gateway.json.codec.refusal import FAILURES, Refusal
+from gateway.json.codec.value_paths import Path, Positions
 from gateway.json.codec.write_source import Writers
 from gateway.json.codec.writing import Writing, unfit
 from gateway.json.text import JSON
 
-Reader: TypeAlias = "Callable[..., Wire]"
+Reader: TypeAlias = "Callable[..., WireValue]"
 """``(obj, objects=None, positions=None) -> wire``"""
 
 Writer: TypeAlias = "Callable[..., JSON]"
@@ -63,13 +64,13 @@ class Conversions:
             writer = self._writers[type] = self._make_writer(type)
         return writer
 
-    def fast_reader(self, type: Type) -> Callable[[JSON], Wire]:
+    def fast_reader(self, type: Type) -> Callable[[JSON], WireValue]:
         """The generated reader alone, without a door: it raises one of `FAILURES`, which are for `reread`."""
         fast = self._generated_readers.entrance(type)
         if not self.holds_objects(type):
             return fast
 
-        def read(obj: JSON) -> Wire:
+        def read(obj: JSON) -> WireValue:
             incoming: list[Incoming] = []
             wire = fast(obj, incoming, None)
             receive_all(incoming, self._form, None)
@@ -77,7 +78,7 @@ class Conversions:
 
         return read
 
-    def fast_writer(self, type: Type) -> Callable[[Wire, list[Outgoing]], JSON]:
+    def fast_writer(self, type: Type) -> Callable[[WireValue, list[Outgoing]], JSON]:
         """The generated writer alone: it adds the live objects that it met to a list, and raises as `fast_reader`."""
         return self._generated_writers.entrance(type)
 
@@ -89,7 +90,7 @@ class Conversions:
         """Whether a value of that type can refer to a live object."""
         return self._generated_readers.holds_objects(type)
 
-    def reread(self, type: Type, obj: JSON, failure: Exception, positions: Positions | None = None) -> Wire:
+    def reread(self, type: Type, obj: JSON, failure: Exception, positions: Positions | None = None) -> WireValue:
         """What follows when the reader of a value without references failed.
 
         Raises:
@@ -99,7 +100,7 @@ class Conversions:
             raise refused(failure, positions) from None
         return self.read_within(type, obj, None, positions=positions)
 
-    def rewrite(self, type: Type, wire: Wire, failure: Exception) -> JSON:
+    def rewrite(self, type: Type, wire: WireValue, failure: Exception) -> JSON:
         """As `reread`, the other way."""
         if isinstance(failure, Refusal):
             raise unfit(failure) from None
@@ -113,14 +114,14 @@ class Conversions:
         path: Path | None = None,
         depth: int = 1,
         positions: Positions | None = None,
-    ) -> Wire:
+    ) -> WireValue:
         """Read a value that stands at ``path``.
 
         Raises:
             GatewayError: as `Codec.reader`.
         """
         reading = Reading(self._rules, self._form, parts=self._generated_readers)
-        holder: list[Wire] = [None]
+        holder: list[WireValue] = [None]
         try:
             reading.store(holder, 0, type, obj, path, depth)
         except Refusal as refusal:
@@ -128,7 +129,7 @@ class Conversions:
         receive_all(reading.incoming, self._form, objects, positions)
         return holder[0]
 
-    def _write_carefully(self, type: Type, wire: Wire, objects: LiveObjects | None) -> JSON:
+    def _write_carefully(self, type: Type, wire: WireValue, objects: LiveObjects | None) -> JSON:
         writing = Writing(self.layouts, self.options, parts=self._generated_writers)
         holder: list[JSON] = [None]
         try:
@@ -141,9 +142,9 @@ class Conversions:
     def _make_reader(self, type: Type) -> Reader:
         if not _has_function(type):
             return lambda obj, objects=None, positions=None: self.read_within(type, obj, objects, positions=positions)
-        fast: Callable[..., Wire] | None = None  # a schema has many methods of which most are never called
+        fast: Callable[..., WireValue] | None = None  # a schema has many methods of which most are never called
 
-        def read(obj: JSON, objects: LiveObjects | None = None, positions: Positions | None = None) -> Wire:
+        def read(obj: JSON, objects: LiveObjects | None = None, positions: Positions | None = None) -> WireValue:
             nonlocal fast
             if fast is None:
                 fast = self._generated_readers.entrance(type)
@@ -154,7 +155,7 @@ class Conversions:
 
         def read_with_objects(
             obj: JSON, objects: LiveObjects | None = None, positions: Positions | None = None
-        ) -> Wire:
+        ) -> WireValue:
             nonlocal fast
             if fast is None:
                 fast = self._generated_readers.entrance(type)
@@ -176,7 +177,7 @@ class Conversions:
             return lambda wire, objects=None: self._write_carefully(type, wire, objects)
         fast: Callable[..., JSON] | None = None
 
-        def write(wire: Wire, objects: LiveObjects | None = None) -> JSON:
+        def write(wire: WireValue, objects: LiveObjects | None = None) -> JSON:
             nonlocal fast
             if fast is None:
                 fast = self._generated_writers.entrance(type)

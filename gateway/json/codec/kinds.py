@@ -12,16 +12,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import INT_RANGES, Kind, Type
 from gateway.json.codec import scalars
 from gateway.json.codec.layout import JSON_VALUE_ID, Form, Layouts
 from gateway.json.codec.options import CodecOptions
 from gateway.json.text import JSON
-
-Wire: TypeAlias = Any
-"""A value on its way to or from a service: structs are dicts by field id."""
 
 BOTTOMLESS: Final = math.inf
 """The levels of a value whose type sets no bound."""
@@ -73,12 +71,12 @@ class Single:
     element of ``o`` is one that stays as it is; None if the kind has no such test.
     """
 
-    read: Callable[[JSON, Type, Form, Rules], Wire]
-    write: Callable[[Wire, Type, Form, Rules], JSON]
+    read: Callable[[JSON, Type, Form, Rules], WireValue]
+    write: Callable[[WireValue, Type, Form, Rules], JSON]
     usually_read: Callable[[Type, Form, Rules, Constant], tuple[Usual, ...]]
     usually_written: Callable[[Type, Form, Rules, Constant], tuple[Usual, ...]]
     odd_in: Callable[[JSON], bool]
-    odd_out: Callable[[Wire, Type, Rules], bool]
+    odd_out: Callable[[WireValue, Type, Rules], bool]
     all_read: str | None = None
     all_written: str | None = None
 
@@ -147,11 +145,11 @@ def _wide(kind: Kind) -> Row:
     ))  # fmt: skip
 
 
-def _read_int(value: JSON, type: Type, form: Form, rules: Rules) -> Wire:
+def _read_int(value: JSON, type: Type, form: Form, rules: Rules) -> WireValue:
     return scalars.read_int(value, type.kind)
 
 
-def _write_int(value: Wire, type: Type, form: Form, rules: Rules) -> JSON:
+def _write_int(value: WireValue, type: Type, form: Form, rules: Rules) -> JSON:
     return scalars.write_int(value, type.kind, rules.options.int64)
 
 

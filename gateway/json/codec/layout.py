@@ -72,7 +72,7 @@ def may_be_null(member: FieldLayout) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class MemberSlot:
     """Where a JSON member goes. ``inner`` is its name without the prefix, for flattened ones."""
 
     role: Role
@@ -95,7 +95,7 @@ class StructLayout:
     value_name: str | None = None
     fields: list[FieldLayout] = field(default_factory=list)
     variants: list[FieldLayout] = field(default_factory=list)
-    slots: dict[str, Slot] = field(default_factory=dict)
+    slots: dict[str, MemberSlot] = field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:
@@ -218,9 +218,9 @@ class Layouts:
             union = _Union() if options is None else _Union(options.name, options.value_name)
         layout = StructLayout(type, node, node.qualified_name or node.name, union.tag, union.value_name)
         if union.tag is not None:
-            layout.slots[union.tag] = Slot(Role.TAG)
+            layout.slots[union.tag] = MemberSlot(Role.TAG)
         if union.value_name is not None:
-            _add(layout, union.value_name, Slot(Role.UNION_VALUE))
+            _add(layout, union.value_name, MemberSlot(Role.UNION_VALUE))
         for item in node.fields:
             member = self._field(layout, item, (*outer, type))
             in_union = item.discriminant is not None
@@ -228,10 +228,10 @@ class Layouts:
             if member.flat is not None:
                 role = Role.FLATTENED_VARIANT if in_union else Role.FLATTENED
                 for inner in member.flat.slots:
-                    _add(layout, member.prefix + inner, Slot(role, member, inner))
+                    _add(layout, member.prefix + inner, MemberSlot(role, member, inner))
             elif not (in_union and union.value_name is not None):
                 assert member.name is not None  # only flattened fields have none
-                _add(layout, member.name, Slot(Role.VARIANT if in_union else Role.FIELD, member))
+                _add(layout, member.name, MemberSlot(Role.VARIANT if in_union else Role.FIELD, member))
         layout.variants.sort(key=lambda member: member.field.discriminant or 0)
         return layout
 
@@ -286,7 +286,7 @@ def _is_absent_struct(member: FieldLayout) -> bool:
     )
 
 
-def _add(layout: StructLayout, name: str, slot: Slot) -> None:
+def _add(layout: StructLayout, name: str, slot: MemberSlot) -> None:
     present = layout.slots.get(name)
     if present is None or (present.role is slot.role is Role.FLATTENED_VARIANT and present.field is not slot.field):
         layout.slots[name] = slot

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec.paths import Path, Positions, Rendering
+from gateway.json.codec.value_paths import Path, Positions, Rendering
 from gateway.json.text import JSON
 
 

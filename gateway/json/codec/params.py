@@ -7,12 +7,11 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cara_pseud.capabilities import NO_ARGUMENTS
+from cara_pseud.capabilities import NO_ARGUMENTS, WireValue
 from cara_pseud.schema.nodes import BoundMethod, Field, Type, describe_type, substitute
 from gateway.annotations import json_name
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.conversions import Conversions
-from gateway.json.codec.kinds import Wire
 from gateway.json.codec.layout import FieldLayout, StructLayout
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.codec.reading import empty
@@ -44,7 +43,7 @@ class Params:
         self.has_references = conversions.holds_objects(self._type)
         self._read = conversions.reader(self._type)
         self._positions = {member.tag_value: index for index, member in enumerate(self._members)}
-        self._read_fast: Callable[[JSON], Wire] | None = None
+        self._read_fast: Callable[[JSON], WireValue] | None = None
         self._write = conversions.writer(self._type)
         self._ids = tuple(member.id for member in self._members)
         self._in_order = operator.itemgetter(*self._ids) if len(self._ids) > 1 else None
@@ -56,13 +55,13 @@ class Params:
         """Whether there is nothing to pass."""
         return self._inline and not self._members
 
-    def read(self, params: JSON, refs: LiveObjects | None = None) -> list[Wire]:
+    def read(self, params: JSON, refs: LiveObjects | None = None) -> list[WireValue]:
         """Read parameters by name or position, or none at all; see `by_name` and `by_position`."""
         if isinstance(params, list):
             return self.by_position(params, refs)
         return self.by_name({} if params is None else params, refs)
 
-    def by_name(self, params: JSON, refs: LiveObjects | None = None) -> list[Wire]:
+    def by_name(self, params: JSON, refs: LiveObjects | None = None) -> list[WireValue]:
         """Read an object of parameters as positional wire arguments; a missing one takes its default.
 
         Raises:
@@ -83,7 +82,7 @@ class Params:
             wire = self._conversions.reread(self._type, params, failure)
         return self._positional(wire)
 
-    def by_position(self, params: Sequence[JSON], refs: LiveObjects | None = None) -> list[Wire]:
+    def by_position(self, params: Sequence[JSON], refs: LiveObjects | None = None) -> list[WireValue]:
         """Read an array of parameters in written order; the missing ones at its end take their defaults.
 
         Raises:
@@ -106,7 +105,7 @@ class Params:
         return self._positional(wire)
 
     def to_json(
-        self, args: Sequence[Wire], kwargs: Mapping[str, Wire] = NO_ARGUMENTS, refs: LiveObjects | None = None
+        self, args: Sequence[WireValue], kwargs: Mapping[str, WireValue] = NO_ARGUMENTS, refs: LiveObjects | None = None
     ) -> list[JSON]:
         """Write a service's arguments as an array in which every parameter is present.
 
@@ -117,16 +116,16 @@ class Params:
             return [self._write(args[0] if args and args[0] is not None else _struct_of(self._members, kwargs), refs)]
         if len(args) > len(self._members):
             raise GatewayError(Status.INTERNAL, f"the service passed {len(args)} arguments to {self.signature}")
-        wire: dict[int, Wire] = {member.id: value for member, value in zip(self._members, args, strict=False)}
+        wire: dict[int, WireValue] = {member.id: value for member, value in zip(self._members, args, strict=False)}
         wire.update(_struct_of(self._members, kwargs))
         obj = self._write(wire, refs)
         return [obj.get(name) for name in self.names]
 
-    def _compile(self) -> Callable[[JSON], Wire]:
+    def _compile(self) -> Callable[[JSON], WireValue]:
         self._read_fast = fast = self._conversions.fast_reader(self._type)
         return fast
 
-    def _positional(self, wire: Mapping[int, Wire]) -> list[Wire]:
+    def _positional(self, wire: Mapping[int, WireValue]) -> list[WireValue]:
         if len(wire) == len(self._ids):  # all of them are there
             in_order = self._in_order
             return list(wire.values()) if in_order is None else list(in_order(wire))
@@ -156,6 +155,6 @@ def default(field: Field, type: Type | None) -> Any:
     return empty(type)
 
 
-def _struct_of(members: Sequence[FieldLayout], kwargs: Mapping[str, Wire]) -> dict[int, Wire]:
+def _struct_of(members: Sequence[FieldLayout], kwargs: Mapping[str, WireValue]) -> dict[int, WireValue]:
     ids = {member.field.name: member.id for member in members}
     return {ids[name]: value for name, value in kwargs.items() if name in ids}

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Type, describe_type
-from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.kinds import Rules, Shape, row_of
 from gateway.json.codec.layout import FieldLayout, Form, StructLayout, may_be_null
 from gateway.json.codec.needless import NeedlessRefusals
 from gateway.json.codec.objects import Incoming, ReferenceForm
-from gateway.json.codec.paths import Path, steps_of
 from gateway.json.codec.reading import Reading
 from gateway.json.codec.refusal import FAILURES, Refusal, Unusual
 from gateway.json.codec.source import OTHERWISE, Functions, Key, Lines, cases, indented
+from gateway.json.codec.value_paths import Path, steps_of
 from gateway.json.text import JSON
 
 
@@ -136,7 +137,7 @@ class Readers(Functions):
 
     # What generated code calls.
 
-    def _json(self, value: JSON, depth: int) -> Wire:
+    def _json(self, value: JSON, depth: int) -> WireValue:
         return Reading(self._rules, self._form).json_value(value, None, depth)
 
     def _any(
@@ -156,7 +157,7 @@ class Readers(Functions):
 
     # Where generated code fails.
 
-    def read(self, reading: Reading, key: Key, value: JSON, path: Path | None, depth: int) -> Wire:
+    def read(self, reading: Reading, key: Key, value: JSON, path: Path | None, depth: int) -> WireValue:
         """Read a list or struct that a careful walk met, by its function: a `gateway.json.codec.reading.Parts`."""
         if not self.counts_depth(key) and depth + self.height(key) - 1 > self._options.max_depth:
             return reading.nested(key, value, path, depth)  # too deep perhaps, and the function does not count
@@ -174,7 +175,7 @@ class Readers(Functions):
     def walks(self, key: Key) -> Callable[..., Any]:
         def walk(
             obj: JSON, depth: int, incoming: list[Incoming] | None = None, place: Path | None = None
-        ) -> Wire:
+        ) -> WireValue:
             return Reading(self._rules, self._form, incoming, place, self).nested(key, obj, place, depth)
 
         return walk
@@ -184,7 +185,7 @@ class Readers(Functions):
 
         def mend(
             obj: JSON,
-            wire: dict[int, Wire],
+            wire: dict[int, WireValue],
             failure: Exception,
             index: int | None,
             depth: int,
@@ -211,7 +212,7 @@ class Readers(Functions):
         yield from (member for member in (*layout.fields, *layout.variants) if member.name not in in_order)
         yield from (in_order[name] for name in obj if name in in_order)
 
-    def _is_missing(self, member: FieldLayout, obj: dict[str, JSON], wire: dict[int, Wire]) -> bool:
+    def _is_missing(self, member: FieldLayout, obj: dict[str, JSON], wire: dict[int, WireValue]) -> bool:
         assert member.name is not None  # nothing is flattened where members have functions
         return member.id not in wire and obj.get(member.name) is not None
 
@@ -219,7 +220,7 @@ class Readers(Functions):
         title = f"{self.title} of a list of {describe_type(self._layouts.schema, element)}"
 
         def mend(
-            made: list[Wire],
+            made: list[WireValue],
             value: JSON,
             failure: Exception,
             index: int,

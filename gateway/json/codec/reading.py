@@ -1,8 +1,8 @@
 """JSON to wire, the careful way: every rule, the path of every error, every unusual form.
 
 `source` generates faster code for the usual forms; the one member or element which that refuses is walked here, and
-what this says is final. Lists and structs in it are left to the generated code again (`Parts`). References are gathered
-in `Reading.incoming` and resolved by the caller.
+what this says is final. Lists and structs in it are left to the generated code again (`PartsReader`). References are
+gathered in `Reading.incoming` and resolved by the caller.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Field, Kind, Type, describe_type
 from gateway.errors import GatewayError, nearest
-from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.kinds import Rules, Shape, row_of
 from gateway.json.codec.layout import FieldLayout, Form, Role, StructLayout, may_be_null
 from gateway.json.codec.objects import Incoming, ReferenceForm
-from gateway.json.codec.paths import Path, Positions, as_given, render_steps, steps_of
 from gateway.json.codec.refusal import Refusal
 from gateway.json.codec.scalars import Misfit, show
+from gateway.json.codec.value_paths import Path, Positions, as_given, render_steps, steps_of
 from gateway.json.text import JSON
 
 
@@ -27,7 +28,7 @@ def refused(refusal: Refusal, positions: Positions | None = None) -> GatewayErro
     return GatewayError.invalid(refusal.reason, render_steps(as_given(refusal.steps, positions)))
 
 
-def zero(field: Field, type: Type | None) -> Wire:
+def zero(field: Field, type: Type | None) -> WireValue:
     """What a union member that only its tag names holds: the schema's default, else the empty value of its kind."""
     if type is None:
         return {}
@@ -36,7 +37,7 @@ def zero(field: Field, type: Type | None) -> Wire:
     return empty(type)
 
 
-def empty(type: Type) -> Wire:
+def empty(type: Type) -> WireValue:
     """What a null pointer reads as in Cap'n Proto; None where there is no such value."""
     maker = row_of(type).empty
     return None if maker is None else maker()
@@ -52,12 +53,10 @@ a walk without, and the deepest value that is permitted must find room there."""
 _NOTHING_KNOWN: Final[Mapping[int, Refusal | None]] = {}
 
 
-class Parts(Protocol):
+class PartsReader(Protocol):
     """Who reads the lists and structs in a value that is walked carefully."""
 
-    def read(
-        self, reading: Reading, key: Type | StructLayout, value: JSON, path: Path | None, depth: int
-    ) -> Wire:
+    def read(self, reading: Reading, key: Type | StructLayout, value: JSON, path: Path | None, depth: int) -> WireValue:
         """Read one; errors have the path from the origin of ``reading``."""
 
 
@@ -76,7 +75,7 @@ class Reading:
         form: ReferenceForm,
         incoming: list[Incoming] | None = None,
         origin: Path | None = None,
-        parts: Parts | None = None,
+        parts: PartsReader | None = None,
     ) -> None:
         self._rules = rules
         self._layouts, self._options = rules
@@ -98,7 +97,7 @@ class Reading:
         else:
             container[key] = self.value(type, value, path, depth, form)
 
-    def value(self, type: Type, value: JSON, path: Path | None, depth: int, form: Form = Form.PLAIN) -> Wire:
+    def value(self, type: Type, value: JSON, path: Path | None, depth: int, form: Form = Form.PLAIN) -> WireValue:
         """Read a value that is no reference by its type alone; else as `store`."""
         row = row_of(type)
         if row.single is not None:
@@ -123,7 +122,7 @@ class Reading:
             return self._list(type, value, path, depth)
         return self.rest_of_object(self._layouts.struct(type), value, {}, _NOTHING_KNOWN, path, depth)
 
-    def nested(self, key: Type | StructLayout, value: JSON, path: Path | None, depth: int) -> Wire:
+    def nested(self, key: Type | StructLayout, value: JSON, path: Path | None, depth: int) -> WireValue:
         """Read a list, struct or group itself; only what is in it may be left to others."""
         if isinstance(key, Type):
             if key.kind is Kind.LIST:
@@ -135,11 +134,11 @@ class Reading:
         self,
         layout: StructLayout,
         value: JSON,
-        wire: dict[int, Wire],
+        wire: dict[int, WireValue],
         known: Mapping[int, Refusal | None],
         path: Path | None,
         depth: int,
-    ) -> dict[int, Wire]:
+    ) -> dict[int, WireValue]:
         """Read an object as a struct or group, some of whose members were read: by id None, or why one is wrong."""
         if not isinstance(value, dict):
             raise self._refuse(f"expected an object ({layout.label}), got {show(value)}", path)
@@ -171,7 +170,7 @@ class Reading:
         self,
         layout: StructLayout,
         members: dict[str, tuple[str, JSON]],
-        wire: dict[int, Wire],
+        wire: dict[int, WireValue],
         known: Mapping[int, Refusal | None],
         path: Path | None,
         depth: int,
@@ -207,7 +206,7 @@ class Reading:
                 self._tagged_member(layout, tagged, name, (given, value), here, wire, flat, depth)
         for id, (member, inner) in flat.items():
             assert member.flat is not None  # only flattened fields get here
-            flattened: dict[int, Wire] = {}
+            flattened: dict[int, WireValue] = {}
             wire[id] = flattened
             self._members(member.flat, inner, flattened, _NOTHING_KNOWN, path, depth)
 
@@ -232,7 +231,7 @@ class Reading:
         name: str,
         member: tuple[str, JSON],
         here: Path,
-        wire: dict[int, Wire],
+        wire: dict[int, WireValue],
         flat: dict[int, tuple[FieldLayout, dict[str, tuple[str, JSON]]]],
         depth: int,
     ) -> None:
@@ -254,7 +253,7 @@ class Reading:
             reason = f"unknown member: {show(layout.tag)} is {show(tagged.tag_value)}"
             self._unknown(reason, value, here, depth)
 
-    def _field(self, wire: dict[int, Wire], member: FieldLayout, value: JSON, path: Path, depth: int) -> bool:
+    def _field(self, wire: dict[int, WireValue], member: FieldLayout, value: JSON, path: Path, depth: int) -> bool:
         """Read one field into ``wire``; False if null leaves it absent."""
         if member.group is not None:
             if value is None:
@@ -279,14 +278,14 @@ class Reading:
         self.met_odd = True
         self.skip(value, path, depth + 1)
 
-    def _list(self, type: Type, value: JSON, path: Path | None, depth: int) -> list[Wire]:
+    def _list(self, type: Type, value: JSON, path: Path | None, depth: int) -> list[WireValue]:
         assert type.element is not None  # the loader gives every list one
         if not isinstance(value, list):
             name = describe_type(self._layouts.schema, type)
             raise self._refuse(f"expected an array ({name}), got {show(value)}", path)
         self._deep(depth, path)
         may_be_absent = row_of(type.element).shape in (Shape.OBJECT, Shape.ANY)
-        wire: list[Wire] = [None] * len(value)
+        wire: list[WireValue] = [None] * len(value)
         for index, item in enumerate(value):
             if item is not None or not may_be_absent:
                 self.store(wire, index, type.element, item, (path, index), depth + 1)
@@ -316,7 +315,7 @@ class Reading:
                 self._reference(container, key, kind, value, None, path)
                 return
             self._deep(depth, path)
-            members: dict[str, Wire] = {}
+            members: dict[str, WireValue] = {}
             for name, item in value.items():
                 if type(item) in _AS_THEY_ARE:
                     members[name] = item
@@ -325,7 +324,7 @@ class Reading:
             container[key] = members
         elif isinstance(value, list):
             self._deep(depth, path)
-            items: list[Wire] = list(value)
+            items: list[WireValue] = list(value)
             for index, item in enumerate(value):
                 if type(item) not in _AS_THEY_ARE:
                     self.anything(items, index, item, (path, index), depth + 1)
@@ -333,7 +332,7 @@ class Reading:
         else:
             container[key] = float(value) if isinstance(value, float) else value
 
-    def json_value(self, value: JSON, path: Path | None, depth: int) -> dict[int, Wire]:
+    def json_value(self, value: JSON, path: Path | None, depth: int) -> dict[int, WireValue]:
         """Any JSON as the struct ``Value`` of json.capnp; nothing in it is a reference."""
         if value is None:
             return {0: None}
@@ -346,9 +345,7 @@ class Reading:
         self._deep(depth, path)
         if isinstance(value, list):
             return {4: [self.json_value(item, (path, index), depth + 1) for index, item in enumerate(value)]}
-        return {5: [
-            {0: name, 1: self.json_value(item, (path, name), depth + 1)} for name, item in value.items()
-        ]}
+        return {5: [{0: name, 1: self.json_value(item, (path, name), depth + 1)} for name, item in value.items()]}
 
 
 def _is_read(member: FieldLayout, known: Mapping[int, Refusal | None], name: str) -> bool:

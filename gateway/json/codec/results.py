@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import BoundMethod, Kind, substitute
 from gateway.errors import GatewayError
 from gateway.json.codec.conversions import Conversions
-from gateway.json.codec.kinds import Wire
 from gateway.json.codec.objects import LiveObjects, Outgoing
 from gateway.json.codec.params import default, in_written_order
 from gateway.json.codec.refusal import FAILURES, Refusal
@@ -43,21 +43,16 @@ class Results:
         self.names = tuple(member.tag_value for member in self._members)
         self._single = self._members[0] if len(self._members) == 1 else None
         self._single_id = -1 if self._single is None else self._single.id
-        self._write_fast: Callable[[Wire, list[Outgoing]], JSON] | None = None
+        self._write_fast: Callable[[WireValue, list[Outgoing]], JSON] | None = None
         self._read_single = None
         if self._single is not None and self._single.type is not None:
             self._read_single = conversions.reader(self._single.type)
 
-    @property
-    def is_single(self) -> bool:
-        """Whether there is exactly one result, declared inline: the case that `unboxed` unboxes."""
-        return self._single is not None
-
-    def write(self, wire: Wire, refs: LiveObjects | None = None, *, unbox: bool = False) -> JSON:
+    def write(self, wire: WireValue, refs: LiveObjects | None = None, *, unbox: bool = False) -> JSON:
         """`unboxed` or `boxed`."""
         return self.unboxed(wire, refs) if unbox else self.boxed(wire, refs)
 
-    def boxed(self, wire: Wire, refs: LiveObjects | None = None) -> dict[str, JSON]:
+    def boxed(self, wire: WireValue, refs: LiveObjects | None = None) -> dict[str, JSON]:
         """Write the results as an object by name; an absent pointer is null.
 
         Raises:
@@ -80,12 +75,12 @@ class Results:
                 obj.setdefault(name, None)
         return obj
 
-    def unboxed(self, wire: Wire, refs: LiveObjects | None = None) -> JSON:
+    def unboxed(self, wire: WireValue, refs: LiveObjects | None = None) -> JSON:
         """Write a single inline result as its bare value, anything else as `boxed`."""
         obj = self.boxed(wire, refs)
         return obj[self.names[0]] if self._single is not None else obj
 
-    def to_wire(self, obj: JSON, refs: LiveObjects | None = None, unbox: bool = False) -> Wire:
+    def to_wire(self, obj: JSON, refs: LiveObjects | None = None, unbox: bool = False) -> WireValue:
         """Read a client's answer to a callback; a missing result takes its default.
 
         Raises:
@@ -99,7 +94,7 @@ class Results:
             return self._read_single(obj, refs)
         if not isinstance(obj, dict | None):
             raise GatewayError.invalid(f"expected an object of results, got {show(obj)}")
-        wire: Mapping[int, Wire] = self._read(obj or {}, refs)
+        wire: Mapping[int, WireValue] = self._read(obj or {}, refs)
         if not self._inline:
             return wire
         if not self._members:
@@ -110,11 +105,11 @@ class Results:
             member.field.name: wire.get(member.id, default(member.field, member.type)) for member in self._members
         }
 
-    def _compile(self) -> Callable[[Wire, list[Outgoing]], JSON]:
+    def _compile(self) -> Callable[[WireValue, list[Outgoing]], JSON]:
         self._write_fast = fast = self._conversions.fast_writer(self._type)
         return fast
 
-    def _by_id(self, wire: Wire) -> Wire:
+    def _by_id(self, wire: WireValue) -> WireValue:
         """The results as the struct of results, by field id."""
         if not self._inline:
             return {} if wire is None else wire

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Type, describe_type
-from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.kinds import Rules, Shape, row_of
 from gateway.json.codec.layout import FieldLayout, Form, StructLayout
 from gateway.json.codec.needless import NeedlessRefusals
 from gateway.json.codec.objects import Outgoing
-from gateway.json.codec.paths import Path, steps_of
 from gateway.json.codec.reading import zero
 from gateway.json.codec.refusal import FAILURES, Refusal
 from gateway.json.codec.source import OTHERWISE, Functions, Key, Lines, cases, indented
+from gateway.json.codec.value_paths import Path, steps_of
 from gateway.json.codec.writing import ANYTHING, Writing
 from gateway.json.text import JSON
 
@@ -128,15 +129,15 @@ class Writers(Functions):
 
     # What generated code calls.
 
-    def _json(self, value: Wire, depth: int) -> JSON:
+    def _json(self, value: WireValue, depth: int) -> JSON:
         return Writing(*self._rules).json_value(value, None, depth)
 
-    def _any(self, container: Any, key: str | int, value: Wire, depth: int, outgoing: list[Outgoing]) -> None:
+    def _any(self, container: Any, key: str | int, value: WireValue, depth: int, outgoing: list[Outgoing]) -> None:
         Writing(*self._rules, outgoing).store(container, key, ANYTHING, value, None, depth)
 
     # Where generated code fails.
 
-    def write(self, writing: Writing, key: Key, value: Wire, path: Path | None, depth: int) -> JSON:
+    def write(self, writing: Writing, key: Key, value: WireValue, path: Path | None, depth: int) -> JSON:
         """Write a list or struct that a careful walk met, by its function: a `gateway.json.codec.writing.Parts`."""
         if not self.counts_depth(key) and depth + self.height(key) - 1 > self._options.max_depth:
             return writing.nested(key, value, path, depth)  # too deep perhaps, and the function does not count
@@ -152,7 +153,7 @@ class Writers(Functions):
             return obj
 
     def walks(self, key: Key) -> Callable[..., Any]:
-        def walk(value: Wire, depth: int, outgoing: list[Outgoing]) -> JSON:
+        def walk(value: WireValue, depth: int, outgoing: list[Outgoing]) -> JSON:
             return Writing(*self._rules, outgoing, self).nested(key, value, None, depth)
 
         return walk
@@ -161,7 +162,7 @@ class Writers(Functions):
         title, deepest = self.title_of(key), self.deepest(key)
 
         def mend(
-            value: Wire,
+            value: WireValue,
             made: dict[str, JSON],
             failure: Exception,
             index: int | None,
@@ -182,7 +183,7 @@ class Writers(Functions):
         title = f"{self.title} of a list of {describe_type(self._layouts.schema, element)}"
 
         def mend(
-            made: list[JSON], value: Wire, failure: Exception, index: int, depth: int, outgoing: list[Outgoing]
+            made: list[JSON], value: WireValue, failure: Exception, index: int, depth: int, outgoing: list[Outgoing]
         ) -> None:
             if isinstance(failure, Refusal):
                 raise failure.within(index) from None

@@ -1,4 +1,4 @@
-"""Wire to JSON, the careful way: every rule, and the path of what a service sent wrong.
+"""WireValue to JSON, the careful way: every rule, and the path of what a service sent wrong.
 
 Counterpart of `reading`; the capabilities of a value are gathered in `Writing.outgoing` and named by the caller.
 """
@@ -9,18 +9,18 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
-from cara_pseud.capabilities import Capability
+from cara_pseud.capabilities import Capability, WireValue
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import scalars
-from gateway.json.codec.kinds import Rules, Shape, Wire, row_of
+from gateway.json.codec.kinds import Rules, Shape, row_of
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, StructLayout
 from gateway.json.codec.objects import Outgoing
 from gateway.json.codec.options import CodecOptions
-from gateway.json.codec.paths import Path, render_steps, steps_of
 from gateway.json.codec.reading import DEEP, zero
 from gateway.json.codec.refusal import Refusal
 from gateway.json.codec.scalars import Misfit, show
+from gateway.json.codec.value_paths import Path, render_steps, steps_of
 from gateway.json.text import JSON
 
 
@@ -38,10 +38,12 @@ _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
 """Types of values that are the same in JSON; a large value of any shape consists mostly of them."""
 
 
-class Parts(Protocol):
+class PartsWriter(Protocol):
     """Who writes the lists and structs in a value that is walked carefully."""
 
-    def write(self, writing: Writing, key: Type | StructLayout, value: Wire, path: Path | None, depth: int) -> JSON:
+    def write(
+        self, writing: Writing, key: Type | StructLayout, value: WireValue, path: Path | None, depth: int
+    ) -> JSON:
         """Write one."""
 
 
@@ -58,7 +60,7 @@ class Writing:
         layouts: Layouts,
         options: CodecOptions,
         outgoing: list[Outgoing] | None = None,
-        parts: Parts | None = None,
+        parts: PartsWriter | None = None,
     ) -> None:
         self._rules = Rules(layouts, options)
         self._layouts = layouts
@@ -69,7 +71,14 @@ class Writing:
         self.met_odd = False
 
     def store(
-        self, container: Any, key: Any, type: Type, value: Wire, path: Path | None, depth: int, form: Form = Form.PLAIN
+        self,
+        container: Any,
+        key: Any,
+        type: Type,
+        value: WireValue,
+        path: Path | None,
+        depth: int,
+        form: Form = Form.PLAIN,
     ) -> None:
         """Write a value into its place."""
         shape = row_of(type).shape
@@ -79,7 +88,7 @@ class Writing:
         else:
             container[key] = self._value(type, value, path, depth, form)
 
-    def _value(self, type: Type, value: Wire, path: Path | None, depth: int, form: Form) -> JSON:
+    def _value(self, type: Type, value: WireValue, path: Path | None, depth: int, form: Form) -> JSON:
         row = row_of(type)
         if row.single is not None:
             try:
@@ -104,7 +113,7 @@ class Writing:
             return self._list(type, value, path, depth)
         return self._members(self._layouts.struct(type), value, {}, "", path, depth)
 
-    def nested(self, key: Type | StructLayout, value: Wire, path: Path | None, depth: int) -> JSON:
+    def nested(self, key: Type | StructLayout, value: WireValue, path: Path | None, depth: int) -> JSON:
         """Write a list, struct or group itself; only what is in it may be left to others."""
         if isinstance(key, Type):
             if key.kind is Kind.LIST:
@@ -113,7 +122,7 @@ class Writing:
         return self._members(key, value, {}, "", path, depth)
 
     def rest_of_struct(
-        self, layout: StructLayout, value: Wire, out: dict[str, JSON], refusal: Refusal | None, depth: int
+        self, layout: StructLayout, value: WireValue, out: dict[str, JSON], refusal: Refusal | None, depth: int
     ) -> None:
         """Write a struct or group as an object that has its first members already.
 
@@ -126,7 +135,7 @@ class Writing:
     def _members(
         self,
         layout: StructLayout,
-        value: Wire,
+        value: WireValue,
         out: dict[str, JSON],
         prefix: str,
         path: Path | None,
@@ -139,8 +148,11 @@ class Writing:
             if member.name in known:
                 continue
             item = wire.get(member.id)
-            if item is None and member.id not in wire and member.field.default is not None and (
-                member.type is not None and not member.type.kind.is_pointer
+            if (
+                item is None
+                and member.id not in wire
+                and member.field.default is not None
+                and (member.type is not None and not member.type.kind.is_pointer)
             ):
                 item = member.field.default
             if item is None and member.type is not None and member.type.kind.is_pointer:
@@ -165,7 +177,7 @@ class Writing:
         return out
 
     def _member(
-        self, member: FieldLayout, item: Wire, out: dict[str, JSON], prefix: str, path: Path | None, depth: int
+        self, member: FieldLayout, item: WireValue, out: dict[str, JSON], prefix: str, path: Path | None, depth: int
     ) -> None:
         if member.flat is not None:
             self._members(member.flat, item, out, prefix + member.prefix, path, depth)
@@ -183,7 +195,7 @@ class Writing:
         assert member.type is not None  # a field is a slot or a group
         self.store(out, name, member.type, item, here, depth + 1, member.form)
 
-    def _active(self, layout: StructLayout, wire: Mapping[int, Wire], path: Path | None) -> FieldLayout:
+    def _active(self, layout: StructLayout, wire: Mapping[int, WireValue], path: Path | None) -> FieldLayout:
         """The union member that is set; the first one if none is, as in Cap'n Proto."""
         present = [member for member in layout.variants if member.id in wire]
         if len(present) > 1:
@@ -191,7 +203,7 @@ class Writing:
             raise _refuse(f"{names} are set, members of one union", path)
         return present[0] if present else layout.variants[0]
 
-    def _by_id(self, layout: StructLayout, value: Wire, path: Path | None) -> Mapping[int, Wire]:
+    def _by_id(self, layout: StructLayout, value: WireValue, path: Path | None) -> Mapping[int, WireValue]:
         """A struct by field id. As in the original, names and digits are taken too; unknown ids are newer fields."""
         if not isinstance(value, Mapping):
             raise _refuse(f"expected {layout.label}, got {show(value)}", path)
@@ -200,7 +212,7 @@ class Writing:
             return value
         self.met_odd = True
         ids = {field.name: field.id for field in layout.node.fields}
-        wire: dict[int, Wire] = {}
+        wire: dict[int, WireValue] = {}
         for key, item in value.items():
             name = key.decode("utf-8", "replace") if isinstance(key, bytes) else key
             if isinstance(name, str):
@@ -215,7 +227,7 @@ class Writing:
             reason = f"what the service sent is nested more than {self._options.max_depth} levels deep"
             raise Refusal(reason, steps_of(path), too_deep=True)
 
-    def _list(self, type: Type, value: Wire, path: Path | None, depth: int) -> list[JSON]:
+    def _list(self, type: Type, value: WireValue, path: Path | None, depth: int) -> list[JSON]:
         assert type.element is not None  # the loader gives every list one
         if not isinstance(value, list | tuple):
             raise _refuse(f"expected a list, got {show(value)}", path)
@@ -225,7 +237,7 @@ class Writing:
             self.store(out, index, type.element, item, (path, index), depth + 1)
         return out
 
-    def _any(self, value: Wire, path: Path | None, depth: int) -> JSON:
+    def _any(self, value: WireValue, path: Path | None, depth: int) -> JSON:
         """An AnyPointer as JSON; its shape says nothing about 64-bit integers, so they stay numbers."""
         if value is None or isinstance(value, bool | str | int):
             return value
@@ -252,7 +264,7 @@ class Writing:
             return out
         raise _refuse(f"{show(value)} cannot be written as JSON", path)
 
-    def json_value(self, value: Wire, path: Path | None, depth: int) -> JSON:
+    def json_value(self, value: WireValue, path: Path | None, depth: int) -> JSON:
         """The struct ``Value`` of json.capnp as the JSON it stands for."""
         layout = self._layouts.struct(Type(Kind.STRUCT, JSON_VALUE_ID))
         wire = self._by_id(layout, value, path)
@@ -278,7 +290,7 @@ class Writing:
             return None
         raise _refuse(f"a Json.Value with {name} {show(item)} cannot be written as JSON", path)
 
-    def _json_member(self, value: Wire, path: Path, depth: int) -> tuple[str, JSON]:
+    def _json_member(self, value: WireValue, path: Path, depth: int) -> tuple[str, JSON]:
         """A ``Value.Field``: a member of an object and its name."""
         if not isinstance(value, Mapping):
             raise _refuse(f"expected Value.Field, got {show(value)}", path)

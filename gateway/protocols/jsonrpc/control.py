@@ -26,13 +26,12 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class HelloParams:
     """``rpc.hello``; ``error`` says what is wrong with it."""
 
     session: str | None = None
     stream: str | None = None
     received: int | None = None
-    token: str | None = None
     unbox: bool = False
     error: GatewayError | None = None
 
@@ -75,7 +74,7 @@ class Describe:
 CONTROL: Final = "rpc."
 """What the methods of the gateway itself begin with."""
 
-Control: TypeAlias = "Unknown | Greeting | Ack | Release | Cancel | Describe"
+Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe"
 
 
 def read_control(message: Request) -> Control | None:
@@ -95,16 +94,16 @@ def read_control(message: Request) -> Control | None:
     params = {} if message.params is None else message.params
     if not isinstance(params, dict):
         error = GatewayError.invalid(f"{message.method} takes its parameters by name")
-        return Greeting(error=error) if reader is _hello else Unknown(error)
+        return HelloParams(error=error) if reader is _hello else Unknown(error)
     if reader is _hello and message.notification:
-        return Greeting(error=GatewayError.bad_request("rpc.hello needs an id"))
+        return HelloParams(error=GatewayError.bad_request("rpc.hello needs an id"))
     return reader(params)
 
 
-def _hello(params: Mapping[str, JSON]) -> Greeting:
+def _hello(params: Mapping[str, JSON]) -> HelloParams:
     protocol = params.get("protocol")
     if not _is_whole(protocol) or protocol not in SUPPORTED:
-        return Greeting(error=GatewayError(
+        return HelloParams(error=GatewayError(
             Status.UNIMPLEMENTED,
             f"protocol {protocol if _is_whole(protocol) else 'missing'} is not supported; supported: 1",
             details={"supported": list(SUPPORTED)},
@@ -112,17 +111,17 @@ def _hello(params: Mapping[str, JSON]) -> Greeting:
     for name in ("session", "stream", "token"):
         text = params.get(name)
         if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= _MAX_TEXT_CHARS):
-            return Greeting(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
+            return HelloParams(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
     unbox, received = params.get("unbox", False), params.get("received")
     if not isinstance(unbox, bool):
-        return Greeting(error=GatewayError.invalid("expected true or false", "$.unbox"))
+        return HelloParams(error=GatewayError.invalid("expected true or false", "$.unbox"))
     if received is not None and (not _is_whole(received) or received < 0):
-        return Greeting(error=GatewayError.invalid("expected a number of messages", "$.received"))
+        return HelloParams(error=GatewayError.invalid("expected a number of messages", "$.received"))
     stream = params.get("stream")
     if stream is not None and (params.get("session") is None or received is None):
         missing = "session" if params.get("session") is None else "received"
-        return Greeting(error=GatewayError.invalid("a stream is resumed with session and received", f"$.{missing}"))
-    return Greeting(params.get("session"), params.get("stream"), received, params.get("token"), unbox)
+        return HelloParams(error=GatewayError.invalid("a stream is resumed with session and received", f"$.{missing}"))
+    return HelloParams(params.get("session"), params.get("stream"), received, unbox)
 
 
 def _ack(params: Mapping[str, JSON]) -> Control:

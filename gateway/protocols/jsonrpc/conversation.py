@@ -21,11 +21,11 @@ from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
-from gateway.protocols.jsonrpc.references import StreamReferences
 from gateway.protocols.jsonrpc.stream import Stream
+from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.sessions.callbacks import Callbacks
+from gateway.sessions.holder_references import DiscardedReferences, HolderReferences
 from gateway.sessions.record import StreamRecord
-from gateway.sessions.references import DiscardedReferences, HolderReferences
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
@@ -249,7 +249,7 @@ class Conversation:
     # Sessions.
 
     def live_session(self) -> Session:
-        """See `gateway.sessions.references.Holder`."""
+        """See `gateway.sessions.holder_references.Holder`."""
         if self._over:
             raise GatewayError(Status.UNAVAILABLE, "the stream has ended")
         if self._session is None:

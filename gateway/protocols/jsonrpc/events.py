@@ -37,7 +37,6 @@ class Hello:
     session: str | None
     stream: str | None
     received: int | None
-    token: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ _Place: TypeAlias = "ServiceTarget | HandleTarget | tuple[int, tuple[str, ...]]"
 """Whose calls keep their order: a service's, a handle's, or those of an object in the answer to a call."""
 
 
-class Step(NamedTuple):
+class Progress(NamedTuple):
     """What came of something that happened: calls that begin now, and calls that failed while they waited."""
 
     started: list[CallRequested]
@@ -54,7 +54,6 @@ class Pipeline:
     """
 
     def __init__(self) -> None:
-        self._in_flight: dict[Id, int] = {}
         self._answered: dict[Id, Outcome] = {}
         self._until: deque[tuple[int, Id, Outcome]] = deque()
         self._queues: dict[_Place, deque[_Waiting]] = {}
@@ -78,7 +77,7 @@ class Pipeline:
 
     # Calls.
 
-    def arrive(self, request: CallRequested, in_flight: Mapping[Id, int], refers: bool) -> Step | None:
+    def arrive(self, request: CallRequested, in_flight: Mapping[Id, int], refers: bool) -> Progress | None:
         """Take a call that refers to answers, or that comes when others wait.
 
         Args:
@@ -91,7 +90,7 @@ class Pipeline:
         target = request.target
         place = self._place(request, target, in_flight) if isinstance(target, ResultTarget) else target
         if isinstance(place, GatewayError):
-            return Step([], [(request.call, place)])
+            return Progress([], [(request.call, place)])
         waiting = _Waiting(request, place, {})
         if isinstance(place, tuple):
             waiting.needs[place[0]] = []
@@ -102,7 +101,7 @@ class Pipeline:
             elif id in self._answered:
                 waiting.results[id] = self._answered[id]
         if not waiting.needs and waiting.place not in self._queues:
-            return Step([_started(waiting)], [])
+            return Progress([_started(waiting)], [])
         self.waiting[request.call] = waiting
         for call in waiting.needs:
             self._dependents.setdefault(call, []).append(waiting)
@@ -120,9 +119,9 @@ class Pipeline:
                 return _handle(self._answered[id], target.path)
         return GatewayError(Status.FAILED_PRECONDITION, f"#{target.id}: {NOT_THERE}", reason="result")
 
-    def ended(self, call: int, outcome: Outcome) -> Step:
+    def ended(self, call: int, outcome: Outcome) -> Progress:
         """A call ended: whoever waited for it goes on or fails with it."""
-        step = Step([], [])
+        step = Progress([], [])
         touched: dict[_Place, None] = {}
         for waiting in self._dependents.pop(call, ()):
             if waiting.request.call in self.waiting:
@@ -141,18 +140,18 @@ class Pipeline:
         """Whether that call has not begun."""
         return call in self.waiting
 
-    def withdraw(self, call: int) -> Step | None:
+    def withdraw(self, call: int) -> Progress | None:
         """Take a waiting call out; what its place lets start. None if it does not wait."""
         waiting = self.waiting.pop(call, None)
         if waiting is None:
             return None
         self._queues[waiting.place].remove(waiting)
-        step = Step([], [])
+        step = Progress([], [])
         self._start(waiting.place, step)
         return step
 
     def _resolve(
-        self, place: tuple[int, tuple[str, ...]], outcome: Outcome, step: Step, touched: dict[_Place, None]
+        self, place: tuple[int, tuple[str, ...]], outcome: Outcome, step: Progress, touched: dict[_Place, None]
     ) -> None:
         """The calls on an object in an answer become those of a handle, or fail."""
         queue = self._queues.pop(place)
@@ -169,7 +168,7 @@ class Pipeline:
         self._queues[handle] = deque(both)
         touched[handle] = None
 
-    def _start(self, place: _Place, step: Step) -> None:
+    def _start(self, place: _Place, step: Progress) -> None:
         queue = self._queues[place]
         while queue and not queue[0].needs:
             waiting = queue.popleft()

@@ -25,7 +25,17 @@ from gateway.json.text import JSON, dump, parse
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.batch import Batch
-from gateway.protocols.jsonrpc.control import CONTROL, Ack, Cancel, Control, Describe, Greeting, Release, read_control
+from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
+from gateway.protocols.jsonrpc.control import (
+    CONTROL,
+    Ack,
+    Cancel,
+    Control,
+    Describe,
+    HelloParams,
+    Release,
+    read_control,
+)
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import (
     NO_OBJECTS,
@@ -46,7 +56,7 @@ from gateway.protocols.jsonrpc.events import (
     WaitEnded,
 )
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
-from gateway.protocols.jsonrpc.pipeline import Pipeline, Step, may_refer
+from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
 from gateway.sessions.record import StreamRecord
 
@@ -94,9 +104,7 @@ class Stream:
         self._session_id = ""
         self._may_refer = False
         self._last_call = 0
-        # By their ids, with their places among the messages sent; 0 where nobody counts.
-        self._requests: dict[str, int] = {}
-        self._last_request = 0
+        self._requests = ClientRequests(limits.max_message_bytes)
 
     @classmethod
     def restored(cls, id: str, record: StreamRecord, session_id: str, limits: Limits) -> Stream:
@@ -106,12 +114,12 @@ class Stream:
         stream.counting = Counting.restored(record)
         stream._state = _State.COUNTED
         stream._session_id = session_id
-        stream._last_request = record.requests
+        stream._requests = ClientRequests(limits.max_message_bytes, record.requests)
         return stream
 
     def record(self) -> StreamRecord:
         """What of it is plain data; calls and requests under way are not."""
-        return self.counting.record(self.unbox, self._last_request)
+        return self.counting.record(self.unbox, self._requests.made)
 
     @property
     def greeted(self) -> bool:
@@ -131,7 +139,7 @@ class Stream:
     @property
     def requests(self) -> Collection[str]:
         """The requests to the client that it has not answered."""
-        return self._requests.keys()
+        return self._requests.keys
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
@@ -171,7 +179,7 @@ class Stream:
             return [AnswerDropped(call)]
         data = dump(messages.result(record.id, result))
         if len(data) > self._limits.max_message_bytes:
-            self._check_size(data, "the result")
+            check_size(data, self._limits.max_message_bytes, "the result")
         self._end(call)
         events = self._send(data) if record.batch is None else self._reply(record, data)
         if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
@@ -239,17 +247,14 @@ class Stream:
         Raises:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
         """
-        key = f"{messages.OUR_IDS}{self._last_request + 1}"
-        data = dump(messages.request(key, f"!{name}.{method}", params))
-        self._check_size(data, "the call")
-        self._last_request += 1
+        key, data = self._requests.write(name, method, params)
         happened = self._send(data)
-        self._requests[key] = self.counting.sent
+        self._requests.sent(key, self.counting.sent)
         return key, happened
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
-        number = self._requests.pop(key, 0)
+        number = self._requests.end(key)
         if not number or self._state is not _COUNTED:
             return []
         if not self.counting.replace(number, _VOID):
@@ -306,10 +311,10 @@ class Stream:
         if type(message) is Request and message.method.startswith(CONTROL):
             control = read_control(message)
         if state is _COUNTED:
-            if control is None or (type(control) is not Ack and type(control) is not Greeting):
+            if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
         elif state is _State.FRESH:
-            if isinstance(message, Request) and isinstance(control, Greeting):
+            if isinstance(message, Request) and isinstance(control, HelloParams):
                 self._greet(message, control, events)
                 return
             self._state = _State.PLAIN
@@ -326,24 +331,22 @@ class Stream:
         elif isinstance(message, Invalid):
             self._invalid(message, batch, events)
 
-    def _greet(self, message: Request, hello: Greeting, events: list[Event]) -> None:
+    def _greet(self, message: Request, hello: HelloParams, events: list[Event]) -> None:
         if hello.error is not None:  # the stream stays fresh: the client may say hello again
             events += self._refuse(message, None, hello.error)
             return
         call = self._begin(message, None)
         self._state = _State.GREETING
         self.unbox = hello.unbox
-        events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token))
+        events.append(Hello(call, hello.session, hello.stream, hello.received))
 
     def _answered(self, message: Answer, events: list[Event]) -> None:
         # An answer that is late, repeated or to no question of ours is forgotten.
-        if isinstance(message.id, str) and message.id in self._requests:
-            del self._requests[message.id]
+        if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             events.append(CallbackAnswered(message.id, message.result, message.error))
 
     def _invalid(self, message: Invalid, batch: Batch | None, events: list[Event]) -> None:
-        if isinstance(message.id, str) and message.id in self._requests:
-            del self._requests[message.id]
+        if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
@@ -382,7 +385,7 @@ class Stream:
 
     def _control(self, message: Request, control: Control, batch: Batch | None, events: list[Event]) -> None:
         error = control.error
-        if isinstance(control, Greeting) and error is None:
+        if isinstance(control, HelloParams) and error is None:
             error = GatewayError(
                 Status.FAILED_PRECONDITION, "rpc.hello must be the first message and alone in its frame"
             )
@@ -439,12 +442,12 @@ class Stream:
         self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
         return events
 
-    def _ended(self, call: int, id: Id, outcome: Outcome) -> Step | None:
+    def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
         if id is not None and self._state is _COUNTED:
             self._pipeline.remember(id, outcome, self.counting.sent)
         return self._pipeline.ended(call, outcome) if self._pipeline.waiting else None
 
-    def _go_on(self, step: Step | None, events: list[Event]) -> None:
+    def _go_on(self, step: Progress | None, events: list[Event]) -> None:
         """Begin the calls that waited for one that ended; what called into a failed one fails too, and so on."""
         failing = [] if step is None else list(step.failed)
         events += () if step is None else step.started
@@ -490,10 +493,3 @@ class Stream:
         if counting.kept_bytes > self._limits.send_buffer_bytes:
             return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", close_codes.SLOW_READER)]
         return [tuple.__new__(Send, (data,))]
-
-    def _check_size(self, data: bytes, what: str) -> None:
-        if len(data) > self._limits.max_message_bytes:
-            raise GatewayError(
-                Status.TOO_LARGE,
-                f"{what} has {len(data)} bytes, more than the {self._limits.max_message_bytes} of one message",
-            )

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from cara_pseud.schema.nodes import INT_RANGES, BoundMethod, Kind, Type, describe_type
 from gateway.errors import GatewayError, nearest
-from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, Role, Slot, StructLayout
-from gateway.json.codec.paths import Path, render
+from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, MemberSlot, Role, StructLayout
 from gateway.json.codec.scalars import show
+from gateway.json.codec.value_paths import Path, render
 from gateway.json.text import JSON
 from gateway.routes import HttpMatch, ServiceRoutes
 
@@ -158,7 +158,7 @@ class _Texts:
         return value
 
 
-def _field_of(slot: Slot, name: str) -> FieldLayout | None:
+def _field_of(slot: MemberSlot, name: str) -> FieldLayout | None:
     """The field that a member stands for, through flattened ones; None where only the tag would tell."""
     if slot.role is Role.FLATTENED and slot.field is not None and slot.field.flat is not None:
         inner = slot.field.flat.slots[slot.inner]

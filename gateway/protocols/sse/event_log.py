@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON, dump
-from gateway.protocols.jsonrpc import messages
+from gateway.protocols.jsonrpc.client_requests import ClientRequests
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.sessions.record import StreamRecord
 
@@ -27,26 +26,24 @@ class EventLog:
 
     def __init__(self, max_event_bytes: int) -> None:
         self.counting = Counting()
-        self._max_event_bytes = max_event_bytes
-        self._requests: dict[str, int] = {}
-        self._last_request = 0
+        self._requests = ClientRequests(max_event_bytes)
 
     @classmethod
     def restored(cls, record: StreamRecord, max_event_bytes: int) -> EventLog:
         """The log of a record, which nobody listens to yet."""
         log = cls(max_event_bytes)
         log.counting = Counting.restored(record)
-        log._last_request = record.requests
+        log._requests = ClientRequests(max_event_bytes, record.requests)
         return log
 
     def record(self) -> StreamRecord:
         """What of it is plain data; requests under way are not."""
-        return self.counting.record(False, self._last_request)
+        return self.counting.record(False, self._requests.made)
 
     @property
     def requests(self) -> frozenset[str]:
         """The keys of the requests that wait for an answer."""
-        return frozenset(self._requests)
+        return frozenset(self._requests.keys)
 
     def request(self, name: str, method: str, params: list[JSON]) -> tuple[str, bytes]:
         """Ask the listener's object ``name`` to run a method: the key of the answer, and the event.
@@ -54,23 +51,19 @@ class EventLog:
         Raises:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
         """
-        key = f"{messages.OUR_IDS}{self._last_request + 1}"
-        data = dump(messages.request(key, f"!{name}.{method}", params))
-        if len(data) > self._max_event_bytes:
-            detail = f"the call has {len(data)} bytes, more than the {self._max_event_bytes} of one message"
-            raise GatewayError(Status.TOO_LARGE, detail)
-        self._last_request += 1
+        key, data = self._requests.write(name, method, params)
         event = self._next(b"callback", data)
-        self._requests[key] = self.counting.sent
+        self._requests.sent(key, self.counting.sent)
         return key, event
 
     def answered(self, key: str) -> bool:
         """Note that a request is answered; False if it did not wait for an answer."""
-        return self._requests.pop(key, None) is not None
+        return self._requests.end(key) is not None
 
     def withdraw(self, key: str) -> bytes | None:
         """Give a request up: the event that says so, or None if it was not written to anybody yet and never will be."""
-        number = self._requests.pop(key)
+        number = self._requests.end(key)
+        assert number is not None  # the listener asks only of those that wait
         # No event for a browser, but its Last-Event-ID counts on.
         if not self.counting.replace(number, b"id: %d\n\n" % number):
             return None

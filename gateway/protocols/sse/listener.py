@@ -13,8 +13,8 @@ from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.sse.event_log import EventLog, end_event
 from gateway.sessions.callbacks import Callbacks
+from gateway.sessions.holder_references import HolderReferences
 from gateway.sessions.record import StreamRecord
-from gateway.sessions.references import HolderReferences
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
@@ -202,7 +202,7 @@ class Listener:
     def shut_down(self) -> None:
         self._close(close_codes.SHUTDOWN, "the gateway shuts down")
 
-    # A holder of references: see `gateway.sessions.references.Holder`.
+    # A holder of references: see `gateway.sessions.holder_references.Holder`.
 
     def live_session(self) -> Session:
         """Its session."""

@@ -22,13 +22,13 @@ from cara_pseud.local import LocalCapability
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
 from gateway.config.limits import Limits
-from gateway.describe.document import TEXT_TYPE, Document
+from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.http.application import GatewayApplication
-from gateway.http.arrivals import Arrivals
 from gateway.http.base import Site
 from gateway.http.origins import OriginPolicy
+from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.server import GatewayServer
-from gateway.http.websocket.wires import Wires, best_wires
+from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.routes import HttpRoutes
 from gateway.sessions.sessions import Sessions
@@ -150,11 +150,16 @@ class Built:
 
 
 def build(
-    services: Mapping[str, Service], limits: Limits, wires: Wires, compresses: bool, pages: Path, port: int
+    services: Mapping[str, Service],
+    limits: Limits,
+    transports: ByteTransports,
+    compresses: bool,
+    pages: Path,
+    port: int,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
     log = io.StringIO()
-    arrivals = Arrivals(PATIENCE_S)
+    deadlines = RequestDeadlines(PATIENCE_S)
     made = iter(range(1, 10))
 
     def broken() -> bytes:
@@ -174,15 +179,15 @@ def build(
         origins=OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND]),
         log=LogWriter(log, as_json=True),
         cookie_name=f"cara_session_{port}",
-        arrivals=arrivals,
-        wires=wires,
+        deadlines=deadlines,
+        transports=transports,
         compresses_sockets=compresses,
     )
     application = GatewayApplication(site, str(pages))
-    server = GatewayServer(application, arrivals=arrivals)
+    server = GatewayServer(application, deadlines=deadlines)
 
     def is_left() -> bool:
-        return not site.sockets and not site.is_busy and not len(arrivals)
+        return not site.sockets and not site.is_busy and not len(deadlines)
 
     return Built(application, server, log, is_left, lambda: setattr(site, "stopping", True))
 
@@ -205,8 +210,8 @@ def limits() -> Limits:
 
 
 @pytest.fixture
-def wires() -> Wires:
-    return best_wires()
+def transports() -> ByteTransports:
+    return best_transports()
 
 
 @pytest.fixture
@@ -237,10 +242,16 @@ def services(calculator: Service, addressbook: Service) -> Mapping[str, Service]
 
 @pytest.fixture
 def built(
-    io_loop: IOLoop, http_port: int, services: Any, limits: Limits, wires: Wires, compresses: bool, pages: Path
+    io_loop: IOLoop,
+    http_port: int,
+    services: Any,
+    limits: Limits,
+    transports: ByteTransports,
+    compresses: bool,
+    pages: Path,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, wires, compresses, pages, http_port)
+        return build(services, limits, transports, compresses, pages, http_port)
 
     made: Built = io_loop.run_sync(main)
     return made

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tornado.websocket
 
-from gateway.http.websocket.wires import StreamWires, TransportWires, Wires
+from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from tests.clock import MovedClock
 from tests.conformance.rfc6455 import BINARY, CLOSE, FINAL, PING, PONG, TEXT, close, frame, text
 from tests.gateway.http.conftest import Edge, moves_time
@@ -17,7 +17,7 @@ from tests.gateway.http.raw import RawSocket, request
 
 pytestmark = pytest.mark.gen_test
 
-WAYS = pytest.mark.parametrize("wires", [TransportWires(), StreamWires()], ids=["transport", "stream"])
+WAYS = pytest.mark.parametrize("transports", [LoopTransports(), StreamTransports()], ids=["transport", "stream"])
 SILENCE_S = 30.0
 """After which a ping is sent, and after which again the connection is dead; PROTOCOL.md, Limits and close codes."""
 
@@ -37,7 +37,9 @@ async def end_session(edge: Edge, session: Mapping[str, str]) -> None:
 
 
 @WAYS
-async def test_calls_are_made_in_order_and_answered_as_they_end(edge: Edge, root: Any, wires: Wires) -> None:
+async def test_calls_are_made_in_order_and_answered_as_they_end(
+    edge: Edge, root: Any, transports: ByteTransports
+) -> None:
     socket = await edge.socket()
     socket.send(*(request("calculator.add", [number, 0], id=number) for number in range(3)))
     calls = [await root.next_call() for _ in range(3)]
@@ -76,7 +78,7 @@ async def test_a_client_that_leaves_cancels_its_calls(edge: Edge, root: Any) -> 
 
 
 @WAYS
-async def test_a_client_that_is_cut_off_cancels_its_calls(edge: Edge, root: Any, wires: Wires) -> None:
+async def test_a_client_that_is_cut_off_cancels_its_calls(edge: Edge, root: Any, transports: ByteTransports) -> None:
     socket = await edge.socket()
     socket.say("calculator.add", [2, 5])
     call = await root.next_call()
@@ -92,7 +94,7 @@ async def test_a_client_that_is_cut_off_cancels_its_calls(edge: Edge, root: Any,
 @moves_time
 @WAYS
 async def test_a_ping_is_sent_after_silence_and_then_the_connection_is_dead(
-    edge: Edge, clock: MovedClock, wires: Wires
+    edge: Edge, clock: MovedClock, transports: ByteTransports
 ) -> None:
     socket = await edge.socket()
     await clock.advance(SILENCE_S)
@@ -182,7 +184,7 @@ async def test_what_follows_a_close_is_not_read(edge: Edge, root: Any) -> None:
 @moves_time
 @WAYS
 async def test_who_does_not_answer_our_close_is_waited_for_a_while(
-    edge: Edge, root: Any, clock: MovedClock, wires: Wires
+    edge: Edge, root: Any, clock: MovedClock, transports: ByteTransports
 ) -> None:
     socket, session = await greeted(edge)
     await end_session(edge, session)
@@ -354,7 +356,9 @@ async def last_frame(socket: RawSocket) -> tuple[int, bytes]:
 
 
 @WAYS
-async def test_a_reader_that_is_too_slow_is_closed_and_told_why(edge: Edge, root: Any, wires: Wires) -> None:
+async def test_a_reader_that_is_too_slow_is_closed_and_told_why(
+    edge: Edge, root: Any, transports: ByteTransports
+) -> None:
     socket, call = await flooded(edge, root)
     assert call.cancelled()
     first, payload = await last_frame(socket)
@@ -366,7 +370,7 @@ async def test_a_reader_that_is_too_slow_is_closed_and_told_why(edge: Edge, root
 
 
 @WAYS
-async def test_as_much_as_the_buffer_holds_may_wait_and_no_more(edge: Edge, wires: Wires) -> None:
+async def test_as_much_as_the_buffer_holds_may_wait_and_no_more(edge: Edge, transports: ByteTransports) -> None:
     each = await described_bytes(edge)
     # What one read asks for is written when all of it is answered: until then everything waits.
     count = SEND_BUFFER // each
@@ -380,9 +384,7 @@ async def test_as_much_as_the_buffer_holds_may_wait_and_no_more(edge: Edge, wire
 
 
 @moves_time
-async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(
-    edge: Edge, root: Any, clock: MovedClock
-) -> None:
+async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(edge: Edge, root: Any, clock: MovedClock) -> None:
     await flooded(edge, root)
     assert (await edge.metrics())["sockets"] == 1
     await clock.advance(29.5)
@@ -394,7 +396,7 @@ async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(
 @WAYS
 @pytest.mark.parametrize(("share", "rounds", "reads_little"), [(1.0, 5, True), (0.05, 50, False)])
 async def test_a_reader_that_keeps_up_gets_as_much_as_it_wants(
-    edge: Edge, wires: Wires, share: float, rounds: int, reads_little: bool
+    edge: Edge, transports: ByteTransports, share: float, rounds: int, reads_little: bool
 ) -> None:
     count = int(share * SEND_BUFFER) // await described_bytes(edge) - 1
     socket = await edge.socket(reads_little=reads_little)

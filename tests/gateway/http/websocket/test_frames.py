@@ -16,12 +16,12 @@ from gateway.http.websocket.frames import (
     UNSUPPORTED,
     Binary,
     Closed,
-    Event,
     Fault,
+    FrameEvent,
     FrameReader,
-    Message,
     Ping,
     Pong,
+    TextMessage,
     accept_value,
     binary_header,
     close_frame,
@@ -50,21 +50,21 @@ def text(payload: bytes) -> bytes:
     return frame(0x81, payload)
 
 
-def read(data: bytes, limit: int = LIMIT) -> list[Event]:
+def read(data: bytes, limit: int = LIMIT) -> list[FrameEvent]:
     return FrameReader(limit).feed(data)
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 125, 126, 127, 65535, 65536, 70001])
 def test_a_text_message_of_any_size_is_unmasked(size: int) -> None:
     payload = (b"0123456789" * (size // 10 + 1))[:size]
-    assert read(text(payload), 100_000) == [Message(payload)]
+    assert read(text(payload), 100_000) == [TextMessage(payload)]
 
 
 def test_many_frames_of_one_chunk_come_in_order() -> None:
     assert read(text(b"a") + frame(0x89, b"!") + text(b"b") + frame(0x8A)) == [
-        Message(b"a"),
+        TextMessage(b"a"),
         Ping(b"!"),
-        Message(b"b"),
+        TextMessage(b"b"),
         Pong(),
     ]
 
@@ -74,8 +74,8 @@ def test_a_chunk_may_end_anywhere() -> None:
     for cut in range(1, len(whole)):
         reader = FrameReader(LIMIT)
         assert reader.feed(whole[:cut]) + reader.feed(whole[cut:]) == [
-            Message(b"first"),
-            Message(b"x" * 200),
+            TextMessage(b"first"),
+            TextMessage(b"x" * 200),
             Closed(1000),
         ]
     reader = FrameReader(LIMIT)
@@ -85,7 +85,7 @@ def test_a_chunk_may_end_anywhere() -> None:
 
 def test_fragments_become_one_message_also_around_a_ping() -> None:
     data = frame(0x01, "ä".encode()[:1]) + frame(0x89) + frame(0x00, "ä".encode()[1:]) + frame(0x80, b"!")
-    assert read(data) == [Ping(b""), Message("ä!".encode())]
+    assert read(data) == [Ping(b""), TextMessage("ä!".encode())]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_length_is_written_in_its_shortest_form(header: bytes) -> None:
 
 def test_what_came_before_a_fault_is_not_lost() -> None:
     events = read(text(b"good") + frame(0x82, b"bad"))
-    assert events[0] == Message(b"good")
+    assert events[0] == TextMessage(b"good")
     assert isinstance(events[1], Fault)
 
 
@@ -166,8 +166,8 @@ def test_too_long_a_message_is_refused_by_its_header_alone() -> None:
 
 @pytest.mark.parametrize("cut", [LIMIT, LIMIT - 1, 1])
 def test_a_message_may_be_as_long_as_the_limit_in_one_frame_or_more(cut: int) -> None:
-    assert read(text(b"x" * LIMIT)) == [Message(b"x" * LIMIT)]
-    assert read(frame(0x01, b"x" * cut) + frame(0x80, b"x" * (LIMIT - cut))) == [Message(b"x" * LIMIT)]
+    assert read(text(b"x" * LIMIT)) == [TextMessage(b"x" * LIMIT)]
+    assert read(frame(0x01, b"x" * cut) + frame(0x80, b"x" * (LIMIT - cut))) == [TextMessage(b"x" * LIMIT)]
     (fault,) = read(frame(0x01, b"x" * cut) + frame(0x80, b"x" * (LIMIT - cut + 1)))
     assert fault == Fault(TOO_BIG, "a message may have at most 1000 bytes")
 
@@ -214,16 +214,16 @@ def packed(data: bytes) -> bytes:
     return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
-def unpacks(data: bytes, limit: int = LIMIT) -> list[Event]:
+def unpacks(data: bytes, limit: int = LIMIT) -> list[FrameEvent]:
     return FrameReader(limit, inflates=True, takes_binary=True).feed(data)
 
 
 def test_compressed_messages_are_for_readers_that_agreed_on_them() -> None:
     data = packed(b"hello")
     assert unpacks(frame(0xC1, data) + frame(0xC2, data) + text(b"plain")) == [
-        Message(b"hello"),
+        TextMessage(b"hello"),
         Binary(b"hello"),
-        Message(b"plain"),
+        TextMessage(b"plain"),
     ]
     assert read(frame(0xC1, data)) == [Fault(PROTOCOL_ERROR, "a reserved bit is set")]
 
@@ -231,7 +231,7 @@ def test_compressed_messages_are_for_readers_that_agreed_on_them() -> None:
 def test_a_compressed_message_may_come_in_fragments_and_these_in_parts() -> None:
     data = packed("ä".encode() * 300)
     whole = frame(0x41, data[:5]) + frame(0x89, b"!") + frame(0x00, data[5:6]) + frame(0x80, data[6:])
-    assert unpacks(whole) == [Ping(b"!"), Message("ä".encode() * 300)]
+    assert unpacks(whole) == [Ping(b"!"), TextMessage("ä".encode() * 300)]
     reader = FrameReader(LIMIT, inflates=True)
     assert [event for byte in whole for event in reader.feed(bytes((byte,)))] == unpacks(whole)
 
@@ -244,7 +244,7 @@ def test_only_whole_messages_are_marked_as_compressed(first: int) -> None:
 
 
 def test_a_compressed_message_is_bounded_before_and_after_it_is_unpacked() -> None:
-    assert unpacks(frame(0xC1, packed(b"x" * LIMIT))) == [Message(b"x" * LIMIT)]
+    assert unpacks(frame(0xC1, packed(b"x" * LIMIT))) == [TextMessage(b"x" * LIMIT)]
     assert unpacks(frame(0xC1, packed(b"x" * (LIMIT + 1)))) == [Fault(TOO_BIG, "a message may have at most 1000 bytes")]
     # An eighth more and 64 bytes are let in, as what cannot be compressed grows by the attempt.
     most = LIMIT + LIMIT // 8 + 64
@@ -344,4 +344,4 @@ def test_a_megabyte_is_unmasked() -> None:
     reader = FrameReader(len(payload))
     masked = int.from_bytes(payload, "little") ^ int.from_bytes(mask * (len(payload) // 4), "little")
     data = b"\x81\xff" + len(payload).to_bytes(8, "big") + mask + masked.to_bytes(len(payload), "little")
-    assert reader.feed(data) == [Message(payload)]
+    assert reader.feed(data) == [TextMessage(payload)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.websocket.wires import StreamWires, TransportWires, Wires
+from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from tests.clock import MovedClock
 from tests.conformance import rfc6455
 from tests.gateway.http.conftest import FRIEND, Built, Edge, problem
@@ -15,7 +15,7 @@ from tests.gateway.http.raw import ACCEPTED, handshake, request
 
 pytestmark = pytest.mark.gen_test
 
-WAYS = pytest.mark.parametrize("wires", [TransportWires(), StreamWires()], ids=["transport", "stream"])
+WAYS = pytest.mark.parametrize("transports", [LoopTransports(), StreamTransports()], ids=["transport", "stream"])
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 
 
@@ -88,7 +88,9 @@ async def test_other_methods_are_refused(edge: Edge) -> None:
 
 
 @WAYS
-async def test_what_is_sent_together_with_the_handshake_is_not_lost(edge: Edge, root: Any, wires: Wires) -> None:
+async def test_what_is_sent_together_with_the_handshake_is_not_lost(
+    edge: Edge, root: Any, transports: ByteTransports
+) -> None:
     connection = await edge.connect()
     head = "\r\n".join(["GET /ws HTTP/1.1", "Host: localhost", *handshake(), "", ""]).encode()
     later = request("calculator.add", [3, 4], id=2)
@@ -100,7 +102,7 @@ async def test_what_is_sent_together_with_the_handshake_is_not_lost(edge: Edge, 
 
 
 @WAYS
-async def test_a_client_that_leaves_at_once_leaves_nothing(edge: Edge, wires: Wires) -> None:
+async def test_a_client_that_leaves_at_once_leaves_nothing(edge: Edge, transports: ByteTransports) -> None:
     for _ in range(10):
         connection = await edge.connect()
         connection.ask("GET", "/ws", *handshake())

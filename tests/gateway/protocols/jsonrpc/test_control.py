@@ -11,7 +11,7 @@ from gateway.protocols.jsonrpc.control import (
     Cancel,
     Control,
     Describe,
-    Greeting,
+    HelloParams,
     Release,
     Unknown,
     read_control,
@@ -29,12 +29,12 @@ def read(method: str, params: Any, notification: bool = False) -> Control | None
 READINGS: list[tuple[str, Any, Control | None]] = [
     ("calculator.add", {}, None),
     ("rpcx.hello", {}, None),
-    ("rpc.hello", {"protocol": 1}, Greeting()),
-    ("rpc.hello", {"protocol": 1, "unbox": False, "session": None, "token": None, "stream": None}, Greeting()),
-    ("rpc.hello", {"protocol": 1, "session": "s", "unbox": True}, Greeting("s", unbox=True)),
-    ("rpc.hello", {"protocol": 1, "token": LONGEST}, Greeting(token=LONGEST)),
-    ("rpc.hello", {"protocol": 1, "session": "s", "stream": "t", "received": 0}, Greeting("s", "t", 0)),
-    ("rpc.hello", {"protocol": 1, "received": 5}, Greeting(received=5)),
+    ("rpc.hello", {"protocol": 1}, HelloParams()),
+    ("rpc.hello", {"protocol": 1, "unbox": False, "session": None, "token": None, "stream": None}, HelloParams()),
+    ("rpc.hello", {"protocol": 1, "session": "s", "unbox": True}, HelloParams("s", unbox=True)),
+    ("rpc.hello", {"protocol": 1, "token": LONGEST}, HelloParams()),
+    ("rpc.hello", {"protocol": 1, "session": "s", "stream": "t", "received": 0}, HelloParams("s", "t", 0)),
+    ("rpc.hello", {"protocol": 1, "received": 5}, HelloParams(received=5)),
     ("rpc.ack", {"received": 0}, Ack(0)),
     ("rpc.ack", {"received": 7, "new": 1}, Ack(7)),
     ("rpc.release", {"handle": "t-1_A"}, Release("t-1_A", 1)),
@@ -62,24 +62,24 @@ ID = "$.id: expected the id of a call"
 KINDS = "$: expected one of service, interface and handle"
 
 REFUSALS: list[tuple[str, Any, type[Control], str]] = [
-    ("rpc.hello", None, Greeting, PROTOCOL.format("missing")),
-    ("rpc.hello", ["protocol"], Greeting, "$: rpc.hello takes its parameters by name"),
-    ("rpc.hello", {"protocol": 0}, Greeting, PROTOCOL.format(0)),
-    ("rpc.hello", {"protocol": 2}, Greeting, PROTOCOL.format(2)),
-    ("rpc.hello", {"protocol": True}, Greeting, PROTOCOL.format("missing")),
-    ("rpc.hello", {"protocol": 1.0}, Greeting, PROTOCOL.format("missing")),
-    ("rpc.hello", {"protocol": "1"}, Greeting, PROTOCOL.format("missing")),
-    ("rpc.hello", {"protocol": 1, "session": ""}, Greeting, TEXT.format("session")),
-    ("rpc.hello", {"protocol": 1, "stream": 5}, Greeting, TEXT.format("stream")),
-    ("rpc.hello", {"protocol": 1, "token": LONGEST + "x"}, Greeting, TEXT.format("token")),
-    ("rpc.hello", {"protocol": 1, "unbox": 1}, Greeting, "$.unbox: expected true or false"),
-    ("rpc.hello", {"protocol": 1, "unbox": None}, Greeting, "$.unbox: expected true or false"),
-    ("rpc.hello", {"protocol": 1, "received": -1}, Greeting, RECEIVED),
-    ("rpc.hello", {"protocol": 1, "received": True}, Greeting, RECEIVED),
-    ("rpc.hello", {"protocol": 1, "received": "1"}, Greeting, RECEIVED),
-    ("rpc.hello", {"protocol": 1, "stream": "t", "received": 1}, Greeting,
+    ("rpc.hello", None, HelloParams, PROTOCOL.format("missing")),
+    ("rpc.hello", ["protocol"], HelloParams, "$: rpc.hello takes its parameters by name"),
+    ("rpc.hello", {"protocol": 0}, HelloParams, PROTOCOL.format(0)),
+    ("rpc.hello", {"protocol": 2}, HelloParams, PROTOCOL.format(2)),
+    ("rpc.hello", {"protocol": True}, HelloParams, PROTOCOL.format("missing")),
+    ("rpc.hello", {"protocol": 1.0}, HelloParams, PROTOCOL.format("missing")),
+    ("rpc.hello", {"protocol": "1"}, HelloParams, PROTOCOL.format("missing")),
+    ("rpc.hello", {"protocol": 1, "session": ""}, HelloParams, TEXT.format("session")),
+    ("rpc.hello", {"protocol": 1, "stream": 5}, HelloParams, TEXT.format("stream")),
+    ("rpc.hello", {"protocol": 1, "token": LONGEST + "x"}, HelloParams, TEXT.format("token")),
+    ("rpc.hello", {"protocol": 1, "unbox": 1}, HelloParams, "$.unbox: expected true or false"),
+    ("rpc.hello", {"protocol": 1, "unbox": None}, HelloParams, "$.unbox: expected true or false"),
+    ("rpc.hello", {"protocol": 1, "received": -1}, HelloParams, RECEIVED),
+    ("rpc.hello", {"protocol": 1, "received": True}, HelloParams, RECEIVED),
+    ("rpc.hello", {"protocol": 1, "received": "1"}, HelloParams, RECEIVED),
+    ("rpc.hello", {"protocol": 1, "stream": "t", "received": 1}, HelloParams,
      "$.session: a stream is resumed with session and received"),
-    ("rpc.hello", {"protocol": 1, "stream": "t", "session": "s"}, Greeting,
+    ("rpc.hello", {"protocol": 1, "stream": "t", "session": "s"}, HelloParams,
      "$.received: a stream is resumed with session and received"),
     ("rpc.ack", {"received": -1}, Ack, RECEIVED),
     ("rpc.ack", {"received": False}, Ack, RECEIVED),
@@ -123,7 +123,7 @@ def test_an_acknowledgement_that_is_wrong_acknowledges_nothing() -> None:
 
 def test_a_protocol_that_there_is_not_is_told_with_those_that_there_are() -> None:
     control = read("rpc.hello", {"protocol": 2})
-    assert isinstance(control, Greeting)
+    assert isinstance(control, HelloParams)
     assert control.error is not None
     assert control.error.problem()["code"] == "unimplemented"
     assert control.error.details == {"supported": [1]}
@@ -131,7 +131,7 @@ def test_a_protocol_that_there_is_not_is_told_with_those_that_there_are() -> Non
 
 def test_only_hello_needs_an_answer() -> None:
     control = read("rpc.hello", {"protocol": 1}, notification=True)
-    assert isinstance(control, Greeting)
+    assert isinstance(control, HelloParams)
     assert control.error is not None
     assert control.error.jsonrpc_error()["code"] == -32600
     assert read("rpc.ack", {"received": 1}, notification=True) == Ack(1)

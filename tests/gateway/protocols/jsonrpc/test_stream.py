@@ -333,7 +333,7 @@ def test_hello_opens_a_counted_stream(stream: Stream) -> None:
     (hello,) = stream.receive(
         '{"jsonrpc":"2.0","id":"h","method":"rpc.hello","params":{"protocol":1,"unbox":true,"token":"t","new":1}}'
     )
-    assert hello == Hello(1, None, None, None, "t")
+    assert hello == Hello(1, None, None, None)
     (answer,) = read(stream.welcome(1, "secret", resume_window_s=0))
     assert answer["id"] == "h"
     assert answer["result"] == {
@@ -380,7 +380,7 @@ def test_resuming_is_asked_of_the_edge(stream: Stream) -> None:
     (hello,) = stream.receive(
         call(1, '"method":"rpc.hello","params":{"protocol":1,"session":"x","stream":"y","received":12}')
     )
-    assert hello == Hello(1, "x", "y", 12, None)
+    assert hello == Hello(1, "x", "y", 12)
 
 
 def test_hello_must_come_first_and_alone(stream: Stream) -> None:

@@ -1,9 +1,9 @@
 """How the bytes of a WebSocket come and go once its handshake is through. Knows no frames.
 
-There are two ways. `TransportWires` takes the connection away from Tornado and gives it to the event loop itself, which
+There are two ways. `LoopTransports` takes the connection away from Tornado and gives it to the event loop itself, which
 calls for what came and keeps what could not be written: no future, no task and no buffer per connection, and much less
-work per chunk than Tornado's stream. `StreamWires` goes on with Tornado's stream; it is slower and relies on nothing
-but what Tornado documents.
+work per chunk than Tornado's stream. `StreamTransports` goes on with Tornado's stream; it is slower and relies on
+nothing but what Tornado documents.
 """
 
 from __future__ import annotations
@@ -19,66 +19,66 @@ _LOG: Final = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 65536
 _KNOWN_TORNADO: Final = ((6, 4), (6, 7))
-"""Versions, from and below, whose stream behaves as `TransportWires` needs it: a read for what is there is done at
+"""Versions, from and below, whose stream behaves as `LoopTransports` needs it: a read for what is there is done at
 once, and closing it closes its own descriptor and says nothing to the other side."""
 
 
-class Owner(Protocol):
-    """Whose bytes a wire carries."""
+class TransportOwner(Protocol):
+    """Whose bytes a transport carries."""
 
-    def wire_made(self, wire: Wire) -> None:
-        """Take the wire, before anything else is told."""
+    def transport_made(self, transport: ByteTransport) -> None:
+        """Take the transport, before anything else is told."""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes that came."""
 
     def writable(self) -> None:
-        """Learn that everything is written, after `Wire.write` said that it was not."""
+        """Learn that everything is written, after `ByteTransport.write` said that it was not."""
 
-    def wire_lost(self) -> None:
+    def transport_lost(self) -> None:
         """Learn that the connection is no more, whoever ended it. Told once."""
 
 
-class Wire(Protocol):
+class ByteTransport(Protocol):
     """One open connection."""
 
     def write(self, data: bytes) -> bool:
-        """Write; False if the kernel did not take everything, so that the owner is to wait for `Owner.writable`."""
+        """Write; False if the kernel did not take everything: the owner is to wait for `TransportOwner.writable`."""
 
     def close(self) -> None:
         """End the connection at once; idempotent."""
 
 
-class Wires(Protocol):
-    """A way to get wires."""
+class ByteTransports(Protocol):
+    """A way to get transports."""
 
-    async def take(self, stream: IOStream, owner: Owner) -> None:
-        """Make a wire of a connection that Tornado has given up, and give it to its owner.
+    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
+        """Make a transport of a connection that Tornado has given up, and give it to its owner.
 
         Raises:
             OSError: the connection is gone.
         """
 
 
-def best_wires(version: tuple[int, ...] = tornado.version_info) -> Wires:
+def best_transports(version: tuple[int, ...] = tornado.version_info) -> ByteTransports:
     """The faster way if this version of Tornado is known to permit it."""
     since, below = _KNOWN_TORNADO
-    return TransportWires() if since <= version[:2] < below else StreamWires()
+    return LoopTransports() if since <= version[:2] < below else StreamTransports()
 
 
-class StreamWires:
-    """Wires that are Tornado's streams."""
+class StreamTransports:
+    """ByteTransports that are Tornado's streams."""
 
-    async def take(self, stream: IOStream, owner: Owner) -> None:
-        """See `Wires`."""
-        _StreamWire(stream, owner)
+    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
+        """See `ByteTransports`."""
+        _StreamTransport(stream, owner)
 
 
-class _StreamWire:
-    def __init__(self, stream: IOStream, owner: Owner) -> None:
+class _StreamTransport:
+    def __init__(self, stream: IOStream, owner: TransportOwner) -> None:
         self._stream = stream
         self._owner = owner
-        owner.wire_made(self)
+        owner.transport_made(self)
         self._reader = asyncio.ensure_future(self._read())
 
     def write(self, data: bytes) -> bool:
@@ -108,19 +108,19 @@ class _StreamWire:
             _LOG.exception("a WebSocket failed")
         finally:
             self._stream.close()
-            self._owner.wire_lost()
+            self._owner.transport_lost()
 
 
-class TransportWires:
-    """Wires that are the event loop's transports. All share one buffer for reading, as its content is taken at once."""
+class LoopTransports:
+    """The event loop's own transports. All share one buffer for reading, as its content is taken at once."""
 
     def __init__(self) -> None:
         self._buffer = memoryview(bytearray(_READ_BYTES))
 
-    async def take(self, stream: IOStream, owner: Owner) -> None:
-        """See `Wires`."""
+    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
+        """See `ByteTransports`."""
         if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
-            _StreamWire(stream, owner)
+            _StreamTransport(stream, owner)
             return
         early = _read_already(stream)
         # A second descriptor of the same connection: Tornado's is closed without a word to the other side.
@@ -128,7 +128,7 @@ class TransportWires:
         stream.close()
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _TransportWire(owner, self._buffer, early), socket
+                lambda: _LoopTransport(owner, self._buffer, early), socket
             )
         except BaseException:
             socket.close()
@@ -147,10 +147,10 @@ def _read_already(stream: IOStream) -> bytes:
     return b"".join(parts)
 
 
-class _TransportWire(asyncio.BufferedProtocol):
+class _LoopTransport(asyncio.BufferedProtocol):
     _transport: asyncio.Transport
 
-    def __init__(self, owner: Owner, buffer: memoryview, early: bytes) -> None:
+    def __init__(self, owner: TransportOwner, buffer: memoryview, early: bytes) -> None:
         self._owner = owner
         self._buffer = buffer
         self._early = early
@@ -168,7 +168,7 @@ class _TransportWire(asyncio.BufferedProtocol):
         self._transport = transport
         # "Full" begins with the first byte that the kernel does not take: what waits longer is the owner's to count.
         transport.set_write_buffer_limits(0)
-        self._owner.wire_made(self)
+        self._owner.transport_made(self)
         if self._early:
             self._take(self._early)
 
@@ -193,4 +193,4 @@ class _TransportWire(asyncio.BufferedProtocol):
         self._owner.writable()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._owner.wire_lost()
+        self._owner.transport_lost()

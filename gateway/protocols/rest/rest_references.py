@@ -12,7 +12,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST
-from gateway.sessions.references import CountedHandles, fitting
+from gateway.sessions.holder_references import CountedHandles, fitting
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 

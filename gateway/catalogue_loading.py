@@ -10,11 +10,11 @@ from pathlib import Path
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
-from gateway import paths
+from gateway import fixed_paths
 from gateway.access.roles import unenforced_roles
 from gateway.catalogue import CallCounts, Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
-from gateway.describe.document import TEXT_TYPE, Document
+from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import typescript_module
 from gateway.errors import nearest, quote
@@ -62,9 +62,9 @@ def _documents(routes: list[ServiceRoutes], options: CodecOptions) -> dict[str, 
         return typescript_module([service], options).encode("utf-8")
 
     return {
-        paths.OPENAPI: Document(openapi),
+        fixed_paths.OPENAPI: Document(openapi),
         **{
-            paths.filled(paths.TYPES, service=service.name): Document(partial(types, service), TEXT_TYPE)
+            fixed_paths.filled(fixed_paths.TYPES, service=service.name): Document(partial(types, service), TEXT_TYPE)
             for service in routes
         },
     }

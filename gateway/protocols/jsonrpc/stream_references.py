@@ -14,7 +14,7 @@ from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.pipeline import NOT_THERE, find_object
 from gateway.reference_form import RESULT
-from gateway.sessions.references import Holder, HolderReferences
+from gateway.sessions.holder_references import Holder, HolderReferences
 
 
 class StreamReferences(HolderReferences):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.json.codec.paths import Path, Rendering, render, steps_of
+from gateway.json.codec.value_paths import Path, Rendering, render, steps_of
 
 
 def path_of(*steps: str | int) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 
-class Arrivals:
+class RequestDeadlines:
     """Connections from which a request's head, or then its body, has not come yet.
 
     Args:
