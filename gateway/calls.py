@@ -36,14 +36,6 @@ Admit = Callable[[str | None, Session | None, ServiceMethod], None]
 """Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
 
 
-def allow_everybody(principal: str | None, method: ServiceMethod) -> None:
-    """The rule as long as nobody has to say who they are."""
-
-
-def admit_everything(principal: str | None, session: Session | None, method: ServiceMethod) -> None:
-    """The rule as long as only sessions have bounds."""
-
-
 class CallReferences(LiveObjects, Protocol):
     """What a door knows of the references of one call, in its parameters and in its results."""
 
@@ -90,7 +82,7 @@ class Call:
 
     __slots__ = ("_calls", "_future", "_was_sent", "caller", "key", "method", "refs", "request_id", "session")
 
-    _future: asyncio.Future[Any]
+    _future: asyncio.Future[Any] | None
     _was_sent: bool
 
     def __init__(
@@ -113,20 +105,13 @@ class Call:
 
     def cancel(self) -> None:
         """Give the call up; the caller is told that it was cancelled, unless it is over already."""
-        self._future.cancel()
-
-    def watch(self, future: asyncio.Future[Any]) -> None:
-        """Have `settle` called when the service has answered."""
-        self._future = future
-        # What is done at once failed before anything was sent.
-        self._was_sent = not future.done()
-        if self._was_sent and isinstance(future, Pending):
-            future.watcher = self.settle
-        else:
-            future.add_done_callback(self.settle)
+        if self._future is not None:
+            self._future.cancel()
 
     def settle(self, future: asyncio.Future[Any]) -> None:
         """End the call with what came of it."""
+        # The future refers to this method; without a cycle both are freed at once.
+        self._future = None
         session, refs = self.session, self.refs
         if session is None:
             self._calls.without_session -= 1
@@ -164,9 +149,16 @@ class Calls:
         limits: Limits,
         *,
         expose_errors: bool = False,
-        authorise: Authorise = allow_everybody,
-        admit: Admit = admit_everything,
+        authorise: Authorise | None = None,
+        admit: Admit | None = None,
     ) -> None:
+        """Begin with none.
+
+        Args:
+            expose_errors: whether callers are told the texts of services' exceptions.
+            authorise: None permits everybody everything.
+            admit: None admits all calls that their sessions permit.
+        """
         self._max_timeout_s = limits.max_call_timeout_s
         self._expose_errors = expose_errors
         self._authorise = authorise
@@ -198,8 +190,10 @@ class Calls:
         """
         call = Call(self, caller, key, method, refs, options.request_id, session)
         try:
-            self._authorise(options.principal, method)
-            self._admit(options.principal, session, method)
+            if self._authorise is not None:
+                self._authorise(options.principal, method)
+            if self._admit is not None:
+                self._admit(options.principal, session, method)
             if session is not None:
                 session.check_calls()
             if refs is not None and method.may_give_objects:
@@ -207,11 +201,10 @@ class Calls:
             method.counts.calls += 1
             reader = method.params
             args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
-            timeout_s = method.timeout_s if options.timeout is None else options.timeout
-            if timeout_s > self._max_timeout_s:
-                timeout_s = self._max_timeout_s
-            if options.timeout != timeout_s:
-                options = CallOptions(timeout_s, *options[1:])
+            timeout_s = options.timeout
+            if timeout_s is None or timeout_s > self._max_timeout_s:
+                timeout_s = min(method.timeout_s if timeout_s is None else timeout_s, self._max_timeout_s)
+                options = options._replace(timeout=timeout_s)
             boxes = method.results.unboxed if unbox else method.results.boxed
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
@@ -224,7 +217,13 @@ class Calls:
             self.without_session += 1
         else:
             session.calls_in_flight += 1
-        call.watch(future)
+        call._future = future
+        # What is done at once failed before anything was sent.
+        call._was_sent = was_sent = not future.done()
+        if was_sent and isinstance(future, Pending):
+            future.watcher = call.settle
+        else:
+            future.add_done_callback(call.settle)
         return call
 
     def _repeatable(

@@ -354,6 +354,8 @@ class Conversation:
         if method.has_references:
             given = StreamReferences(self, service, event.results)
             refs = DiscardedReferences(given) if event.notification else given
+        if timeout_s is None:
+            timeout_s = method.timeout_s
         options = tuple.__new__(
             CallOptions, (timeout_s, request_id, self._principal, meta.traceparent, meta.idempotency_key, ())
         )
