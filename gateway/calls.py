@@ -1,10 +1,10 @@
 """One way for every call, whichever door it comes through.
 
-    authorise ─► admit ─► count ─► read ─► invoke ─► write ─► settle
-        └──────────┴────────────────┴─ refused: nothing was sent     └─ the caller is told, once
+    resolve ─► authorise ─► admit ─► count ─► read ─► invoke ─► write ─► settle
+       └───────────┴──────────┴────────────────┴─ refused: nothing was sent     └─ the waiter is told, once
 
-A door finds out what is called and brings the parsed parameters, what it knows of references, and itself as the
-`CallWaiter`. Knows neither how a door writes references nor which protocol a service speaks.
+A door brings names or a handle, the parsed parameters, what it knows of references, and itself as the `CallWaiter`.
+Knows neither how a door writes references nor which protocol a service speaks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
-from gateway.catalogue import ServiceMethod
+from gateway.catalogue import Catalogue, ServiceMethod, find_service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
 from gateway.json.codec.objects import LiveObjects
@@ -34,6 +34,27 @@ Authorise = Callable[[str | None, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
 Admit = Callable[[str | None, Session | None, ServiceMethod], None]
 """Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
+
+
+def method_of_service(catalogue: Catalogue, service: str, name: str) -> ServiceMethod:
+    """What a call of a service's own method means; its target is the root of the service.
+
+    Raises:
+        GatewayError: NOT_FOUND, there is no such service or method.
+    """
+    services = catalogue.services
+    found = services.get(service) or find_service(services, service)
+    return found.methods.get(name) or found.method(name)
+
+
+def method_of_handle(session: Session, token: str, name: str) -> tuple[ServiceMethod, Capability]:
+    """What a call of an object's method means, and its target. The service is the one that the object came from.
+
+    Raises:
+        GatewayError: NOT_FOUND, there is no such handle or method; FAILED_PRECONDITION, the object has no interface.
+    """
+    handle = session.handles.get(token)
+    return handle.service.object_method(handle.interface, name), handle.capability
 
 
 class CallReferences(LiveObjects, Protocol):

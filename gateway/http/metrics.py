@@ -40,6 +40,9 @@ def metrics_text(site: Site) -> str:
         ("call_failures_total", "counter", "Calls that failed, by status code of PROTOCOL.md.",
          [({**label, "code": code}, number) for label, (_, method) in zip(labels, methods, strict=True)
           for code, number in sorted(method.counts.failures.items())]),
+        ("needless_refusals_total", "counter",
+         "Values that generated code of the gateway refused although they were right: faults of its own.",
+         [({"service": name}, service.codec.needless_refusals) for name, service in services.items()]),
         ("service_up", "gauge", "Whether the gateway is connected to the service.",
          [({"service": name}, float(service.upstream.state == "up")) for name, service in services.items()]),
         ("sessions", "gauge", "Sessions that can be found by their id.", [({}, len(sessions))]),

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from gateway import fixed_paths
+from gateway.calls import method_of_service
 from gateway.catalogue import Catalogue, find_service
 from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.describe.schema_text import schema_files, schema_text
@@ -105,10 +106,9 @@ class PathTable:
         elif len(parts) == 2 and parts[0] == "callbacks" and parts[1]:
             return CallbackAnswerHandler, {**plain, "id": parts[1]}
         elif 1 <= len(parts) <= 2 and parts[0] not in ("handles", "session", ""):
-            service = find_service(self._catalogue.services, parts[0])
             if len(parts) == 1:
-                return ServiceHandler, {**plain, "service": service}
-            return CallHandler, {**plain, "method": service.method(parts[1])}
+                return ServiceHandler, {**plain, "service": find_service(self._catalogue.services, parts[0])}
+            return CallHandler, {**plain, "method": method_of_service(self._catalogue, *parts)}
         raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
 
 

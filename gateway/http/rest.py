@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
-from gateway.calls import Call
+from gateway.calls import Call, method_of_handle
 from gateway.catalogue import Service, ServiceMethod
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
 from gateway.describe.documents import JSON_TYPE
@@ -288,9 +288,8 @@ class HandleCallHandler(CallingHandler):
 
     async def post(self) -> None:
         session = self.required_session()
-        handle = session.handles.get(self._token)
-        method = handle.service.object_method(handle.interface, self._name)
-        await self.call(method, handle.capability, _params(self, method), session)
+        method, target = method_of_handle(session, self._token, self._name)
+        await self.call(method, target, _params(self, method), session)
 
 
 def _without_token(path: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
-from gateway.calls import Call, CallReferences, Calls
+from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
 from gateway.catalogue import Served, Service, find_service
 from gateway.config.limits import Limits
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
@@ -337,22 +337,17 @@ class Conversation:
             if session is None or self._over:
                 session = self.live_session()
             if type(target) is events.ServiceTarget:
-                services = self._served.catalogue.services
-                service = services.get(target.service) or find_service(services, target.service)
-                method = service.methods.get(event.method) or service.method(event.method)
-                capability = service.upstream.root
+                method = method_of_service(self._served.catalogue, target.service, event.method)
+                capability = method.service.upstream.root
             else:
                 assert type(target) is events.HandleTarget
-                handle = session.handles.get(target.token)
-                service = handle.service
-                method = service.object_method(handle.interface, event.method)
-                capability = handle.capability
+                method, capability = method_of_handle(session, target.token, event.method)
         except GatewayError as error:
             self._run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return
         refs: CallReferences | None = None
         if method.has_references:
-            given = StreamReferences(self, service, event.results)
+            given = StreamReferences(self, method.service, event.results)
             refs = DiscardedReferences(given) if event.notification else given
         if timeout_s is None:
             timeout_s = method.timeout_s

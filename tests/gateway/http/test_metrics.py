@@ -41,9 +41,16 @@ async def test_the_text_is_what_prometheus_reads(edge: Edge) -> None:
         assert line.startswith("# HELP") or name in kinds
     assert {name.endswith("_total") for name, kind in kinds.items() if kind == "counter"} == {True}
     assert {name.endswith("_total") for name, kind in kinds.items() if kind == "gauge"} == {False}
-    assert len(kinds) == 10
+    assert len(kinds) == 11
     head = await edge.request("HEAD", "/metrics")
     assert (head.code, head.body) == (200, b"")
+
+
+async def test_needless_refusals_of_the_codec_are_told_by_service(edge: Edge, services: Any) -> None:
+    services["addressbook"].codec._conversions.needless.count = 3
+    metrics = await edge.metrics()
+    told = [metrics[f'needless_refusals_total{{service="{name}"}}'] for name in ("calculator", "addressbook")]
+    assert told == [0, 3]
 
 
 async def test_requests_are_counted_by_status(edge: Edge) -> None:
