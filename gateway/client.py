@@ -1,15 +1,34 @@
 """Whoever is at the other end of a session: a WebSocket's stream, or a listener of server-sent events.
 
 One protocol for all doors. A session, its callbacks and the end of the gateway know clients by this and by nothing
-else.
+else. And what is left of a client as plain data when it has no process.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.json.text import JSON
-from gateway.sessions.record import StreamRecord
+
+
+@dataclass(slots=True)
+class StreamRecord:
+    """One client's ordered conversation, between two messages.
+
+    Attributes:
+        unbox: whether it wants single results as themselves.
+        sent, received, acknowledged: messages sent to it, taken from it, and confirmed by it.
+        requests: how many requests it was sent; their keys go on from there.
+        kept: the messages that it has not confirmed, in order.
+    """
+
+    unbox: bool = False
+    sent: int = 0
+    received: int = 0
+    acknowledged: int = 0
+    requests: int = 0
+    kept: list[str] = field(default_factory=list)
 
 
 class Client(Protocol):

@@ -81,8 +81,7 @@ RINGS = {
     "gateway.upstream.pseud": EDGE,
 }
 
-# The rooms of the gateway from the ground up: a module imports its own room and lower ones. A session and its clients
-# know each other.
+# The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
     {"errors", "annotations", "fixed_paths", "trees", "logs"},
     {"config.limits"},
@@ -91,7 +90,8 @@ ROOMS = (
     {"sensitive", "describe", "config"},
     {"upstream.base"},
     {"catalogue", "access"},
-    {"sessions", "client"},
+    {"client"},
+    {"sessions"},
     {"calls"},
     {"protocols"},
     {"http"},

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cara_pseud.schema.nodes import Kind, Type
+from gateway.client import StreamRecord
 from gateway.json.text import JSON
 from gateway.upstream.base import ObjectName
 
@@ -38,25 +39,6 @@ class HandleRecord:
     def is_bound(self) -> bool:
         """Whether only this process can reach it."""
         return self.object is None
-
-
-@dataclass(slots=True)
-class StreamRecord:
-    """One client's ordered conversation, between two messages.
-
-    Attributes:
-        unbox: whether it wants single results as themselves.
-        sent, received, acknowledged: messages sent to it, taken from it, and confirmed by it.
-        requests: how many requests it was sent; their keys go on from there.
-        kept: the messages that it has not confirmed, in order.
-    """
-
-    unbox: bool = False
-    sent: int = 0
-    received: int = 0
-    acknowledged: int = 0
-    requests: int = 0
-    kept: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from cara_pseud.capabilities import CallOptions
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
 from gateway.catalogue import Served, Service, find_service
+from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
@@ -25,7 +26,6 @@ from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import DiscardedReferences, HolderReferences
-from gateway.sessions.record import StreamRecord
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from gateway.sessions.record import StreamRecord
+from gateway.client import StreamRecord
 
 ACK_MESSAGES: Final = 64
 ACK_BYTES: Final = 256 * 1024

@@ -19,6 +19,7 @@ import enum
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
+from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON, dump, parse
@@ -58,7 +59,6 @@ from gateway.protocols.jsonrpc.events import (
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
-from gateway.sessions.record import StreamRecord
 
 PROTOCOL: Final = 1
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.client import StreamRecord
 from gateway.json.text import JSON, dump
 from gateway.protocols.jsonrpc.client_requests import ClientRequests
 from gateway.protocols.jsonrpc.counting import Counting
-from gateway.sessions.record import StreamRecord
 
 _KEPT_EVENTS: Final = 256
 _KEPT_BYTES: Final = 1_048_576

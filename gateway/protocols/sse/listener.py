@@ -7,6 +7,7 @@ import secrets
 from typing import Final, Protocol
 
 from gateway.catalogue import Service
+from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
@@ -14,7 +15,6 @@ from gateway.protocols import close_codes
 from gateway.protocols.sse.event_log import EventLog, end_event
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import HolderReferences
-from gateway.sessions.record import StreamRecord
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 

@@ -9,10 +9,11 @@ import pytest
 
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.catalogue import Service
+from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError
 from gateway.sessions.handles import REST
-from gateway.sessions.record import HandleRecord, SessionRecord, StreamRecord
+from gateway.sessions.record import HandleRecord, SessionRecord
 from gateway.sessions.sessions import Sessions
 from gateway.upstream.base import ObjectName
 
