@@ -124,8 +124,8 @@ class Gateway:
         while unused := self._running - {service.upstream for service in self._served.catalogue.services.values()}:
             for upstream in unused:
                 if not upstream.is_used:
-                    self._running.discard(upstream)
                     await upstream.stop()
+                    self._running.discard(upstream)
             await asyncio.sleep(_RETIRED_S)
 
     def _service(self, name: str) -> Service | None:

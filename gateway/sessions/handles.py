@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cara_pseud.capabilities import Capability
-from cara_pseud.errors import RpcError
+from cara_pseud.errors import RpcError, Unavailable
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status, quote
@@ -107,7 +107,8 @@ class Handles:
         """Make a handle of a record that another process has left; it goes on with the counts that stand there.
 
         Raises:
-            GatewayError: NOT_FOUND, the object cannot be reached from here or is no more.
+            GatewayError: NOT_FOUND, the object cannot be reached from here or is no more; UNAVAILABLE, that is not
+                known now.
         """
         record = self._records[token]
         interface = record.interface
@@ -117,6 +118,8 @@ class Handles:
             raise GatewayError(Status.NOT_FOUND, f"{service.name} has no such interface any more")
         try:
             capability = service.upstream.adopt(record.object, record.references)
+        except Unavailable as error:
+            raise GatewayError(Status.UNAVAILABLE, f"{service.name}: {error.message}") from None
         except RpcError as error:
             raise GatewayError(Status.NOT_FOUND, error.message) from None
         self._add(Handle(token, service, capability, record))

@@ -110,7 +110,8 @@ class Sessions:
         """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
 
         Raises:
-            GatewayError: NOT_FOUND, for an unknown, ended or expired id and for somebody else's session alike.
+            GatewayError: NOT_FOUND, for an unknown, ended or expired id and for somebody else's session alike;
+                UNAVAILABLE, it comes from another process, and a service of its objects cannot be asked now.
         """
         record = self._store.find(id)
         if record is not None and self._is_over(record):
@@ -166,6 +167,8 @@ class Sessions:
         for handle in session.handles:
             if handle.record.is_bound:
                 self._lose(session, handle, "it is bound to a process of the gateway that leaves the session")
+        for id in record.streams:
+            self._windows.pop((session.id, id)).cancel()
         for client, _ in session:
             record.streams[client.id] = client.suspend()
         session.handles.leave()
@@ -181,15 +184,19 @@ class Sessions:
         self._store.open(record)
 
     def _revive(self, record: SessionRecord) -> Session:
-        session = self._live[record.id] = self._made(record)
+        session = self._made(record)
         for token, handle in list(record.handles.items()):
             service = self._services(handle.service)
             try:
                 if service is None:
                     raise GatewayError(Status.NOT_FOUND, f"there is no service {handle.service} any more")
                 session.handles.adopt(token, service)
-            except GatewayError:
+            except GatewayError as error:
+                if error.status is Status.UNAVAILABLE:
+                    session.handles.leave()
+                    raise
                 del record.handles[token]
+        self._live[record.id] = session
         loop = asyncio.get_running_loop()
         for id in record.streams:
             window = loop.call_later(self._limits.resume_window_s, self.detach, session, id)
@@ -240,7 +247,12 @@ class Sessions:
 
     def _end_record(self, record: SessionRecord, reason: str) -> None:
         # One that is with no process is taken in first, as somebody has to give its objects back.
-        self.end(self._live.get(record.id) or self._revive(record), reason)
+        try:
+            session = self._live.get(record.id) or self._revive(record)
+        except GatewayError:
+            self._store.drop(record.id)  # and its objects go when their service has heard of nobody for a while
+        else:
+            self.end(session, reason)
 
     # Time.
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cara_pseud.capabilities import CallOptions, Capability, IncomingCall
-from cara_pseud.errors import RpcError
+from cara_pseud.errors import RpcError, Unavailable
 from cara_pseud.local import LocalCapability
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Schema, Type
@@ -106,6 +106,7 @@ class FakeUpstream:
         self.endpoint = "tcp://service:1"
         self.stopped = False
         self.incarnation: str | None = None
+        self.unknown_ids: set[int] = set()
         self.adopted: list[tuple[FakeObject, int]] = []
         self.on_trouble = self.on_state
         self._listeners: list[Callable[[str], None]] = []
@@ -114,6 +115,8 @@ class FakeUpstream:
         return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))
 
     def adopt(self, name: ObjectName, references: int) -> Capability:
+        if name.id in self.unknown_ids:
+            raise Unavailable("not yet")
         if name.incarnation != self.incarnation:
             raise RpcError("not_found", "the object ended with the process that had it")
         made = FakeObject(str(name.id))

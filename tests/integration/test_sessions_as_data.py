@@ -92,6 +92,7 @@ def test_a_busy_gateway_goes_on_from_copies_of_its_sessions(tmp_path: Path) -> N
                 await call(socket, 2, f"@{token}.name")
                 assert (await hear(socket))["result"] == {"name": "the room"}
                 socket.close()
+                assert await hear(socket) is None
             # The counts went along, too: the service's object is let go with its last holder, and not before.
             for session, handle in held:
                 assert lobby.released == 0

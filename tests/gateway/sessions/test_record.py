@@ -11,7 +11,7 @@ from cara_pseud.schema.nodes import Kind, Type
 from gateway.catalogue import Service
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Status
 from gateway.sessions.handles import REST
 from gateway.sessions.record import HandleRecord, SessionRecord
 from gateway.sessions.sessions import Sessions
@@ -191,6 +191,62 @@ def test_a_stream_that_is_not_resumed_in_time_ends(calculator: Service, fakes: A
         await fakes.pass_time(fakes.LIMITS.resume_window_s + 1)
         assert revived.streams == 0
         assert len(revived.handles) == 0
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_session_whose_service_cannot_be_asked_is_found_later(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        sessions = Sessions(Limits(), services={"calculator": calculator}.get)
+        session = sessions.open(rest=True)
+        tokens = [session.handles.put(REST, calculator, None, fakes.Object(number)).token for number in (1, 2)]
+        sessions.suspend(session)
+        upstream.unknown_ids = {2}
+        with pytest.raises(GatewayError, match="calculator: not yet") as raised:
+            sessions.find(session.id)
+        assert raised.value.status is Status.UNAVAILABLE
+        ((capability, _),) = upstream.adopted
+        assert (capability.disowned, capability.released) == (1, 0)
+        upstream.unknown_ids = set()
+        found = sessions.find(session.id)
+        assert [found.handles.get(token).record.references for token in tokens] == [1, 1]
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_session_whose_service_cannot_be_asked_ends_when_its_time_is_over(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        sessions = Sessions(Limits(idle_session_s=900), services={"calculator": calculator}.get)
+        session = sessions.open(rest=True)
+        session.handles.put(REST, calculator, None, fakes.Object(2))
+        sessions.suspend(session)
+        upstream.unknown_ids = {2}
+        await fakes.pass_time(901)
+        assert len(sessions) == 0
+
+    fakes.run(main())
+
+
+def test_a_stream_that_nobody_has_taken_yet_goes_along_a_second_time(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        play = fakes.Play(calculator, sessions=Sessions(fakes.LIMITS, services={"calculator": calculator}.get))
+        hello = await play.hello()
+        (session,) = play.sessions
+        play.sessions.suspend(session)
+        record = play.sessions.suspend(play.sessions.find(session.id))
+        await fakes.pass_time(fakes.LIMITS.resume_window_s + 1)
+        assert list(record.streams) == [hello["stream"]]
+        play.cut()
+        (first,) = await play.resume(hello, 0)
+        assert first["result"]["resumed"]
         play.sessions.end_all("done")
 
     fakes.run(main())
