@@ -253,21 +253,23 @@ class Sessions:
 
     def _touch(self, record: SessionRecord) -> None:
         self._store.touch(record, self._now() + self._limits.idle_session_s)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._limits.idle_session_s, self._sweep)
+        self._sweep_after(self._limits.idle_session_s)
 
     def _is_over(self, record: SessionRecord) -> bool:
         session = self._live.get(record.id)
         is_used = session is not None and bool(session.streams or session.calls_in_flight)
         return not is_used and self._now() >= record.expires_at
 
+    def _sweep_after(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._sweep)
+
     def _sweep(self) -> None:
         self._timer = None
         self._end_idle()
         first = next(iter(self._store), None)
         if first is not None:
-            due_s = max(first.expires_at - self._now(), 0.001)
-            self._timer = asyncio.get_running_loop().call_later(due_s, self._sweep)
+            self._sweep_after(max(first.expires_at - self._now(), 0.001))
 
     def _end_idle(self) -> None:
         now = self._now()
@@ -277,7 +279,7 @@ class Sessions:
             if self._is_over(record):
                 self._end_record(record, "idle")
             else:
-                self._touch(record)
+                self._store.touch(record, now + self._limits.idle_session_s)
 
 
 def _new_token() -> str:
