@@ -145,9 +145,7 @@ class Sessions:
 
     def detach(self, session: Session, id: str) -> None:
         """End a client: what only it held is released."""
-        window = self._windows.pop((session.id, id), None)
-        if window is not None:
-            window.cancel()
+        self._stop_window(session, id)
         session.detach(id)
         if not session.streams and not session.record.rest:
             self.end(session, "its last stream has ended")
@@ -168,6 +166,8 @@ class Sessions:
                 self._lose(session, handle, "it is bound to a process of the gateway that leaves the session")
         for client, _ in session:
             record.streams[client.id] = client.suspend()
+        for id in record.streams:
+            self._stop_window(session, id)
         session.handles.leave()
         session.ended = True
         self._live.pop(session.id, None)
@@ -199,6 +199,9 @@ class Sessions:
     def taken(self, session: Session, id: str) -> None:
         """Note that a stream of the record is live again, as a client."""
         session.record.streams.pop(id, None)
+        self._stop_window(session, id)
+
+    def _stop_window(self, session: Session, id: str) -> None:
         window = self._windows.pop((session.id, id), None)
         if window is not None:
             window.cancel()
@@ -215,7 +218,7 @@ class Sessions:
         for client, _ in session:
             client.session_ended(reason)
         for id in session.record.streams:
-            self._windows.pop((session.id, id)).cancel()
+            self._stop_window(session, id)
         session.clear()
 
     def service_lost(self, service: str, reason: str) -> None:
@@ -255,6 +258,9 @@ class Sessions:
         self._store.touch(record, self._now() + self._limits.idle_session_s)
         self._sweep_after(self._limits.idle_session_s)
 
+    def _left_s(self, record: SessionRecord) -> float:
+        return max(record.expires_at - self._now(), 0.001)
+
     def _is_over(self, record: SessionRecord) -> bool:
         session = self._live.get(record.id)
         is_used = session is not None and bool(session.streams or session.calls_in_flight)
@@ -269,7 +275,7 @@ class Sessions:
         self._end_idle()
         first = next(iter(self._store), None)
         if first is not None:
-            self._sweep_after(max(first.expires_at - self._now(), 0.001))
+            self._sweep_after(self._left_s(first))
 
     def _end_idle(self) -> None:
         now = self._now()

@@ -193,3 +193,23 @@ def test_a_stream_that_is_not_resumed_in_time_ends(calculator: Service, fakes: A
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+def test_a_window_of_a_session_that_was_left_twice_ends_nothing(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        window_s = fakes.LIMITS.resume_window_s
+        play = fakes.Play(calculator)
+        await play.hello()
+        (session,) = play.sessions
+        play.sessions.suspend(session)
+        first = play.sessions.find(session.id, rest=True)
+        await fakes.pass_time(window_s - 10)
+        play.sessions.suspend(first)
+        second = play.sessions.find(session.id, rest=True)
+        await fakes.pass_time(20)  # the first one's window would be over
+        assert second.streams == 1
+        await fakes.pass_time(window_s)
+        assert second.streams == 0
+        play.sessions.end_all("done")
+
+    fakes.run(main())
