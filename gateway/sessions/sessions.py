@@ -176,9 +176,11 @@ class Sessions:
     def adopt(self, record: SessionRecord) -> None:
         """Take a session in that another process has left; it is live as soon as it is found.
 
-        Only for stores that do not share what they keep: with another store the record is there already.
+        Only for stores that do not share what they keep: with another store the record is there already. If nobody
+        finds it, it ends when its time is over, or where other sessions are kept, one idle time later at the most.
         """
         self._store.open(record)
+        self._sweep_after(self._left_s(record))
 
     def _revive(self, record: SessionRecord) -> Session:
         session = self._live[record.id] = self._made(record)

@@ -213,3 +213,23 @@ def test_a_window_of_a_session_that_was_left_twice_ends_nothing(calculator: Serv
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+def test_a_session_that_was_taken_in_and_that_nobody_asks_for_ends(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        limits = Limits(idle_session_s=900)
+        one, other = Sessions(limits), Sessions(limits, services={"calculator": calculator}.get)
+        session = one.open(rest=True)
+        session.handles.put(REST, calculator, None, fakes.Object(1))
+        other.adopt(copied(one.suspend(session)))
+        await fakes.pass_time(899)
+        assert len(other) == 1
+        await fakes.pass_time(2)
+        assert len(other) == 0
+        ((capability, _),) = upstream.adopted
+        assert capability.given_back == 1
+        one.end_all("done")
+
+    fakes.run(main())
