@@ -229,7 +229,7 @@ class Calls:
             boxes = method.results.unboxed if unbox else method.results.boxed
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
-            if method.facts.idempotent:
+            if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
                 future = self._repeatable(future, method, target, args, options, write)
         except Exception as error:
             call.refuse(error)

@@ -146,9 +146,7 @@ class Sessions:
 
     def detach(self, session: Session, id: str) -> None:
         """End a client: what only it held is released."""
-        window = self._windows.pop((session.id, id), None)
-        if window is not None:
-            window.cancel()
+        self._stop_window(session, id)
         session.detach(id)
         if not session.streams and not session.record.rest:
             self.end(session, "its last stream has ended")
@@ -171,6 +169,8 @@ class Sessions:
             self._windows.pop((session.id, id)).cancel()
         for client, _ in session:
             record.streams[client.id] = client.suspend()
+        for id in record.streams:
+            self._stop_window(session, id)
         session.handles.leave()
         session.ended = True
         self._live.pop(session.id, None)
@@ -179,9 +179,11 @@ class Sessions:
     def adopt(self, record: SessionRecord) -> None:
         """Take a session in that another process has left; it is live as soon as it is found.
 
-        Only for stores that do not share what they keep: with another store the record is there already.
+        Only for stores that do not share what they keep: with another store the record is there already. If nobody
+        finds it, it ends when its time is over, or where other sessions are kept, one idle time later at the most.
         """
         self._store.open(record)
+        self._sweep_after(self._left_s(record))
 
     def _revive(self, record: SessionRecord) -> Session:
         session = self._made(record)
@@ -206,6 +208,9 @@ class Sessions:
     def taken(self, session: Session, id: str) -> None:
         """Note that a stream of the record is live again, as a client."""
         session.record.streams.pop(id, None)
+        self._stop_window(session, id)
+
+    def _stop_window(self, session: Session, id: str) -> None:
         window = self._windows.pop((session.id, id), None)
         if window is not None:
             window.cancel()
@@ -222,7 +227,7 @@ class Sessions:
         for client, _ in session:
             client.session_ended(reason)
         for id in session.record.streams:
-            self._windows.pop((session.id, id)).cancel()
+            self._stop_window(session, id)
         session.clear()
 
     def service_lost(self, service: str, reason: str) -> None:
@@ -265,21 +270,26 @@ class Sessions:
 
     def _touch(self, record: SessionRecord) -> None:
         self._store.touch(record, self._now() + self._limits.idle_session_s)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._limits.idle_session_s, self._sweep)
+        self._sweep_after(self._limits.idle_session_s)
+
+    def _left_s(self, record: SessionRecord) -> float:
+        return max(record.expires_at - self._now(), 0.001)
 
     def _is_over(self, record: SessionRecord) -> bool:
         session = self._live.get(record.id)
         is_used = session is not None and bool(session.streams or session.calls_in_flight)
         return not is_used and self._now() >= record.expires_at
 
+    def _sweep_after(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._sweep)
+
     def _sweep(self) -> None:
         self._timer = None
         self._end_idle()
         first = next(iter(self._store), None)
         if first is not None:
-            due_s = max(first.expires_at - self._now(), 0.001)
-            self._timer = asyncio.get_running_loop().call_later(due_s, self._sweep)
+            self._sweep_after(self._left_s(first))
 
     def _end_idle(self) -> None:
         now = self._now()
@@ -289,7 +299,7 @@ class Sessions:
             if self._is_over(record):
                 self._end_record(record, "idle")
             else:
-                self._touch(record)
+                self._store.touch(record, now + self._limits.idle_session_s)
 
 
 def _new_token() -> str:

@@ -308,15 +308,23 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Schema]:
 
 
 @pytest.fixture
-def make_service(schemas: Mapping[str, Schema]) -> Callable[[str, str], Service]:
-    def make(name: str, interface: str) -> Service:
-        schema = schemas[name]
+def service_of() -> Callable[[str, Schema, str], Service]:
+    """A service of that name whose interface is in a schema."""
+
+    def make(name: str, schema: Schema, interface: str) -> Service:
         node = schema.find(interface)
         assert node is not None
         routes = ServiceRoutes(name, schema, Type(Kind.INTERFACE, node.id))
         return Service(routes, Codec(schema), FakeUpstream(), 30.0)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def make_service(
+    schemas: Mapping[str, Schema], service_of: Callable[[str, Schema, str], Service]
+) -> Callable[[str, str], Service]:
+    return lambda name, interface: service_of(name, schemas[name], interface)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from cara_pseud.errors import (
     Unauthenticated,
     Unavailable,
 )
+from cara_pseud.schema.nodes import Schema
 from gateway.calls import Calls
 from gateway.catalogue import Service, ServiceMethod
 from gateway.config.limits import Limits
@@ -232,6 +234,30 @@ def test_cancelling_an_idempotent_call_cancels_it_at_the_service(calculator: Ser
         future.cancel()
         await fakes.settle()
         assert calculator.upstream.root.calls[0].cancelled()
+
+    fakes.run(main())
+
+
+ALARMS = """using Gateway = import "/gateway.capnp";
+interface Alarms {
+  watch @0 (bell :Bell) -> () $Gateway.idempotent;
+  interface Bell { ring @0 () -> (); }
+}
+"""
+
+
+def test_a_callback_of_an_idempotent_call_that_was_never_sent_is_let_go(
+    compile_text: Callable[[str], Schema], service_of: Callable[..., Service], fakes: Any
+) -> None:
+    async def main() -> None:
+        play = fakes.Play(service_of("alarms", compile_text(ALARMS), "Alarms"))
+        await play.hello()
+        play.roots[0].error = Unavailable()
+        play.says("alarms.watch", [{"$callback": "bell"}], id=2)
+        heard = await play.hears()
+        assert [message["error"]["data"]["code"] for message in heard if "error" in message] == ["unavailable"]
+        assert len(play.conversation.callbacks) == 0
+        play.sessions.end_all("done")
 
     fakes.run(main())
 

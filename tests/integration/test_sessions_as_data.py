@@ -76,6 +76,7 @@ def test_a_busy_gateway_goes_on_from_copies_of_its_sessions(tmp_path: Path) -> N
                 while await hear(old) is not None:
                     """Its last messages, which it may not have read."""
                 assert old.close_code == 1001
+                old.close()
                 socket = await lobby.socket()
                 again = {"protocol": 1, "session": hello["session"], "stream": hello["stream"], "received": 2}
                 await call(socket, 0, "rpc.hello", again)

@@ -117,6 +117,7 @@ class Counting:
         return self._written is None or number <= self._written
 
     def drop(self) -> None:
-        """Forget what was kept: nobody will ask for it."""
+        """Forget what was kept, as if it were confirmed: nobody will ask for it."""
         self._kept.clear()
+        self.acknowledged = self.sent
         self.kept_bytes = 0

@@ -250,3 +250,43 @@ def test_a_stream_that_nobody_has_taken_yet_goes_along_a_second_time(calculator:
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+def test_a_window_of_a_session_that_was_left_twice_ends_nothing(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        window_s = fakes.LIMITS.resume_window_s
+        play = fakes.Play(calculator)
+        await play.hello()
+        (session,) = play.sessions
+        play.sessions.suspend(session)
+        first = play.sessions.find(session.id, rest=True)
+        await fakes.pass_time(window_s - 10)
+        play.sessions.suspend(first)
+        second = play.sessions.find(session.id, rest=True)
+        await fakes.pass_time(20)  # the first one's window would be over
+        assert second.streams == 1
+        await fakes.pass_time(window_s)
+        assert second.streams == 0
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_session_that_was_taken_in_and_that_nobody_asks_for_ends(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        limits = Limits(idle_session_s=900)
+        one, other = Sessions(limits), Sessions(limits, services={"calculator": calculator}.get)
+        session = one.open(rest=True)
+        session.handles.put(REST, calculator, None, fakes.Object(1))
+        other.adopt(copied(one.suspend(session)))
+        await fakes.pass_time(899)
+        assert len(other) == 1
+        await fakes.pass_time(2)
+        assert len(other) == 0
+        ((capability, _),) = upstream.adopted
+        assert capability.given_back == 1
+        one.end_all("done")
+
+    fakes.run(main())

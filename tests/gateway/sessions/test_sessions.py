@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST
+from gateway.sessions.record import SessionRecord
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
+from gateway.sessions.store import MemoryStore
 
 LIMITS = Limits(idle_session_s=900, max_sessions=3)
 
@@ -106,6 +109,32 @@ def test_a_stream_or_a_call_under_way_keeps_a_session(fakes: Any) -> None:
         for _ in range(2):
             await fakes.pass_time(1000)
         assert len(sessions) == 0
+
+    fakes.run(main())
+
+
+class WatchedStore(MemoryStore):
+    """A store that counts how often all of it was looked through."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[SessionRecord]:
+        self.looks += 1
+        return super().__iter__()
+
+
+def test_sessions_in_use_are_looked_at_once_in_the_idle_time(fakes: Any) -> None:
+    async def main() -> None:
+        store = WatchedStore()
+        sessions = Sessions(LIMITS, store)
+        attach(sessions, sessions.open(), FakeClient("s"))
+        looks = []
+        for _ in range(5):
+            before = store.looks
+            await fakes.pass_time(901)
+            looks.append(store.looks - before)
+        assert len(set(looks)) == 1
+        sessions.end_all("done")
 
     fakes.run(main())
 

@@ -79,3 +79,13 @@ def test_what_was_dropped_is_kept_no_longer() -> None:
     counting.keep(b"abc")
     counting.drop()
     assert (counting.sent, counting.kept_bytes, counting.repeat()) == (1, 0, [])
+
+
+def test_what_was_forgotten_needs_no_confirmation() -> None:
+    counting = Counting()
+    for _ in range(3):
+        counting.keep(b"x")
+    counting.drop()
+    assert counting.acknowledge(2)
+    assert (counting.kept_bytes, counting.acknowledged) == (0, 3)
+    assert counting.record(False, 0).kept == []
