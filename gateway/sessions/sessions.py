@@ -165,8 +165,6 @@ class Sessions:
         for handle in session.handles:
             if handle.record.is_bound:
                 self._lose(session, handle, "it is bound to a process of the gateway that leaves the session")
-        for id in record.streams:
-            self._windows.pop((session.id, id)).cancel()
         for client, _ in session:
             record.streams[client.id] = client.suspend()
         for id in record.streams:
