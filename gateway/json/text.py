@@ -28,9 +28,10 @@ class InexactFloat(float):
 
 
 _TO_CLASSES: Final = bytes.maketrans(b"0123456789E:,[- \t\r\n", b"0" * 10 + b"e" + b":" * 8)
-_NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
+_TO_NUMBERS: Final = bytes.maketrans(b"0123456789.eE+-", b"0" * 15)
+_LONG_NUMBER: Final = b"0" * 16
 _SHORT: Final = 256
-"""Bytes below which it pays to count the digits first."""
+"""Bytes below which it pays to look for a long number first."""
 _LONG_INTEGER: Final = b":" + b"0" * 16
 _LONG_MANTISSA: Final = b"0" * 16 + b"e"
 
@@ -46,8 +47,8 @@ def parse(text: str | bytes) -> JSON:
         obj = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise GatewayError.unparsable(_complaint(error, data)) from None
-    # Most messages are short and have few digits.
-    if (len(data) >= _SHORT or len(data.translate(None, _NO_DIGITS)) >= 16) and _may_be_inexact(data):
+    # Most messages are short and have short numbers.
+    if (len(data) >= _SHORT or _LONG_NUMBER in data.translate(_TO_NUMBERS)) and _may_be_inexact(data):
         try:
             return json.loads(data, parse_float=_exact_or_marked, parse_int=_int_or_marked)
         except RecursionError:

@@ -78,7 +78,11 @@ def parse(obj: JSON) -> Message:
     """What one JSON value is as a message. Never raises: what is no message is `Invalid`."""
     if type(obj) is not dict:
         return Invalid(None, GatewayError.bad_request("a message must be a JSON object"))
-    id = obj.get("id")
+    id, method, params = obj.get("id"), obj.get("method"), obj.get("params")
+    is_usual = type(id) is int and 0 <= id <= MAX_ID and type(method) is str and type(params) in _PARAMS
+    if is_usual and "meta" not in obj and obj.get("jsonrpc") == "2.0":
+        # As most are; what follows says the same of it.
+        return tuple.__new__(Request, (id, False, method, params, NO_META))
     wrong_id = None if type(id) is int and 0 <= id <= MAX_ID else _wrong_id(id)
     told_id = None if wrong_id else id
     if obj.get("jsonrpc") != "2.0":
@@ -87,7 +91,6 @@ def parse(obj: JSON) -> Message:
         return answer(obj, told_id)
     if wrong_id is not None:
         return Invalid(None, GatewayError.bad_request(wrong_id))
-    method, params = obj["method"], obj.get("params")
     if not isinstance(method, str):
         return Invalid(id, GatewayError.bad_request("method must be a string"))
     if type(params) not in _PARAMS:

@@ -24,6 +24,8 @@ from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.targets import ids_meant
 from gateway.reference_form import HANDLE, REFERENCE_FORM, RESULT, RESULT_AS_TEXT
 
+_DOLLAR: Final = ord("$")
+_BACKSLASH: Final = ord("\\")
 _INDEX: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 NOT_THERE: Final = "there is no such call in this stream, or its answer was acknowledged already"
 
@@ -180,7 +182,8 @@ class Pipeline:
 
 def may_refer(data: bytes) -> bool:
     """Whether a message may refer to the answer to a call; the name of the member could be written with escapes."""
-    return RESULT_AS_TEXT in data or b"\\u" in data
+    # To look for one byte costs a twentieth of what it costs to look for two.
+    return (_DOLLAR in data and RESULT_AS_TEXT in data) or (_BACKSLASH in data and b"\\u" in data)
 
 
 def _started(waiting: _Waiting) -> CallRequested:

@@ -16,7 +16,7 @@ KEPT_BYTES = 1_048_576
 
 
 def request(number: int, params: str = "[]") -> bytes:
-    data = '{"jsonrpc":"2.0","id":"g:%d","method":"!f.apply","params":%s}' % (number, params)
+    data = f'{{"jsonrpc":"2.0","id":"g:{number}","method":"!f.apply","params":{params}}}'
     return b"id: %d\nevent: callback\ndata: %s\n\n" % (number, data.encode())
 
 
