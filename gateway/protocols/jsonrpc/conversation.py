@@ -230,8 +230,7 @@ class Conversation:
         lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
         for call in [*self._running, *self._waits]:
             self._run(self.stream.fail(call, lost))
-        for key in list(self.stream.requests):
-            self.withdraw(key)
+        self.callbacks.withdraw()
         for name in self.callbacks.names:
             self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
         record = self.stream.record()

@@ -186,8 +186,7 @@ class Listener:
         self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
-        for key in self.log.requests:
-            self.withdraw(key)
+        self.callbacks.withdraw()
         for name in self.callbacks.names:
             self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
         record = self.log.record()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cara_pseud.capabilities import IncomingCall
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
@@ -231,5 +232,29 @@ def test_a_session_that_was_taken_in_and_that_nobody_asks_for_ends(calculator: S
         ((capability, _),) = upstream.adopted
         assert capability.given_back == 1
         one.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_handle_in_a_request_that_never_reached_the_client_does_not_go_along(workshop: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = workshop.upstream
+        upstream.incarnation = "00ff"
+        play = fakes.Play(workshop, sessions=Sessions(fakes.LIMITS, services={"workshop": workshop}.get))
+        await play.hello()
+        play.says("workshop.hire", [{"$callback": "c"}], id="hire")
+        client, thing = play.calls[-1].args[0], fakes.Object(5)
+        (session,) = play.sessions
+        play.cut()
+        bench = workshop.schema.find("Workshop.Craftsman")
+        assert bench is not None
+        client.target.invoke(bench.id, 0, [thing], {}, IncomingCall(b""))
+        (handle,) = session.handles
+        assert handle.counts == {play.conversation.id: 1}
+        left = play.sessions.suspend(session)
+        assert left.handles == {}
+        assert thing.given_back == 1
+        assert [len(stream.kept) for stream in left.streams.values()] == [3]
+        play.sessions.end_all("done")
 
     fakes.run(main())
