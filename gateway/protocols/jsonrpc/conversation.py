@@ -227,6 +227,7 @@ class Conversation:
         self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
+        self._draining = True  # what waited for a call that is lost is not begun
         lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
         for call in [*self._running, *self._waits]:
             self._run(self.stream.fail(call, lost))

@@ -258,3 +258,24 @@ def test_a_handle_in_a_request_that_never_reached_the_client_does_not_go_along(w
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+def test_a_call_that_waited_for_another_is_neither_begun_nor_forgotten(workshop: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(workshop)
+        await play.hello()
+        play.says("workshop.tool", id="tool")
+        play.says("workshop.use", {"times": [1], "tool": {"$result": "tool", "path": ["tool"]}}, id="use")
+        play.says("workshop.add", [1, 2], id="add")
+        assert [call.method for call in play.calls] == ["tool"]
+        (session,) = play.sessions
+        left = play.sessions.suspend(session)
+        assert [call.method for call in play.calls] == ["tool"]
+        (stream,) = left.streams.values()
+        told = {message.get("id"): message for message in map(json.loads, stream.kept)}
+        assert {"tool", "use", "add"} <= set(told)
+        assert told["tool"]["error"]["data"]["code"] == "outcome_unknown"
+        assert told["add"]["error"]["data"]["code"] == "unavailable"
+        play.sessions.end_all("done")
+
+    fakes.run(main())
