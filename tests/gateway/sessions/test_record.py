@@ -279,3 +279,29 @@ def test_a_call_that_waited_for_another_is_neither_begun_nor_forgotten(workshop:
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+@pytest.mark.parametrize("rest", [True, False])
+def test_a_stream_that_reads_too_slowly_to_be_told_what_ended_does_not_go_along(
+    calculator: Service, fakes: Any, rest: bool
+) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        play = fakes.Play(calculator, sessions=Sessions(fakes.LIMITS, services={"calculator": calculator}.get))
+        hello = await play.hello()
+        session = play.sessions.find(hello["session"], rest=rest)
+        thing = fakes.Object(5)
+        session.handles.put(hello["stream"], calculator, None, thing)
+        play.says("calculator.add", id="lost")
+        while play.conversation.stream.counting.kept_bytes < fakes.LIMITS.send_buffer_bytes - 100:
+            play.says("rpc.cancel", {"id": 0}, id=0)
+        left = play.sessions.suspend(session)
+        assert (left.streams, left.handles) == ({}, {})
+        assert thing.given_back == 1
+        assert play.channel.closed is not None
+        assert play.channel.closed[0] == 4003
+        assert len(play.sessions) == rest
+        play.sessions.end_all("done")
+
+    fakes.run(main())
