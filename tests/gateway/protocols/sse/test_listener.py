@@ -432,6 +432,41 @@ def test_who_is_away_for_too_much_is_given_up(scene: Callable[..., Scene], fakes
     fakes.run(main())
 
 
+def test_who_reads_everything_is_never_given_up(scene: Callable[..., Scene], fakes: Any) -> None:
+    async def main() -> None:
+        play = scene()
+        listener, sink = play.listen()
+        for _ in range(1000):
+            listener.handle_ended("t", "unavailable", "gone")
+            sink.written(listener)
+        assert not sink.finished
+        assert listener.log.counting.kept_bytes <= LIMITS.send_buffer_bytes
+        listener.closed(sink)
+        for _ in range(50):
+            listener.handle_ended("t", "unavailable", "gone")
+        again, second = play.listen(1000)
+        assert again is listener
+        assert len(second.events) == 50
+        play.over()
+
+    fakes.run(main())
+
+
+def test_requests_that_are_called_off_wait_for_who_does_not_read_as_well(
+    scene: Callable[..., Scene], fakes: Any
+) -> None:
+    async def main() -> None:
+        play = scene()
+        listener, sink = play.listen()
+        while not sink.finished:
+            listener.withdraw(listener.request("f", "apply", ["x" * 2000]))
+            assert sink.waiting_bytes < LIMITS.send_buffer_bytes + 2500
+        assert sink.events[-1][2]["code"] == 4003
+        play.over()
+
+    fakes.run(main())
+
+
 # In another process.
 
 
