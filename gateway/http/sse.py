@@ -31,6 +31,7 @@ class EventConnection:
 
     Attributes:
         client: whose events it carries.
+        waiting_bytes: how much of them is not written yet.
     """
 
     def __init__(self, client: Listener) -> None:
@@ -38,12 +39,14 @@ class EventConnection:
         self._waiting: deque[bytes] = deque()
         self._wake = asyncio.Event()
         self._closed = False
+        self.waiting_bytes = self._taken_bytes = 0
         self._number = self._taken = 0
 
     def put(self, data: bytes, number: int) -> None:
         """See `EventSink`."""
         if not self._closed:
             self._waiting.append(data)
+            self.waiting_bytes += len(data)
             self._number = max(self._number, number)
             self._wake.set()
 
@@ -55,6 +58,7 @@ class EventConnection:
     def abandon(self) -> None:
         """The listener is gone."""
         self._waiting.clear()
+        self.waiting_bytes = self._taken_bytes
         self.finish()
 
     async def next(self) -> bytes | None:
@@ -63,6 +67,8 @@ class EventConnection:
         To be called when what it gave the last time is written.
         """
         self.client.log.written(self._taken)
+        self.waiting_bytes -= self._taken_bytes
+        self._taken_bytes = 0
         if not self._waiting and not self._closed:
             self._wake.clear()
             try:
@@ -73,7 +79,7 @@ class EventConnection:
             return None
         data = b"".join(self._waiting)
         self._waiting.clear()
-        self._taken = self._number
+        self._taken, self._taken_bytes = self._number, len(data)
         return data
 
 

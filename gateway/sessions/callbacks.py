@@ -126,7 +126,7 @@ class Callbacks:
         self._check_room = check_room
         self._timeout_s = timeout_s
         self._callbacks: dict[tuple[str, str], Callback] = {}
-        self._asked: dict[str, tuple[asyncio.Future[JSON], Callback]] = {}
+        self._asked: dict[str, tuple[asyncio.Future[JSON], Callback, RequestReferences]] = {}
         self._ended = False
 
     def __len__(self) -> int:
@@ -159,7 +159,7 @@ class Callbacks:
             code, reason = "released", f"{service.name} holds it no more"
         else:
             code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
-            for answer, asked in list(self._asked.values()):
+            for answer, asked, _ in list(self._asked.values()):
                 if asked is callback:  # and who asked is gone, too
                     answer.cancel()
         if not any(name == callback.name for name, _ in self._callbacks):
@@ -187,21 +187,20 @@ class Callbacks:
         if self._ended:  # by the request itself: the client reads too slowly
             answer.cancel()
             return answer
-        self._asked[key] = (answer, callback)
+        self._asked[key] = (answer, callback, refs)
         timer = loop.call_later(timeout_s, self._expired, key)
 
         def forget(_: asyncio.Future[JSON]) -> None:
             timer.cancel()
             # If nobody waits any more: it expired, or the service gave it up.
-            if self._asked.pop(key, None) is not None and self.client.withdraw(key):
-                refs.take_back()
+            self._withdraw(key)
 
         answer.add_done_callback(forget)
         return answer
 
     def answered(self, key: str, result: JSON, error: GatewayError | None) -> None:
         """Take the client's answer; one that nobody waits for is forgotten."""
-        answer, _ = self._asked.pop(key, (None, None))
+        answer, _, _ = self._asked.pop(key, (None, None, None))
         if answer is None or answer.done():
             return
         if error is not None:
@@ -210,9 +209,20 @@ class Callbacks:
             answer.set_result(result)
 
     def _expired(self, key: str) -> None:
-        answer, _ = self._asked.get(key, (None, None))
+        answer, _, _ = self._asked.get(key, (None, None, None))
         if answer is not None and not answer.done():
             answer.set_exception(DeadlineExceeded("the client did not answer in time"))
+
+    def withdraw(self) -> None:
+        """Give every request up, now: the client goes where its answers do not come."""
+        for key, (answer, _, _) in list(self._asked.items()):
+            self._withdraw(key)
+            answer.cancel()
+
+    def _withdraw(self, key: str) -> None:
+        _, _, refs = self._asked.pop(key, (None, None, None))
+        if refs is not None and self.client.withdraw(key):
+            refs.take_back()
 
     def end(self) -> None:
         """The client is gone: what it is asked fails, and so does what it will be asked."""
@@ -221,7 +231,7 @@ class Callbacks:
             callback.orphan()
         self._callbacks.clear()
         asked, self._asked = self._asked, {}
-        for answer, _ in asked.values():
+        for answer, _, _ in asked.values():
             answer.cancel()
 
 

@@ -159,14 +159,16 @@ class Sessions:
         """Leave a session to whoever finds it next: nothing of it is live here afterwards, and nothing is released.
 
         What cannot go along is ended, and its clients are told: calls under way, callbacks, objects that are bound to
-        this process.
+        this process. A client that reads too slowly for that ends, as it would at any other time.
         """
         record = session.record
         for handle in session.handles:
             if handle.record.is_bound:
                 self._lose(session, handle, "it is bound to a process of the gateway that leaves the session")
         for client, _ in session:
-            record.streams[client.id] = client.suspend()
+            stream = client.suspend()
+            if session.find(client.id) is not None:  # else it could take no more, and is over
+                record.streams[client.id] = stream
         for id in record.streams:
             self._stop_window(session, id)
         session.handles.leave()

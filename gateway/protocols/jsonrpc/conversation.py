@@ -227,11 +227,11 @@ class Conversation:
         self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
+        self._draining = True  # what waited for a call that is lost is not begun
         lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
         for call in [*self._running, *self._waits]:
             self._run(self.stream.fail(call, lost))
-        for key in list(self.stream.requests):
-            self.withdraw(key)
+        self.callbacks.withdraw()
         for name in self.callbacks.names:
             self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
         record = self.stream.record()

@@ -26,6 +26,7 @@ class EventLog:
 
     def __init__(self, max_event_bytes: int) -> None:
         self.counting = Counting()
+        self._written = 0
         self._requests = ClientRequests(max_event_bytes)
 
     @classmethod
@@ -75,9 +76,17 @@ class EventLog:
 
     def written(self, number: int) -> None:
         """Note that everything up to that event was written, so that the oldest need not be kept."""
+        self._written = max(self._written, number)
+        self._forget_oldest(_KEPT_EVENTS, _KEPT_BYTES)
+
+    def make_room(self, max_bytes: int) -> None:
+        """Keep less of what was written, if more than so many bytes are kept."""
+        self._forget_oldest(self.counting.sent, max_bytes)
+
+    def _forget_oldest(self, max_events: int, max_bytes: int) -> None:
         counting = self.counting
-        while counting.acknowledged < number and (
-            counting.sent - counting.acknowledged > _KEPT_EVENTS or counting.kept_bytes > _KEPT_BYTES
+        while counting.acknowledged < self._written and (
+            counting.sent - counting.acknowledged > max_events or counting.kept_bytes > max_bytes
         ):
             counting.acknowledge(counting.acknowledged + 1)
 

@@ -24,6 +24,10 @@ _ID_BYTES: Final = 18
 class EventSink(Protocol):
     """One open connection that events are written to."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much of what was put is not written yet."""
+
     def put(self, data: bytes, number: int) -> None:
         """Write events; ``number`` is that of the last one. Never waits and never fails."""
 
@@ -140,11 +144,14 @@ class Listener:
         self.end()
 
     def _tell(self, event: bytes) -> None:
-        if self._sink is not None:  # else it is kept for the next one
-            self._sink.put(event, self.log.counting.sent)
-        kept_bytes = self.log.counting.kept_bytes
-        if kept_bytes > self._limits.send_buffer_bytes:
-            self._close(close_codes.SLOW_READER, f"{kept_bytes} bytes of events were not read yet")
+        sink, limit = self._sink, self._limits.send_buffer_bytes
+        if sink is not None:  # else it is kept for the next one
+            sink.put(event, self.log.counting.sent)
+        self.log.make_room(limit)
+        # What was called off is not kept, but it was put, and waits there.
+        unread_bytes = max(self.log.counting.kept_bytes, 0 if sink is None else sink.waiting_bytes)
+        if unread_bytes > limit:
+            self._close(close_codes.SLOW_READER, f"{unread_bytes} bytes of events were not read yet")
 
     # A client of its session: see `gateway.client.Client`.
 
@@ -186,8 +193,7 @@ class Listener:
         self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
-        for key in self.log.requests:
-            self.withdraw(key)
+        self.callbacks.withdraw()
         for name in self.callbacks.names:
             self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
         record = self.log.record()

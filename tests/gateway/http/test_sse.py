@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from tornado.httpclient import HTTPResponse
 
 from cara_pseud.errors import RpcError, Unavailable
 from cara_pseud.local import LocalCapability
+from gateway.http.sse import EventConnection
+from gateway.protocols.sse.event_log import EventLog
 from tests.clock import MovedClock
 from tests.gateway.http.conftest import Edge, moves_time, problem
 from tests.gateway.http.raw import WAIT_S, RawConnection
@@ -313,6 +316,24 @@ async def test_a_session_with_a_listener_is_not_idle(edge: Edge, clock: MovedClo
     await clock.advance(WINDOW_S + 101)
     metrics = await edge.metrics()
     assert (metrics["sessions"], metrics["sockets"], metrics["streams"]) == (0, 0, 0)
+
+
+async def test_a_connection_knows_how_much_it_has_not_written() -> None:
+    log = EventLog(1000)
+    connection = EventConnection(SimpleNamespace(log=log))  # type: ignore[arg-type]
+    connection.put(b"abc", 1)
+    connection.put(b"de", 2)
+    assert connection.waiting_bytes == 5
+    assert await connection.next() == b"abcde"
+    connection.put(b"f", 3)
+    assert connection.waiting_bytes == 6
+    assert await connection.next() == b"f"
+    assert connection.waiting_bytes == 1
+    connection.put(b"gh", 4)
+    connection.abandon()
+    assert connection.waiting_bytes == 1
+    assert await connection.next() is None
+    assert connection.waiting_bytes == 0
 
 
 # Listeners that come back.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cara_pseud.capabilities import IncomingCall
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.catalogue import Service
 from gateway.client import StreamRecord
@@ -288,5 +289,76 @@ def test_a_session_that_was_taken_in_and_that_nobody_asks_for_ends(calculator: S
         ((capability, _),) = upstream.adopted
         assert capability.given_back == 1
         one.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_handle_in_a_request_that_never_reached_the_client_does_not_go_along(workshop: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = workshop.upstream
+        upstream.incarnation = "00ff"
+        play = fakes.Play(workshop, sessions=Sessions(fakes.LIMITS, services={"workshop": workshop}.get))
+        await play.hello()
+        play.says("workshop.hire", [{"$callback": "c"}], id="hire")
+        client, thing = play.calls[-1].args[0], fakes.Object(5)
+        (session,) = play.sessions
+        play.cut()
+        bench = workshop.schema.find("Workshop.Craftsman")
+        assert bench is not None
+        client.target.invoke(bench.id, 0, [thing], {}, IncomingCall(b""))
+        (handle,) = session.handles
+        assert handle.counts == {play.conversation.id: 1}
+        left = play.sessions.suspend(session)
+        assert left.handles == {}
+        assert thing.given_back == 1
+        assert [len(stream.kept) for stream in left.streams.values()] == [3]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_call_that_waited_for_another_is_neither_begun_nor_forgotten(workshop: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(workshop)
+        await play.hello()
+        play.says("workshop.tool", id="tool")
+        play.says("workshop.use", {"times": [1], "tool": {"$result": "tool", "path": ["tool"]}}, id="use")
+        play.says("workshop.add", [1, 2], id="add")
+        assert [call.method for call in play.calls] == ["tool"]
+        (session,) = play.sessions
+        left = play.sessions.suspend(session)
+        assert [call.method for call in play.calls] == ["tool"]
+        (stream,) = left.streams.values()
+        told = {message.get("id"): message for message in map(json.loads, stream.kept)}
+        assert {"tool", "use", "add"} <= set(told)
+        assert told["tool"]["error"]["data"]["code"] == "outcome_unknown"
+        assert told["add"]["error"]["data"]["code"] == "unavailable"
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize("rest", [True, False])
+def test_a_stream_that_reads_too_slowly_to_be_told_what_ended_does_not_go_along(
+    calculator: Service, fakes: Any, rest: bool
+) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        upstream.incarnation = "00ff"
+        play = fakes.Play(calculator, sessions=Sessions(fakes.LIMITS, services={"calculator": calculator}.get))
+        hello = await play.hello()
+        session = play.sessions.find(hello["session"], rest=rest)
+        thing = fakes.Object(5)
+        session.handles.put(hello["stream"], calculator, None, thing)
+        play.says("calculator.add", id="lost")
+        while play.conversation.stream.counting.kept_bytes < fakes.LIMITS.send_buffer_bytes - 100:
+            play.says("rpc.cancel", {"id": 0}, id=0)
+        left = play.sessions.suspend(session)
+        assert (left.streams, left.handles) == ({}, {})
+        assert thing.given_back == 1
+        assert play.channel.closed is not None
+        assert play.channel.closed[0] == 4003
+        assert len(play.sessions) == rest
+        play.sessions.end_all("done")
 
     fakes.run(main())

@@ -17,7 +17,7 @@ KEPT_BYTES = 1_048_576
 
 def request(number: int, params: str = "[]") -> bytes:
     data = f'{{"jsonrpc":"2.0","id":"g:{number}","method":"!f.apply","params":{params}}}'
-    return b"id: %d\nevent: callback\ndata: %s\n\n" % (number, data.encode())
+    return f"id: {number}\nevent: callback\ndata: {data}\n\n".encode()
 
 
 def filled(number: int, size: int = 0) -> EventLog:
@@ -103,6 +103,19 @@ def test_exactly_the_kept_bytes_are_kept() -> None:
     log.released({})
     log.written(3)
     assert not log.counting.can_repeat(0)
+
+
+def test_room_is_made_by_what_was_written() -> None:
+    log = filled(5, 1000)
+    size = len(request(1, '["' + "x" * 1000 + '"]'))
+    log.written(3)
+    log.make_room(4 * size)
+    assert log.counting.sent - log.counting.acknowledged == 4
+    log.make_room(0)
+    assert log.counting.sent - log.counting.acknowledged == 2
+    log.written(1)  # what an older connection wrote
+    log.make_room(0)
+    assert log.counting.sent - log.counting.acknowledged == 2
 
 
 def test_a_request_whose_event_is_kept_no_more_is_called_off() -> None:
