@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md shows the rooms, rings and names that the source has."""
+"""ARCHITECTURE.md and docs/design/ show the rooms, rings and names that the source has."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests import test_architecture
 from tests.test_architecture import EDGE, PURE, RINGS, ROOMS, WAITING, WORDS, modules, ring
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+DRAFTS = sorted((ROOT / "docs" / "design").glob("*.md"))
+LONGEST_DRAFT = 40
+MOST_ROOMS = 4
 
 FOLDERS = (".", "gateway", "cara_pseud", "tests")
 """Where the paths on the page begin."""
@@ -107,3 +112,30 @@ def test_every_name_on_the_page_exists() -> None:
 def test_a_name_that_is_nowhere_is_found() -> None:
     text = "`http/rest` `http/west` `Sessions.find` `Sessions.lose` `gateway.app` `GET /api` `make test` `/ws`"
     assert unknown(text) == ["http/west", "Sessions.lose"]
+
+
+def touched(text: str) -> list[list[str]]:
+    """The rooms that each `Touches:` line of a draft names."""
+    lines = [line for line in text.splitlines() if line.startswith("Touches:")]
+    assert all(re.fullmatch(r"Touches: `[\w.]+`(?:, `[\w.]+`)*\.", line) for line in lines), lines
+    return [names(line) for line in lines]
+
+
+@pytest.mark.parametrize("draft", DRAFTS, ids=lambda draft: draft.stem)
+def test_a_draft_is_short_and_touches_few_rooms(draft: Path) -> None:
+    text = draft.read_text("utf-8")
+    assert len(text.splitlines()) < LONGEST_DRAFT
+    steps = touched(text)
+    assert steps
+    rooms = {room for floor in ROOMS for room in floor}
+    assert [room for step in steps for room in step if room not in rooms] == []
+    assert [step for step in steps if len(set(step)) > MOST_ROOMS] == []
+
+
+@pytest.mark.parametrize("draft", DRAFTS, ids=lambda draft: draft.stem)
+def test_every_name_in_a_draft_exists(draft: Path) -> None:
+    assert unknown(draft.read_text("utf-8")) == []
+
+
+def test_there_are_drafts() -> None:
+    assert {"authentication", "second-door", "session-store-in-redis"} <= {draft.stem for draft in DRAFTS}
