@@ -158,7 +158,7 @@ class Readers(Functions):
     # Where generated code fails.
 
     def read(self, reading: Reading, key: Key, value: JSON, path: Path | None, depth: int) -> WireValue:
-        """Read a list or struct that a careful walk met, by its function: a `gateway.json.codec.reading.Parts`."""
+        """Read a list or struct that a careful walk met, by its function; see `reading.PartsReader`."""
         if not self.counts_depth(key) and depth + self.height(key) - 1 > self._options.max_depth:
             return reading.nested(key, value, path, depth)  # too deep perhaps, and the function does not count
         arguments = self.arguments(key, depth, reading.incoming, path)

@@ -138,7 +138,7 @@ class Writers(Functions):
     # Where generated code fails.
 
     def write(self, writing: Writing, key: Key, value: WireValue, path: Path | None, depth: int) -> JSON:
-        """Write a list or struct that a careful walk met, by its function: a `gateway.json.codec.writing.Parts`."""
+        """Write a list or struct that a careful walk met, by its function; see `writing.PartsWriter`."""
         if not self.counts_depth(key) and depth + self.height(key) - 1 > self._options.max_depth:
             return writing.nested(key, value, path, depth)  # too deep perhaps, and the function does not count
         arguments = self.arguments(key, depth, writing.outgoing, path)
