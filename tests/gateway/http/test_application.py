@@ -163,11 +163,16 @@ async def test_who_asks_before_sending_too_much_is_told_not_to(edge: Edge) -> No
         await refused(connection)
 
 
-async def test_who_asks_before_sending_what_fits_is_told_to(edge: Edge, root: Any) -> None:
+@pytest.mark.parametrize("expects", ["100-continue", "100-Continue", "100-CONTINUE"])
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_who_asks_before_sending_what_fits_is_told_to(
+    edge: Edge, root: Any, expects: str, is_chunked: bool
+) -> None:
     connection = await edge.connect()
-    connection.ask("POST", ADD, JSON_LINE, "Expect: 100-continue", f"Content-Length: {LIMIT}")
+    length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {LIMIT}"
+    connection.ask("POST", ADD, JSON_LINE, f"Expect: {expects}", length)
     assert (await connection.head()).status == 100
-    connection.send(padded(LIMIT))
+    connection.send(in_chunks(padded(LIMIT)) if is_chunked else padded(LIMIT))
     assert await answered(connection, root) == b'{"result":7}'
 
 
