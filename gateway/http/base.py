@@ -348,6 +348,10 @@ class RefusingHandler(BaseHandler):
         if self._done is not None and not self._done.done():
             self._done.set_result(None)
 
+    def method_not_allowed(self) -> GatewayError:
+        # Tornado asks for it where it does not know the method.
+        return self._error
+
     def _refuse(self) -> None:
         raise self._error
 

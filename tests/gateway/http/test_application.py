@@ -47,7 +47,7 @@ JSON_LINE = "Content-Type: application/json"
         ("/metrics/", "nothing at this path"),
     ],
 )
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "BREW"])
 async def test_nothing_is_found_at_another_path(edge: Edge, method: str, path: str, says: str) -> None:
     found = problem(await edge.request(method, path))
     assert found["code"] == "not_found"
