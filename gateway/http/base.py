@@ -74,13 +74,13 @@ class Site:
     log: LogWriter
     cookie_name: str
     deadlines: RequestDeadlines
+    compresses_sockets: bool
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
     calls_under_way: int = 0
     answered: dict[int, int] = field(default_factory=dict)
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
-    compresses_sockets: bool = False
     cork: Cork = field(default_factory=Cork)
 
     @property

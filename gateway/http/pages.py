@@ -35,13 +35,7 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
         BaseHandler.initialize(self, site)
         tornado.web.StaticFileHandler.initialize(self, path)
 
-    def prepare(self) -> None:
-        super().prepare()
-        if self.request.method not in ("GET", "HEAD") and not self._is_there():
-            raise _nothing()
-
     def method_not_allowed(self) -> GatewayError:
-        # A method that Tornado does not know is refused before `prepare`.
         return super().method_not_allowed() if self._is_there() else _nothing()
 
     async def get(self, path: str = "", include_body: bool = True) -> None:

@@ -137,6 +137,15 @@ async def test_a_body_that_nobody_would_read_is_refused_at_once(edge: Edge, leng
     assert await connection.rest() == b""
 
 
+async def test_a_length_in_too_many_digits_is_not_read_as_a_number(edge: Edge, root: Any) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", ADD, JSON_LINE, f"Content-Length: {5:018}")
+    connection.send(padded(5))
+    assert await answered(connection, root) == b'{"result":7}'
+    connection.ask("POST", ADD, JSON_LINE, f"Content-Length: {5:019}")
+    await refused(connection)
+
+
 async def test_what_is_somewhat_too_large_is_read_to_its_end_first(edge: Edge) -> None:
     connection = await edge.connect()
     connection.ask("POST", ADD, JSON_LINE, f"Content-Length: {LIMIT + 2}")
