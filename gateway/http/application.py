@@ -16,6 +16,7 @@ from gateway.http.path_table import PathTable
 
 MAX_DRAINED_BYTES: Final = 64 * 2**20
 """So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
+_CONTINUE: Final = "100-continue"
 _FORMS: Final = ("multipart/", "application/x-www-form-urlencoded")
 
 
@@ -57,6 +58,9 @@ class GatewayApplication(tornado.web.Application):
         length = headers.get("Content-Length")
         if length is None and "Transfer-Encoding" not in headers:
             return delegate
+        if headers.get("Expect", "").lower() == _CONTINUE:
+            # The token has no case (RFC 9110 section 10.1.1), but Tornado looks for this spelling.
+            headers["Expect"] = _CONTINUE
         limit = self._site.limits.max_message_bytes
         if length is not None and length.isdecimal() and len(length) < 19 and int(length) <= limit:
             return delegate
@@ -94,9 +98,7 @@ class _Measured(tornado.httputil.HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         length = headers.get("Content-Length", "0")
         announced = int(length) if length.isdecimal() and len(length) < 19 else MAX_DRAINED_BYTES + 1
-        if announced > self._limit and (
-            announced > MAX_DRAINED_BYTES or headers.get("Expect", "").lower() == "100-continue"
-        ):
+        if announced > self._limit and (announced > MAX_DRAINED_BYTES or headers.get("Expect") == _CONTINUE):
             # Awaited before Tornado says `100 Continue`.
             return self._refuse()
         return self._inner.headers_received(start_line, headers)

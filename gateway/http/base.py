@@ -74,13 +74,13 @@ class Site:
     log: LogWriter
     cookie_name: str
     deadlines: RequestDeadlines
+    compresses_sockets: bool
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
     calls_under_way: int = 0
     answered: dict[int, int] = field(default_factory=dict)
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
-    compresses_sockets: bool = False
     cork: Cork = field(default_factory=Cork)
 
     @property
@@ -347,6 +347,10 @@ class RefusingHandler(BaseHandler):
     def on_finish(self) -> None:
         if self._done is not None and not self._done.done():
             self._done.set_result(None)
+
+    def method_not_allowed(self) -> GatewayError:
+        # Tornado asks for it where it does not know the method.
+        return self._error
 
     def _refuse(self) -> None:
         raise self._error

@@ -35,10 +35,8 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
         BaseHandler.initialize(self, site)
         tornado.web.StaticFileHandler.initialize(self, path)
 
-    def prepare(self) -> None:
-        super().prepare()
-        if self.request.method not in ("GET", "HEAD") and not self._is_there():
-            raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+    def method_not_allowed(self) -> GatewayError:
+        return super().method_not_allowed() if self._is_there() else _nothing()
 
     async def get(self, path: str = "", include_body: bool = True) -> None:
         await tornado.web.StaticFileHandler.get(self, self._relative(), include_body)
@@ -48,8 +46,12 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
 
     def _is_there(self) -> bool:
         root = Path(self.root).resolve()
-        path = (root / self._relative()).resolve()
-        return path.is_relative_to(root) and path.is_file()
+        try:
+            path = (root / self._relative()).resolve()
+            return path.is_relative_to(root) and path.is_file()
+        except (GatewayError, OSError):
+            # A path that no file can have.
+            return False
 
     def get_content_type(self) -> str:
         # The system's table of types is missing in small containers, and browsers refuse modules of another type.
@@ -58,7 +60,7 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
     def _relative(self) -> str:
         path = url_unescape(self.request.path, plus=False).lstrip("/")
         if "\0" in path:
-            raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+            raise _nothing()
         return path or _INDEX
 
     def set_extra_headers(self, path: str) -> None:
@@ -74,6 +76,10 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         # Tornado calls it 403 when a path leads out of the directory, which tells that there is something.
         super().write_error(404 if status_code == 403 and not _is_ours(kwargs) else status_code, **kwargs)
+
+
+def _nothing() -> GatewayError:
+    return GatewayError(Status.NOT_FOUND, "there is nothing at this path")
 
 
 def _is_ours(kwargs: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ it is looked at closer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from gateway import fixed_paths
@@ -31,6 +31,9 @@ from gateway.http.sse import CallbackAnswerHandler, EventsHandler
 from gateway.http.websocket.handshake import SocketHandler
 from gateway.json.text import dump
 from gateway.routes import ServiceRoutes
+
+_OTHER_THAN_SERVICES: Final = ("callbacks", "events", "handles", "session", "")
+"""What may stand behind ``/api/`` and is no service's name."""
 
 Route = tuple[type[BaseHandler], dict[str, Any]]
 """A handler and what its ``initialize`` takes."""
@@ -105,7 +108,7 @@ class PathTable:
                 return HandleCallHandler, {**plain, "token": parts[1], "name": parts[2]}
         elif len(parts) == 2 and parts[0] == "callbacks" and parts[1]:
             return CallbackAnswerHandler, {**plain, "id": parts[1]}
-        elif 1 <= len(parts) <= 2 and parts[0] not in ("handles", "session", ""):
+        elif 1 <= len(parts) <= 2 and parts[0] not in _OTHER_THAN_SERVICES:
             if len(parts) == 1:
                 return ServiceHandler, {**plain, "service": find_service(self._catalogue.services, parts[0])}
             return CallHandler, {**plain, "method": method_of_service(self._catalogue, *parts)}

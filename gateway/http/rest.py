@@ -192,7 +192,8 @@ class CallHandler(CallingHandler):
     async def post(self) -> None:
         method = self._method
         if self.request.query:
-            raise GatewayError(Status.INVALID_ARGUMENT, "parameters of a POST go into the body, not into the query")
+            detail = "parameters of a POST go into the body, not into the query"
+            raise GatewayError(Status.INVALID_ARGUMENT, detail).at(method.service_name, method.name)
         await self.call(method, method.service.upstream.root, _params(self, method), self.session())
 
     async def get(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,8 +114,8 @@ class Hunt:
         with self._checkout() as checkout:
             text = mutant.apply((checkout.root / mutant.file).read_text("utf-8"))
             with checkout.changed(mutant.file, text):
-                for stage in self._stages(covering):
-                    limit_s = SPARE_S + TIMES_SLOWER * sum(self._measured[test].seconds for test in stage)
+                for stage in self._stages(mutant, covering):
+                    limit_s = SPARE_S + TIMES_SLOWER * sum(self._measured[file].seconds for file in files_of(stage))
                     done = runs.run(checkout, stage, limit_s)
                     seconds += done.seconds
                     if done.outcome is not Outcome.PASSED:
@@ -124,12 +124,17 @@ class Hunt:
                         return Verdict(mutant, Fate.KILLED, seconds, by)
         return Verdict(mutant, Fate.SURVIVED, seconds)
 
-    def _stages(self, tests: Sequence[str]) -> Iterator[list[str]]:
-        """Quick tests in one run, then those with processes; in each, what killed most and is quickest comes first."""
-        for slow in (False, True):
-            stage = [test for test in tests if is_slow(test) is slow]
-            if stage:
-                yield sorted(stage, key=lambda test: (-self._kills[test], self._measured[test].seconds))
+    def _stages(self, mutant: Mutant, tests: Sequence[str]) -> Iterator[list[str]]:
+        """What is run in one go: test functions that run the statement, the whole quick files, those with processes.
+
+        In each, what killed most and is quickest comes first. The functions alone are not enough: what is remembered
+        by all is run by the first of them only, and says nothing of the others that depend on it.
+        """
+        slow = {test: is_slow(test) for test in tests}
+        ordered = sorted(tests, key=lambda test: (-self._kills[test], self._measured[test].seconds))
+        quick = [test for test in ordered if not slow[test]]
+        functions = [name for test in quick for name in covering_functions(mutant, self._measured[test])]
+        yield from filter(None, (functions, quick, [test for test in ordered if slow[test]]))
 
     @staticmethod
     def _killer(done: runs.Run) -> str:
@@ -140,10 +145,21 @@ class Hunt:
 
 
 def covering_tests(mutant: Mutant, tests: Sequence[str], measured: Mapping[str, Measured]) -> list[str]:
-    """Those of the tests that run a line of the mutant's statement."""
+    """Those of the test files that run a line of the mutant's statement."""
+    return [test for test in tests if test in measured and _runners(mutant, measured[test])]
+
+
+def covering_functions(mutant: Mutant, measured: Measured) -> list[str]:
+    """The functions of a test file that run a line of the mutant's statement by themselves."""
+    return sorted(_runners(mutant, measured) - {""})
+
+
+def files_of(tests: Iterable[str]) -> set[str]:
+    """The files of tests, some of which may be functions."""
+    return {test.partition("::")[0] for test in tests}
+
+
+def _runners(mutant: Mutant, measured: Measured) -> set[str]:
     first, last = mutant.statement
-    return [
-        test
-        for test in tests
-        if test in measured and any(first <= line <= last for line in measured[test].lines.get(mutant.file, ()))
-    ]
+    lines = measured.lines.get(mutant.file, {})
+    return {name for line, names in lines.items() if first <= line <= last for name in names}

@@ -18,6 +18,7 @@ from coverage import CoverageData
 from tests.mutants.checkout import PACKAGES, Checkout
 
 PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0", "--tb=line")
+PLUGINS = ("-p", "tests.last_words", "-p", "tests.mutants.by_test")
 SLOWEST_S = 300.0
 """A test file that takes longer without any change is not waited for."""
 MOST_KIB = 6 * 1024 * 1024
@@ -54,14 +55,20 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one test file does without any change: how long it takes, and the lines that it runs, by source file."""
+    """What one test file does without any change.
+
+    Attributes:
+        seconds: how long it takes.
+        lines: those that it runs, by source file, each with the test functions that do, as ``file::name``. An empty
+            name stands for what runs outside of them: at the import, in what they have in common, in other processes.
+    """
 
     seconds: float
-    lines: Mapping[str, Collection[int]]
+    lines: Mapping[str, Mapping[int, Collection[str]]]
 
 
 def run(checkout: Checkout, tests: Sequence[str], limit_s: float) -> Run:
-    """Run test files in their order up to the first failure, or for so long."""
+    """Run test files or functions in their order up to the first failure, or for so long."""
     return _run(checkout, [sys.executable, *PYTEST, *tests], limit_s)
 
 
@@ -76,20 +83,22 @@ def measure(checkout: Checkout, test: str) -> Measured:
         sources = ",".join(str(checkout.root / package) for package in PACKAGES)
         settings.write_text(SETTINGS.format(folder=folder, sources=sources), "utf-8")
         coverage = ("-m", "coverage", "run", f"--rcfile={settings}")
-        done = _run(checkout, [sys.executable, *coverage, *PYTEST, "-p", "tests.last_words", test], SLOWEST_S)
+        done = _run(checkout, [sys.executable, *coverage, *PYTEST, *PLUGINS, test], SLOWEST_S)
         if done.outcome is not Outcome.PASSED:
             raise UnusableTest(f"{test} {done.outcome.value} without any change:\n{done.output}")
         return Measured(done.seconds, _lines(Path(folder), checkout.root))
 
 
-def _lines(folder: Path, root: Path) -> dict[str, set[int]]:
-    lines: dict[str, set[int]] = {}
+def _lines(folder: Path, root: Path) -> dict[str, dict[int, set[str]]]:
+    lines: dict[str, dict[int, set[str]]] = {}
     for path in folder.glob("data.*"):
         data = CoverageData(str(path))
         data.read()
         for file in data.measured_files():
             if Path(file).is_relative_to(root):
-                lines.setdefault(Path(file).relative_to(root).as_posix(), set()).update(data.lines(file) or ())
+                known = lines.setdefault(Path(file).relative_to(root).as_posix(), {})
+                for line, tests in data.contexts_by_lineno(file).items():
+                    known.setdefault(line, set()).update(tests)
     return lines
 
 

@@ -64,7 +64,7 @@ def original(tmp_path: Path) -> Path:
         "gateway/__init__.py": "",
         "cara_pseud/__init__.py": "",
         "gateway/calls.py": CALLS,
-        "tests/last_words.py": (ROOT / "tests/last_words.py").read_text("utf-8"),
+        **{name: (ROOT / name).read_text("utf-8") for name in ("tests/last_words.py", "tests/mutants/by_test.py")},
         "tests/gateway/test_calls.py": TESTS,
         "tests/integration/test_rest.py": SLOW.format(call="larger(2, 1)"),
     }
@@ -137,9 +137,9 @@ def test_a_copy_that_is_not_imported_is_an_error(original: Path, tmp_path: Path)
 def test_only_tests_that_run_the_statement_cover_a_mutant() -> None:
     mutant = of("while a >= 10:")
     measured = {
-        "test_head.py": Measured(1.0, {"gateway/calls.py": {6}}),
-        "test_body.py": Measured(1.0, {"gateway/calls.py": {7}}),
-        "test_other.py": Measured(1.0, {"gateway/app.py": {6}}),
+        "test_head.py": Measured(1.0, {"gateway/calls.py": {6: {""}}}),
+        "test_body.py": Measured(1.0, {"gateway/calls.py": {7: {""}}}),
+        "test_other.py": Measured(1.0, {"gateway/app.py": {6: {""}}}),
     }
     assert covering_tests(mutant, list(measured), measured) == ["test_head.py"]
 

@@ -361,7 +361,7 @@ class Conversation:
             self._running[event.call] = call
 
     def answered(self, call: Call, result: JSON) -> bool:
-        """See `gateway.calls.Caller`."""
+        """See `gateway.calls.CallWaiter`."""
         key = call.key
         if self._over:
             self._running.pop(key, None)
@@ -381,7 +381,7 @@ class Conversation:
         return is_wanted
 
     def failed(self, call: Call, error: GatewayError) -> None:
-        """See `gateway.calls.Caller`."""
+        """See `gateway.calls.CallWaiter`."""
         self._running.pop(call.key, None)
         if not self._over:
             self._run(self.stream.fail(call.key, error))
@@ -420,11 +420,10 @@ class Conversation:
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         try:
-            description = self._describe(event)
+            happened = self.stream.answer(event.call, self._describe(event))
         except GatewayError as error:
-            self._run(self.stream.fail(event.call, error))
-        else:
-            self._run(self.stream.answer(event.call, description))
+            happened = self.stream.fail(event.call, error)
+        self._run(event for event in happened if type(event) is not events.AnswerDropped)
 
     def _describe(self, event: events.DescribeRequested) -> JSON:
         services = self._served.catalogue.services

@@ -131,6 +131,7 @@ class Built:
     Attributes:
         log: what its handlers have logged, as JSON.
         is_left: whether nothing is open or under way any more.
+        is_busy: whether calls are under way, for whose end `gateway.app` waits when it stops.
         say_that_it_stops: have it say so, as `gateway.app` does first of all when it stops.
     """
 
@@ -140,12 +141,14 @@ class Built:
         server: GatewayServer,
         log: io.StringIO,
         is_left: Callable[[], bool],
+        is_busy: Callable[[], bool],
         say_that_it_stops: Callable[[], None],
     ) -> None:
         self.application = application
         self.server = server
         self.log = log
         self.is_left = is_left
+        self.is_busy = is_busy
         self.say_that_it_stops = say_that_it_stops
 
 
@@ -189,7 +192,7 @@ def build(
     def is_left() -> bool:
         return not site.sockets and not site.is_busy and not len(deadlines)
 
-    return Built(application, server, log, is_left, lambda: setattr(site, "stopping", True))
+    return Built(application, server, log, is_left, lambda: site.is_busy, lambda: setattr(site, "stopping", True))
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,10 @@ JSON_LINE = "Content-Type: application/json"
         ("/api/handles/", "nothing at this path"),
         ("/api/handles/x/add/more", "nothing at this path"),
         ("/api/session/x", "nothing at this path"),
-        ("/api/callbacks/", 'there is no service "callbacks"'),
+        ("/api/callbacks", "nothing at this path"),
+        ("/api/callbacks/", "nothing at this path"),
+        ("/api/events/", "nothing at this path"),
+        ("/api/events/x", "nothing at this path"),
         ("/api/callbacks/g:1/x", "nothing at this path"),
         ("/api/calculator/add/more", "nothing at this path"),
         ("/%61pi/calculator", "nothing at this path"),
@@ -44,7 +47,7 @@ JSON_LINE = "Content-Type: application/json"
         ("/metrics/", "nothing at this path"),
     ],
 )
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "BREW"])
 async def test_nothing_is_found_at_another_path(edge: Edge, method: str, path: str, says: str) -> None:
     found = problem(await edge.request(method, path))
     assert found["code"] == "not_found"
@@ -134,6 +137,15 @@ async def test_a_body_that_nobody_would_read_is_refused_at_once(edge: Edge, leng
     assert await connection.rest() == b""
 
 
+async def test_a_length_in_too_many_digits_is_not_read_as_a_number(edge: Edge, root: Any) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", ADD, JSON_LINE, f"Content-Length: {5:018}")
+    connection.send(padded(5))
+    assert await answered(connection, root) == b'{"result":7}'
+    connection.ask("POST", ADD, JSON_LINE, f"Content-Length: {5:019}")
+    await refused(connection)
+
+
 async def test_what_is_somewhat_too_large_is_read_to_its_end_first(edge: Edge) -> None:
     connection = await edge.connect()
     connection.ask("POST", ADD, JSON_LINE, f"Content-Length: {LIMIT + 2}")
@@ -163,11 +175,16 @@ async def test_who_asks_before_sending_too_much_is_told_not_to(edge: Edge) -> No
         await refused(connection)
 
 
-async def test_who_asks_before_sending_what_fits_is_told_to(edge: Edge, root: Any) -> None:
+@pytest.mark.parametrize("expects", ["100-continue", "100-Continue", "100-CONTINUE"])
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_who_asks_before_sending_what_fits_is_told_to(
+    edge: Edge, root: Any, expects: str, is_chunked: bool
+) -> None:
     connection = await edge.connect()
-    connection.ask("POST", ADD, JSON_LINE, "Expect: 100-continue", f"Content-Length: {LIMIT}")
+    length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {LIMIT}"
+    connection.ask("POST", ADD, JSON_LINE, f"Expect: {expects}", length)
     assert (await connection.head()).status == 100
-    connection.send(padded(LIMIT))
+    connection.send(in_chunks(padded(LIMIT)) if is_chunked else padded(LIMIT))
     assert await answered(connection, root) == b'{"result":7}'
 
 

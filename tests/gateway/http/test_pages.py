@@ -58,13 +58,13 @@ async def test_a_page_loads_from_here_alone_and_is_shown_in_no_frame(edge: Edge)
     [
         "/nothing", "/client", "/client/", "/client/nothing.js", "/index.html/x", "/%00", "/index.html%00",
         "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/client/../../secret.txt", "//etc/passwd",
-        "/%2fetc/passwd", "/..",
+        "/%2fetc/passwd", "/..", "/" + "a" * 300,
     ],
 )  # fmt: skip
 async def test_what_is_not_there_is_not_found_whatever_is_asked(edge: Edge, pages: Path, path: str) -> None:
     assert (pages.parent / "secret.txt").is_file()
     connection = await edge.connect()
-    for method in ("GET", "HEAD", "POST", "DELETE", "PUT"):
+    for method in ("GET", "HEAD", "POST", "DELETE", "PUT", "BREW"):
         connection.ask(method, path)
         head = await connection.head()
         assert (method, head.status) == (method, 404)
@@ -74,7 +74,7 @@ async def test_what_is_not_there_is_not_found_whatever_is_asked(edge: Edge, page
 
 
 async def test_what_is_there_is_only_read(edge: Edge) -> None:
-    for method in ("POST", "DELETE", "PUT"):
+    for method in ("POST", "DELETE", "PUT", "BREW"):
         refused = await edge.request(method, "/client/index.js")
         assert (refused.code, refused.headers["Allow"]) == (405, "GET, HEAD")
 

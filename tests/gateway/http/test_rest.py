@@ -126,7 +126,9 @@ async def test_null_is_a_body_that_leaves_every_parameter_out(edge: Edge, root: 
 
 
 async def test_parameters_of_a_post_do_not_stand_in_the_query(edge: Edge, root: Any) -> None:
-    assert "not into the query" in problem(await edge.post(ADD + "?first=2", [2, 5]))["detail"]
+    found = problem(await edge.post(ADD + "?first=2", [2, 5]))
+    assert (found["status"], found["service"], found["method"]) == (400, "calculator", "add")
+    assert "not into the query" in found["detail"]
     assert root.calls == []
 
 

@@ -12,7 +12,7 @@ import tornado.websocket
 from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from tests.clock import MovedClock
 from tests.conformance.rfc6455 import BINARY, CLOSE, FINAL, PING, PONG, TEXT, close, frame, text
-from tests.gateway.http.conftest import Edge, moves_time
+from tests.gateway.http.conftest import Built, Edge, moves_time
 from tests.gateway.http.raw import RawSocket, request
 
 pytestmark = pytest.mark.gen_test
@@ -47,6 +47,17 @@ async def test_calls_are_made_in_order_and_answered_as_they_end(
     for number in (1, 0, 2):
         calls[number].reply(number)
         assert await socket.hear() == {"jsonrpc": "2.0", "id": number, "result": {"result": number}}
+
+
+async def test_the_gateway_is_busy_as_long_as_a_call_is_under_way(edge: Edge, built: Built, root: Any) -> None:
+    socket = await edge.socket()
+    assert not built.is_busy()
+    socket.say("calculator.add", [2, 5])
+    call = await root.next_call()
+    assert built.is_busy()
+    call.reply(7)
+    assert (await socket.hear())["result"] == {"result": 7}
+    assert not built.is_busy()
 
 
 async def test_a_client_of_tornado_s_is_served(edge: Edge, root: Any) -> None:
