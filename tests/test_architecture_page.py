@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and docs/design/ show the rooms, rings and names that the source has."""
+"""ARCHITECTURE.md, docs/design/ and CONTRIBUTING.md show the rooms, rings and names that the source has."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ def own_names() -> frozenset[str]:
         found |= set(declared(module.tree))
         classes = [node for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)]
         found |= {f"{node.name}.{name}" for node in classes for name in declared(node)}
+        found |= {f"{node.name}.{name}" for node in classes for name in assigned(node)}
     return frozenset(found)
 
 
@@ -89,6 +90,13 @@ def declared(owner: ast.Module | ast.ClassDef) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             yield from (ast.unparse(to) for to in (node.targets if isinstance(node, ast.Assign) else [node.target]))
+
+
+def assigned(owner: ast.ClassDef) -> Iterator[str]:
+    """Yield the attributes that methods give to `self`."""
+    for node in ast.walk(owner):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            yield node.attr
 
 
 def exists(name: str) -> bool:
@@ -112,6 +120,12 @@ def test_every_name_on_the_page_exists() -> None:
 def test_a_name_that_is_nowhere_is_found() -> None:
     text = "`http/rest` `http/west` `Sessions.find` `Sessions.lose` `gateway.app` `GET /api` `make test` `/ws`"
     assert unknown(text) == ["http/west", "Sessions.lose"]
+
+
+def test_every_name_in_the_list_of_what_to_touch_exists() -> None:
+    text = section("To add one, touch this", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    assert len(rows(text)) == 10
+    assert unknown(text) == []
 
 
 def touched(text: str) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """What an operator may configure, and reading it from a TOML file, environment variables and flags.
 
 Flags beat ``CARA_GATEWAY_…`` variables beat the file. All complaints are gathered before one error is raised. Opens
-the file and files with passwords, nothing else: whether schemas compile is the composition root's business.
+the file and files with passwords, nothing else: whether schemas compile is `gateway.catalogue_loading`'s business.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""REST: calls on services and handles, sessions, descriptions. What a path means is in `gateway.http.application`."""
+"""REST: calls on services and handles, sessions, descriptions. What a path means is in `gateway.http.path_table`."""
 
 from __future__ import annotations
 
