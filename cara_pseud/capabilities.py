@@ -165,6 +165,9 @@ class Capability:
         """
         self.release()
 
+    def returned(self) -> None:
+        """Learn that a peer that had it through us let go."""
+
     def disown(self, count: int) -> None:
         """Forget so many references without giving them back: somebody else has taken them over."""
 

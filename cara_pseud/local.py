@@ -80,4 +80,5 @@ class Forwarder:
         return self.capability.call(interface_id, method, args, kwargs, options)
 
     def released(self) -> None:
-        """Nothing: the capability's own life is ended by whoever else refers to it, or by the collector."""
+        """Give it back to where it came from, unless others of us hold it."""
+        self.capability.returned()

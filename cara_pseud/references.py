@@ -122,7 +122,11 @@ class References(Origin):
                 elif not self.extended:
                     self._export_home(obj)
                 return obj.id
-            return self.exports.add(LocalCapability(Forwarder(obj), ("forward", obj.key))).id
+            forwarder = Forwarder(obj)
+            export = self.exports.add(LocalCapability(forwarder, ("forward", obj.key)))
+            if export.capability.target is forwarder:  # and not one from before
+                obj.lend()
+            return export.id
         raise TypeError(f"{type(obj).__name__} has no form on the wire")
 
     def _export_home(self, obj: RemoteCapability) -> None:

@@ -49,13 +49,14 @@ class Origin(Protocol):
 class RemoteCapability(Capability):
     """An object at a peer. ``count`` is how often it was sent to us and not given back."""
 
-    __slots__ = ("_epoch", "connection", "count", "id", "released_")
+    __slots__ = ("_epoch", "_lent", "_owed", "connection", "count", "id", "released_")
 
     def __init__(self, connection: Origin, id: int) -> None:
         self.connection = connection
         self.id = id
         self.count = 0
         self.released_ = False
+        self._lent = self._owed = 0
         self._epoch = connection.epoch
         self.key = ("remote", connection.owner, connection.epoch, id)
 
@@ -88,14 +89,32 @@ class RemoteCapability(Capability):
             wire.CALL, (self.id, interface_id, method, args, packed_kwargs), NO_ARGUMENTS, options, convert
         )
 
+    def lend(self) -> None:
+        """Take note that another peer has it through us: what is let go of meanwhile is given back after `returned`."""
+        self._lent += 1
+
+    def returned(self) -> None:
+        """Take note that one of those peers let go."""
+        if not self._lent:
+            return
+        self._lent -= 1
+        owed = self._owed
+        if owed and not self._lent:
+            self._owed = 0
+            self.give_back(owed)
+
     def release(self) -> None:
-        if not self.released_:
+        if self._lent:
+            self._owed = self.count
+        elif not self.released_:
             self.released_ = True
             if self._epoch == self.connection.epoch:
                 self.connection.dropped(self.id, self.count)
 
     def give_back(self, count: int) -> None:
-        if count >= self.count:
+        if self._lent:
+            self._owed += count
+        elif count >= self.count:
             self.release()
         elif not self.released_:
             self.count -= count
@@ -110,6 +129,7 @@ class RemoteCapability(Capability):
     def __del__(self) -> None:
         # The safety net; a partly built object (resolve failed) has no count yet.
         if not getattr(self, "released_", True):
+            self._lent = 0
             self.release()
 
 

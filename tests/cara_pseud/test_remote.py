@@ -104,6 +104,63 @@ def test_all_references_are_given_back_once() -> None:
     assert way.given_back == [(77, 3)]
 
 
+def received(way: Way, id: int, count: int) -> RemoteCapability:
+    made = RemoteCapability(way, id)
+    made.count = count
+    return made
+
+
+def test_each_of_those_who_share_an_object_gives_back_what_it_got() -> None:
+    way = Way()
+    shared = received(way, 7, 5)
+    shared.give_back(2)
+    assert (way.given_back, shared.released_) == ([(7, 2)], False)
+    shared.give_back(3)
+    shared.give_back(1)
+    assert (way.given_back, shared.released_) == ([(7, 2), (7, 3)], True)
+
+
+def test_who_disowns_references_does_not_give_them_back() -> None:
+    way = Way()
+    left = received(way, 7, 3)
+    left.disown(2)
+    left.give_back(1)
+    other = received(way, 8, 2)
+    other.disown(2)
+    del other
+    gc.collect()
+    assert way.given_back == [(7, 1)]
+
+
+@pytest.mark.parametrize("let_go", ["release", "give_back"])
+def test_an_object_that_another_peer_has_through_us_is_given_back_when_that_lets_go(let_go: str) -> None:
+    way = Way()
+    lent = received(way, 7, 2)
+    lent.lend()
+    lent.lend()
+    if let_go == "release":
+        lent.release()
+    else:
+        lent.give_back(2)
+    lent.returned()
+    assert way.given_back == []
+    assert lent.alive
+    lent.returned()
+    lent.returned()  # once more than it was lent
+    assert way.given_back == [(7, 2)]
+    assert not lent.alive
+
+
+def test_an_object_that_nobody_let_go_of_is_kept_when_it_returns() -> None:
+    way = Way()
+    lent = received(way, 7, 1)
+    lent.lend()
+    lent.returned()
+    assert (way.given_back, lent.alive) == ([], True)
+    lent.release()
+    assert way.given_back == [(7, 1)]
+
+
 def test_the_collector_gives_back_what_was_forgotten() -> None:
     way = Way()
     thing = RemoteCapability(way, 77)

@@ -294,6 +294,7 @@ interface Workshop {
   tool @0 () -> (tool :Tool);
   use @1 (times :List(Int32), tool :Tool) -> (done :Bool);
   add @2 (first :Int32, second :Int32) -> (result :Int32);
+  tools @4 () -> (tools :List(Tool));
   hire @3 (craftsman :Craftsman) -> ();
   interface Tool { turn @0 (times :Int32) -> (); }
   interface Craftsman { take @0 (tool :Tool) -> (); }

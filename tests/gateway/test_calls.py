@@ -314,3 +314,22 @@ def test_whoever_admits_is_told_who_calls_what_in_which_session(calculator: Serv
         assert calculator.upstream.root.calls == []
 
     fakes.run(main())
+
+
+def test_the_objects_behind_one_that_is_refused_are_let_go_at_once(make_service: Any, fakes: Any) -> None:
+    async def main() -> None:
+        service = make_service("workshop", "Workshop")
+        sessions = Sessions(Limits(max_handles_per_session=1))
+        session = sessions.open(rest=True)
+        refs = RestReferences(service, session, sessions)
+        begun = fakes.Begun(
+            Calls(LIMITS), service.method("tools"), service.upstream.root, {}, refs=refs, session=session
+        )
+        tools = [fakes.Object(number) for number in range(4)]
+        service.upstream.root.calls[0].reply(tools)
+        with pytest.raises(GatewayError, match="the session holds 1 handles already"):
+            await begun
+        assert [tool.released for tool in tools] == [1, 1, 1, 1]
+        sessions.end_all("done")
+
+    fakes.run(main())

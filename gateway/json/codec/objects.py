@@ -99,9 +99,17 @@ def send_all(outgoing: list[Outgoing], objects: LiveObjects | None) -> None:
     """Put the handles of an output in their places.
 
     Raises:
-        GatewayError: the door refuses one, or there is no door.
+        GatewayError: the door refuses one, or there is no door; the objects behind it are let go.
     """
-    for item in outgoing:
-        if objects is None:
-            raise GatewayError(Status.INTERNAL, "what the service sent holds an object, which cannot be passed on here")
-        item.container[item.key] = objects.handle_out(item.capability, item.interface)
+    if objects is None and outgoing:
+        for item in outgoing:
+            item.capability.give_back(1)
+        raise GatewayError(Status.INTERNAL, "what the service sent holds an object, which cannot be passed on here")
+    for place, item in enumerate(outgoing):
+        assert objects is not None
+        try:
+            item.container[item.key] = objects.handle_out(item.capability, item.interface)
+        except GatewayError:
+            for behind in outgoing[place + 1 :]:
+                behind.capability.give_back(1)
+            raise

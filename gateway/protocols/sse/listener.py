@@ -66,7 +66,7 @@ class Listener:
         if known is not None:
             if last_event is not None and known.log.counting.can_repeat(last_event):
                 return known
-            known.end()
+            known._close(close_codes.REPLACED, "another listener of the session took its place")
         new = cls(session, sessions, limits, secrets.token_urlsafe(_ID_BYTES), EventLog(limits.max_message_bytes))
         sessions.attach(session, new, new.callbacks)
         session.record.listener = new.id

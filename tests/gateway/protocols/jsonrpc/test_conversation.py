@@ -7,6 +7,7 @@ from typing import Any
 
 from cara_pseud.errors import Unavailable
 from gateway.catalogue import Service
+from gateway.config.limits import Limits
 
 
 def code(message: Mapping[str, Any]) -> str:
@@ -155,5 +156,28 @@ def test_a_gateway_that_stops_begins_no_more_calls(calculator: Service, fakes: A
         assert (await play.hears())[0]["id"] == 1
         play.conversation.shut_down()
         assert play.channel.closed == (1001, "the gateway shuts down")
+
+    fakes.run(main())
+
+
+def test_a_description_that_is_too_large_is_an_error_of_its_call(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        play.conversation.stream._limits = Limits(max_message_bytes=300)
+        play.says("rpc.describe", {"service": "calculator"})
+        (failed,) = await play.hears()
+        assert code(failed) == "too_large"
+        play.says("calculator.add", [1, 2], id=2)
+        play.calls[0].reply(3)
+        assert (await play.hears())[0]["result"] == {"result": 3}
+
+    fakes.run(main())
+
+
+def test_a_description_that_nobody_waits_for_is_not_sent(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        play.notifies("rpc.describe", {"service": "calculator"})
+        assert await play.hears() == []
 
     fakes.run(main())
