@@ -101,10 +101,9 @@ class Call:
         session: whose it is; None if it belongs to no session.
     """
 
-    __slots__ = ("_calls", "_future", "_was_sent", "caller", "key", "method", "refs", "request_id", "session")
+    __slots__ = ("_calls", "_future", "caller", "key", "method", "refs", "request_id", "session")
 
     _future: asyncio.Future[Any] | None
-    _was_sent: bool
 
     def __init__(
         self,
@@ -144,8 +143,6 @@ class Call:
         except (Exception, asyncio.CancelledError) as error:
             if refs is not None:
                 refs.take_back()
-                if not self._was_sent:
-                    refs.never_sent()
             self.caller.failed(self, self._calls.failure(error, self.method, self.request_id))
         if refs is not None:
             refs.settled()
@@ -239,12 +236,17 @@ class Calls:
         else:
             session.calls_in_flight += 1
         call._future = future
-        # What is done at once failed before anything was sent.
-        call._was_sent = was_sent = not future.done()
-        if was_sent and isinstance(future, Pending):
-            future.watcher = call.settle
-        else:
-            future.add_done_callback(call.settle)
+        if not future.done():
+            if isinstance(future, Pending):
+                future.watcher = call.settle
+            else:
+                future.add_done_callback(call.settle)
+            return call
+        # What is done at once failed before anything was sent. The next call may bring the same callbacks to the
+        # service, so these are let go now and not when the waiter is told.
+        if refs is not None and (future.cancelled() or future.exception() is not None):
+            refs.never_sent()
+        future.add_done_callback(call.settle)
         return call
 
     def _repeatable(

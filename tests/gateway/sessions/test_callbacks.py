@@ -282,3 +282,25 @@ def test_an_object_can_be_handed_to_a_callback(addressbook: Service, fakes: Any)
         assert raised.value.code == "unimplemented"
 
     fakes.run(main())
+
+
+def test_an_object_that_a_later_call_brought_to_the_service_stays_when_an_earlier_one_was_not_sent(
+    calculator: Service, fakes: Any
+) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        play.roots[0].error = Unavailable()
+        await play.pass_callback()
+        play.roots[0].error = None
+        capability = await play.pass_callback()
+        told = await play.hears()
+        assert [message.get("id") for message in told if "error" in message] == ["pass 0"]
+        assert play.conversation.callbacks.names == ["f"]
+        result = apply(calculator, capability, 21)
+        (request,) = await play.hears()
+        play.answers(request, result={"result": 42})
+        assert await result == 42
+        play.sessions.end_all("done")
+
+    fakes.run(main())
