@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import IncomingCall
 from cara_pseud.errors import CODES, DeadlineExceeded, RpcError, Unavailable
 from cara_pseud.local import LocalCapability
 from cara_pseud.schema.nodes import Type
-from gateway.catalogue import Service
+from gateway.catalogue import CallbackMethod, Service
 from gateway.client import Client
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import LiveObjects
@@ -35,18 +36,33 @@ class Callback:
 
     Attributes:
         capability: what stands in messages to the service.
+        service: whose it is, as it is known since the object was last passed there.
     """
 
-    __slots__ = ("_callbacks", "_interface", "capability", "name", "service")
+    __slots__ = ("_callbacks", "_interfaces", "capability", "name", "service")
 
     def __init__(
         self, callbacks: Callbacks, client_id: str, name: str, service: Service, interface: Type | None
     ) -> None:
         self._callbacks: Callbacks | None = callbacks
-        self._interface = interface
+        # What it was passed as, for the object may have several interfaces; None stands for any.
+        self._interfaces = [interface]
         self.name = name
         self.service = service
         self.capability = LocalCapability(self, ("callback", client_id, name, service.name))
+
+    def pass_again(self, service: Service, interface: Type | None) -> None:
+        """Note that the object is passed once more, perhaps as something else, by what is known of the service now."""
+        self.service = service
+        if interface not in self._interfaces:
+            self._interfaces.append(interface)
+
+    def _method(self, interface_id: int, method: int | str) -> CallbackMethod:
+        *others, last = self._interfaces
+        for interface in others:
+            with suppress(RpcError):
+                return self.service.callback_method(interface, interface_id, method)
+        return self.service.callback_method(last, interface_id, method)
 
     def invoke(
         self, interface_id: int, method: int | str, args: Sequence[Any], kwargs: Mapping[str, Any], call: IncomingCall
@@ -59,7 +75,7 @@ class Callback:
         callbacks = self._callbacks
         if callbacks is None:
             raise Unavailable(GONE)
-        called = self.service.callback_method(self._interface, interface_id, method)
+        called = self._method(interface_id, method)
         refs = callbacks.references(self.service)
         try:
             params = called.write_params(args, kwargs, refs)
@@ -125,7 +141,7 @@ class Callbacks:
         self.references = references
         self._check_room = check_room
         self._timeout_s = timeout_s
-        self._callbacks: dict[tuple[str, str], Callback] = {}
+        self._callbacks: dict[tuple[str, int], Callback] = {}
         self._asked: dict[str, tuple[asyncio.Future[JSON], Callback, RequestReferences]] = {}
         self._ended = False
 
@@ -143,17 +159,20 @@ class Callbacks:
         Raises:
             GatewayError: there may be no more.
         """
-        known = self._callbacks.get((name, service.name))
+        # Each connection holds an object for itself, and counts for itself how often it got it.
+        key = (name, id(service.upstream))
+        known = self._callbacks.get(key)
         if known is not None:
+            known.pass_again(service, interface)
             return known, False
         self._check_room()
-        made = self._callbacks[name, service.name] = Callback(self, self.client.id, name, service, interface)
+        made = self._callbacks[key] = Callback(self, self.client.id, name, service, interface)
         return made, True
 
     def released(self, callback: Callback) -> None:
         """Take note that a service let go of an object; its client is told."""
         service = callback.service
-        if self._callbacks.pop((callback.name, service.name), None) is None:
+        if self._callbacks.pop((callback.name, id(service.upstream)), None) is None:
             return
         if service.upstream.state == "up":
             code, reason = "released", f"{service.name} holds it no more"

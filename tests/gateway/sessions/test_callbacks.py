@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from cara_pseud.capabilities import IncomingCall
 from cara_pseud.errors import DeadlineExceeded, RpcError, Unavailable
 from cara_pseud.local import LocalCapability
-from gateway.catalogue import Service
+from gateway.catalogue import Catalogue, Service
+from gateway.routes import HttpRoutes
 
 TRANSFORM = "Calculator.Transform"
 
@@ -301,6 +303,97 @@ def test_an_object_that_a_later_call_brought_to_the_service_stays_when_an_earlie
         (request,) = await play.hears()
         play.answers(request, result={"result": 42})
         assert await result == 42
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+HALL = """
+interface Hall {
+  lamp @0 (lamp :Lamp) -> ();
+  bell @1 (bell :Bell) -> ();
+  any @2 (any :AnyPointer) -> ();
+  loud @3 (bell :Loud) -> ();
+  interface Lamp { light @0 () -> (); }
+  interface Bell { ring @0 () -> (); }
+  interface Loud extends(Bell) { boom @0 () -> (); }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("passed_to", "rings"),
+    [
+        (["lamp"], {"light"}),
+        (["lamp", "bell"], {"light", "ring"}),
+        (["bell", "loud"], {"ring", "boom"}),
+        (["loud", "bell"], {"ring", "boom"}),
+        (["bell", "any"], {"light", "ring", "boom"}),
+        (["any", "bell"], {"light", "ring", "boom"}),
+    ],
+)
+def test_an_object_is_called_as_everything_that_it_was_passed_as(
+    compile_text: Any, service_of: Any, fakes: Any, passed_to: list[str], rings: set[str]
+) -> None:
+    async def main() -> None:
+        hall = service_of("hall", compile_text(HALL), "Hall")
+        play = fakes.Play(hall)
+        await play.hello()
+        for method in passed_to:
+            play.says(f"hall.{method}", [{"$callback": "f"}], id=method)
+        capability = play.calls[-1].args[0]
+        for interface, method in (("Lamp", "light"), ("Bell", "ring"), ("Loud", "boom")):
+            node = hall.schema.find(f"Hall.{interface}")
+            assert node is not None
+            with suppress(RpcError):
+                capability.target.invoke(node.id, method, [], {}, IncomingCall(b"")).cancel()
+        heard = {message["method"] for message in await play.hears()}
+        assert heard - {"rpc.cancel"} == {f"!f.{method}" for method in rings}
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_an_object_that_two_connections_hold_is_two_to_them(calculator: Service, make_service: Any, fakes: Any) -> None:
+    async def main() -> None:
+        # After a reload another service has the name, at another place.
+        play, other = fakes.Play(calculator), make_service("calculator", "Calculator")
+        await play.hello()
+        old = await play.pass_callback()
+        play.served.catalogue = Catalogue({"calculator": other}, HttpRoutes([]), {})
+        play.says("calculator.map", {"values": [1], "transform": {"$callback": "f"}}, id="new")
+        new = other.upstream.root.calls[-1].args[1]
+        old.target.released()
+        assert await play.hears() == []  # the other one holds it still
+        result = apply(other, new, 21)
+        (request,) = await play.hears()
+        play.answers(request, result={"result": 42})
+        assert await result == 42
+        new.target.released()
+        (released,) = await play.hears()
+        assert released["params"]["callback"] == "f"
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_an_object_that_is_passed_again_is_called_by_the_newest_schema(
+    compile_text: Any, service_of: Any, fakes: Any
+) -> None:
+    async def main() -> None:
+        grown = HALL.replace("ring @0 () -> ();", "ring @0 () -> (); stop @1 () -> ();")
+        hall, newer = (service_of("hall", compile_text(text), "Hall") for text in (HALL, grown))
+        newer.upstream = hall.upstream  # the connection is kept
+        play = fakes.Play(hall)
+        await play.hello()
+        play.says("hall.bell", [{"$callback": "f"}], id=1)
+        play.served.catalogue = Catalogue({"hall": newer}, HttpRoutes([]), {})
+        play.says("hall.bell", [{"$callback": "f"}], id=2)
+        first, second = (call.args[0] for call in play.calls)
+        assert first is second
+        node = newer.schema.find("Hall.Bell")
+        first.target.invoke(node.id, "stop", [], {}, IncomingCall(b""))
+        assert (await play.hears())[-1]["method"] == "!f.stop"
         play.sessions.end_all("done")
 
     fakes.run(main())
