@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from cara_pseud.capabilities import Capability
-from cara_pseud.schema.nodes import Schema, Type
+from cara_pseud.errors import RpcError
+from cara_pseud.schema.nodes import Kind, Schema, Type
 from gateway.errors import GatewayError, Status
 from gateway.sessions.handles import REST, Handles
+from gateway.sessions.record import HandleRecord
+from gateway.upstream.base import ObjectName
 
 SCHEMA = "interface Base { a @0 () -> (); } interface Derived extends(Base) { b @0 () -> (); } interface Other {}"
 
@@ -25,11 +28,37 @@ class Thing(Capability):
         self.releases += 1
 
 
+class CountedThing(Thing):
+    """An object that knows how many references were given back, and how many were left to somebody else."""
+
+    __slots__ = ("disowned", "given_back")
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.given_back = self.disowned = 0
+
+    def give_back(self, count: int) -> None:
+        self.given_back += count
+
+    def disown(self, count: int) -> None:
+        self.disowned += count
+
+
 class NoUpstream:
-    """Its objects have no names."""
+    """Its objects have no names, and it finds none by a name."""
 
     def name_of(self, capability: Capability) -> None:
         return None
+
+    def adopt(self, name: ObjectName, references: int) -> Capability:
+        raise RpcError("not_found", f"there is no object {name.id}")
+
+
+class Finder(NoUpstream):
+    """Finds every object by its name."""
+
+    def adopt(self, name: ObjectName, references: int) -> Capability:
+        return CountedThing(str(name.id))
 
 
 def service(schema: Schema, name: str = "svc") -> Any:
@@ -176,3 +205,75 @@ def test_an_object_fits_where_its_interface_or_one_that_it_extends_is_expected(
         return None if name is None else struct_type(schema, name)
 
     assert handles.put("s1", service(schema), type_of(known), Thing("a")).fits(type_of(expected)) is fits
+
+
+def test_every_reference_is_given_back_once(schema: Schema, handles: Handles) -> None:
+    first, again, extra = CountedThing("a"), CountedThing("a"), CountedThing("d")
+    for thing in (first, again, first):
+        handle = handles.put("s1", service(schema), None, thing)
+    # The second object was another reference's, which the table has no use for.
+    assert (first.given_back, again.given_back) == (0, 1)
+    assert (handle.record.references, handle.counts) == (2, {"s1": 3})
+    for key in "bc":
+        handles.put("s1", service(schema), None, CountedThing(key))
+    with pytest.raises(GatewayError):
+        handles.put("s1", service(schema), None, extra)
+    assert extra.given_back == 1
+    dead = handles.release("s1", handle.token, 3)
+    assert dead is handle
+    assert (first.given_back, again.given_back, handle.counts) == (2, 1, {})
+
+
+def test_what_is_left_to_others_is_not_given_back(schema: Schema, tokens: Callable[[], str]) -> None:
+    records: dict[str, HandleRecord] = {}
+    handles = Handles(records, 3, tokens)
+    thing = CountedThing("a")
+    for _ in range(2):
+        handles.put("s1", service(schema), None, thing)
+    handles.leave()
+    assert (thing.given_back, thing.disowned) == (0, 2)
+    assert records["t1"].counts == {"s1": 2}
+    assert len(handles) == 0
+    assert handles.put("s1", service(schema), None, thing).token == "t2"
+
+
+def adopting(schema: Schema, upstream: NoUpstream, interface: Type | None, name: ObjectName | None) -> Handles:
+    handles = Handles({"t": HandleRecord("svc", interface, name, 2, {"s1": 2})}, 3, lambda: pytest.fail("no token"))
+    taken = service(schema)
+    taken.upstream = upstream
+    handles.adopt("t", taken)
+    return handles
+
+
+@pytest.mark.parametrize("interface", [None, "Base"])
+def test_a_handle_goes_on_with_its_counts(
+    schema: Schema, struct_type: Callable[[Schema, str], Type], interface: str | None
+) -> None:
+    type = None if interface is None else struct_type(schema, interface)
+    handles = adopting(schema, Finder(), type, ObjectName("00", 7))
+    handle = handles.get("t")
+    assert (handle.interface, handle.counts, handle.capability.key) == (type, {"s1": 2}, "7")
+    again = CountedThing("7")
+    assert handles.put("s2", handle.service, None, again) is handle
+    assert again.given_back == 1
+    assert handles.release("s2", "t") is None
+    assert handles.release("s1", "t", 2) is handle
+    thing = handle.capability
+    assert isinstance(thing, CountedThing)
+    assert thing.given_back == 2
+
+
+@pytest.mark.parametrize(
+    ("interface", "upstream", "name", "detail"),
+    [
+        (None, Finder(), None, "the object was bound to the process that got it"),
+        (Type(Kind.INTERFACE, 5), Finder(), ObjectName("00", 7), "svc has no such interface any more"),
+        (None, NoUpstream(), ObjectName("00", 7), "there is no object 7"),
+    ],
+)
+def test_a_handle_that_cannot_go_on(
+    schema: Schema, interface: Type | None, upstream: NoUpstream, name: ObjectName | None, detail: str
+) -> None:
+    with pytest.raises(GatewayError) as raised:
+        adopting(schema, upstream, interface, name)
+    assert (raised.value.status, raised.value.detail) == (Status.NOT_FOUND, detail)

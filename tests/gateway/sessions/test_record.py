@@ -45,6 +45,14 @@ def test_a_record_has_nothing_but_plain_data() -> None:
     assert json.loads(json.dumps(record.to_json())) == record.to_json()
 
 
+def test_a_new_record_is_empty() -> None:
+    record, stream, handle = SessionRecord("secret"), StreamRecord(), HandleRecord("svc", None, None)
+    assert (record.principal, record.expires_at, record.rest, record.listener) == (None, 0.0, False, None)
+    assert (record.handles, record.streams) == ({}, {})
+    assert stream == StreamRecord(False, 0, 0, 0, 0, [])
+    assert (handle.references, handle.counts) == (0, {})
+
+
 @pytest.mark.parametrize("broken", [{}, {"id": "x", "handles": {}, "streams": {}, "more": 1}])
 def test_what_is_no_record_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError)):
@@ -289,6 +297,18 @@ def test_a_session_that_was_taken_in_and_that_nobody_asks_for_ends(calculator: S
         ((capability, _),) = upstream.adopted
         assert capability.given_back == 1
         one.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_session_that_was_taken_in_too_late_ends_at_once(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(Limits())
+        sessions.adopt(SessionRecord("secret"))
+        assert len(sessions) == 1
+        await fakes.pass_time(0.1)
+        assert len(sessions) == 0
+        sessions.end_all("done")
 
     fakes.run(main())
 

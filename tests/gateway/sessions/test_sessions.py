@@ -54,12 +54,16 @@ def gone(sessions: Sessions, id: str, principal: str | None = None) -> bool:
     return False
 
 
-def test_ids_are_long_and_never_the_same(fakes: Any) -> None:
+def test_ids_are_long_and_never_the_same(fakes: Any, calculator: Service) -> None:
     async def main() -> None:
         sessions = Sessions(Limits())
         ids = {sessions.open().id for _ in range(100)}
         assert len(ids) == 100
-        assert min(map(len, ids)) >= 22  # 128 bits in base64
+        assert set(map(len, ids)) == {32}  # 192 bits in base64
+        session = sessions.open()
+        tokens = {session.handles.put(REST, calculator, None, fakes.Object(key)).token for key in range(100)}
+        assert len(tokens) == 100
+        assert set(map(len, tokens)) == {24}  # 144 bits
         sessions.end_all("done")
 
     fakes.run(main())
@@ -134,6 +138,75 @@ def test_sessions_in_use_are_looked_at_once_in_the_idle_time(fakes: Any) -> None
             await fakes.pass_time(901)
             looks.append(store.looks - before)
         assert len(set(looks)) == 1
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_nobody_looks_after_the_end(fakes: Any) -> None:
+    async def main() -> None:
+        store = WatchedStore()
+        sessions = Sessions(LIMITS, store)
+        attach(sessions, sessions.open(), FakeClient("s"))
+        sessions.end_all("done")
+        before = store.looks
+        await fakes.pass_time(1000)
+        assert store.looks == before
+        assert len(sessions) == 0
+        Sessions(LIMITS).end_all("nothing was there")
+
+    fakes.run(main())
+
+
+def test_idle_time_begins_when_a_session_was_used_last(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        found, left, untouched = (sessions.open(rest=True) for _ in range(3))
+        attach(sessions, left, FakeClient("s"))
+        await fakes.pass_time(500)
+        sessions.find(found.id)
+        sessions.detach(left, "s")
+        await fakes.pass_time(401)
+        assert [session.ended for session in (found, left, untouched)] == [False, False, True]
+        await fakes.pass_time(498)
+        assert [session.ended for session in (found, left)] == [False, False]
+        await fakes.pass_time(2)
+        assert [session.ended for session in (found, left)] == [True, True]
+        assert len(sessions) == 0
+
+    fakes.run(main())
+
+
+def test_a_place_that_is_kept_counts(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        sessions.open()
+        for _ in range(2):
+            sessions.reserve()
+        for take in (sessions.open, sessions.reserve):
+            with pytest.raises(GatewayError, match="there are 3 sessions already; try again later") as raised:
+                take()
+            assert raised.value.status is Status.RESOURCE_EXHAUSTED
+        sessions.unreserve()
+        sessions.open()
+        with pytest.raises(GatewayError):
+            sessions.open()
+        sessions.unreserve()
+        sessions.open()
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_an_ended_session_has_no_clients(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.open()
+        attach(sessions, session, FakeClient("s"))
+        sessions.end(session, "enough")
+        assert session.streams == 0
+        assert session.find("s") is None
+        assert list(session) == []
         sessions.end_all("done")
 
     fakes.run(main())
