@@ -148,6 +148,13 @@ class FakeTimeLoop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
 
+def timers() -> int:
+    """How many timers of the running loop are set."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, FakeTimeLoop)
+    return sum(not timer.cancelled() for timer in loop._scheduled)  # type: ignore[attr-defined]
+
+
 async def pass_time(seconds: float) -> None:
     """Move the clock and let everything run that is due."""
     loop = asyncio.get_running_loop()
@@ -358,6 +365,7 @@ def fakes() -> Any:
         pass_time = staticmethod(pass_time)
         settle = staticmethod(settle)
         run = staticmethod(run)
+        timers = staticmethod(timers)
         invoke = staticmethod(invoke)
 
     return Fakes

@@ -110,7 +110,16 @@ ROOMS = (
             "tests/integration/test_sessions_as_data.py",
         ),
     ),
-    Room("gateway/protocols", ("gateway/protocols/*.py",), ("tests/integration/test_websocket.py",)),
+    Room(
+        "gateway/protocols",
+        ("gateway/protocols/*.py",),
+        (
+            "tests/gateway/protocols/*/test_*.py",
+            "tests/gateway/http/websocket/test_*.py",
+            "tests/integration/test_hostile_websocket.py",
+            "tests/integration/test_websocket.py",
+        ),
+    ),
     Room(
         "gateway/http/websocket",
         ("gateway/http/websocket/*.py",),

@@ -145,6 +145,24 @@ def test_a_call_whose_deadline_has_passed_is_not_sent(calculator: Service, fakes
     fakes.run(main())
 
 
+def test_a_request_that_is_over_leaves_no_timer(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        capability = await play.pass_callback()
+        before = fakes.timers()
+        answered, given_up = apply(calculator, capability, 1), apply(calculator, capability, 2)
+        requests = await play.hears()
+        assert fakes.timers() == before + 2
+        play.answers(requests[0], result={"result": 1})
+        assert await answered == 1
+        assert fakes.timers() == before + 1
+        given_up.cancel()
+        await fakes.settle()
+        assert fakes.timers() == before
+
+    fakes.run(main())
+
+
 @pytest.mark.parametrize("gives_up", [True, False], ids=["given up", "expired"])
 def test_a_call_that_nobody_waits_for_any_more_is_called_off(calculator: Service, fakes: Any, gives_up: bool) -> None:
     async def main() -> None:

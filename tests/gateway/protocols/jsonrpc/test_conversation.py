@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from cara_pseud.errors import Unavailable
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
@@ -170,6 +172,24 @@ def test_a_description_that_is_too_large_is_an_error_of_its_call(calculator: Ser
         play.says("calculator.add", [1, 2], id=2)
         play.calls[0].reply(3)
         assert (await play.hears())[0]["result"] == {"result": 3}
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_stream_that_ends_leaves_no_timer(calculator: Service, fakes: Any, is_away: bool) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        session_s = fakes.timers() - 1  # beside the one that acknowledges
+        play.says("calculator.accumulator", id=1)
+        play.says("#1.value", id=2)
+        apply = fakes.invoke(calculator, await play.pass_callback(), 1)
+        apply.add_done_callback(lambda asked: asked.exception())
+        if is_away:
+            play.cut()
+        assert fakes.timers() == session_s + 3
+        play.conversation.end()
+        await fakes.settle()
+        assert fakes.timers() == session_s
+        play.sessions.end_all("done")
+        assert fakes.timers() == 0
 
     fakes.run(main())
 
@@ -179,5 +199,21 @@ def test_a_description_that_nobody_waits_for_is_not_sent(calculator: Service, fa
         play = fakes.Play(calculator)
         play.notifies("rpc.describe", {"service": "calculator"})
         assert await play.hears() == []
+def test_a_socket_that_is_closed_does_not_acknowledge(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        hello = await play.hello()
+        play.notifies("calculator.add")
+        play.cut()
+        await fakes.pass_time(2)
+        greeting, *told = await play.resume(hello, received=0)
+        assert greeting["result"]["received"] == 1
+        assert told == []
+        await fakes.pass_time(2)
+        assert await play.hears() == []  # hello has said it
+        play.notifies("calculator.add")
+        await fakes.pass_time(2)
+        assert [message["params"] for message in await play.hears()] == [{"received": 2}]
+        play.sessions.end_all("done")
 
     fakes.run(main())

@@ -57,8 +57,9 @@ def refused(status: Status, detail: str, call: Callable[..., Any], *args: Any) -
 
 def test_the_first_handle_in_an_answer_opens_a_session(play: Any, calculator: Service, fakes: Any) -> None:
     def test(sessions: Sessions) -> None:
+        first = sessions.open()
         refs = RestReferences(calculator, None, sessions, "ann")
-        refs.make_room()
+        refs.make_room()  # which takes the last place
         assert (refs.opened, refs.session, refs.holds_handles) == (False, None, False)
         form = refs.handle_out(fakes.Object(), None)
         session = refs.session
@@ -70,7 +71,8 @@ def test_the_first_handle_in_an_answer_opens_a_session(play: Any, calculator: Se
         assert form == {"$handle": handle.token, "interface": None}
         assert handle.counts == {REST: 1}
         refs.settled()
-        sessions.open()  # the place that was kept for it is one place
+        sessions.end(first, "enough")
+        sessions.open()  # the place that was kept is free again
         refused(Status.RESOURCE_EXHAUSTED, "there are 2 sessions already; try again later", sessions.open)
 
     play(test)

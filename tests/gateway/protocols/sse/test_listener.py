@@ -117,6 +117,7 @@ def test_a_listener_begins_no_calls_and_is_open_while_it_listens(scene: Callable
         play = scene()
         listener, sink = play.listen()
         assert (listener.is_open, listener.is_busy, listener.unboxes) == (True, False, False)
+        assert len(listener.id) == 24  # 144 bits in base64
         listener.drain()
         assert listener.is_open
         listener.closed(sink)
@@ -368,6 +369,26 @@ def test_a_listener_that_is_away_ends_with_its_session_quietly(scene: Callable[.
         assert (sink.events, sink.finished) == ([], 0)
         await fakes.pass_time(WINDOW_S + 1)
         assert len(play.sessions) == 0
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_listener_that_ends_leaves_no_timer(scene: Callable[..., Scene], fakes: Any, is_away: bool) -> None:
+    async def main() -> None:
+        play = scene()
+        before = fakes.timers()
+        listener, sink = play.listen()
+        play.ask(play.passes(listener), 1).add_done_callback(lambda asked: asked.exception())
+        if is_away:
+            listener.closed(sink)
+            listener.closed(sink)
+        assert fakes.timers() == before + 1 + is_away
+        listener.end()
+        await fakes.settle()
+        assert fakes.timers() == before
+        play.over()
+        assert fakes.timers() == 0
 
     fakes.run(main())
 
