@@ -170,9 +170,15 @@ async def settle() -> None:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a test's coroutine in a loop with a clock that can be moved."""
+    """Run a test's coroutine in a loop with a clock that can be moved. What it began and ended leaves no timer."""
+
+    async def checked() -> None:
+        await main
+        await settle()
+        assert timers() == 0
+
     with asyncio.Runner(loop_factory=FakeTimeLoop) as runner:
-        runner.run(main)
+        runner.run(checked())
 
 
 LIMITS = Limits(

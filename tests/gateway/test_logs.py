@@ -52,6 +52,7 @@ def test_a_message_comes_after_the_requests_before_it(fakes: Any) -> None:
         assert lines[0].endswith(" 404 not_found GET /x 1.0 ms [id-1]")
         assert lines[1].endswith(" warning: 5 went wrong")
         assert lines[2] == "Traceback …"
+        await fakes.pass_time(1)
 
     fakes.run(main())
 
@@ -65,6 +66,7 @@ def test_many_requests_do_not_wait(fakes: Any) -> None:
         assert stream.getvalue().count("\n") >= 1000
         writer.flush()
         assert stream.getvalue().count("\n") == 2000
+        await fakes.pass_time(1)
 
     fakes.run(main())
 
@@ -77,6 +79,7 @@ def test_control_characters_are_not_written(fakes: Any) -> None:
         writer.message(record("x"), "\x1b]0;title\x07", None)
         assert "\x1b" not in stream.getvalue()
         assert stream.getvalue().count("\n") == 2
+        await fakes.pass_time(1)
 
     fakes.run(main())
 

@@ -227,6 +227,7 @@ def test_the_same_name_is_the_same_object_until_the_service_lets_go(calculator: 
         assert play.conversation.callbacks.names == []
         third = await play.pass_callback()
         assert third.target is not first.target
+        play.sessions.end_all("done")
 
     fakes.run(main())
 
@@ -278,6 +279,7 @@ def test_an_unboxing_client_gives_and_gets_bare_values(calculator: Service, fake
         (request,) = await play.hears()
         play.answers(request, result=42)
         assert await result == 42
+        play.sessions.end_all("done")
 
     fakes.run(main())
 

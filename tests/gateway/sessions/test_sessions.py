@@ -323,6 +323,7 @@ def test_a_session_that_rest_never_used_ends_with_its_last_stream(fakes: Any) ->
         sessions.detach(session, "t")
         assert session.ended
         assert gone(sessions, session.id)
+        sessions.end_all("done")
 
     fakes.run(main())
 

@@ -225,5 +225,6 @@ def test_a_stream_bounds_the_calls_that_wait_and_its_end_forgets_them(calculator
         await fakes.pass_time(3)
         assert play.calls[0].cancelled()
         assert thing.calls == []
+        play.sessions.end_all("done")
 
     fakes.run(main())

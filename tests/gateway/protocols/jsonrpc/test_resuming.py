@@ -95,6 +95,7 @@ def test_after_the_window_everything_of_the_stream_ends(
         (refused,) = await play.resume(hello, received=0)
         assert (code(refused), refused["error"]["data"]["reason"]) == ("not_found", "session")
         assert len(play.sessions) == 0
+        play.sessions.end_all("done")
 
     fakes.run(main())
 
@@ -132,6 +133,7 @@ def test_a_client_that_stays_away_with_a_full_buffer_is_given_up(calculator: Ser
         assert all(isinstance(call.exception(), RpcError) for call in calls)
         (refused,) = await play.resume(hello, received=0)
         assert code(refused) == "not_found"
+        play.sessions.end_all("done")
 
     fakes.run(main())
 
@@ -148,6 +150,7 @@ def test_a_client_that_never_acknowledges_is_closed_when_the_buffer_is_full(calc
         assert play.channel.closed[0] == 4003
         await fakes.settle()
         assert {call.exception().code for call in calls} == {"unavailable"}
+        play.sessions.end_all("done")
 
     fakes.run(main())
 

@@ -300,6 +300,7 @@ def test_a_request_whose_listener_is_gone_is_not_called_off(scene: Callable[...,
         listener.end()
         assert not listener.withdraw(key)
         assert not listener.withdraw("g:5")
+        play.over()
 
     fakes.run(main())
 
@@ -369,6 +370,7 @@ def test_a_listener_that_is_away_ends_with_its_session_quietly(scene: Callable[.
         assert (sink.events, sink.finished) == ([], 0)
         await fakes.pass_time(WINDOW_S + 1)
         assert len(play.sessions) == 0
+        play.over()
 
     fakes.run(main())
 
