@@ -146,6 +146,97 @@ def test_the_text_of_an_exception_is_shown_only_where_the_operator_says_so(
     assert "secret" in Calls(LIMITS, expose_errors=True).failure(error, method, None).detail
 
 
+def test_what_else_a_caller_says_stays_when_its_deadline_is_another(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root = calculator.upstream.root
+        said = CallOptions(None, "request-1", "ann", "00-trace", "key")
+        fakes.Begun(Calls(LIMITS), calculator.method("add"), root, [], options=said)
+        assert root.calls[0].options == CallOptions(30.0, "request-1", "ann", "00-trace", "key")
+
+    fakes.run(main())
+
+
+def test_calls_under_way_are_counted_where_they_belong(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root, method = calculator.upstream.root, calculator.method("add")
+        calls, sessions = Calls(LIMITS), Sessions(LIMITS)
+        session = sessions.open()
+
+        def counts() -> tuple[int, int]:
+            return calls.without_session, session.calls_in_flight
+
+        assert counts() == (0, 0)
+        alone = [fakes.Begun(calls, method, root, []) for _ in range(2)]
+        within = fakes.Begun(calls, method, root, [], session=session)
+        fakes.Begun(calls, method, root, {"first": "x"})
+        fakes.Begun(calls, method, root, {"first": "x"}, session=session)
+        assert counts() == (2, 1)
+        root.calls[0].reply(1)
+        root.calls[2].reply(1)
+        await alone[0]
+        await within
+        assert counts() == (1, 0)
+        alone[1].cancel()
+        root.error = Unavailable()
+        fakes.Begun(calls, method, root, [], session=session)
+        assert counts() == (1, 1)  # its caller is told in the next turn
+        await fakes.settle()
+        assert counts() == (0, 0)
+        assert method.counts.calls == 6
+        assert method.counts.failures == {"invalid_argument": 2, "cancelled": 1, "unavailable": 1}
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+SECRETS = """using Gateway = import "/gateway.capnp";
+interface Vault { open @0 (key :Text $Gateway.sensitive) -> (); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (RpcError("not_found", "no such person"), None),
+        (Unavailable(), None),
+        (GatewayError.invalid("it is no text", "$.key"), None),
+        (OutcomeUnknown("lost"), "outcome_unknown: lost"),
+        (Unauthenticated("wrong key"), "unavailable: wrong key"),
+        (GatewayError(Status.INTERNAL, "$.done: 5 is no text", path="$.done"), "internal: $.done: 5 is no text"),
+        (GatewayError(Status.INTERNAL, "what happened"), "internal: what happened"),
+        (ZeroDivisionError("by zero"), "internal: by zero"),
+    ],
+)
+def test_only_what_the_caller_cannot_mend_is_logged(
+    calculator: Service, caplog: pytest.LogCaptureFixture, error: Exception, logged: str | None
+) -> None:
+    Calls(LIMITS).failure(error, calculator.method("add"), "request-1")
+    assert caplog.messages == ([] if logged is None else [f"calculator.add: {logged} [request-1]"])
+    has_traceback = [record.exc_info is not None for record in caplog.records]
+    assert has_traceback == ([] if logged is None else [isinstance(error, ZeroDivisionError)])
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (GatewayError(Status.INTERNAL, "$.key: hunter2 is no text", path="$.key"),
+         "internal: $.key: what stands there does not fit, and may be a secret"),
+        (GatewayError(Status.INTERNAL, "what happened"), "internal: what happened"),
+        (OutcomeUnknown("lost"), "outcome_unknown: lost"),
+    ],
+)  # fmt: skip
+def test_a_value_that_may_be_a_secret_is_not_logged(
+    compile_text: Callable[[str], Schema],
+    service_of: Callable[..., Service],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    logged: str,
+) -> None:
+    vault = service_of("vault", compile_text(SECRETS), "Vault")
+    Calls(LIMITS).failure(error, vault.method("open"), None)
+    assert caplog.messages == [f"vault.open: {logged} [None]"]
+
+
 def begin_idempotent(service: Service, fakes: Any) -> Any:
     return fakes.Begun(Calls(LIMITS), service.method("divide"), service.upstream.root, [7, 2])
 
@@ -197,6 +288,46 @@ def test_a_loss_is_told_at_the_deadline_if_the_connection_does_not_come_back(
         await fakes.pass_time(31)
         with pytest.raises(GatewayError, match="the connection was lost"):
             await future
+
+    fakes.run(main())
+
+
+def test_a_repetition_says_what_the_call_said_and_keeps_a_moment(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        said = CallOptions(20.0, "request-1", "ann", "00-trace", "key")
+        future = fakes.Begun(Calls(LIMITS), calculator.method("divide"), upstream.root, [7, 2], options=said)
+        await fakes.pass_time(21)  # the service answers as late as that
+        upstream.root.calls[0].set_exception(OutcomeUnknown())
+        await fakes.settle()
+        again = upstream.root.calls[1]
+        assert again.options == CallOptions(0.001, "request-1", "ann", "00-trace", "key")
+        assert upstream._listeners == []
+        again.reply({"quotient": 3, "remainder": 1})
+        await future
+
+    fakes.run(main())
+
+
+def test_only_a_connection_that_is_up_is_used_again(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        future = begin_idempotent(calculator, fakes)
+        await fakes.settle()
+        upstream.become("down")
+        upstream.root.calls[0].set_exception(OutcomeUnknown())
+        await fakes.settle()
+        for state in ("connecting", "down", "connecting"):
+            upstream.become(state)
+            await fakes.settle()
+        assert len(upstream.root.calls) == 1
+        for _ in range(2):  # in one turn of the loop
+            upstream.become("up")
+        await fakes.settle()
+        assert len(upstream.root.calls) == 2
+        assert upstream._listeners == []
+        future.cancel()
+        await fakes.settle()
 
     fakes.run(main())
 

@@ -136,8 +136,6 @@ class Listener:
         self.callbacks.end()
 
     def _close(self, code: int, reason: str) -> None:
-        if self._over:
-            return
         if self._sink is not None:
             self._sink.put(end_event(code, reason), 0)
             self._sink.finish()

@@ -99,6 +99,14 @@ def test_a_handle_dies_when_all_counts_of_all_holders_are_given_back(schema: Sch
     assert len(handles) == 0
 
 
+def test_one_reference_is_taken_back_at_a_time(schema: Schema, handles: Handles) -> None:
+    for _ in range(2):
+        handles.put("s1", service(schema), None, Thing("a"))
+    assert handles.release("s1", "t1") is None
+    assert handles.get("t1").counts == {"s1": 1}
+    assert handles.release("s1", "t1") is not None
+
+
 def test_releasing_too_much_or_what_is_unknown_is_no_error(schema: Schema, handles: Handles) -> None:
     thing = Thing("a")
     handles.put("s1", service(schema), None, thing)

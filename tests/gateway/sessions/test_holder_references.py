@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from cara_pseud.errors import Unavailable
 from gateway.catalogue import Service
+from gateway.config.limits import Limits
+from gateway.errors import GatewayError
+from gateway.sessions.holder_references import HolderReferences
+from gateway.sessions.sessions import Sessions
 
 
 def code(message: Mapping[str, Any]) -> str:
@@ -103,5 +110,78 @@ def test_calls_under_way_are_cancelled_when_the_channel_is_gone(calculator: Serv
         assert not play.conversation.is_busy
         play.says("calculator.add")
         assert len(play.calls) == 1
+
+    fakes.run(main())
+
+
+def test_references_in_a_notification_are_those_of_any_call(workshop: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play, tool = fakes.Play(workshop), fakes.Object()
+        await play.hello()
+        play.says("workshop.tool", id=1)
+        play.calls[0].reply(tool)
+        token = (await play.hears())[0]["result"]["tool"]["$handle"]
+        play.notifies("workshop.use", {"tool": {"$handle": token}})
+        play.notifies("workshop.use", {"tool": {"$result": 1, "path": ["tool"]}})
+        assert [call.args[1] for call in play.calls[1:]] == [tool, tool]
+        play.notifies("workshop.hire", [{"$callback": "c"}])
+        assert play.conversation.callbacks.names == ["c"]
+        play.roots[0].error = Unavailable()
+        play.notifies("workshop.hire", [{"$callback": "d"}])
+        assert play.conversation.callbacks.names == ["c"]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_an_object_that_comes_for_a_client_that_is_over_is_given_back_once(workshop: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play, thing = fakes.Play(workshop), fakes.Object()
+        await play.hello()
+        references = HolderReferences(play.conversation, workshop)
+        play.conversation.end()
+        for use in (lambda: references.handle_out(thing, None), references.make_room):
+            with pytest.raises(GatewayError, match="the stream has ended"):
+                use()
+        assert thing.given_back == 1
+        references.take_back()
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_what_is_taken_back_is_taken_back_once(workshop: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play, thing = fakes.Play(workshop), fakes.Object()
+        await play.hello()
+        first, second = (HolderReferences(play.conversation, workshop) for _ in range(2))
+        for references in (first, second):
+            references.handle_out(thing, None)
+        for _ in range(2):
+            first.take_back()
+        assert thing.given_back == 0
+        second.take_back()
+        assert thing.given_back == 2
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_call_that_may_give_an_object_is_refused_when_its_session_is_full(
+    calculator: Service, fakes: Any
+) -> None:
+    async def main() -> None:
+        limits = Limits(max_handles_per_session=1)
+        play = fakes.Play(calculator, sessions=Sessions(limits))
+        await play.hello()
+        play.says("calculator.accumulator", id=1)
+        play.calls[0].reply(fakes.Object())
+        await play.hears()
+        play.says("calculator.accumulator", id=2)
+        (refused,) = await play.hears()
+        assert code(refused) == "resource_exhausted"
+        play.notifies("calculator.accumulator")  # whose object nobody keeps
+        assert len(play.calls) == 2
+        play.sessions.end_all("done")
 
     fakes.run(main())

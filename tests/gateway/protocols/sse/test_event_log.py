@@ -118,6 +118,12 @@ def test_room_is_made_by_what_was_written() -> None:
     assert log.counting.sent - log.counting.acknowledged == 2
 
 
+def test_no_room_is_made_by_what_was_not_written() -> None:
+    log = filled(2)
+    log.make_room(0)
+    assert log.counting.can_repeat(0)
+
+
 def test_a_request_whose_event_is_kept_no_more_is_called_off() -> None:
     log = filled(KEPT + 1)
     log.written(KEPT + 1)

@@ -14,6 +14,7 @@ from cara_pseud.local import LocalCapability
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
+from gateway.protocols.sse.event_log import EventLog
 from gateway.protocols.sse.listener import Listener
 from gateway.sessions.handles import REST
 from gateway.sessions.record import SessionRecord
@@ -182,7 +183,7 @@ def test_a_second_connection_takes_the_place_of_the_first(scene: Callable[..., S
         assert again is listener
         ((number, kind, data),) = first.events
         assert (number, kind, data["code"]) == (None, "end", 4001)
-        assert first.finished == 1
+        assert (first.finished, first.number) == (1, 0)
         listener.closed(first)  # which is noticed only now
         assert listener.is_open
         await fakes.pass_time(WINDOW_S + 1)
@@ -297,9 +298,10 @@ def test_a_request_whose_listener_is_gone_is_not_called_off(scene: Callable[...,
         play = scene()
         listener, _ = play.listen()
         key = listener.request("f", "apply", [])
+        assert not listener.withdraw("g:5")
         listener.end()
         assert not listener.withdraw(key)
-        assert not listener.withdraw("g:5")
+        assert listener.log.counting.sent == 1
         play.over()
 
     fakes.run(main())
@@ -375,6 +377,31 @@ def test_a_listener_that_is_away_ends_with_its_session_quietly(scene: Callable[.
     fakes.run(main())
 
 
+def test_a_listener_without_events_has_written_none_at_its_end(scene: Callable[..., Scene], fakes: Any) -> None:
+    async def main() -> None:
+        play = scene()
+        _, sink = play.listen()
+        play.over()
+        assert sink.number == 0
+
+    fakes.run(main())
+
+
+def test_a_listener_that_ends_again_does_not_end_the_next_one(scene: Callable[..., Scene], fakes: Any) -> None:
+    async def main() -> None:
+        play = scene()
+        first, _ = play.listen()
+        second, sink = play.listen()
+        first.end()
+        first.session_ended("of which it knows nothing")
+        assert play.session.listener is not None
+        assert play.session.listener.client is second
+        assert sink.events == []
+        play.over()
+
+    fakes.run(main())
+
+
 @pytest.mark.parametrize("is_away", [True, False])
 def test_a_listener_that_ends_leaves_no_timer(scene: Callable[..., Scene], fakes: Any, is_away: bool) -> None:
     async def main() -> None:
@@ -389,6 +416,7 @@ def test_a_listener_that_ends_leaves_no_timer(scene: Callable[..., Scene], fakes
         listener.end()
         await fakes.settle()
         assert fakes.timers() == before
+        assert listener.log.counting.kept_bytes == 0
         play.over()
         assert fakes.timers() == 0
 
@@ -433,6 +461,26 @@ def test_who_does_not_read_is_given_up(scene: Callable[..., Scene], fakes: Any) 
         assert len(events) > 100
         assert play.session.streams == 0
         assert len(listener.callbacks) == 0
+        play.over()
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_listener_may_have_as_much_to_read_as_the_limit(
+    scene: Callable[..., Scene], fakes: Any, is_away: bool
+) -> None:
+    async def main() -> None:
+        told = len(EventLog(100).released({"handle": "t", "code": "unavailable", "reason": "gone"}))
+        play = scene(Limits(send_buffer_bytes=3 * told))
+        listener, sink = play.listen()
+        if is_away:
+            listener.closed(sink)
+        for _ in range(3):
+            listener.handle_ended("t", "unavailable", "gone")
+        assert play.session.streams == 1
+        listener.handle_ended("t", "unavailable", "gone")
+        assert play.session.streams == 0
         play.over()
 
     fakes.run(main())
