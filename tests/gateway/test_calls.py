@@ -372,6 +372,7 @@ def test_cancelling_an_idempotent_call_cancels_it_at_the_service(calculator: Ser
 ALARMS = """using Gateway = import "/gateway.capnp";
 interface Alarms {
   watch @0 (bell :Bell) -> () $Gateway.idempotent;
+  set @1 (bell :Bell, hour :Int32) -> (alarm :Alarms);
   interface Bell { ring @0 () -> (); }
 }
 """
@@ -389,6 +390,29 @@ def test_a_callback_of_an_idempotent_call_that_was_never_sent_is_let_go(
         assert [message["error"]["data"]["code"] for message in heard if "error" in message] == ["unavailable"]
         assert len(play.conversation.callbacks) == 0
         play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_what_a_refused_call_took_goes_back(
+    compile_text: Callable[[str], Schema], service_of: Callable[..., Service], fakes: Any
+) -> None:
+    async def main() -> None:
+        alarms = service_of("alarms", compile_text(ALARMS), "Alarms")
+        play = fakes.Play(alarms)
+        await play.hello()
+        play.says("alarms.set", [{"$callback": "bell"}, "noon"], id=2)
+        heard = await play.hears()
+        assert [message["error"]["data"]["code"] for message in heard if "error" in message] == ["invalid_argument"]
+        assert len(play.conversation.callbacks) == 0
+        play.sessions.end_all("done")
+
+        sessions = Sessions(Limits(max_sessions=1))
+        refs = RestReferences(alarms, None, sessions)
+        with pytest.raises(GatewayError):
+            await fakes.Begun(Calls(LIMITS), alarms.method("set"), alarms.upstream.root, [None, "noon"], refs=refs)
+        sessions.open()  # in the place that was kept for the answer
+        sessions.end_all("done")
 
     fakes.run(main())
 

@@ -212,6 +212,35 @@ def test_an_ended_session_has_no_clients(fakes: Any) -> None:
     fakes.run(main())
 
 
+class StandingLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock moves only when it is set."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+def test_a_session_ends_exactly_when_its_time_is_over() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, StandingLoop)
+        sessions = Sessions(LIMITS)
+        full = [sessions.open() for _ in range(3)]
+        loop.now = 899.5
+        with pytest.raises(GatewayError):
+            sessions.open()
+        loop.now = 900.0
+        assert gone(sessions, full[0].id)
+        for _ in range(3):
+            sessions.open()
+        assert all(session.ended for session in full)
+        sessions.end_all("done")
+
+    with asyncio.Runner(loop_factory=StandingLoop) as runner:
+        runner.run(main())
+
+
 def test_an_expired_session_is_gone_even_before_anybody_cleans_up(fakes: Any) -> None:
     async def main() -> None:
         sessions = Sessions(LIMITS)
