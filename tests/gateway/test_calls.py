@@ -373,6 +373,7 @@ ALARMS = """using Gateway = import "/gateway.capnp";
 interface Alarms {
   watch @0 (bell :Bell) -> () $Gateway.idempotent;
   set @1 (bell :Bell, hour :Int32) -> (alarm :Alarms);
+  three @2 (first :Bell, second :Bell, third :Bell) -> ();
   interface Bell { ring @0 () -> (); }
 }
 """
@@ -401,9 +402,11 @@ def test_what_a_refused_call_took_goes_back(
         alarms = service_of("alarms", compile_text(ALARMS), "Alarms")
         play = fakes.Play(alarms)
         await play.hello()
-        play.says("alarms.set", [{"$callback": "bell"}, "noon"], id=2)
-        heard = await play.hears()
-        assert [message["error"]["data"]["code"] for message in heard if "error" in message] == ["invalid_argument"]
+        assert fakes.LIMITS.max_callbacks_per_session == 2
+        play.says("alarms.three", [{"$callback": name} for name in ("a", "b", "c")], id=2)
+        *released, refused = await play.hears()
+        assert refused["error"]["data"]["code"] == "resource_exhausted"
+        assert sorted(message["params"]["callback"] for message in released) == ["a", "b"]
         assert len(play.conversation.callbacks) == 0
         play.sessions.end_all("done")
 

@@ -141,6 +141,13 @@ def test_every_complaint_is_told_and_each_once(folder: Path) -> None:
     assert file.startswith("services.f.schema: ")
 
 
+@pytest.mark.parametrize("file", ["none.capnp", "broken.capnp"])
+def test_a_schema_that_cannot_be_compiled_is_tried_once(folder: Path, file: str) -> None:
+    (folder / "broken.capnp").write_text("@0xb5f3c07e56b6a7d3;\ninterface Shop { nonsense }\n", "utf-8")
+    (complaint,) = complaints(*(service(folder, name, file=file) for name in ("one", "two")))
+    assert file in complaint
+
+
 def test_routes_that_clash_are_a_complaint(folder: Path) -> None:
     (complaint,) = complaints(service(folder, "one"), service(folder, "two"))
     assert complaint.startswith("routes: ")
