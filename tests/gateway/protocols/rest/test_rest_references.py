@@ -88,6 +88,7 @@ def test_a_place_is_kept_until_the_call_is_settled(play: Any, calculator: Servic
         refused(Status.RESOURCE_EXHAUSTED, detail, RestReferences(calculator, None, sessions).make_room)
         for _ in range(2):
             refs.settled()
+        RestReferences(calculator, None, sessions).settled()  # which kept none
         sessions.open()
         refused(Status.RESOURCE_EXHAUSTED, detail, sessions.open)
 
