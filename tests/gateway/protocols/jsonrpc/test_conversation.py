@@ -10,6 +10,8 @@ import pytest
 from cara_pseud.errors import Unavailable
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
+from gateway.protocols.sse.listener import Listener
+from gateway.sessions.sessions import Sessions
 
 
 def code(message: Mapping[str, Any]) -> str:
@@ -215,5 +217,30 @@ def test_a_socket_that_is_closed_does_not_acknowledge(calculator: Service, fakes
         await fakes.pass_time(2)
         assert [message["params"] for message in await play.hears()] == [{"received": 2}]
         play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_stream_that_its_session_has_not_is_not_found(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(fakes.LIMITS, services={"calculator": calculator}.get)
+        play, other = (fakes.Play(calculator, sessions=sessions) for _ in range(2))
+        hello = await play.hello()
+        session = sessions.find(hello["session"], rest=True)
+        listener = Listener.of(session, sessions, fakes.LIMITS, None)
+
+        async def refused(stream: str) -> tuple[str, str]:
+            other.says("rpc.hello", {"protocol": 1, "session": hello["session"], "stream": stream, "received": 0})
+            (answer,) = await other.hears()
+            return code(answer), answer["error"]["data"]["reason"]
+
+        assert await refused("invented") == ("not_found", "stream")
+        assert await refused(listener.id) == ("not_found", "stream")
+        sessions.suspend(session)
+        assert await refused(listener.id) == ("not_found", "stream")
+        assert listener.id in session.record.streams
+        again = await other.resume(hello, received=0)
+        assert again[0]["result"]["resumed"]
+        sessions.end_all("done")
 
     fakes.run(main())
