@@ -39,7 +39,7 @@ class _Contexts:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> _Wrapped:
         # All parameters together: many a value cannot stand in a command line.
-        with self._named(str(item.nodeid).partition("[")[0]):
+        with self._named(self._config.cwd_relative_nodeid(item.nodeid).partition("[")[0]):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)

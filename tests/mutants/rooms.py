@@ -111,15 +111,11 @@ ROOMS = (
         ),
     ),
     Room(
-        "gateway/protocols",
-        ("gateway/protocols/*.py",),
-        (
-            "tests/gateway/protocols/*/test_*.py",
-            "tests/gateway/http/websocket/test_*.py",
-            "tests/integration/test_hostile_websocket.py",
-            "tests/integration/test_websocket.py",
-        ),
+        "gateway/protocols/sse",
+        ("gateway/protocols/sse/*.py",),
+        ("tests/gateway/http/test_sse.py", "tests/integration/test_events.py"),
     ),
+    Room("gateway/protocols", ("gateway/protocols/*.py",), ("tests/integration/test_websocket.py",)),
     Room(
         "gateway/http/websocket",
         ("gateway/http/websocket/*.py",),

@@ -1,4 +1,4 @@
-"""The transports of WebSockets: the faster kind where Tornado is known, and what both kinds do alike."""
+"""Which path the bytes of WebSockets take, and what is promised on both. What goes over them is in tests/conformance."""
 
 from __future__ import annotations
 
