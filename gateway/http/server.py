@@ -7,6 +7,7 @@ for ever for a body that does not end. One timer for all connections does both.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Final
 
 import tornado.httpserver
@@ -16,7 +17,7 @@ from tornado.http1connection import HTTP1ServerConnection
 
 from gateway.http.request_deadlines import RequestDeadlines
 
-UNLIMITED_BYTES: Final = 2**62
+UNLIMITED_BYTES: Final = sys.maxsize
 """For Tornado's own limit of bodies; ours is kept in `gateway.http.application`."""
 SWEEP_S: Final = 5.0
 

@@ -110,11 +110,6 @@ ROOMS = (
             "tests/integration/test_sessions_as_data.py",
         ),
     ),
-    Room(
-        "gateway/protocols/sse",
-        ("gateway/protocols/sse/*.py",),
-        ("tests/gateway/http/test_sse.py", "tests/integration/test_events.py"),
-    ),
     Room("gateway/protocols", ("gateway/protocols/*.py",), ("tests/integration/test_websocket.py",)),
     Room(
         "gateway/http/websocket",

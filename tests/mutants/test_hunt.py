@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import hunt as hunting
+from tests.mutants import runs
 from tests.mutants.checkout import Checkout
 from tests.mutants.equivalent import Equivalent, is_equivalent, read
-from tests.mutants.hunt import Fate, Hunt, Verdict, covering_tests
+from tests.mutants.hunt import Fate, Hunt, Verdict, covering_functions, covering_tests
 from tests.mutants.mutant import Mutant
 from tests.mutants.operators import mutants
 from tests.mutants.report import lines
@@ -132,6 +133,51 @@ def test_a_copy_that_is_not_imported_is_an_error(original: Path, tmp_path: Path)
     (checkout.root / "gateway/__init__.py").write_text("__file__ = '/elsewhere/gateway/__init__.py'\n", "utf-8")
     with pytest.raises(RuntimeError, match="would import /elsewhere/gateway"):
         checkout.verify()
+
+
+SHARED = """\
+import functools, pytest
+from gateway.calls import larger, never, rest
+
+@functools.cache
+def remembered():
+    return rest(25)
+
+@pytest.fixture(scope="module")
+def both():
+    yield larger(2, 1)
+    never()
+
+def test_first(both):
+    assert remembered() < 20
+
+@pytest.mark.parametrize("value", [1, 2])
+def test_second(both, value):
+    assert remembered() == 5
+    assert not larger(value, 5)
+"""
+
+
+def test_what_one_function_runs_is_told_from_what_all_have_in_common(original: Path, tmp_path: Path) -> None:
+    file = "tests/gateway/test_calls.py"
+    (original / file).write_text(SHARED, "utf-8")
+    checkout = Checkout(original, tmp_path / "copy")
+    lines = runs.measure(checkout, file).lines["gateway/calls.py"]
+    assert {line: set(tests) for line, tests in lines.items()} == {
+        1: {""}, 2: {"", f"{file}::test_second"}, 5: {""}, 6: {f"{file}::test_first"}, 7: {f"{file}::test_first"},
+        8: {f"{file}::test_first"}, 11: {""}, 12: {""},
+    }  # fmt: skip
+    measured = Measured(1.0, {"gateway/calls.py": lines})
+    assert covering_functions(of("while a >= 10:"), measured) == [f"{file}::test_first"]
+    assert covering_functions(of("return 6"), measured) == []
+
+
+def test_what_another_function_remembers_is_judged_by_the_whole_file(original: Path, tmp_path: Path) -> None:
+    file = "tests/gateway/test_calls.py"
+    (original / file).write_text(SHARED, "utf-8")
+    hunt = Hunt(original, tmp_path / "scratch", 1)
+    # Only the first function runs it, and only the second would notice.
+    assert fates(hunt, "while a > 20:") == {"while a > 20:": (Fate.KILLED, file)}
 
 
 def test_only_tests_that_run_the_statement_cover_a_mutant() -> None:

@@ -130,6 +130,7 @@ class Built:
 
     Attributes:
         log: what its handlers have logged, as JSON.
+        deadlines: the connections from which a request is still to come.
         is_left: whether nothing is open or under way any more.
         is_busy: whether calls are under way, for whose end `gateway.app` waits when it stops.
         say_that_it_stops: have it say so, as `gateway.app` does first of all when it stops.
@@ -140,6 +141,7 @@ class Built:
         application: GatewayApplication,
         server: GatewayServer,
         log: io.StringIO,
+        deadlines: RequestDeadlines,
         is_left: Callable[[], bool],
         is_busy: Callable[[], bool],
         say_that_it_stops: Callable[[], None],
@@ -147,6 +149,7 @@ class Built:
         self.application = application
         self.server = server
         self.log = log
+        self.deadlines = deadlines
         self.is_left = is_left
         self.is_busy = is_busy
         self.say_that_it_stops = say_that_it_stops
@@ -192,7 +195,7 @@ def build(
     def is_left() -> bool:
         return not site.sockets and not site.is_busy and not len(deadlines)
 
-    return Built(application, server, log, is_left, lambda: site.is_busy, lambda: setattr(site, "stopping", True))
+    return Built(application, server, log, deadlines, is_left, lambda: site.is_busy, lambda: setattr(site, "stopping", True))
 
 
 @pytest.fixture(autouse=True)

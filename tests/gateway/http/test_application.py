@@ -156,7 +156,12 @@ async def test_what_is_somewhat_too_large_is_read_to_its_end_first(edge: Edge) -
     await refused(connection)
 
 
-async def test_chunks_without_end_are_not_read_for_ever(edge: Edge) -> None:
+@pytest.mark.parametrize(
+    ("more", "goes_on"),
+    [(b"", False), (b"1\r\n \r\n", False), (b"0\r\n\r\n", True)],
+    ids=["nothing", "another", "the end"],
+)
+async def test_chunks_without_end_are_not_read_for_ever(edge: Edge, more: bytes, goes_on: bool) -> None:
     connection = await edge.connect()
     connection.ask("POST", ADD, JSON_LINE, "Transfer-Encoding: chunked")
     large = b"%x\r\n%s\r\n" % (2**20, b" " * 2**20)
@@ -164,8 +169,13 @@ async def test_chunks_without_end_are_not_read_for_ever(edge: Edge) -> None:
         connection.send(large)
         await connection.writer.drain()
     assert not connection.reader._buffer
-    connection.send(b"1\r\n \r\n")
+    connection.send(b"1\r\n \r\n", more)
     await refused(connection)
+    if goes_on:
+        connection.ask("GET", "/healthz")
+        assert (await connection.answer())[0].status == 200
+    else:
+        assert await connection.rest() == b""
 
 
 async def test_who_asks_before_sending_too_much_is_told_not_to(edge: Edge) -> None:

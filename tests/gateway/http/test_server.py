@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from typing import Any
 
 import pytest
+from tornado.http1connection import HTTP1ServerConnection
 
 from tests.clock import MovedClock
-from tests.gateway.http.conftest import PATIENCE_S, Edge, moves_time
-from tests.gateway.http.raw import RawConnection
+from tests.gateway.http.conftest import PATIENCE_S, Built, Edge, moves_time
+from tests.gateway.http.raw import WAIT_S, RawConnection
 
 pytestmark = moves_time
 
@@ -50,6 +53,12 @@ async def test_half_a_request_is_not_waited_for(edge: Edge, clock: MovedClock, s
         # So that the pieces arrive one by one.
         assert await edge.is_open(connection)
     await is_closed_in_time(edge, connection, clock)
+
+
+async def test_it_is_looked_every_five_seconds(edge: Edge, clock: MovedClock) -> None:
+    # Begun at a time at which a slower look would come too late.
+    await clock.advance(3.2)
+    await is_closed_in_time(edge, await edge.connect(), clock)
 
 
 async def test_a_head_that_drips_has_no_more_time(edge: Edge, clock: MovedClock) -> None:
@@ -108,3 +117,31 @@ async def test_what_goes_on_after_its_request_is_not_looked_at(edge: Edge, clock
         assert await socket.heard() == []
     assert await edge.is_open(listener)
     assert await edge.is_open(socket)
+
+
+async def test_connections_that_are_closed_are_forgotten(edge: Edge) -> None:
+    for answered in (False, True):
+        connection = await edge.connect()
+        if answered:
+            connection.ask("GET", "/healthz")
+            assert (await connection.answer())[0].status == 200
+        await connection.close()
+    assert (await edge.get("/healthz", {"Connection": "close"})).code == 200
+    async with asyncio.timeout(WAIT_S):
+        while any(isinstance(found, HTTP1ServerConnection) for found in gc.get_objects()):
+            await asyncio.sleep(0)
+            gc.collect()
+
+
+async def test_a_server_that_stopped_closes_what_is_open_and_looks_no_more(
+    edge: Edge, built: Built, clock: MovedClock
+) -> None:
+    connection = await edge.connect()
+    assert await edge.is_open(connection)
+    built.server.stop()
+    await built.server.close_all_connections()
+    assert await connection.rest() == b""
+    built.deadlines.expect("nobody looks for it", asyncio.get_running_loop().time())
+    await clock.advance(2 * PATIENCE_S)
+    assert len(built.deadlines) == 1
+    built.deadlines.arrived("nobody looks for it")
