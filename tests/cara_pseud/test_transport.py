@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import zmq
-from cara_pseud.turns import Turn
 
 from cara_pseud import transport as transports
+from cara_pseud.cork import Cork
 from cara_pseud.errors import ResourceExhausted
 from cara_pseud.transport import Transport, for_endpoint
 from cara_pseud.wire import DELIMITER, VERSION
@@ -119,7 +119,7 @@ class Stage:
         self, zmq_context: zmq.Context[Any], stack: ExitStack, backlog: int = BACKLOG, started: bool = True
     ) -> None:
         self.loop, self.taken, self.dropped = StillLoop(), Taken(), Counter[str]()
-        self.transport = Transport(self.taken, self.dropped, backlog, Turn())
+        self.transport = Transport(self.taken, self.dropped, backlog, Cork())
         self._context, self._stack = zmq_context, stack
         self.socket = self.transport.open(zmq_context, b"here", 100_000)
         stack.callback(self.transport.close)
@@ -379,7 +379,7 @@ def test_what_a_peer_does_not_read_waits_and_is_sent_in_order(stage: Stage) -> N
         while stage.loop.timers and not peer.poll(20):
             stage.loop.fire()
     assert got == [six(b"%d " % number + BODY) for number in range(sent)]
-    assert (stage.transport._queues, stage.transport._queued_bytes, stage.loop.timers) == ({}, 0, [])
+    assert (stage.transport._queues, stage.transport._backlog._bytes, stage.loop.timers) == ({}, 0, [])
     assert stage.dropped == {}
 
 
@@ -399,8 +399,8 @@ def test_one_peer_may_take_a_quarter_of_the_backlog(stage: Stage) -> None:
         stage.transport.send(b"slow", b"u", b"k", BODY)
     assert stage.dropped == {"backlog full": 1}
     # What it counts is exact: as much as still fits is taken, and not a byte more.
-    room = BACKLOG // 4 - stage.transport._queued_bytes - (SIZE - len(BODY))
-    assert stage.transport._queued_bytes == BACKLOG // 4 // SIZE * SIZE
+    room = BACKLOG // 4 - stage.transport._backlog._bytes - (SIZE - len(BODY))
+    assert stage.transport._backlog._bytes == BACKLOG // 4 // SIZE * SIZE
     if room >= 0:
         with pytest.raises(ResourceExhausted):
             stage.transport.send(b"slow", b"u", b"k", b"x" * (room + 1))
@@ -427,16 +427,16 @@ def test_where_all_is_full_the_peer_goes_for_which_most_waits(make_stage: Callab
     assert stage.transport._queues.keys() == {b"ann", b"cid", b"dan", b"eve", b"fay"}
     assert stage.dropped == {"backlog full": 1}
     waiting = sum(queue.bytes for queue in stage.transport._queues.values())
-    assert stage.transport._queued_bytes == waiting == 5 * (3000 + SIZE - len(BODY) - 1)
+    assert stage.transport._backlog._bytes == waiting == 5 * (3000 + SIZE - len(BODY) - 1)
 
 
 def test_what_waits_for_a_peer_that_is_forgotten_is_dropped(stage: Stage) -> None:
     stage.peer(b"slow")
     stage.fill(b"slow")
     stage.transport.forget(b"slow")
-    assert (stage.transport._queues, stage.transport._queued_bytes) == ({}, 0)
+    assert (stage.transport._queues, stage.transport._backlog._bytes) == ({}, 0)
     stage.transport.forget(b"slow")
-    assert stage.transport._queued_bytes == 0
+    assert stage.transport._backlog._bytes == 0
     stage.loop.fire()
     assert (stage.loop.timers, stage.taken.gone) == ([], [])
 
@@ -451,7 +451,7 @@ def test_a_peer_that_goes_while_messages_wait_is_told(stage: Stage) -> None:
             break
         stage.socket.poll(1)
     assert stage.taken.gone == [b"slow"]
-    assert (stage.transport._queues, stage.transport._queued_bytes, stage.loop.timers) == ({}, 0, [])
+    assert (stage.transport._queues, stage.transport._backlog._bytes, stage.loop.timers) == ({}, 0, [])
 
 
 def test_events_of_the_socket_are_told(stage: Stage) -> None:
@@ -528,7 +528,7 @@ def test_closing_leaves_nothing_behind_and_may_be_repeated(stage: Stage) -> None
 
 def test_a_socket_lingers_until_all_that_waits_is_sent() -> None:
     async def main(zmq_context: zmq.Context[Any], stack: ExitStack) -> None:
-        transport = Transport(Taken(), Counter(), 1_000_000, Turn())
+        transport = Transport(Taken(), Counter(), 1_000_000, Cork())
         socket = transport.open(zmq_context, b"here", 100_000)
         socket.setsockopt(zmq.SNDHWM, 1)
         transport.monitor(zmq.EVENT_HANDSHAKE_SUCCEEDED)
