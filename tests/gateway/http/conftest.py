@@ -195,7 +195,9 @@ def build(
     def is_left() -> bool:
         return not site.sockets and not site.is_busy and not len(deadlines)
 
-    return Built(application, server, log, deadlines, is_left, lambda: site.is_busy, lambda: setattr(site, "stopping", True))
+    return Built(
+        application, server, log, deadlines, is_left, lambda: site.is_busy, lambda: setattr(site, "stopping", True)
+    )
 
 
 @pytest.fixture(autouse=True)

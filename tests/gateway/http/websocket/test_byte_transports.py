@@ -1,4 +1,4 @@
-"""Which path the bytes of WebSockets take, and what is promised on both. What goes over them is in tests/conformance."""
+"""Which path the bytes of WebSockets take, and what is promised on both. What they carry is in tests/conformance."""
 
 from __future__ import annotations
 
