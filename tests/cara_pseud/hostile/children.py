@@ -13,7 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 TARGET = Path(__file__).with_name("target.py")
+compares_waits = pytest.mark.compares_waits
+"""Marks tests that use `undisturbed`."""
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONFAULTHANDLER": "1"}
 
 

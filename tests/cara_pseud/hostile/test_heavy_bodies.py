@@ -7,11 +7,13 @@ import os
 import msgpack
 
 from tests.cara_pseud.hostile import children, heavy, zmtp
+from tests.cara_pseud.hostile.children import compares_waits
 from tests.cara_pseud.hostile.zmtp import Raw, RawServer
 
 ROUNDS = 5
 
 
+@compares_waits
 def test_heavy_calls_are_refused_and_delay_nobody() -> None:
     with children.server() as (server, endpoint), zmtp.connect(endpoint) as raw:
         before = server.ask()["rss"]
@@ -43,6 +45,7 @@ def test_heavy_calls_in_a_row_are_no_turn_of_the_loop_together() -> None:
         assert said["max"] < 3, said
 
 
+@compares_waits
 def test_heavy_batches_are_refused_whole_and_delay_nobody() -> None:
     def array(length: int, of: bytes) -> bytes:
         return b"\xdc" + length.to_bytes(2, "big") + of * length

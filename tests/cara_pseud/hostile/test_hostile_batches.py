@@ -8,6 +8,7 @@ import random
 import msgpack
 
 from tests.cara_pseud.hostile import children, zmtp
+from tests.cara_pseud.hostile.children import compares_waits
 
 MESSAGES = int(os.environ.get("HOSTILE_MESSAGES", "100000"))
 IN_ONE = 200
@@ -57,6 +58,7 @@ def mutated(chance: random.Random, body: bytes) -> bytes:
     return bytes(data[: chance.randrange(len(data))] if chance.random() < 0.3 else data)
 
 
+@compares_waits
 def test_no_reader_dies_and_nothing_good_is_lost() -> None:
     chance = random.Random(SEED)
     with children.server() as (server, endpoint), zmtp.connect(endpoint) as one, zmtp.connect(endpoint) as other:

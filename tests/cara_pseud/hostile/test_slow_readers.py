@@ -9,12 +9,14 @@ from contextlib import ExitStack
 import pytest
 
 from tests.cara_pseud.hostile import children, zmtp
+from tests.cara_pseud.hostile.children import compares_waits
 
 GONE = int(os.environ.get("HOSTILE_CLIENTS", "200"))
 SLOW_CALLS = 30_000
 MAX_CALLS = 10_000
 
 
+@compares_waits
 def test_a_client_that_does_not_read_costs_nobody_else_anything() -> None:
     with children.server() as (server, endpoint):
         before = server.ask()["rss"]
@@ -33,6 +35,7 @@ def test_a_client_that_does_not_read_costs_nobody_else_anything() -> None:
         children.eventually(lambda: server.ask()["rss"] < afterwards[0] + 30 * 2**20)
 
 
+@compares_waits
 def test_clients_that_are_gone_are_forgotten_while_one_does_not_read() -> None:
     with children.server() as (server, endpoint), zmtp.connect(endpoint) as stuck, children.undisturbed(endpoint):
         for _ in range(200):
@@ -49,6 +52,7 @@ def test_clients_that_are_gone_are_forgotten_while_one_does_not_read() -> None:
         children.eventually(lambda: server.ask()["connections"] == 2)
 
 
+@compares_waits
 def test_clients_that_go_while_their_answers_wait_are_forgotten() -> None:
     with children.server() as (server, endpoint), children.undisturbed(endpoint):
         for number in range(50):
@@ -88,6 +92,7 @@ def test_of_a_hundred_listeners_half_of_which_were_killed_the_others_are_told(se
             assert (set(outcomes[1::2]), set(outcomes[::2])) == ({"str"}, {"Unavailable"})
 
 
+@compares_waits
 def test_clients_that_vanish_in_the_middle_of_calls_delay_nobody() -> None:
     with children.server() as (server, endpoint), children.undisturbed(endpoint):
         for _ in range(5):
@@ -100,6 +105,7 @@ def test_clients_that_vanish_in_the_middle_of_calls_delay_nobody() -> None:
         children.eventually(lambda: server.ask()["connections"] == 1)
 
 
+@compares_waits
 def test_one_uuid_for_many_slow_calls_is_one_call() -> None:
     with children.server() as (server, endpoint), zmtp.connect(endpoint) as raw, children.undisturbed(endpoint):
         before = server.ask()["rss"]
@@ -115,6 +121,7 @@ def test_one_uuid_for_many_slow_calls_is_one_call() -> None:
         assert said["rss"] < before + 64 * 2**20
 
 
+@compares_waits
 def test_slow_calls_of_one_client_have_a_bound() -> None:
     with children.server() as (server, endpoint), children.undisturbed(endpoint):
         with zmtp.connect(endpoint) as raw:
