@@ -5,6 +5,7 @@ What is made once for several tests has no name, since each of them needs it. Us
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
@@ -17,12 +18,11 @@ _Wrapped = Generator[None, object, object]
 def pytest_configure(config: pytest.Config) -> None:
     measuring = coverage.Coverage.current()
     assert measuring is not None
-    config.pluginmanager.register(_Contexts(config, measuring))
+    config.pluginmanager.register(_Contexts(measuring))
 
 
 class _Contexts:
-    def __init__(self, config: pytest.Config, measuring: coverage.Coverage) -> None:
-        self._config = config
+    def __init__(self, measuring: coverage.Coverage) -> None:
         self._measuring = measuring
         self._test = ""
 
@@ -39,7 +39,8 @@ class _Contexts:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> _Wrapped:
         # All parameters together: many a value cannot stand in a command line.
-        with self._named(self._config.cwd_relative_nodeid(item.nodeid).partition("[")[0]):
+        function = item.nodeid.partition("::")[2].partition("[")[0]
+        with self._named(f"{os.path.relpath(item.path)}::{function}"):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
