@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import HTTPResponse
+from tornado.ioloop import IOLoop
 
 from cara_pseud.errors import RpcError, Unavailable
 from cara_pseud.local import LocalCapability
@@ -334,6 +335,33 @@ async def test_a_connection_knows_how_much_it_has_not_written() -> None:
     assert connection.waiting_bytes == 1
     assert await connection.next() is None
     assert connection.waiting_bytes == 0
+
+
+@moves_time
+async def test_a_comment_takes_nothing_from_what_waits(io_loop: IOLoop) -> None:
+    clock = MovedClock(io_loop.asyncio_loop)
+    connection = EventConnection(SimpleNamespace(log=EventLog(1000)))  # type: ignore[arg-type]
+    for _ in range(2):
+        event = asyncio.ensure_future(connection.next())
+        await asyncio.sleep(0)
+        await clock.advance(HEARTBEAT_S)
+        assert await event == b": still here\n\n"
+    connection.put(b"abc", 1)
+    assert await connection.next() == b"abc"
+    assert connection.waiting_bytes == 3
+
+
+async def test_an_event_counts_as_written_when_the_next_is_asked_for() -> None:
+    log = EventLog(1000)
+    connection = EventConnection(SimpleNamespace(log=log))  # type: ignore[arg-type]
+    for _ in range(KEPT + 1):
+        connection.put(log.released({}), log.counting.sent)
+    await connection.next()
+    assert log.counting.can_repeat(0)
+    connection.finish()
+    assert await connection.next() is None
+    assert not log.counting.can_repeat(0)
+    assert log.counting.can_repeat(1)
 
 
 # Listeners that come back.

@@ -93,16 +93,23 @@ def test_fewer_are_kept_when_they_are_large() -> None:
     assert log.counting.kept_bytes <= KEPT_BYTES
 
 
-def test_exactly_the_kept_bytes_are_kept() -> None:
+@pytest.mark.parametrize("excess", [0, 1])
+def test_exactly_the_kept_bytes_are_kept(excess: int) -> None:
     log = filled(1)
     rest = KEPT_BYTES - log.counting.kept_bytes - len(request(2, '[""]'))
-    log.request("f", "apply", ["x" * rest])
-    assert log.counting.kept_bytes == KEPT_BYTES
+    log.request("f", "apply", ["x" * (rest + excess)])
+    assert log.counting.kept_bytes == KEPT_BYTES + excess
     log.written(2)
-    assert log.counting.can_repeat(0)
+    assert log.counting.can_repeat(0) is (excess == 0)
     log.released({})
     log.written(3)
     assert not log.counting.can_repeat(0)
+
+
+def test_no_room_is_made_by_what_nobody_has_written() -> None:
+    log = filled(2)
+    log.make_room(0)
+    assert log.counting.can_repeat(0)
 
 
 def test_room_is_made_by_what_was_written() -> None:
