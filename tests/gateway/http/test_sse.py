@@ -338,14 +338,19 @@ async def test_a_connection_knows_how_much_it_has_not_written() -> None:
 
 
 @moves_time
-async def test_a_comment_takes_nothing_from_what_waits(io_loop: IOLoop) -> None:
-    clock = MovedClock(io_loop.asyncio_loop)
+async def test_a_comment_comes_in_time_and_takes_nothing_from_what_waits(io_loop: IOLoop) -> None:
+    clock = MovedClock(io_loop.asyncio_loop, stopped=True)
     connection = EventConnection(SimpleNamespace(log=EventLog(1000)))  # type: ignore[arg-type]
     for _ in range(2):
         event = asyncio.ensure_future(connection.next())
         await asyncio.sleep(0)
-        await clock.advance(HEARTBEAT_S)
-        assert await event == b": still here\n\n"
+        await clock.advance(HEARTBEAT_S - 0.1)
+        assert not event.done()
+        await clock.advance(0.2)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert event.done()
+        assert event.result() == b": still here\n\n"
     connection.put(b"abc", 1)
     assert await connection.next() == b"abc"
     assert connection.waiting_bytes == 3

@@ -118,6 +118,16 @@ async def test_a_ping_is_sent_after_silence_and_then_the_connection_is_dead(
 
 
 @moves_time
+@WAYS
+async def test_the_ping_is_there_when_its_time_has_come(
+    edge: Edge, clock: MovedClock, transports: ByteTransports
+) -> None:
+    socket = await edge.socket()
+    await clock.advance(SILENCE_S)
+    assert await socket.heard() == [(FINAL | PING, b"")]
+
+
+@moves_time
 async def test_who_answers_pings_lives_on_and_is_pinged_again(edge: Edge, clock: MovedClock) -> None:
     socket = await edge.socket()
     for _ in range(5):
