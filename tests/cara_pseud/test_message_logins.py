@@ -101,6 +101,17 @@ def test_after_five_seconds_whoever_still_has_to_come_again_is_told_so() -> None
     run(main())
 
 
+def test_five_seconds_are_over_when_they_are_over() -> None:
+    async def main() -> None:
+        clock, desk = MovedClock(stopped=True), Desk()
+        desk.ask(Client(), b"1")
+        await clock.advance(5.0)
+        await desk.answer(Verdict.COME_AGAIN)
+        assert desk.told == [(b"1", Verdict.COME_AGAIN)]
+
+    run(main())
+
+
 def test_for_who_is_gone_nobody_asks_again() -> None:
     async def main() -> None:
         clock, desk, client = MovedClock(), Desk(), Client()
@@ -116,7 +127,7 @@ def test_for_who_is_gone_nobody_asks_again() -> None:
 def test_of_one_address_256_may_wait_and_the_oldest_has_to_go() -> None:
     async def main() -> None:
         desk = Desk()
-        other = Client(b"10.0.0.1")
+        other = Client(b"227.0.0.1")
         desk.ask(other, b"other")
         clients = [Client(key=key) for key in (b"a", b"b")]
         for number in range(256):
