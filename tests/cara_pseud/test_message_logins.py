@@ -48,7 +48,13 @@ class Desk:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(main, 120))
+    async def watched() -> None:
+        failures: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, failure: failures.append(failure))
+        await asyncio.wait_for(main, 120)
+        assert failures == []
+
+    asyncio.run(watched())
 
 
 def test_a_login_is_checked_and_told() -> None:
