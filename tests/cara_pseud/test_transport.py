@@ -526,6 +526,29 @@ def test_closing_leaves_nothing_behind_and_may_be_repeated(stage: Stage) -> None
     assert stage.loop.soon == []
 
 
+def test_what_was_never_started_can_be_closed(make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(started=False)
+    stage.transport.close()
+    assert stage.socket.closed
+
+
+def test_who_answers_while_messages_are_read_has_no_second_look_at_them(stage: Stage) -> None:
+    peer = stage.peer(b"ann")
+    stage.taken.on_each = lambda: stage.transport.send(b"ann", b"u", b"k", b"answer")
+    stage.says(peer, six(b"1"), six(b"2"), six(b"3"))
+    stage.transport.drain()
+    assert len(stage.taken.messages) == 3
+    assert stage.loop.soon == []
+
+
+def test_each_peer_that_does_not_read_is_left_alone_for_as_long(stage: Stage) -> None:
+    for name in (b"slow", b"late"):
+        stage.peer(name)
+        stage.fill(name)
+        assert stage.transport._queues[name].due == stage.loop.now + 0.005
+        stage.loop.now += 0.003
+
+
 def test_a_socket_lingers_until_all_that_waits_is_sent() -> None:
     async def main(zmq_context: zmq.Context[Any], stack: ExitStack) -> None:
         transport = Transport(Taken(), Counter(), 1_000_000, Cork())
@@ -534,6 +557,7 @@ def test_a_socket_lingers_until_all_that_waits_is_sent() -> None:
         transport.monitor(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         socket.bind("tcp://127.0.0.1:*")
         transport.start(asyncio.get_running_loop())
+        descriptor = socket.fileno()
         peer = zmq_context.socket(zmq.DEALER)
         stack.callback(peer.close, 0)
         for option, value in ((zmq.RCVHWM, 1), (zmq.RCVBUF, 4096), (zmq.RCVTIMEO, WAIT_MS)):
@@ -549,6 +573,7 @@ def test_a_socket_lingers_until_all_that_waits_is_sent() -> None:
         got, _ = await asyncio.gather(reading, transport.finish(60.0))
         assert got == [six(BODY)] * sent
         assert socket.closed
+        assert not asyncio.get_running_loop().remove_reader(descriptor)
 
     with zmq.Context() as zmq_context, ExitStack() as stack:
         # Less than it may linger: it ends as soon as all is sent.
