@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import tornado.websocket
+from tornado.ioloop import IOLoop
 
 from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
+from gateway.http.websocket.channel import SocketChannel
 from tests.clock import MovedClock
 from tests.conformance.rfc6455 import BINARY, CLOSE, FINAL, PING, PONG, TEXT, close, frame, text
 from tests.gateway.http.conftest import Built, Edge, moves_time
@@ -125,6 +129,46 @@ async def test_the_ping_is_there_when_its_time_has_come(
     socket = await edge.socket()
     await clock.advance(SILENCE_S)
     assert await socket.heard() == [(FINAL | PING, b"")]
+
+
+@moves_time
+@WAYS
+async def test_silence_is_counted_to_the_second(edge: Edge, io_loop: IOLoop, transports: ByteTransports) -> None:
+    clock = MovedClock(io_loop.asyncio_loop, stopped=True)
+    quiet, socket = await edge.socket(), await edge.socket()
+    await clock.advance(SILENCE_S)
+    assert await socket.heard() == [(FINAL | PING, b"")]
+    assert await quiet.frame() == (FINAL | PING, b"")
+    assert await edge.is_open(quiet)
+    await clock.advance(SILENCE_S)
+    assert not await edge.is_open(quiet)
+    assert await edge.is_open(socket)
+
+
+async def is_forgotten(edge: Edge) -> bool:
+    """Whether nothing knows of any WebSocket, a timer neither; little time passes by itself until that is known."""
+    assert (await edge.get("/healthz")).code == 200
+    for _ in range(50):
+        await asyncio.sleep(0)
+    gc.collect()
+    return not any(isinstance(found, SocketChannel) for found in gc.get_objects())
+
+
+@moves_time
+@WAYS
+@pytest.mark.parametrize("faulty", [False, True])
+async def test_a_socket_that_is_gone_is_forgotten_at_once(
+    edge: Edge, clock: MovedClock, transports: ByteTransports, faulty: bool
+) -> None:
+    socket, _ = await greeted(edge)
+    if faulty:
+        socket.send(frame(FINAL | TEXT, b"x", masked=False))
+        assert (await socket.closed())[0] == 1002
+        await clock.advance(0.2)
+        assert not await edge.is_open(socket)
+    else:
+        socket.writer.transport.abort()
+    assert await is_forgotten(edge)
 
 
 @moves_time
