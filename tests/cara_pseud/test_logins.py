@@ -100,6 +100,16 @@ def test_who_asks_twice_goes_before_those_who_asked_once() -> None:
     assert play.checked == ["ann1"]
 
 
+def test_of_a_lane_that_is_too_long_the_one_in_the_middle_is_turned_away() -> None:
+    play = Play()
+    for number in range(MAX_IN_LANE):
+        assert play.ask(f"no{number}", "ann") == (None, [])
+        play.now += 0.001
+    assert play.ask("no8", "ann") == (None, ["no4"])
+    play.now += 0.001
+    assert play.ask("no9", "ann") == (None, ["no5"])
+
+
 def test_who_was_turned_away_first_is_the_oldest_when_it_comes_again() -> None:
     play = Play()
     turned_away = []
