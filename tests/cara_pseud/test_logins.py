@@ -203,6 +203,19 @@ def test_right_passwords_do_not_slow_a_lane_down() -> None:
         assert play.check() == (True, ["who"])
 
 
+def test_a_right_password_pays_for_itself_and_for_no_failure() -> None:
+    play = Play()
+    for number in range(FAILURES_AT_ONCE - 1):
+        play.ask("who", "ann", f"no{number}")
+        assert play.check() == (False, ["who"])
+    play.ask("who", "ann", "ann1")
+    assert play.check() == (True, ["who"])
+    play.ask("who", "ann", "no more")
+    assert play.check() == (False, ["who"])
+    play.ask("who", "ann", "too many")
+    assert play.check() == 1 / FAILURES_PER_S
+
+
 def test_checks_under_way_count_before_they_fail() -> None:
     play = Play()
     begun: list[Any] = []
