@@ -85,8 +85,8 @@ class Waiting(Generic[Asker]):
 class _Pace:
     """A leaking bucket of failures."""
 
+    at: float
     failures: float = 0.0
-    at: float = 0.0
 
     def wait_s(self, now: float) -> float:
         self.failures = max(0.0, self.failures - (now - self.at) * FAILURES_PER_S)
