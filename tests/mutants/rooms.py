@@ -138,11 +138,13 @@ ROOMS = (
         "cara_pseud/client.py",
         ("cara_pseud/client.py",),
         (
+            "tests/cara_pseud/test_adoption.py",
             "tests/cara_pseud/test_beats.py",
             "tests/cara_pseud/test_churn.py",
             "tests/cara_pseud/test_faults_of_pseud.py",
             "tests/cara_pseud/test_first_calls.py",
             "tests/cara_pseud/test_guessing.py",
+            "tests/cara_pseud/test_holders.py",
             "tests/cara_pseud/test_interrupted_handlers.py",
             "tests/cara_pseud/test_misused_clients.py",
             "tests/cara_pseud/test_peer.py",
