@@ -82,6 +82,16 @@ def test_nothing_is_remembered_where_there_is_no_state() -> None:
         assert play.check() == (True, [who])
 
 
+@pytest.mark.parametrize("password", ["ann1", "no"])
+def test_a_verdict_that_is_not_to_be_remembered_is_not(password: str) -> None:
+    play = Play()
+    play.ask("a", "ann", password)
+    waiting = play.logins.next()
+    assert isinstance(waiting, Waiting)
+    assert play.logins.done(waiting, password == "ann1", remember=False) == ["a"]
+    assert play.ask("b", "ann", password) == (None, [])
+
+
 def test_one_check_does_for_all_who_show_the_same() -> None:
     play = Play()
     for number in range(16):
@@ -233,6 +243,17 @@ def test_an_address_has_so_many_waiting_and_so_have_all_together() -> None:
     for number in range(1000):
         play.ask(str(number), f"user{number}", source=f"address {number}")
     assert len(play.logins) == MAX_WAITING
+
+
+def test_where_too_many_wait_the_address_goes_short_that_has_most() -> None:
+    play = Play()
+    crowd = [f"{user}{number}" for user in ("ann", "bob", "eve") for number in range(MAX_IN_LANE)]
+    for who in crowd:
+        assert play.ask(who, who[:3], source="crowd") == (None, [])
+    for number in range(MAX_WAITING - len(crowd)):
+        assert play.ask(f"alone{number}", "ann", source=str(number)) == (None, [])
+    (turned_away,) = play.ask("last", "ann", source="elsewhere")[1]
+    assert turned_away in crowd
 
 
 def test_who_waited_long_has_to_come_again_and_keeps_its_rank() -> None:
