@@ -222,7 +222,7 @@ class Calls:
             timeout_s = options.timeout
             if timeout_s is None or timeout_s > self._max_timeout_s:
                 timeout_s = min(method.timeout_s if timeout_s is None else timeout_s, self._max_timeout_s)
-                options = options._replace(timeout=timeout_s)
+                options = CallOptions(timeout_s, *options[1:])
             boxes = method.results.unboxed if unbox else method.results.boxed
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)

@@ -58,7 +58,9 @@ class GatewayApplication(tornado.web.Application):
         length = headers.get("Content-Length")
         if length is None and "Transfer-Encoding" not in headers:
             return delegate
-        if headers.get("Expect", "").lower() == _CONTINUE:
+        # Tornado's `get` raises and catches an exception for a header that is not there, as this one is for most.
+        expected = headers.get_list("Expect")
+        if expected and expected[-1].lower() == _CONTINUE:
             # The token has no case (RFC 9110 section 10.1.1), but Tornado looks for this spelling.
             headers["Expect"] = _CONTINUE
         limit = self._site.limits.max_message_bytes

@@ -97,7 +97,7 @@ class ApiHandler(BaseHandler):
         except ValueError:
             raise GatewayError(Status.INVALID_ARGUMENT, "the query cannot be read as UTF-8") from None
 
-    def options_of_call(self) -> CallOptions:
+    def options_of_call(self, method: ServiceMethod) -> CallOptions:
         """What the headers say about the call.
 
         Raises:
@@ -106,7 +106,7 @@ class ApiHandler(BaseHandler):
         headers = self.sent
         wished = headers.get("Request-Timeout")
         return CallOptions(
-            None if wished is None else _seconds(wished),
+            method.timeout_s if wished is None else _seconds(wished),
             self.request_id,
             self.principal,
             headers.get("Traceparent"),
@@ -140,7 +140,7 @@ class CallingHandler(ApiHandler):
         refs = RestReferences(method.service, session, site.sessions, self.principal) if method.has_references else None
         self._answer = asyncio.get_running_loop().create_future()
         try:
-            options = self.options_of_call()
+            options = self.options_of_call(method)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
         site.calls_under_way += 1
