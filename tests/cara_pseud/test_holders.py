@@ -16,7 +16,6 @@ from cara_pseud.local import LocalCapability
 from cara_pseud.server import Server
 from tests.cara_pseud.hostile import zmtp
 from tests.cara_pseud.lone_host import Host, Thing
-from tests.cara_pseud.waiting import until_state
 from tests.clock import MovedClock
 
 PLAIN: dict[str, Any] = {"security_plugin": "plain", "passwords": {"ann": "nna", "eve": "eve"}}
