@@ -39,7 +39,7 @@ _GRACE_S: Final = 10.0
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
-_RETIRED_S: Final = 1.0
+RETIRED_S: Final = 1.0
 """How often it is looked whether connections of an old catalogue are still used."""
 
 
@@ -68,6 +68,8 @@ class Gateway:
         self._counts = CallCounts()
         self._upstreams: dict[ServiceConfig, Upstream] = {}
         self._running: set[Upstream] = set()
+        # What catalogues need that are made and not served yet.
+        self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
         self._sessions = Sessions(config.limits, services=self._service)
@@ -101,6 +103,7 @@ class Gateway:
         for service in catalogue.services.values():
             await self._start_upstream(service)
         self._application.serve(catalogue)
+        self._claimed.clear()
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
 
@@ -110,6 +113,7 @@ class Gateway:
         upstream = self._upstreams.get(key)
         if upstream is None or upstream.stopped:
             upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
+        self._claimed.add(upstream)
         return upstream
 
     async def _start_upstream(self, service: Service) -> None:
@@ -123,10 +127,10 @@ class Gateway:
     async def _end_unused(self) -> None:
         while unused := self._running - {service.upstream for service in self._served.catalogue.services.values()}:
             for upstream in unused:
-                if not upstream.is_used:
+                if not upstream.is_used and upstream not in self._claimed:
                     await upstream.stop()
                     self._running.discard(upstream)
-            await asyncio.sleep(_RETIRED_S)
+            await asyncio.sleep(RETIRED_S)
 
     def _service(self, name: str) -> Service | None:
         return self._served.catalogue.services.get(name)

@@ -95,20 +95,20 @@ class Call:
     """One call from its beginning to its end.
 
     Attributes:
-        key: the caller's name for it.
+        key: the waiter's name for it.
         method: what is called.
         refs: what the door knows of its references; None if the schema permits none.
         session: whose it is; None if it belongs to no session.
     """
 
-    __slots__ = ("_calls", "_future", "caller", "key", "method", "refs", "request_id", "session")
+    __slots__ = ("_calls", "_future", "key", "method", "refs", "request_id", "session", "waiter")
 
     _future: asyncio.Future[Any] | None
 
     def __init__(
         self,
         calls: Calls,
-        caller: CallWaiter,
+        waiter: CallWaiter,
         key: int,
         method: ServiceMethod,
         refs: CallReferences | None,
@@ -116,7 +116,7 @@ class Call:
         session: Session | None,
     ) -> None:
         self._calls = calls
-        self.caller = caller
+        self.waiter = waiter
         self.key = key
         self.method = method
         self.refs = refs
@@ -138,12 +138,12 @@ class Call:
         else:
             session.calls_in_flight -= 1
         try:
-            if not self.caller.answered(self, future.result()) and refs is not None:
+            if not self.waiter.answered(self, future.result()) and refs is not None:
                 refs.take_back()
         except (Exception, asyncio.CancelledError) as error:
             if refs is not None:
                 refs.take_back()
-            self.caller.failed(self, self._calls.failure(error, self.method, self.request_id))
+            self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id))
         if refs is not None:
             refs.settled()
 
@@ -152,7 +152,7 @@ class Call:
         if self.refs is not None:
             self.refs.never_sent()
             self.refs.settled()
-        self.caller.failed(self, self._calls.failure(error, self.method, self.request_id))
+        self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id))
 
 
 class Calls:
@@ -185,7 +185,7 @@ class Calls:
 
     def begin(
         self,
-        caller: CallWaiter,
+        waiter: CallWaiter,
         key: int,
         method: ServiceMethod,
         target: Capability,
@@ -206,7 +206,7 @@ class Calls:
         Returns:
             None if the call was refused, of which the caller is told before this returns.
         """
-        call = Call(self, caller, key, method, refs, options.request_id, session)
+        call = Call(self, waiter, key, method, refs, options.request_id, session)
         try:
             if self._authorise is not None:
                 self._authorise(options.principal, method)

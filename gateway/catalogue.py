@@ -17,6 +17,7 @@ from gateway.annotations import json_name
 from gateway.describe.documents import Document
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
+from gateway.json.codec.needless import NeedlessRefusals
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sensitive import has_sensitive
 from gateway.upstream.base import Upstream
@@ -42,10 +43,15 @@ class MethodCounts:
 
 
 class CallCounts:
-    """The counts of all methods. They outlive a catalogue, as a counter must never go back."""
+    """The counts of all methods and codecs. They outlive a catalogue, as a counter must never go back."""
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, str], MethodCounts] = {}
+        self._needless: dict[str, NeedlessRefusals] = {}
+
+    def needless_refusals(self, service: str) -> NeedlessRefusals:
+        """What generated code for a service's values refused for no reason."""
+        return self._needless.setdefault(service, NeedlessRefusals())
 
     def of(self, service: str, method: str) -> MethodCounts:
         """The counts of one method, by the names that metrics have of it."""

@@ -42,7 +42,9 @@ def load_catalogue(
     services = {
         route.name: Service(
             route,
-            Codec(route.schema, config.codec, form=REFERENCE_FORM),
+            Codec(
+                route.schema, config.codec, form=REFERENCE_FORM, needless=counts.needless_refusals(route.name)
+            ),
             upstream_of(service),
             config.limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
             counts,

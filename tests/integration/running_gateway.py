@@ -14,7 +14,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 import cara_pseud
-from gateway.app import Gateway
+from gateway.app import RETIRED_S, Gateway
 from gateway.config.file import GatewayConfig, load
 from gateway.logs import LogWriter
 
@@ -34,6 +34,7 @@ class Running:
 
     Attributes:
         released: how often it was let go by its last holder.
+        let_go: set when it was let go.
         rooms: how often the one room was given out.
     """
 
@@ -42,6 +43,7 @@ class Running:
         self.schema_file = folder / "lobby.capnp"
         self.schema_file.write_text(schema, "utf-8")
         self.rooms = self.released = 0
+        self.let_go = asyncio.Event()
         self.server: Any = None
         self.gateway: Any = None
         self._http = AsyncHTTPClient(max_clients=100)
@@ -66,6 +68,10 @@ class Running:
         url, headers = self.gateway.url + path, {"Session-Id": session}
         return (await self._http.fetch(url, method="DELETE", headers=headers, raise_error=False)).code
 
+    async def looked_for_unused(self) -> None:
+        """Wait until the gateway has looked for connections that nothing uses, so that it would have ended them."""
+        await asyncio.sleep(2 * RETIRED_S)
+
     async def socket(self) -> WebSocketClientConnection:
         return await websocket_connect(self.gateway.url.replace("http", "ws") + "/ws")
 
@@ -82,6 +88,7 @@ async def running(folder: Path, extra: str = "", schema: str = SCHEMA) -> AsyncI
 
         def __released__(self) -> None:
             state.released += 1
+            state.let_go.set()
 
     shared = Room()
 

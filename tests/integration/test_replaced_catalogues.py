@@ -56,23 +56,39 @@ def test_a_handle_of_a_service_that_is_gone_from_the_catalogue_works_until_it_is
             made = await lobby.post("/api/lobby/room")
             session, handle = made.headers["Session-Id"], json.loads(made.body)["room"]["$handle"]
             (upstream,) = lobby.gateway._running
-            renamed = lobby.config(name="hall").services[0]
-            config = lobby.config()
-            elsewhere = type(config)(listen=config.listen, services=(type(renamed)(
-                name="hall", schema=renamed.schema, interface="Lobby", endpoint=renamed.endpoint, peer="lobby",
-                security="plain", user_id="gateway", password="secret",
-            ),))  # fmt: skip
-            await lobby.gateway.replace(lobby.gateway.catalogue(elsewhere))
+            await lobby.gateway.replace(lobby.gateway.catalogue(lobby.config(name="hall")))
             assert (await lobby.post("/api/lobby/room")).code == 404
             assert (await lobby.post("/api/hall/room")).code == 200
             answer = await lobby.post(f"/api/handles/{handle}/name", session=session)
             assert json.loads(answer.body) == {"name": "the room"}
             assert not upstream.stopped
             assert await lobby.delete(f"/api/handles/{handle}", session) == 204
-            async with asyncio.timeout(10):
-                while not upstream.stopped:
-                    await asyncio.sleep(0.05)
+            # It ends with the client's own stop, which is told as a change of its state.
+            is_down = asyncio.Event()
+            upstream.on_state(lambda state: is_down.set() if state == "down" else None)
+            if not upstream.stopped:
+                await asyncio.wait_for(is_down.wait(), 10)
+            assert upstream.stopped
             assert (await lobby.post("/api/hall/room")).code == 200
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_a_new_catalogue_needs_is_not_ended_before_it_is_served(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as lobby:
+            made = await lobby.post("/api/lobby/room")
+            session, handle = made.headers["Session-Id"], json.loads(made.body)["room"]["$handle"]
+            (upstream,) = lobby.gateway._running
+            await lobby.gateway.replace(lobby.gateway.catalogue(lobby.config(name="hall")))
+            again = lobby.gateway.catalogue(lobby.config())
+            assert await lobby.delete(f"/api/handles/{handle}", session) == 204
+            await asyncio.wait_for(lobby.let_go.wait(), 5)
+            await lobby.looked_for_unused()
+            assert not upstream.is_used
+            assert not upstream.stopped
+            await lobby.gateway.replace(again)
+            assert (await lobby.post("/api/lobby/room")).code == 200
 
     asyncio.run(main())
 
@@ -93,8 +109,11 @@ def test_the_counts_of_methods_outlive_their_catalogue(tmp_path: Path) -> None:
         async with running(tmp_path) as lobby:
             for _ in range(2):
                 await lobby.post("/api/lobby/room")
+                service = lobby.gateway._served.catalogue.services["lobby"]
+                service.codec._conversions.needless.add("a reader of the test's own")
                 await lobby.gateway.replace(lobby.gateway.catalogue(lobby.config()))
-            method = lobby.gateway._served.catalogue.services["lobby"].method("room")
-            assert method.counts.calls == 2
+            service = lobby.gateway._served.catalogue.services["lobby"]
+            assert service.method("room").counts.calls == 2
+            assert service.codec.needless_refusals == 2
 
     asyncio.run(main())

@@ -32,9 +32,7 @@ def test_an_object_that_two_sessions_share_lives_as_long_as_one_of_them_holds_it
                 assert json.loads(answer.body) == {"name": "the room"}
             assert lobby.released == 0
             assert await lobby.delete(f"/api/handles/{handles[1]}", sessions[1]) == 204
-            async with asyncio.timeout(5):
-                while not lobby.released:
-                    await lobby.post("/api/lobby/room", {"no such": 1})
+            await asyncio.wait_for(lobby.let_go.wait(), 5)
             assert lobby.released == 1
 
     asyncio.run(main())
@@ -100,9 +98,7 @@ def test_a_busy_gateway_goes_on_from_copies_of_its_sessions(tmp_path: Path) -> N
                 assert await lobby.delete(f"/api/handles/{handle}", session) == 204
             for _, hello, token in streams:
                 assert await lobby.delete(f"/api/handles/{token}", hello["session"]) == 204
-            async with asyncio.timeout(5):
-                while not lobby.released:
-                    await asyncio.sleep(0.01)
+            await asyncio.wait_for(lobby.let_go.wait(), 5)
             assert lobby.released == 1
 
     asyncio.run(main())

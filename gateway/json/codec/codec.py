@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import BoundMethod, Schema, Type
 from gateway.json.codec.conversions import Conversions, Reader, Writer
+from gateway.json.codec.needless import NeedlessRefusals
 from gateway.json.codec.objects import ReferenceForm
 from gateway.json.codec.options import CodecOptions
 from gateway.json.codec.params import Params
@@ -19,12 +20,20 @@ class Codec:
 
     Args:
         form: how references look in the JSON of whoever uses this codec.
+        needless: where needless refusals are counted; None is a count of this codec's own.
     """
 
-    def __init__(self, schema: Schema, options: CodecOptions | None = None, *, form: ReferenceForm) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        options: CodecOptions | None = None,
+        *,
+        form: ReferenceForm,
+        needless: NeedlessRefusals | None = None,
+    ) -> None:
         self.schema = schema
         self.options = options or CodecOptions()
-        self._conversions = Conversions(schema, self.options, form)
+        self._conversions = Conversions(schema, self.options, form, needless)
         # By (interface, method id): a method itself has no hash, its annotations may hold dicts.
         self._params: dict[tuple[Type, int], Params] = {}
         self._results: dict[tuple[Type, int], Results] = {}

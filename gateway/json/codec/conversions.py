@@ -38,11 +38,13 @@ class Conversions:
         needless: what generated code refused for no reason.
     """
 
-    def __init__(self, schema: Schema, options: CodecOptions, form: ReferenceForm) -> None:
+    def __init__(
+        self, schema: Schema, options: CodecOptions, form: ReferenceForm, needless: NeedlessRefusals | None = None
+    ) -> None:
         self.schema = schema
         self.options = options
         self.layouts = Layouts(schema)
-        self.needless = NeedlessRefusals()
+        self.needless = NeedlessRefusals() if needless is None else needless
         self._form = form
         self._rules = Rules(self.layouts, options)
         self._generated_readers = Readers(self._rules, form, self.needless)
