@@ -111,14 +111,14 @@ class Arena:
         assert not alone["errors"], alone["errors"]
         self.alone_p99_s = p99(alone["rest"] + alone["websocket"])
 
-    async def outcome(self, what: Attack, seconds: float) -> Outcome:
-        """Attack, and measure the good client meanwhile."""
+    async def outcome(self, what: Attack, seconds: float, settles: bool = True) -> Outcome:
+        """Attack, and measure the good client meanwhile; then wait until the memory has come down, if it shall."""
         before = most = self.memory()
         measuring = asyncio.ensure_future(self.measured(seconds))
         begun = await attack(what, self.target, seconds)
-        most = max(most, self.memory())
+        most = max(most, self.memory()) if self.is_alive else most
         measured = await measuring
-        after = await self._settled(before)
+        after = await self._settled(before) if settles and self.is_alive else most
         took = measured["rest"] + measured["websocket"] or [float("inf")]
         errors = list(measured["errors"])
         if not self.is_alive:
