@@ -1,4 +1,4 @@
-"""What the head of a request says (RFC 9112): bytes in, a `Request` or the reason against it out.
+"""What the head of a request says (RFC 9112): bytes in, a `HttpRequest` or the reason against it out.
 
 As strict as the RFC permits, since two readers of one connection that disagree about where a request ends can be made
 to take a part of one for another (request smuggling). Knows no socket and no handler.
@@ -61,7 +61,7 @@ def too_large_head(detail: str) -> HeadError:
     return HeadError(Status.TOO_LARGE, detail, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
-class Request:
+class HttpRequest:
     """One request.
 
     Attributes:
@@ -111,7 +111,7 @@ def early_fault(data: bytes | bytearray) -> HeadError | None:
     return bad_request("lines of the head must end with CR LF") if _BARE_LF.search(data) else None
 
 
-def parse_head(data: bytes, max_lines: int) -> Request:
+def parse_head(data: bytes, max_lines: int) -> HttpRequest:
     """Read a head, from the request line to its last line's end, without the empty line behind.
 
     Raises:
@@ -146,7 +146,7 @@ def parse_head(data: bytes, max_lines: int) -> Request:
             path, query = path.encode("latin-1").decode(), query.encode("latin-1").decode()
         except UnicodeDecodeError:
             raise bad_request("the target is neither percent-encoded nor UTF-8") from None
-    request = Request(method, path, query, headers, host, 0 if minor == "0" else 1)
+    request = HttpRequest(method, path, query, headers, host, 0 if minor == "0" else 1)
     if "Content-Length" in headers or "Transfer-Encoding" in headers:
         request.length = _body_length(request)
         request.waits = request.minor > 0 and headers.get("Expect", "").lower() == "100-continue"
@@ -233,7 +233,7 @@ def _shown(method: str) -> str:
     return method if len(method) <= 20 else quote(method)
 
 
-def _body_length(request: Request) -> int:
+def _body_length(request: HttpRequest) -> int:
     """How long the body is (RFC 9112 section 6.3).
 
     Raises:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http.request_head import CHUNKED, ENDLESS, HeadError, Request, early_fault, parse_head
+from gateway.http.request_head import CHUNKED, ENDLESS, HeadError, HttpRequest, early_fault, parse_head
 
 MAX_LINES = 20
 
 
-def parsed(*lines: str, host: str | None = "a") -> Request:
+def parsed(*lines: str, host: str | None = "a") -> HttpRequest:
     head = [lines[0], *([] if host is None else [f"Host: {host}"]), *lines[1:], ""]
     return parse_head("\r\n".join(head).encode("latin-1"), MAX_LINES)
 
