@@ -233,16 +233,16 @@ def _refuse(error: ConfigError) -> NoReturn:
 
 
 def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) -> None:
-    log = logs.set_up()
+    log = logs.set_up(config.limits.max_log_bytes)
     try:
-        gateway = Gateway(config, log)
+        asyncio.run(_until_signal(Gateway(config, log), config, announce))
     except ConfigError as error:
         _refuse(error)
-    try:
-        asyncio.run(_until_signal(gateway, config, announce))
     except _Failed as error:
         click.echo(f"cara-gateway: {error}", err=True)
         sys.exit(1)
+    finally:
+        log.close()
 
 
 async def _until_signal(

@@ -68,6 +68,7 @@ RINGS = {
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
     "gateway.catalogue_loading": EDGE,
+    "gateway.log_drain": EDGE,
     "gateway.logs": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,
@@ -83,7 +84,7 @@ RINGS = {
 
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
-    {"errors", "annotations", "fixed_paths", "trees", "logs"},
+    {"errors", "annotations", "fixed_paths", "trees", "log_drain", "logs"},
     {"config.limits"},
     {"json"},
     {"routes", "reference_form"},
