@@ -11,7 +11,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType, TracebackType
@@ -34,6 +34,7 @@ from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag
 from gateway.sessions.sessions import Sessions
+from gateway.turns import LARGE_BYTES, Turns
 
 SERVER: Final = "cara-gateway"
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -64,6 +65,7 @@ class Site:
         calls_under_way: of REST.
         answered: requests by HTTP status.
         deadlines: connections from which a request is still to come.
+        turns: where large messages wait until they are read.
     """
 
     served: Served
@@ -82,6 +84,7 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
     cork: Cork = field(default_factory=Cork)
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def is_busy(self) -> bool:
@@ -119,8 +122,8 @@ class BaseHandler(tornado.web.RequestHandler):
     def initialize(self, site: Site) -> None:
         self.site = site
 
-    def prepare(self) -> None:
-        """Check who asks before anything else happens.
+    def prepare(self) -> Awaitable[None] | None:
+        """Check who asks before anything else happens, then have a large body wait until it may be read.
 
         Raises:
             GatewayError: MISDIRECTED, PERMISSION_DENIED or UNAUTHENTICATED.
@@ -138,6 +141,14 @@ class BaseHandler(tornado.web.RequestHandler):
         origin = sent.get("Origin")
         if origin is not None and site.origins.is_configured(origin):
             self._share_with(origin)
+        return self._turn() if len(request.body) >= LARGE_BYTES else None
+
+    async def _turn(self) -> None:
+        site, request = self.site, self.request
+        lane, method, path = request.remote_ip or "", request.method, self.logged_path()
+        timeout_s = site.limits.default_call_timeout_s
+        size = len(request.body)
+        await site.turns.place(lane, timeout_s, "reading %d bytes of %s %s from %s", size, method, path, lane)
 
     def clear(self) -> None:
         """Begin an answer anew, as Tornado's method does; but the text of a date is made once a second, not each time.
