@@ -10,10 +10,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from cara_pseud.cork import Cork
-from gateway.errors import GatewayError, Status
 from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
@@ -34,14 +33,6 @@ Work: TypeAlias = "Callable[[], bool]"
 """One piece; whether there are more."""
 
 
-class _Place(NamedTuple):
-    """A task that waits until it may do its piece."""
-
-    granted: asyncio.Future[None]
-    what: str
-    details: tuple[object, ...]
-
-
 class Turns:
     """The lanes of one loop.
 
@@ -55,7 +46,7 @@ class Turns:
         self.stalls = Stalls() if stalls is None else stalls
         self._cork = Cork() if cork is None else cork
         self._watched = watched
-        self._lanes: dict[Hashable, deque[Work | _Place]] = {}
+        self._lanes: dict[Hashable, deque[Work]] = {}
         self._handle: asyncio.Handle | None = None
 
     def __len__(self) -> int:
@@ -72,23 +63,6 @@ class Turns:
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_soon(self._run)
 
-    async def place(self, lane: Hashable, timeout_s: float, what: str, *details: object) -> None:
-        """Wait until it is one's turn; what is done then until the next await is the piece, ``what`` its name.
-
-        Raises:
-            GatewayError: RESOURCE_EXHAUSTED, it did not come in time.
-        """
-        granted = asyncio.get_running_loop().create_future()
-        self._lanes.setdefault(lane, deque()).append(_Place(granted, what, details))
-        if self._handle is None:
-            self._handle = asyncio.get_running_loop().call_soon(self._run)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await granted
-        except TimeoutError:
-            detail = f"other large messages of this address were read for {timeout_s:g} s before this one; try again"
-            raise GatewayError(Status.RESOURCE_EXHAUSTED, detail) from None
-
     def _run(self) -> None:
         clock = self.stalls.clock
         began = now = clock()
@@ -98,21 +72,10 @@ class Turns:
             work = queue.popleft()
             if queue:  # behind the others
                 self._lanes[lane] = queue
-            if isinstance(work, _Place):
-                if not work.granted.done():
-                    work.granted.set_result(None)
-                    # Its task goes on in the next turn, and right behind it this does.
-                    self._handle = asyncio.get_running_loop().call_soon(self._done, work)
-                    return
-            elif self._is_unfinished(work):
+            if self._is_unfinished(work):
                 self._lanes.setdefault(lane, deque()).append(work)
             now = clock()
         self._go_on(now - began)
-
-    def _done(self, place: _Place) -> None:
-        stalls = self.stalls
-        stalls.spent(place.what, *place.details)
-        self._go_on(stalls.clock() - stalls.began if self._watched else 0.0)
 
     def _is_unfinished(self, work: Work) -> bool:
         try:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import GatewayError, Status
 from gateway.stalls import Stalls
 from gateway.turns import AT_ONCE_S, PIECES_S, Turns
 
@@ -110,73 +109,3 @@ def test_a_loop_that_is_not_watched_has_time() -> None:
     now[0] = 5.0
     assert turns.has_time()
 
-
-# Tasks.
-
-
-async def reads(work: Work, lane: str, name: str) -> None:
-    await work.turns.place(lane, 30.0, "reading %s", name)
-    work.now += 0.002
-    work.done.append(name)
-
-
-def test_tasks_do_their_piece_one_after_the_other_and_lanes_take_turns(work: Work, fakes: Any) -> None:
-    async def main() -> None:
-        places = [("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1")]
-        tasks = [asyncio.ensure_future(reads(work, lane, name)) for lane, name in places]
-        seen = []
-        while not all(task.done() for task in tasks):
-            before = len(work.done)
-            await asyncio.sleep(0)
-            seen.append(len(work.done) - before)
-        assert work.done == ["a1", "b1", "a2", "a3"]
-        assert max(seen) == 1
-
-    fakes.run(main())
-
-
-def test_what_a_task_did_in_its_place_is_named_if_it_took_long(
-    work: Work, fakes: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def main() -> None:
-        async def reads_long() -> None:
-            await work.turns.place("a", 30.0, "reading %d bytes of %s", 70_000, "POST /api/a/b")
-            work.now += 0.4
-
-        work.turns.stalls.turn_begins(work.now)
-        await asyncio.gather(reads_long())
-        await fakes.settle()
-        work.turns.stalls.turn_ends(work.now)
-        await fakes.pass_time(1)
-
-    fakes.run(main())
-    assert caplog.messages == ["the event loop stood still for 0.40 s: reading 70000 bytes of POST /api/a/b"]
-
-
-def test_who_left_the_queue_takes_nobody_s_place(work: Work, fakes: Any) -> None:
-    async def main() -> None:
-        first, second = (asyncio.ensure_future(reads(work, "a", name)) for name in ("first", "second"))
-        await asyncio.sleep(0)
-        first.cancel()
-        await fakes.settle()
-        assert work.done == ["second"]
-        assert second.done()
-
-    fakes.run(main())
-
-
-def test_nobody_waits_for_ever(work: Work, fakes: Any) -> None:
-    async def main() -> None:
-        work.turns.add("a", work.pieces("a", 10**6, 1.0))
-        waits = asyncio.ensure_future(reads(work, "a", "late"))
-        await asyncio.sleep(0)
-        work.turns._lanes.clear()  # as if the others went on and on
-        await fakes.pass_time(30.0)
-        with pytest.raises(GatewayError) as refused:
-            await waits
-        assert refused.value.status is Status.RESOURCE_EXHAUSTED
-        assert refused.value.detail == (
-            "other large messages of this address were read for 30 s before this one; try again"
-        )
-
-    fakes.run(main())
