@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,15 +214,20 @@ class Begun:
 
 
 class FakeChannel:
+    """A channel whose network takes everything, or nothing while the test says that it ``is_full``."""
+
     conversation: Conversation
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
         self.closed: tuple[int, str] | None = None
+        self.is_full = False
+        self.progress = 0
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> bool:
         assert self.closed is None
         self.sent.append(json.loads(data))
+        return self.is_full
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -233,12 +239,13 @@ class FakeChannel:
 class Play:
     """A conversation with its service at one side and its client at the other."""
 
-    def __init__(self, *services: Service, sessions: Sessions | None = None) -> None:
+    def __init__(self, *services: Service, sessions: Sessions | None = None, **limits: Any) -> None:
+        self.limits = replace(LIMITS, **limits)
         self.services = {service.name: service for service in services}
         self.served = Served(Catalogue(self.services, HttpRoutes([]), {}))
-        self.sessions = Sessions(LIMITS) if sessions is None else sessions
+        self.sessions = Sessions(self.limits) if sessions is None else sessions
         self.channel = FakeChannel()
-        self.conversation = Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.conversation = Conversation(self.served, Calls(self.limits), self.sessions, self.limits, self.channel)
         self.channel.conversation = self.conversation
 
     @property
@@ -275,7 +282,7 @@ class Play:
 
     async def resume(self, hello: Mapping[str, Any], received: int) -> list[Any]:
         """Connect again and ask for the stream; what comes, the answer first."""
-        self.conversation = Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.conversation = Conversation(self.served, Calls(self.limits), self.sessions, self.limits, self.channel)
         self.channel.conversation = self.conversation
         self.says("rpc.hello", {"protocol": 1, "received": received, **{k: hello[k] for k in ("session", "stream")}})
         self.conversation = self.channel.conversation

@@ -2,7 +2,7 @@
 
     fresh ── any message but hello ──► plain ──────────────────────────────► closed
       │ ▲                                                                      ▲
-      │ └──── refused ────┐                          bad frame, full buffer    │
+      │ └──── refused ────┐                          bad frame                 │
       └── rpc.hello ──► greeting ── welcome() ──► counted ─────────────────────┤
                           │                        │   ▲                       │
                           │                        └───┘ resume()              │
@@ -26,7 +26,6 @@ from gateway.json.text import JSON, dump, parse
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.batch import Batch
-from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.control import (
     CONTROL,
     Ack,
@@ -37,7 +36,6 @@ from gateway.protocols.jsonrpc.control import (
     Release,
     read_control,
 )
-from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import (
     NO_OBJECTS,
     AnswerDropped,
@@ -51,16 +49,19 @@ from gateway.protocols.jsonrpc.events import (
     Hello,
     Outcome,
     ReleaseRequested,
-    RequestDropped,
     ResultTarget,
     Send,
     WaitEnded,
 )
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
+from gateway.protocols.jsonrpc.outbound import Outbound
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
+from gateway.sessions.kept_bytes import KeptBytes
 
 PROTOCOL: Final = 1
+_REPEATED_BYTES: Final = 65_536
+"""So much is written to a new socket before it is asked whether it takes more."""
 
 
 class _State(enum.Enum):
@@ -77,8 +78,6 @@ class _Call(NamedTuple):
     batch: Batch | None
 
 
-_VOID: Final = dump(messages.notification("rpc.void", {}))
-"""Stands for a request that was withdrawn, so that both sides count the same."""
 _CLOSED: Final = _State.CLOSED
 _COUNTED: Final = _State.COUNTED
 
@@ -92,10 +91,16 @@ class Stream:
         counting: its message counters.
     """
 
-    def __init__(self, id: str, limits: Limits) -> None:
+    def __init__(
+        self, id: str, limits: Limits, kept: KeptBytes | None = None, record: StreamRecord | None = None
+    ) -> None:
         self.id = id
         self.unbox = False
-        self.counting = Counting()
+        over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
+        self._out = Outbound(limits, over_all, record)
+        self._send = self._out.send
+        self.counting = self._out.counting
+        self._requests = self._out.requests
         self._limits = limits
         self._state = _State.FRESH
         self._calls: dict[int, _Call] = {}
@@ -104,17 +109,16 @@ class Stream:
         self._session_id = ""
         self._may_refer = False
         self._last_call = 0
-        self._requests = ClientRequests(limits.max_message_bytes)
 
     @classmethod
-    def restored(cls, id: str, record: StreamRecord, session_id: str, limits: Limits) -> Stream:
+    def restored(
+        cls, id: str, record: StreamRecord, session_id: str, limits: Limits, kept: KeptBytes | None = None
+    ) -> Stream:
         """The stream of a record; to be gone on with by `resume`."""
-        stream = cls(id, limits)
+        stream = cls(id, limits, kept, record)
         stream.unbox = record.unbox
-        stream.counting = Counting.restored(record)
         stream._state = _State.COUNTED
         stream._session_id = session_id
-        stream._requests = ClientRequests(limits.max_message_bytes, record.requests)
         return stream
 
     def record(self) -> StreamRecord:
@@ -125,6 +129,20 @@ class Stream:
     def greeted(self) -> bool:
         """Whether the client said hello and was welcomed."""
         return self._state is _State.COUNTED
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the client that it is to read before its next call begins."""
+        return self._out.is_full
+
+    def hold(self) -> None:
+        """The socket takes no more: what is said from now on is given by `next`, when it does."""
+        if self._state is _COUNTED or self._state is _State.PLAIN:  # what is said before is not counted
+            self.counting.hold()
+
+    def next(self, max_bytes: int) -> list[bytes]:
+        """The next messages that were held, at most so many bytes but one at least; none if there are none."""
+        return self._out.next(max_bytes)
 
     @property
     def calls(self) -> Collection[int]:
@@ -171,15 +189,15 @@ class Stream:
             may_hold_objects: whether there may be handles in the result, that is, whether others can call into it.
 
         Raises:
-            GatewayError: the result is too large, or no JSON. The call is still to be ended.
+            GatewayError: the result is too large, or no JSON, or too much waits for the client already. The call is
+                still to be ended.
         """
         record = self._calls.get(call)
         if record is None or record.notification:
             self._end(call)
             return [AnswerDropped(call)]
         data = dump(messages.result(record.id, result))
-        if len(data) > self._limits.max_message_bytes:
-            check_size(data, self._limits.max_message_bytes, "the result")
+        self._out.check_answer(data)
         self._end(call)
         events = self._send(data) if record.batch is None else self._reply(record, data)
         if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
@@ -201,6 +219,7 @@ class Stream:
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
         self._state = _State.COUNTED
+        self._out.counts = True
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -216,18 +235,18 @@ class Stream:
         return self.greeted and self.counting.can_repeat(received)
 
     def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
-        """Go on over a new socket (see `can_resume`): hello's answer, then what the client has not received."""
+        """Go on over a new socket (see `can_resume`): hello's answer, and some of what the client lacks."""
         counting = self.counting
-        # What the client repeats may call into answers that it has received: only rpc.ack says that it needs no more.
+        # What the client repeats may call into what it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
         counting.confirm()
-        greeting = self._greeting(hello, True, resume_window_s)
-        return [greeting, *(Send(data) for data in counting.repeat())]
+        counting.restart()
+        return [self._greeting(hello, True, resume_window_s), *map(Send, self._out.next(_REPEATED_BYTES))]
 
     def end(self) -> None:
         """The stream is over."""
         self._state = _State.CLOSED
-        self.counting.drop()
+        self._out.close()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
         result = {
@@ -245,21 +264,14 @@ class Stream:
         """Ask the client's object ``name`` to run a method; the key comes back in `CallbackAnswered`.
 
         Raises:
-            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
+            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
+                the client. Nothing was sent.
         """
-        key, data = self._requests.write(name, method, params)
-        happened = self._send(data)
-        self._requests.sent(key, self.counting.sent)
-        return key, happened
+        return self._out.request(name, method, params)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
-        number = self._requests.end(key)
-        if not number or self._state is not _COUNTED:
-            return []
-        if not self.counting.replace(number, _VOID):
-            return [RequestDropped(key)]
-        return self._send(dump(messages.notification("rpc.cancel", {"id": key})))
+        return self._out.withdraw(key)
 
     def released(
         self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
@@ -281,17 +293,17 @@ class Stream:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
         self._state = _State.PLAIN
-        return [Send(dump(messages.error(None, error)))]
+        return self._send(self._out.error(None, error))
 
-    def _close(self, reason: str, code: int = close_codes.BAD_MESSAGE) -> Close:
+    def _close(self, reason: str) -> Close:
         self.end()
-        return Close(code, reason)
+        return Close(close_codes.BAD_MESSAGE, reason)
 
     def _batch(self, objs: list[JSON], events: list[Event]) -> None:
         if not objs:
             if self._state is _State.FRESH:
                 self._state = _State.PLAIN
-            events += self._send(dump(messages.error(None, GatewayError.bad_request("the batch is empty"))))
+            events += self._send(self._out.error(None, GatewayError.bad_request("the batch is empty")))
         elif self.greeted:
             for obj in objs:
                 self._message(obj, None, events)
@@ -351,7 +363,7 @@ class Stream:
             events.append(CallbackAnswered(message.id, None, error))
         else:
             record = _Call(message.id, False, batch)
-            events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
+            events += self._reply_at_once(record, self._out.error(message.id, message.error))
 
     def _call(self, message: Request, batch: Batch | None, events: list[Event]) -> None:
         target = read_target(message.method)
@@ -438,7 +450,7 @@ class Stream:
             events.append(WaitEnded(call))
             events += withdrawn.started
         if not record.notification:
-            events += self._reply(record, dump(messages.error(record.id, error)))
+            events += self._reply(record, self._out.error(record.id, error))
         self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
         return events
 
@@ -456,7 +468,7 @@ class Stream:
             record = self._end(call)
             assert record is not None  # it waited
             if not record.notification:
-                events += self._reply(record, dump(messages.error(record.id, error)))
+                events += self._reply(record, self._out.error(record.id, error))
             more = self._ended(call, record.id, Outcome(None, error))
             if more is not None:
                 events += more.started
@@ -466,7 +478,7 @@ class Stream:
         if message.notification:
             return []
         record = _Call(message.id, False, batch)
-        return self._reply_at_once(record, dump(messages.error(message.id, error)))
+        return self._reply_at_once(record, self._out.error(message.id, error))
 
     def _reply_at_once(self, record: _Call, data: bytes) -> list[Event]:
         """Answer a message that never became a call."""
@@ -484,12 +496,3 @@ class Stream:
     def _finish_one(self, batch: Batch) -> list[Event]:
         answers = batch.finish_one()
         return [] if answers is None else self._send(answers)
-
-    def _send(self, data: bytes) -> list[Event]:
-        if self._state is not _COUNTED:
-            return [] if self._state is _CLOSED else [Send(data)]
-        counting = self.counting
-        counting.keep(data)
-        if counting.kept_bytes > self._limits.send_buffer_bytes:
-            return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", close_codes.SLOW_READER)]
-        return [tuple.__new__(Send, (data,))]
