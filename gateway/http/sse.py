@@ -129,9 +129,8 @@ class EventsHandler(ApiHandler):
         last_event = self._last_event()
         site = self.site
         listener = Listener.of(self.required_session(), site.sessions, site.limits, last_event)
-        stream = getattr(self.request.connection, "stream", None)
-        if stream is not None:
-            give_up_after(stream.socket, _DEAD_S)
+        stream = self.request.connection.stream
+        give_up_after(stream.socket, _DEAD_S)
         self._connection = connection = EventConnection(listener, stream)
         listener.listen(connection, last_event)
         first = opening(_RETRY_MS, listener.log.counting.acknowledged)
