@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -14,7 +14,9 @@ from gateway.describe.descriptions import describe_handle, describe_service, des
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, Site
-from gateway.json.text import JSON, dump, parse
+from gateway.json.text import JSON, dump
+from gateway.json.value_count import check_values, parse_within
+from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
@@ -39,6 +41,21 @@ class ApiHandler(BaseHandler):
         if id is None and "Cookie" in self.sent:
             id = self.get_cookie(self.site.cookie_name)
         return self.site.sessions.find(id, self.principal, rest=True) if id else None
+
+    def session_for(self, method: ServiceMethod) -> Session | None:
+        """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such session.
+        """
+        try:
+            return self.session()
+        except GatewayError as error:
+            # A browser sends the cookie with everything; who sends the header means it.
+            if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
+                raise
+            self._forget_cookie()
+            return None
 
     def required_session(self) -> Session:
         """The session that the request names.
@@ -65,13 +82,16 @@ class ApiHandler(BaseHandler):
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
-            self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+            self._forget_cookie()
+
+    def _forget_cookie(self) -> None:
+        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
 
     def body(self) -> JSON:
         """The parsed body; None without one.
 
         Raises:
-            GatewayError: UNSUPPORTED_MEDIA_TYPE, or it is no JSON.
+            GatewayError: UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, or it is no JSON.
         """
         body = self.request.body
         if not body:
@@ -83,14 +103,17 @@ class ApiHandler(BaseHandler):
                 raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON_TYPE}")
         if self.sent.get("Content-Encoding", "identity") != "identity":
             raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
-        return parse(body)
+        return parse_within(body, self.site.limits.max_values)
 
     def query(self) -> Sequence[tuple[str, str]]:
         """The query's names and values, in order.
 
         Raises:
-            GatewayError: it is no UTF-8.
+            GatewayError: INVALID_ARGUMENT, there are too many, or it is no UTF-8.
         """
+        most = self.site.limits.max_query_parameters
+        if self.request.query.count("&") >= most:
+            raise GatewayError(Status.INVALID_ARGUMENT, f"a query may hold at most {most} parameters; use a JSON body")
         try:
             return parse_qsl(self.request.query, keep_blank_values=True, errors="strict")
         except ValueError:
@@ -100,7 +123,7 @@ class ApiHandler(BaseHandler):
         """What the headers say about the call.
 
         Raises:
-            GatewayError: INVALID_ARGUMENT, the timeout is none.
+            GatewayError: INVALID_ARGUMENT, the timeout is none, or a text cannot go on to the service.
         """
         headers = self.sent
         wished = headers.get("Request-Timeout")
@@ -108,9 +131,16 @@ class ApiHandler(BaseHandler):
             method.timeout_s if wished is None else _seconds(wished),
             self.request_id,
             self.principal,
-            headers.get("Traceparent"),
-            headers.get("Idempotency-Key"),
+            _text(headers, "Traceparent"),
+            _text(headers, "Idempotency-Key"),
         )
+
+
+def _text(headers: Mapping[str, str], name: str) -> str | None:
+    text = headers.get(name)
+    if text is not None and not (0 < len(text) <= MAX_META_CHARS and text.isprintable()):
+        raise GatewayError(Status.INVALID_ARGUMENT, f"{name} must be 1 to {MAX_META_CHARS} printable characters")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -166,6 +196,7 @@ class CallingHandler(ApiHandler):
         if len(data) > limit:
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
+        check_values(data, result, self.site.limits.max_values, "the result")
         self._is_over()
         self._answer(call.method, data)
         return not self.is_lost
@@ -199,17 +230,18 @@ class CallHandler(CallingHandler):
         if self.request.query:
             detail = "parameters of a POST go into the body, not into the query"
             raise GatewayError(Status.INVALID_ARGUMENT, detail).at(method.service_name, method.name)
-        self.call(method, method.service.upstream.root, _params(self, method), self.session())
+        self.call(method, method.service.upstream.root, _params(self, method), self.session_for(method))
 
     def get(self) -> None:
         method = self._method
         if not method.facts.read_only:
             raise self.method_not_allowed().at(method.service_name, method.name)
         try:
-            params = query_params(method.service.routes, method.bound, self.query())
+            max_depth = self.site.limits.max_depth
+            params = query_params(method.service.routes, method.bound, self.query(), max_depth)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     head = get
 
@@ -249,10 +281,10 @@ class HttpRuleHandler(CallingHandler):
         try:
             body = self.body()
             has_body = bool(self.request.body)
-            params = http_params(match, self.query(), body, has_body)
+            params = http_params(match, self.query(), body, has_body, self.site.limits.max_depth)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     get = head = post = put = patch = delete = _call
 
@@ -361,5 +393,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+        self._forget_cookie()
         self.set_status(204)

@@ -53,6 +53,9 @@ class ByteTransport(Protocol):
     def untaken_bytes(self) -> int:
         """How much of what was written the other side's machine has not taken."""
 
+    def hold(self, holds: bool) -> None:
+        """Read nothing more, or go on reading; idempotent."""
+
     def close(self) -> None:
         """End the connection at once; idempotent."""
 
@@ -90,6 +93,8 @@ class _StreamTransport:
         self._stream = stream
         self._owner = owner
         self._unwritten: deque[int] = deque()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._early = early
         owner.transport_made(self)
         self._reader = asyncio.ensure_future(self._read())
@@ -112,7 +117,14 @@ class _StreamTransport:
     def untaken_bytes(self) -> int:
         return sum(self._unwritten) + untaken_bytes(self._stream.socket)
 
+    def hold(self, holds: bool) -> None:
+        if holds:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
+
     def close(self) -> None:
+        self._may_read.set()  # so that the reader ends, too
         self._stream.close()
 
     def _written(self, written: asyncio.Future[Any]) -> None:
@@ -127,6 +139,7 @@ class _StreamTransport:
                 self._owner.data_received(self._early)
             while True:
                 self._owner.data_received(await self._stream.read_bytes(_READ_BYTES, partial=True))
+                await self._may_read.wait()
         except StreamClosedError:
             pass
         except Exception:
@@ -188,6 +201,12 @@ class _LoopTransport(asyncio.BufferedProtocol):
     @property
     def untaken_bytes(self) -> int:
         return self._transport.get_write_buffer_size() + untaken_bytes(self._transport.get_extra_info("socket"))
+
+    def hold(self, holds: bool) -> None:
+        if holds:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def close(self) -> None:
         self._transport.abort()

@@ -22,6 +22,7 @@ from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.describing import describe
+from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
@@ -29,6 +30,7 @@ from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import DiscardedReferences, HolderReferences
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
+from gateway.turns import Turns
 
 _ID_BYTES: Final = 18
 _ACKNOWLEDGE_S: Final = 1.0
@@ -41,6 +43,9 @@ class Channel(Outlet, Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Send what is under way, then close with a code of RFC 6455 or ours. Nothing more is taken from the client."""
+
+    def hold(self, holds: bool) -> None:
+        """Stop reading what the client sends, or go on."""
 
     def carry(self, conversation: Conversation) -> None:
         """Give what comes from now on to that conversation."""
@@ -63,8 +68,15 @@ class Conversation:
         channel: Channel | None,
         principal: str | None = None,
         stream: Stream | None = None,
+        turns: Turns | None = None,
+        address: str = "",
     ) -> None:
-        """Begin one, or with ``stream`` go on with one whose client is away."""
+        """Begin one, or with ``stream`` go on with one whose client is away.
+
+        Args:
+            turns: of the loop, for what cannot be done at once; None = its own.
+            address: where the client is, which is its lane there.
+        """
         self._served = served
         self._calls = calls
         self._sessions = sessions
@@ -78,10 +90,12 @@ class Conversation:
         self._waits: dict[int, asyncio.TimerHandle] = {}
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
-        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, sessions.kept) if stream is None else stream
+        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
         self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
+        self._turns = Turns() if turns is None else turns
+        self._intake = Intake(self, self._turns, address, self._hold)
         self._actions: dict[type[Any], Callable[[Any], None]] = {
             events.Send: lambda event: self._pace.send(event.data),
             events.BufferFull: lambda _: self._pace.full(),
@@ -99,14 +113,33 @@ class Conversation:
     # The channel.
 
     def receive(self, text: str | bytes) -> None:
-        """Act on one message of the client."""
+        """Take one text of the client, and act on it now or when it is its turn."""
         if not self._over:
-            self.run(self.stream.receive(text))
-            if self._pace:
-                self._pace.begin_held()
-            if self._acknowledging is None and self.stream.greeted and not self._over:
-                loop = asyncio.get_running_loop()
-                self._acknowledging = loop.call_later(_ACKNOWLEDGE_S, self._acknowledge)
+            self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+
+    def act_on(self, data: bytes) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._work(self.stream.receive(data))
+
+    def act_on_rest(self) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._work(self.stream.work_on())
+
+    def _work(self, happened: list[events.Event]) -> None:
+        self.run(happened)
+        if self._pace:
+            self._pace.begin_held()
+        if self._acknowledging is None and self.stream.greeted and not self._over:
+            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
+
+    @property
+    def unworked(self) -> int:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        return self.stream.unworked
+
+    def _hold(self, holds: bool) -> None:
+        if self._channel is not None:
+            self._channel.hold(holds)
 
     def channel_closed(self, channel: Channel, code: int | None = None) -> None:
         """The channel is gone, whoever closed it. A stream that said hello waits for another one; else it ends.
@@ -147,9 +180,10 @@ class Conversation:
 
     def _stop(self) -> None:
         self._over = True
-        self._channel = None
         self.stream.end()
         self._pace.end()
+        self._intake.clear()
+        self._channel = None
         self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
@@ -200,7 +234,7 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waits or self._pace)
+        return bool(self._running or self._waits or self._pace or self._intake)
 
     @property
     def unboxes(self) -> bool:
@@ -302,7 +336,7 @@ class Conversation:
     def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
         stream = Stream.restored(id, record, session.id, self._limits, self._sessions.kept)
         restored = Conversation(
-            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream
+            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns
         )
         restored._join(session)
         self._sessions.taken(session, id)
@@ -312,15 +346,17 @@ class Conversation:
     def _give_way(self, hello: events.Hello, other: Conversation) -> None:
         channel = self._channel
         assert channel is not None  # hello has just come over it
-        id = self.stream.give_way(hello.call)
+        id, intake = self.stream.give_way(hello.call), self._intake
+        self._intake = Intake(self, self._turns, intake.lane, self._hold)
         self.end()
-        other._resume(channel, id, hello.received or 0)
+        other._resume(channel, id, hello.received or 0, intake)
 
-    def _resume(self, channel: Channel, hello: messages.Id, received: int) -> None:
-        """Go on over that channel, and answer there the hello of that id."""
+    def _resume(self, channel: Channel, hello: messages.Id, received: int, intake: Intake) -> None:
+        """Go on over that channel, and answer there the hello of that id; behind it came what is in that intake."""
+        happened = self.stream.resume(hello, received, self._limits.resume_window_s)
+        self._intake.clear()  # the client sends it again: what was received is settled before hello is answered
         replaced, self._channel = self._channel, channel
         if replaced is not None:
-            # Nothing more is taken from it, so what was received is settled before hello is answered.
             replaced.close(close_codes.REPLACED, "another socket took this stream over")
             self._stop_acknowledging()
         if self._away is not None:
@@ -328,8 +364,9 @@ class Conversation:
             self._away = None
         channel.carry(self)
         self._pace.outlet = channel
-        self.run(self.stream.resume(hello, received, self._limits.resume_window_s))
+        self.run(happened)
         self._pace.resumed(channel)
+        self._intake.take_over(intake)
 
     # Calls of the client.
 

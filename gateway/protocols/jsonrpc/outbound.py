@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.protocols.jsonrpc import messages
+from gateway.protocols.jsonrpc.batch import BatchPlace
 from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import BUFFER_FULL, Event, RequestDropped, Send
@@ -23,6 +24,8 @@ from gateway.sessions.kept_bytes import KeptBytes
 
 _VOID: Final = dump(messages.notification("rpc.void", {}))
 """Stands for a request that was withdrawn, so that both sides count the same."""
+_REPEATED_BYTES: Final = 65_536
+"""So much is written to a new socket before it is asked whether it takes more."""
 _SHORT_BYTES: Final = 2048
 """Of an error when there is no room for more; its text for people goes into that."""
 
@@ -93,6 +96,11 @@ class Outbound:
         self._closed = True
         self.counting.drop()
 
+    def repeat(self) -> list[Event]:
+        """Begin anew on another socket: the first of what the client has not received; `next` gives the rest."""
+        self.counting.restart()
+        return [Send(data) for data in self.counting.next(_REPEATED_BYTES)]
+
     def next(self, max_bytes: int) -> list[bytes]:
         """What was held and is to be written now; see `Counting.next`."""
         counting = self.counting
@@ -133,9 +141,11 @@ class Outbound:
             detail = "the gateway keeps as much as it may for slow clients already"
             raise GatewayError(Status.RESOURCE_EXHAUSTED, detail, reason="slow")
 
-    def error(self, id: Id, failure: GatewayError) -> bytes:
-        """The answer to a request that failed, as text that can be sent."""
+    def error(self, id: Id, failure: GatewayError, place: BatchPlace | None = None) -> bytes:
+        """The answer to a request that failed, as text that can be sent; ``place`` is where it goes in a batch."""
         limits = self._limits
         room = limits.max_kept_bytes - self.counting.kept_bytes
         max_bytes = limits.max_message_bytes if room > limits.max_message_bytes else max(room, _SHORT_BYTES)
+        if place is not None:
+            max_bytes = min(max_bytes, max(place.batch.room(limits.max_message_bytes), _SHORT_BYTES))
         return write_error(failure, lambda failed: messages.error(id, failed), max_bytes)

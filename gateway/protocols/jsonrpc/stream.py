@@ -16,16 +16,19 @@ repeats on the next socket what the client has not received.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.json.text import JSON, dump, parse
+from gateway.json.text import JSON, dump
+from gateway.json.value_count import check_values, too_many
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
-from gateway.protocols.jsonrpc.batch import Batch
+from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
+from gateway.protocols.jsonrpc.call_table import CallRecord, CallTable
+from gateway.protocols.jsonrpc.client_requests import check_size
 from gateway.protocols.jsonrpc.control import (
     CONTROL,
     Ack,
@@ -35,6 +38,7 @@ from gateway.protocols.jsonrpc.control import (
     HelloParams,
     Release,
     read_control,
+    welcome,
 )
 from gateway.protocols.jsonrpc.events import (
     NO_OBJECTS,
@@ -53,15 +57,12 @@ from gateway.protocols.jsonrpc.events import (
     Send,
     WaitEnded,
 )
-from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
+from gateway.protocols.jsonrpc.frame import Frame, read
+from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Request
 from gateway.protocols.jsonrpc.outbound import Outbound
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
 from gateway.sessions.kept_bytes import KeptBytes
-
-PROTOCOL: Final = 1
-_REPEATED_BYTES: Final = 65_536
-"""So much is written to a new socket before it is asked whether it takes more."""
 
 
 class _State(enum.Enum):
@@ -72,14 +73,10 @@ class _State(enum.Enum):
     CLOSED = "closed"
 
 
-class _Call(NamedTuple):
-    id: Id
-    notification: bool
-    batch: Batch | None
-
-
 _CLOSED: Final = _State.CLOSED
 _COUNTED: Final = _State.COUNTED
+IN_ONE_STEP: Final = 16
+"""Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
 
 
 class Stream:
@@ -89,33 +86,44 @@ class Stream:
         id: its name within the session.
         unbox: whether single results stand for themselves, as the client said in its hello.
         counting: its message counters.
+        out: what it says, and what of that waits for the client.
+        calls: the calls in flight.
+        ids: the same by their JSON-RPC ids.
+        requests: those to the client that it has not answered.
     """
 
     def __init__(
-        self, id: str, limits: Limits, kept: KeptBytes | None = None, record: StreamRecord | None = None
+        self,
+        id: str,
+        limits: Limits,
+        read_control: Callable[[Request], Control | None] = read_control,
+        kept: KeptBytes | None = None,
+        record: StreamRecord | None = None,
     ) -> None:
         self.id = id
-        self.unbox = False
+        self._read_control = read_control
+        self.unbox = self._may_refer = False
         over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
-        self._out = Outbound(limits, over_all, record)
-        self._send = self._out.send
-        self.counting = self._out.counting
-        self._requests = self._out.requests
+        self.out = Outbound(limits, over_all, record)
+        self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
         self._limits = limits
         self._state = _State.FRESH
-        self._calls: dict[int, _Call] = {}
-        self._ids: dict[Id, int] = {}
+        table = CallTable()
+        self._calls, self._ids, self._begin, self._end = table.by_number, table.by_id, table.begin, table.end
+        self.calls: Collection[int] = self._calls.keys()
+        self.ids: Mapping[Id, int] = self._ids
+        self._frame: Frame | None = None
         self._pipeline = Pipeline()
         self._session_id = ""
-        self._may_refer = False
-        self._last_call = 0
+        self.requests: Collection[str] = self._requests.keys
+        self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
 
     @classmethod
     def restored(
         cls, id: str, record: StreamRecord, session_id: str, limits: Limits, kept: KeptBytes | None = None
     ) -> Stream:
         """The stream of a record; to be gone on with by `resume`."""
-        stream = cls(id, limits, kept, record)
+        stream = cls(id, limits, kept=kept, record=record)
         stream.unbox = record.unbox
         stream._state = _State.COUNTED
         stream._session_id = session_id
@@ -130,34 +138,10 @@ class Stream:
         """Whether the client said hello and was welcomed."""
         return self._state is _State.COUNTED
 
-    @property
-    def is_full(self) -> bool:
-        """Whether so much waits for the client that it is to read before its next call begins."""
-        return self._out.is_full
-
     def hold(self) -> None:
-        """The socket takes no more: what is said from now on is given by `next`, when it does."""
+        """The socket takes no more: what is said from now on is given by `out.next`, when it does."""
         if self._state is _COUNTED or self._state is _State.PLAIN:  # what is said before is not counted
             self.counting.hold()
-
-    def next(self, max_bytes: int) -> list[bytes]:
-        """The next messages that were held, at most so many bytes but one at least; none if there are none."""
-        return self._out.next(max_bytes)
-
-    @property
-    def calls(self) -> Collection[int]:
-        """The calls in flight."""
-        return self._calls.keys()
-
-    @property
-    def ids(self) -> Mapping[Id, int]:
-        """The calls in flight by their JSON-RPC ids."""
-        return self._ids
-
-    @property
-    def requests(self) -> Collection[str]:
-        """The requests to the client that it has not answered."""
-        return self._requests.keys
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
@@ -167,19 +151,57 @@ class Stream:
         assert state is not _State.GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
-            obj = parse(data)
+            text_read = read(data, self._limits.max_values)
         except GatewayError as error:
             return self._unreadable(error)
         events: list[Event] = []
         self._may_refer = may_refer(data)
-        if type(obj) is list:
-            self._batch(obj, events)
-        else:
-            self._message(obj, None, events)
-        if state is _COUNTED and self._state is not _CLOSED:
+        if state is _COUNTED:
             self.counting.take(0, len(data))
-            if self.counting.is_due:
-                events += self.acknowledge()
+        if isinstance(text_read, Frame):
+            self._open(text_read, events)
+            return events + self.work_on()
+        self._message(text_read[0], None, events, text_read[1])
+        return self._and_confirmed(events) if state is _COUNTED else events
+
+    @property
+    def unworked(self) -> int:
+        """How many messages of the last text were not looked at yet; `work_on` does, before the next text is taken."""
+        return 0 if self._frame is None else len(self._frame)
+
+    def work_on(self) -> list[Event]:
+        """Look at the next messages of the last text, a few."""
+        events: list[Event] = []
+        frame = self._frame
+        if frame is None:
+            return events
+        try:
+            for _ in range(min(IN_ONE_STEP, len(frame))):
+                obj, is_too_much = frame.take()
+                if self._state is _COUNTED and type(obj) is not dict:
+                    return [*events, self._close("an element of an array is no object, so no message")]
+                place = None if frame.batch is None else frame.batch.place()
+                self._message(obj, place, events, is_too_much)
+                if self._state is _CLOSED:
+                    return events
+        except GatewayError as error:
+            events += self._unreadable(error)
+            self.drop_unworked()
+        if not len(frame) or self._frame is None:
+            self.drop_unworked()
+            if frame.batch is not None:
+                events += self._finish_one(frame.batch)
+        return self._and_confirmed(events) if self._state is _COUNTED else events
+
+    def drop_unworked(self) -> None:
+        """Forget what was not looked at: it was not received."""
+        self._frame = None
+        if self._state is _State.PLAIN:
+            self._pipeline.forget(0)  # what could be called into from the same array only
+
+    def _and_confirmed(self, events: list[Event]) -> list[Event]:
+        if self._state is not _CLOSED and self.counting.is_due:
+            events += self.acknowledge()
         return events
 
     def answer(self, call: int, result: JSON, may_hold_objects: bool = True) -> list[Event]:
@@ -197,10 +219,17 @@ class Stream:
             self._end(call)
             return [AnswerDropped(call)]
         data = dump(messages.result(record.id, result))
-        self._out.check_answer(data)
+        if len(data) > self._small_bytes:
+            check_size(data, self._limits.max_message_bytes, "the result")
+            check_values(data, result, self._limits.max_values, "the result")
+        if record.place is None:
+            self.out.check_answer(data)
+        else:
+            record.place.batch.check_answer(data, self._limits.max_message_bytes)
         self._end(call)
-        events = self._send(data) if record.batch is None else self._reply(record, data)
-        if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
+        events = self._send(data) if record.place is None else self._reply(record, data)
+        # Else nobody can have called into it, or will.
+        if self._state is _COUNTED or self._frame is not None or self._pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
             if step is not None:
                 self._go_on(step, events)
@@ -218,8 +247,7 @@ class Stream:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
-        self._state = _State.COUNTED
-        self._out.counts = True
+        self._state, self.out.counts = _State.COUNTED, True
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -237,27 +265,21 @@ class Stream:
     def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
         """Go on over a new socket (see `can_resume`): hello's answer, and some of what the client lacks."""
         counting = self.counting
+        self.drop_unworked()
         # What the client repeats may call into what it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
         counting.confirm()
-        counting.restart()
-        return [self._greeting(hello, True, resume_window_s), *map(Send, self._out.next(_REPEATED_BYTES))]
+        return [self._greeting(hello, True, resume_window_s), *self.out.repeat()]
 
     def end(self) -> None:
         """The stream is over."""
         self._state = _State.CLOSED
-        self._out.close()
+        self._frame = None
+        self.out.close()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
-        result = {
-            "protocol": PROTOCOL,
-            "session": self._session_id,
-            "stream": self.id,
-            "received": self.counting.received,
-            "resumed": resumed,
-            "resume_window_s": resume_window_s,
-            "limits": self._limits.public(),
-        }
+        received = self.counting.received
+        result = welcome(self._session_id, self.id, received, resumed, resume_window_s, self._limits.public())
         return Send(dump(messages.result(id, result)))
 
     def call_callback(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
@@ -267,11 +289,11 @@ class Stream:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
                 the client. Nothing was sent.
         """
-        return self._out.request(name, method, params)
+        return self.out.request(name, method, params)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
-        return self._out.withdraw(key)
+        return self.out.withdraw(key)
 
     def released(
         self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
@@ -293,35 +315,31 @@ class Stream:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
         self._state = _State.PLAIN
-        return self._send(self._out.error(None, error))
+        return self._send(self.out.error(None, error))
 
     def _close(self, reason: str) -> Close:
         self.end()
         return Close(close_codes.BAD_MESSAGE, reason)
 
-    def _batch(self, objs: list[JSON], events: list[Event]) -> None:
-        if not objs:
-            if self._state is _State.FRESH:
-                self._state = _State.PLAIN
-            events += self._send(self._out.error(None, GatewayError.bad_request("the batch is empty")))
-        elif self.greeted:
-            for obj in objs:
-                self._message(obj, None, events)
-        else:
+    def _open(self, frame: Frame, events: list[Event]) -> None:
+        """Begin with an array, whose messages `work_on` looks at."""
+        if not self.greeted:
             self._state = _State.PLAIN
-            batch = Batch()
-            for obj in objs:
-                self._message(obj, batch, events)
-            events += self._finish_one(batch)
+            frame.batch = Batch()
+        error = frame.fault(self._limits.max_batch_messages)
+        if error is None:
+            self._frame = frame
+        else:
+            events += self._send(self.out.error(None, error))
 
-    def _message(self, obj: JSON, batch: Batch | None, events: list[Event]) -> None:
+    def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
         state = self._state
         if state is _CLOSED:
             return
-        message = messages.parse(obj)
+        message: Message | None = (parsed := messages.parse(obj))
         control = None
         if type(message) is Request and message.method.startswith(CONTROL):
-            control = read_control(message)
+            control = self._read_control(message)
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
@@ -330,18 +348,20 @@ class Stream:
                 self._greet(message, control, events)
                 return
             self._state = _State.PLAIN
+        if is_too_much and control is None:  # the gateway's own methods look at little
+            message = messages.refused(parsed, too_many(self._limits.max_values))
         if type(message) is Request:  # as most are
             if message.id is not None and message.id in self._ids:
                 error = GatewayError.bad_request("a call with this id is under way")
-                events += self._refuse(message, batch, error)
+                events += self._refuse(message, place, error)
             elif control is not None:
-                self._control(message, control, batch, events)
+                self._control(message, control, place, events)
             else:
-                self._call(message, batch, events)
+                self._call(message, place, events)
         elif isinstance(message, Answer):
             self._answered(message, events)
         elif isinstance(message, Invalid):
-            self._invalid(message, batch, events)
+            self._invalid(message, place, events)
 
     def _greet(self, message: Request, hello: HelloParams, events: list[Event]) -> None:
         if hello.error is not None:  # the stream stays fresh: the client may say hello again
@@ -357,21 +377,21 @@ class Stream:
         if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             events.append(CallbackAnswered(message.id, message.result, message.error))
 
-    def _invalid(self, message: Invalid, batch: Batch | None, events: list[Event]) -> None:
+    def _invalid(self, message: Invalid, place: BatchPlace | None, events: list[Event]) -> None:
         if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            record = _Call(message.id, False, batch)
-            events += self._reply_at_once(record, self._out.error(message.id, message.error))
+            record = CallRecord(message.id, False, place)
+            events += self._reply_at_once(record, self.out.error(message.id, message.error, place))
 
-    def _call(self, message: Request, batch: Batch | None, events: list[Event]) -> None:
+    def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
         if isinstance(target, GatewayError):
-            events += self._refuse(message, batch, target)
+            events += self._refuse(message, place, target)
             return
         where, method = target
-        call = self._begin(message, batch)
+        call = self._begin(message, place)
         request = tuple.__new__(
             CallRequested, (call, message.notification, where, method, message.params, message.meta, None)
         )
@@ -395,14 +415,14 @@ class Stream:
         for call, error in step.failed:
             events += self.fail(call, error)
 
-    def _control(self, message: Request, control: Control, batch: Batch | None, events: list[Event]) -> None:
+    def _control(self, message: Request, control: Control, place: BatchPlace | None, events: list[Event]) -> None:
         error = control.error
         if isinstance(control, HelloParams) and error is None:
             error = GatewayError(
                 Status.FAILED_PRECONDITION, "rpc.hello must be the first message and alone in its frame"
             )
         if error is not None:
-            events += self._refuse(message, batch, error)
+            events += self._refuse(message, place, error)
         elif isinstance(control, Ack):
             if self.greeted:
                 if self.counting.acknowledge(control.received):
@@ -410,7 +430,7 @@ class Stream:
                 else:
                     events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
-            call = self._begin(message, batch)
+            call = self._begin(message, place)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
         else:
             if isinstance(control, Release):
@@ -418,7 +438,7 @@ class Stream:
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                record = _Call(message.id, False, batch)
+                record = CallRecord(message.id, False, place)
                 events += self._reply_at_once(record, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
@@ -427,35 +447,19 @@ class Stream:
         else:
             events.append(CancelRequested(call))
 
-    def _begin(self, message: Request, batch: Batch | None) -> int:
-        self._last_call = call = self._last_call + 1
-        id, notification = message.id, message.notification
-        self._calls[call] = tuple.__new__(_Call, (id, notification, batch))
-        if id is not None:
-            self._ids[id] = call
-        if batch is not None and not notification:
-            batch.expect()
-        return call
-
-    def _end(self, call: int) -> _Call | None:
-        record = self._calls.pop(call, None)
-        if record is not None and record.id is not None:
-            del self._ids[record.id]
-        return record
-
-    def _failed(self, call: int, record: _Call, error: GatewayError) -> list[Event]:
+    def _failed(self, call: int, record: CallRecord, error: GatewayError) -> list[Event]:
         events: list[Event] = []
         withdrawn = self._pipeline.withdraw(call)
         if withdrawn is not None:
             events.append(WaitEnded(call))
             events += withdrawn.started
         if not record.notification:
-            events += self._reply(record, self._out.error(record.id, error))
+            events += self._reply(record, self.out.error(record.id, error, record.place))
         self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
-        if id is not None and self._state is _COUNTED:
+        if id is not None and (self._state is _COUNTED or self._frame is not None):
             self._pipeline.remember(id, outcome, self.counting.sent)
         return self._pipeline.ended(call, outcome) if self._pipeline.waiting else None
 
@@ -468,31 +472,29 @@ class Stream:
             record = self._end(call)
             assert record is not None  # it waited
             if not record.notification:
-                events += self._reply(record, self._out.error(record.id, error))
+                events += self._reply(record, self.out.error(record.id, error, record.place))
             more = self._ended(call, record.id, Outcome(None, error))
             if more is not None:
                 events += more.started
                 failing += more.failed
 
-    def _refuse(self, message: Request, batch: Batch | None, error: GatewayError) -> list[Event]:
+    def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
         if message.notification:
             return []
-        record = _Call(message.id, False, batch)
-        return self._reply_at_once(record, self._out.error(message.id, error))
+        record = CallRecord(message.id, False, place)
+        return self._reply_at_once(record, self.out.error(message.id, error, place))
 
-    def _reply_at_once(self, record: _Call, data: bytes) -> list[Event]:
+    def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
         """Answer a message that never became a call."""
-        if record.batch is None:
+        if record.place is None:
             return self._send(data)
-        record.batch.add(data)
+        record.place.put(data)
         return []
 
-    def _reply(self, record: _Call, data: bytes) -> list[Event]:
-        if record.batch is None:
-            return self._send(data)
-        record.batch.add(data)
-        return self._finish_one(record.batch)
+    def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
+        events = self._reply_at_once(record, data)
+        return events if record.place is None else self._finish_one(record.place.batch)
 
     def _finish_one(self, batch: Batch) -> list[Event]:
-        answers = batch.finish_one()
+        answers = batch.finish_one(self._limits.max_message_bytes)
         return [] if answers is None else self._send(answers)

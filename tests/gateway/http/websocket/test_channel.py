@@ -402,6 +402,7 @@ async def described_bytes(edge: Edge) -> int:
     socket = await edge.socket()
     socket.send(descriptions(1))
     _, payload = await socket.frame()
+    await socket.leave(1000)
     assert 126 <= len(payload) < 65536
     return 4 + len(payload)
 

@@ -139,7 +139,7 @@ def test_a_batch_is_answered_by_one_array_when_all_its_calls_are_done(stream: St
     assert stream.answer(2, "nobody waits") == [AnswerDropped(2)]
     (array,) = read(stream.fail(1, GatewayError(Status.CANCELLED, "gone")))
     assert [(item["id"], item.get("result"), item.get("error", {}).get("code")) for item in array] == [
-        (None, None, -32600), (2, "three", None), (1, None, -32001),
+        (1, None, -32001), (None, None, -32600), (2, "three", None),
     ]  # fmt: skip
 
 
@@ -406,10 +406,10 @@ def test_after_hello_each_message_is_answered_on_its_own(greeted: Stream) -> Non
 
 def test_every_message_is_counted_but_hello_and_ack(greeted: Stream) -> None:
     assert (greeted.counting.received, greeted.counting.sent) == (0, 0)
-    greeted.receive(f'[{call(1)},1,{{"jsonrpc":"2.0","id":"g:9","result":1}}]')
+    greeted.receive(f'[{call(1)},{{}},{{"jsonrpc":"2.0","id":"g:9","result":1}}]')
     greeted.receive('{"jsonrpc":"2.0","method":"rpc.ack","params":{"received":0}}')
     assert greeted.counting.received == 3
-    assert greeted.counting.sent == 1  # the error for 1
+    assert greeted.counting.sent == 1  # the error for {}
     greeted.answer(2, 0)
     greeted.call_callback("c", "m", [])
     greeted.released(callback="c", code="unavailable", reason="gone")
