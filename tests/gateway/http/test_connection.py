@@ -208,6 +208,36 @@ async def test_a_hundred_requests_at_once_are_answered_in_their_order(edge: Edge
             assert (head.headers["x-request-id"], answered) == (id, body)
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 100_000])
+async def test_it_does_not_matter_how_requests_are_cut(edge: Edge, root: Any, size: int) -> None:
+    connection = await edge.connect()
+    sent = b"\r\n".join(
+        (
+            POST + b"Content-Length: 5\r\n\r\n[0,5]",
+            POST + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\n[1\r\n3\r\n,5]\r\n0\r\nX-Sum: 1\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nGET ",
+            POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n[2,5]\r\n0\r\n\r\n",
+            b"HEAD /healthz HTTP/1.1\r\n" + HOST + b"\r\n",
+            POST + b"Content-Length: 5\r\n\r\n[3,5]",
+        )
+    )
+    for at in range(0, len(sent), size):
+        connection.send(sent[at : at + size])
+        await connection.writer.drain()
+        for _ in range(3):
+            await asyncio.sleep(0)
+    for first, follows in ((0, None), (1, b'{"status":"ok"}'), (2, b""), (3, None)):
+        call = await root.next_call()
+        assert call.args == [first, 5]
+        call.reply(first)
+        head, body = await connection.answer()
+        assert (head.status, body) == (200, b'{"result":%d}' % first)
+        if follows is not None:
+            assert (await connection.head()).status == 200
+            assert await connection.read(len(follows)) == follows
+    assert len(root.calls) == 4
+
+
 async def test_requests_sent_ahead_are_begun_one_in_a_turn_of_the_loop(edge: Edge, built: Built) -> None:
     connection = await edge.connect()
     many = 400
