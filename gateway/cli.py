@@ -255,7 +255,7 @@ async def _until_signal(
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise _Failed(f"cannot listen on {config.listen}: {reason}") from None
-        # What is there now stays. The collector looks at old objects when new ones are a quarter of them: with all modules
+        # What is there now stays. The collector looks at old objects when new ones are a quarter of them: with modules
         # and schemas among these, what ended sessions leave waited for some thousand sessions.
         gc.collect()
         gc.freeze()
