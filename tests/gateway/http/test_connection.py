@@ -256,6 +256,35 @@ async def test_requests_sent_ahead_are_begun_one_in_a_turn_of_the_loop(edge: Edg
         assert (await connection.answer())[0].status == 200
 
 
+async def test_more_than_is_read_ahead_is_read_when_its_turn_comes(edge: Edge, root: Any) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", ADD, JSON_LINE, body=b"[1,0]")
+    call = await root.next_call()
+    padding = "X: " + "a" * 5_000
+    many = 6 * MAX_AHEAD_BYTES // 5_000
+    for number in range(many):
+        connection.ask("GET", "/healthz", padding, f"X-Request-Id: {number}")
+    assert (await edge.get("/healthz")).code == 200
+    call.reply(1)
+    assert (await connection.answer())[1] == b'{"result":1}'
+    for number in range(many):
+        assert (await connection.answer())[0].headers["x-request-id"] == str(number)
+
+
+async def test_much_behind_the_last_request_hides_no_answer(edge: Edge, root: Any) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", ADD, JSON_LINE, "Connection: close", body=b"[1,0]")
+    call = await root.next_call()
+    connection.send(b"x" * (6 * MAX_AHEAD_BYTES))
+    assert (await edge.get("/healthz")).code == 200
+    call.reply(1)
+    connection.writer.transport.set_write_buffer_limits(0)
+    async with asyncio.timeout(LINGER_S / 2):
+        await connection.writer.drain()
+    assert (await connection.answer())[1] == b'{"result":1}'
+    assert await connection.rest() == b""
+
+
 async def test_what_comes_behind_the_last_request_is_none(edge: Edge, root: Any) -> None:
     connection = await edge.connect()
     connection.ask("GET", "/healthz", "Connection: close")
