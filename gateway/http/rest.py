@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
@@ -26,6 +27,7 @@ from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
+_SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 class ApiHandler(BaseHandler):
@@ -144,10 +146,8 @@ def _text(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
+    # Python's own reading takes underscores, blanks and other digits.
+    seconds = float(text) if _SECONDS.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
         raise GatewayError(Status.INVALID_ARGUMENT, "Request-Timeout must be a number of seconds above 0")
     return seconds
