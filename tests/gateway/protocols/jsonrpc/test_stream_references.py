@@ -54,7 +54,9 @@ def test_a_result_is_the_object_behind_its_handle(calculator: Service, fakes: An
 
 @pytest.mark.parametrize("results", [None, {}, {"2": Outcome(1)}])
 @pytest.mark.parametrize(
-    ("id", "shown"), [(2, "2"), ("two", '"two"'), ("x" * 100_000, '"' + "x" * 39 + '…"')], ids=["number", "text", "long"]
+    ("id", "shown"),
+    [(2, "2"), ("two", '"two"'), ("x" * 100_000, '"' + "x" * 39 + '…"')],
+    ids=["number", "text", "long"],
 )
 def test_a_result_that_is_not_there(
     calculator: Service, holder: OneSession, results: Any, id: int | str, shown: str
