@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Mapping
 from email.utils import formatdate
@@ -34,6 +35,7 @@ class Exchange:
     _reason = "OK"
     _finished = False
     _is_streaming = False
+    _is_chunked = False
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -61,11 +63,8 @@ class Exchange:
 
     def get_cookie(self, name: str) -> str | None:
         """The value of a cookie; None if the client sent none of that name."""
-        for pair in self.sent.get("Cookie", "").split(";"):
-            key, _, value = pair.partition("=")
-            if key.strip() == name:
-                return value.strip()
-        return None
+        found = re.search(rf"(?:^|;)[ \t]*{re.escape(name)}[ \t]*=([^;]*)", self.sent.get("Cookie", ""))
+        return None if found is None else found[1].strip()
 
     def set_cookie(
         self, name: str, value: str, *, path: str, httponly: bool, samesite: str, secure: bool = False, more: str = ""
@@ -103,7 +102,7 @@ class Exchange:
         self._parts.append(data)
 
     def flush(self) -> Awaitable[None]:
-        """Send what was written, in an answer whose length is not known.
+        """Send what was written, in an answer whose length is not known, or set as its Content-Length.
 
         Returns:
             Whether all is with the kernel; fails with `tornado.iostream.StreamClosedError` when the client has left.
@@ -111,14 +110,13 @@ class Exchange:
         request = self.request
         if not self._is_streaming:
             self._is_streaming = True
-            request.keeps_alive = request.keeps_alive and request.minor > 0
-            head = self._head("Transfer-Encoding: chunked\r\n" if self._is_chunked else "")
-            request.connection.write(head)
+            is_long_unknown = "Content-Length" not in self._headers
+            self._is_chunked = is_long_unknown and request.minor > 0 and request.method != "HEAD"
+            if is_long_unknown and request.minor == 0:
+                # Only the end of the connection tells it where the answer ends.
+                request.keeps_alive = False
+            request.connection.write(self._head("Transfer-Encoding: chunked\r\n" if self._is_chunked else ""))
         return self._send_parts()
-
-    @property
-    def _is_chunked(self) -> bool:
-        return self.request.minor > 0 and self.request.method != "HEAD"
 
     def _send_parts(self) -> Awaitable[None]:
         data, self._parts = b"".join(self._parts), []

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.protocols.jsonrpc.batch import Batch
+from gateway.protocols.jsonrpc.batch import BatchPlace
 from gateway.protocols.jsonrpc.messages import Id, Request
 
 
 class CallRecord(NamedTuple):
-    """What an answer needs to know of its call: its id, whether it wants none, and the batch that it goes into."""
+    """What an answer needs to know of its call: its id, whether it wants none, and where in a batch it goes."""
 
     id: Id
     notification: bool
-    batch: Batch | None
+    place: BatchPlace | None
 
 
 class CallTable:
@@ -31,15 +31,15 @@ class CallTable:
         self.by_id: dict[Id, int] = {}
         self._last = 0
 
-    def begin(self, message: Request, batch: Batch | None) -> int:
+    def begin(self, message: Request, place: BatchPlace | None) -> int:
         """Enter a request; its number."""
         self._last = call = self._last + 1
         id, notification = message.id, message.notification
-        self.by_number[call] = tuple.__new__(CallRecord, (id, notification, batch))
+        self.by_number[call] = tuple.__new__(CallRecord, (id, notification, place))
         if id is not None:
             self.by_id[id] = call
-        if batch is not None and not notification:
-            batch.expect()
+        if place is not None and not notification:
+            place.batch.expect()
         return call
 
     def end(self, call: int) -> CallRecord | None:

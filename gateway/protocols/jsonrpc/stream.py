@@ -16,7 +16,7 @@ repeats on the next socket what the client has not received.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from gateway.client import StreamRecord
@@ -26,7 +26,7 @@ from gateway.json.text import JSON, dump
 from gateway.json.value_count import check_values, too_many
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
-from gateway.protocols.jsonrpc.batch import Batch
+from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
 from gateway.protocols.jsonrpc.call_table import CallRecord, CallTable
 from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.control import (
@@ -93,8 +93,11 @@ class Stream:
         requests: those to the client that it has not answered.
     """
 
-    def __init__(self, id: str, limits: Limits) -> None:
+    def __init__(
+        self, id: str, limits: Limits, read_control: Callable[[Request], Control | None] = read_control
+    ) -> None:
         self.id = id
+        self._read_control = read_control
         self.unbox = self._may_refer = False
         self.counting = Counting()
         self._limits = limits
@@ -167,7 +170,8 @@ class Stream:
                 obj, is_too_much = frame.take()
                 if self._state is _COUNTED and type(obj) is not dict:
                     return [*events, self._close("an element of an array is no object, so no message")]
-                self._message(obj, frame.batch, events, is_too_much)
+                place = None if frame.batch is None else frame.batch.place()
+                self._message(obj, place, events, is_too_much)
                 if self._state is _CLOSED:
                     return events
         except GatewayError as error:
@@ -207,8 +211,10 @@ class Stream:
         if len(data) > self._small_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")
+        if record.place is not None:
+            check_size(data, self._limits.send_buffer_bytes - record.place.batch.kept_bytes, "the result")
         self._end(call)
-        events = self._send(data) if record.batch is None else self._reply(record, data)
+        events = self._send(data) if record.place is None else self._reply(record, data)
         # Else nobody can have called into it, or will.
         if self._state is _COUNTED or self._frame is not None or self._pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
@@ -321,14 +327,14 @@ class Stream:
         else:
             events += self._send(dump(messages.error(None, error)))
 
-    def _message(self, obj: JSON, batch: Batch | None, events: list[Event], is_too_much: bool = False) -> None:
+    def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
         state = self._state
         if state is _CLOSED:
             return
         message: Message | None = (parsed := messages.parse(obj))
         control = None
         if type(message) is Request and message.method.startswith(CONTROL):
-            control = read_control(message)
+            control = self._read_control(message)
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
@@ -342,15 +348,15 @@ class Stream:
         if type(message) is Request:  # as most are
             if message.id is not None and message.id in self._ids:
                 error = GatewayError.bad_request("a call with this id is under way")
-                events += self._refuse(message, batch, error)
+                events += self._refuse(message, place, error)
             elif control is not None:
-                self._control(message, control, batch, events)
+                self._control(message, control, place, events)
             else:
-                self._call(message, batch, events)
+                self._call(message, place, events)
         elif isinstance(message, Answer):
             self._answered(message, events)
         elif isinstance(message, Invalid):
-            self._invalid(message, batch, events)
+            self._invalid(message, place, events)
 
     def _greet(self, message: Request, hello: HelloParams, events: list[Event]) -> None:
         if hello.error is not None:  # the stream stays fresh: the client may say hello again
@@ -366,21 +372,21 @@ class Stream:
         if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             events.append(CallbackAnswered(message.id, message.result, message.error))
 
-    def _invalid(self, message: Invalid, batch: Batch | None, events: list[Event]) -> None:
+    def _invalid(self, message: Invalid, place: BatchPlace | None, events: list[Event]) -> None:
         if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            record = CallRecord(message.id, False, batch)
+            record = CallRecord(message.id, False, place)
             events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
 
-    def _call(self, message: Request, batch: Batch | None, events: list[Event]) -> None:
+    def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
         if isinstance(target, GatewayError):
-            events += self._refuse(message, batch, target)
+            events += self._refuse(message, place, target)
             return
         where, method = target
-        call = self._begin(message, batch)
+        call = self._begin(message, place)
         request = tuple.__new__(
             CallRequested, (call, message.notification, where, method, message.params, message.meta, None)
         )
@@ -404,14 +410,14 @@ class Stream:
         for call, error in step.failed:
             events += self.fail(call, error)
 
-    def _control(self, message: Request, control: Control, batch: Batch | None, events: list[Event]) -> None:
+    def _control(self, message: Request, control: Control, place: BatchPlace | None, events: list[Event]) -> None:
         error = control.error
         if isinstance(control, HelloParams) and error is None:
             error = GatewayError(
                 Status.FAILED_PRECONDITION, "rpc.hello must be the first message and alone in its frame"
             )
         if error is not None:
-            events += self._refuse(message, batch, error)
+            events += self._refuse(message, place, error)
         elif isinstance(control, Ack):
             if self.greeted:
                 if self.counting.acknowledge(control.received):
@@ -419,7 +425,7 @@ class Stream:
                 else:
                     events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
-            call = self._begin(message, batch)
+            call = self._begin(message, place)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
         else:
             if isinstance(control, Release):
@@ -427,7 +433,7 @@ class Stream:
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                record = CallRecord(message.id, False, batch)
+                record = CallRecord(message.id, False, place)
                 events += self._reply_at_once(record, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
@@ -467,24 +473,24 @@ class Stream:
                 events += more.started
                 failing += more.failed
 
-    def _refuse(self, message: Request, batch: Batch | None, error: GatewayError) -> list[Event]:
+    def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
         if message.notification:
             return []
-        record = CallRecord(message.id, False, batch)
+        record = CallRecord(message.id, False, place)
         return self._reply_at_once(record, dump(messages.error(message.id, error)))
 
     def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
         """Answer a message that never became a call."""
-        if record.batch is None:
+        if record.place is None:
             return self._send(data)
-        record.batch.add(data)
+        record.place.put(data)
         return []
 
     def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
-        if record.batch is None:
+        if record.place is None:
             return self._send(data)
-        record.batch.add(data)
-        return self._finish_one(record.batch)
+        record.place.put(data)
+        return self._finish_one(record.place.batch)
 
     def _finish_one(self, batch: Batch) -> list[Event]:
         answers = batch.finish_one()
