@@ -61,14 +61,13 @@ from gateway.protocols.jsonrpc.events import (
 from gateway.protocols.jsonrpc.frame import Frame, read
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Request
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
-from gateway.protocols.jsonrpc.stream_state import State
+from gateway.protocols.jsonrpc.stream_state import StreamState
 from gateway.protocols.jsonrpc.targets import read_target
-
 
 _VOID: Final = dump(messages.notification("rpc.void", {}))
 """Stands for a request that was withdrawn, so that both sides count the same."""
-_CLOSED: Final = State.CLOSED
-_COUNTED: Final = State.COUNTED
+_CLOSED: Final = StreamState.CLOSED
+_COUNTED: Final = StreamState.COUNTED
 IN_ONE_STEP: Final = 16
 """Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
 
@@ -93,7 +92,7 @@ class Stream:
         self.unbox = self._may_refer = False
         self.counting = Counting()
         self._limits = limits
-        self._state = State.FRESH
+        self._state = StreamState.FRESH
         table = CallTable()
         self._calls, self._ids, self._begin, self._end = table.by_number, table.by_id, table.begin, table.end
         self.calls: Collection[int] = self._calls.keys()
@@ -111,7 +110,7 @@ class Stream:
         stream = cls(id, limits)
         stream.unbox = record.unbox
         stream.counting = Counting.restored(record)
-        stream._state = State.COUNTED
+        stream._state = StreamState.COUNTED
         stream._session_id = session_id
         stream._requests.made = record.requests
         return stream
@@ -123,14 +122,14 @@ class Stream:
     @property
     def greeted(self) -> bool:
         """Whether the client said hello and was welcomed."""
-        return self._state is State.COUNTED
+        return self._state is StreamState.COUNTED
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
         state = self._state
         if state is _CLOSED:
             return []
-        assert state is not State.GREETING  # the edge answers hello before it reads on
+        assert state is not StreamState.GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
             text_read = read(data, self._limits.max_values)
@@ -178,7 +177,7 @@ class Stream:
     def drop_unworked(self) -> None:
         """Forget what was not looked at: it was not received."""
         self._frame = None
-        if self._state is State.PLAIN:
+        if self._state is StreamState.PLAIN:
             self._pipeline.forget(0)  # what could be called into from the same array only
 
     def _and_confirmed(self, events: list[Event]) -> list[Event]:
@@ -217,8 +216,8 @@ class Stream:
     def fail(self, call: int, error: GatewayError) -> list[Event]:
         """End a call with an error; a call that nobody waits for, quietly."""
         record = self._end(call)
-        if self._state is State.GREETING:
-            self._state = State.FRESH
+        if self._state is StreamState.GREETING:
+            self._state = StreamState.FRESH
             self.unbox = False
         return [] if record is None else self._failed(call, record, error)
 
@@ -226,7 +225,7 @@ class Stream:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
-        self._state = State.COUNTED
+        self._state = StreamState.COUNTED
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -234,7 +233,7 @@ class Stream:
         """Leave hello, and the socket, to the stream that goes on: this one is over. The id of hello."""
         record = self._end(call)
         assert record is not None
-        self._state = State.CLOSED
+        self._state = StreamState.CLOSED
         return record.id
 
     def can_resume(self, received: int) -> bool:
@@ -253,7 +252,7 @@ class Stream:
 
     def end(self) -> None:
         """The stream is over."""
-        self._state = State.CLOSED
+        self._state = StreamState.CLOSED
         self._frame = None
         self.counting.drop()
 
@@ -301,7 +300,7 @@ class Stream:
     def _unreadable(self, error: GatewayError) -> list[Event]:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
-        self._state = State.PLAIN
+        self._state = StreamState.PLAIN
         return [Send(dump(messages.error(None, error)))]
 
     def _close(self, reason: str, code: int = close_codes.BAD_MESSAGE) -> Close:
@@ -311,7 +310,7 @@ class Stream:
     def _open(self, frame: Frame, events: list[Event]) -> None:
         """Begin with an array, whose messages `work_on` looks at."""
         if not self.greeted:
-            self._state = State.PLAIN
+            self._state = StreamState.PLAIN
             frame.batch = Batch()
         error = frame.fault(self._limits.max_batch_messages)
         if error is None:
@@ -330,11 +329,11 @@ class Stream:
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
-        elif state is State.FRESH:
+        elif state is StreamState.FRESH:
             if isinstance(message, Request) and isinstance(control, HelloParams):
                 self._greet(message, control, events)
                 return
-            self._state = State.PLAIN
+            self._state = StreamState.PLAIN
         if is_too_much and control is None:  # the gateway's own methods look at little
             message = messages.refused(parsed, too_many(self._limits.max_values))
         if type(message) is Request:  # as most are
@@ -355,7 +354,7 @@ class Stream:
             events += self._refuse(message, None, hello.error)
             return
         call = self._begin(message, None)
-        self._state = State.GREETING
+        self._state = StreamState.GREETING
         self.unbox = hello.unbox
         events.append(Hello(call, hello.session, hello.stream, hello.received))
 

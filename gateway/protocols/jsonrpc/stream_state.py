@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 
-class State(enum.Enum):
+class StreamState(enum.Enum):
     """Where a stream is."""
 
     FRESH = "fresh"
