@@ -58,7 +58,8 @@ def test_the_collector_is_blamed_only_while_it_is_watched() -> None:
     clock = Clock()
     stalls = Stalls(clock)
     blamed: list[float] = []
-    stalls_of_test = type("Watched", (), {"clock": clock, "interrupted": lambda _, seconds, what: blamed.append(seconds)})
+    members = {"clock": clock, "interrupted": lambda _, seconds, what: blamed.append(seconds)}
+    stalls_of_test = type("Watched", (), members)
     assert stalls.count == 0
     with CollectorWatch(stalls_of_test()):  # type: ignore[arg-type]
         gc.collect(0)

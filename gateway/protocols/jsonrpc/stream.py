@@ -15,7 +15,6 @@ repeats on the next socket what the client has not received.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
@@ -61,20 +60,12 @@ from gateway.protocols.jsonrpc.frame import Frame, read
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Request
 from gateway.protocols.jsonrpc.outbound import Outbound
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
+from gateway.protocols.jsonrpc.stream_state import StreamState
 from gateway.protocols.jsonrpc.targets import read_target
 from gateway.sessions.kept_bytes import KeptBytes
 
-
-class _State(enum.Enum):
-    FRESH = "fresh"
-    GREETING = "greeting"
-    PLAIN = "plain"
-    COUNTED = "counted"
-    CLOSED = "closed"
-
-
-_CLOSED: Final = _State.CLOSED
-_COUNTED: Final = _State.COUNTED
+_CLOSED: Final = StreamState.CLOSED
+_COUNTED: Final = StreamState.COUNTED
 IN_ONE_STEP: Final = 16
 """Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
 
@@ -107,7 +98,7 @@ class Stream:
         self.out = Outbound(limits, over_all, record)
         self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
         self._limits = limits
-        self._state = _State.FRESH
+        self._state = StreamState.FRESH
         table = CallTable()
         self._calls, self._ids, self._begin, self._end = table.by_number, table.by_id, table.begin, table.end
         self.calls: Collection[int] = self._calls.keys()
@@ -125,7 +116,7 @@ class Stream:
         """The stream of a record; to be gone on with by `resume`."""
         stream = cls(id, limits, kept=kept, record=record)
         stream.unbox = record.unbox
-        stream._state = _State.COUNTED
+        stream._state = StreamState.COUNTED
         stream._session_id = session_id
         return stream
 
@@ -136,11 +127,11 @@ class Stream:
     @property
     def greeted(self) -> bool:
         """Whether the client said hello and was welcomed."""
-        return self._state is _State.COUNTED
+        return self._state is StreamState.COUNTED
 
     def hold(self) -> None:
         """The socket takes no more: what is said from now on is given by `out.next`, when it does."""
-        if self._state is _COUNTED or self._state is _State.PLAIN:  # what is said before is not counted
+        if self._state is _COUNTED or self._state is StreamState.PLAIN:  # what is said before is not counted
             self.counting.hold()
 
     def receive(self, text: str | bytes) -> list[Event]:
@@ -148,7 +139,7 @@ class Stream:
         state = self._state
         if state is _CLOSED:
             return []
-        assert state is not _State.GREETING  # the edge answers hello before it reads on
+        assert state is not StreamState.GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
             text_read = read(data, self._limits.max_values)
@@ -196,7 +187,7 @@ class Stream:
     def drop_unworked(self) -> None:
         """Forget what was not looked at: it was not received."""
         self._frame = None
-        if self._state is _State.PLAIN:
+        if self._state is StreamState.PLAIN:
             self._pipeline.forget(0)  # what could be called into from the same array only
 
     def _and_confirmed(self, events: list[Event]) -> list[Event]:
@@ -238,8 +229,8 @@ class Stream:
     def fail(self, call: int, error: GatewayError) -> list[Event]:
         """End a call with an error; a call that nobody waits for, quietly."""
         record = self._end(call)
-        if self._state is _State.GREETING:
-            self._state = _State.FRESH
+        if self._state is StreamState.GREETING:
+            self._state = StreamState.FRESH
             self.unbox = False
         return [] if record is None else self._failed(call, record, error)
 
@@ -247,7 +238,7 @@ class Stream:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
-        self._state, self.out.counts = _State.COUNTED, True
+        self._state, self.out.counts = StreamState.COUNTED, True
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -255,7 +246,7 @@ class Stream:
         """Leave hello, and the socket, to the stream that goes on: this one is over. The id of hello."""
         record = self._end(call)
         assert record is not None
-        self._state = _State.CLOSED
+        self._state = StreamState.CLOSED
         return record.id
 
     def can_resume(self, received: int) -> bool:
@@ -273,7 +264,7 @@ class Stream:
 
     def end(self) -> None:
         """The stream is over."""
-        self._state = _State.CLOSED
+        self._state = StreamState.CLOSED
         self._frame = None
         self.out.close()
 
@@ -314,7 +305,7 @@ class Stream:
     def _unreadable(self, error: GatewayError) -> list[Event]:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
-        self._state = _State.PLAIN
+        self._state = StreamState.PLAIN
         return self._send(self.out.error(None, error))
 
     def _close(self, reason: str) -> Close:
@@ -324,7 +315,7 @@ class Stream:
     def _open(self, frame: Frame, events: list[Event]) -> None:
         """Begin with an array, whose messages `work_on` looks at."""
         if not self.greeted:
-            self._state = _State.PLAIN
+            self._state = StreamState.PLAIN
             frame.batch = Batch()
         error = frame.fault(self._limits.max_batch_messages)
         if error is None:
@@ -343,11 +334,11 @@ class Stream:
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
-        elif state is _State.FRESH:
+        elif state is StreamState.FRESH:
             if isinstance(message, Request) and isinstance(control, HelloParams):
                 self._greet(message, control, events)
                 return
-            self._state = _State.PLAIN
+            self._state = StreamState.PLAIN
         if is_too_much and control is None:  # the gateway's own methods look at little
             message = messages.refused(parsed, too_many(self._limits.max_values))
         if type(message) is Request:  # as most are
@@ -368,7 +359,7 @@ class Stream:
             events += self._refuse(message, None, hello.error)
             return
         call = self._begin(message, None)
-        self._state = _State.GREETING
+        self._state = StreamState.GREETING
         self.unbox = hello.unbox
         events.append(Hello(call, hello.session, hello.stream, hello.received))
 
