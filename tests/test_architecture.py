@@ -67,6 +67,7 @@ RINGS = {
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
+    "gateway.http.proxies": PURE,
     "gateway.catalogue_loading": EDGE,
     "gateway.logs": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
@@ -83,7 +84,7 @@ RINGS = {
 
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
-    {"errors", "annotations", "fixed_paths", "trees", "logs"},
+    {"errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "logs"},
     {"config.limits"},
     {"json"},
     {"routes", "reference_form"},
