@@ -20,6 +20,7 @@ from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
 from gateway.http.origins import OriginPolicy
+from gateway.http.proxies import Proxies
 from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
@@ -154,6 +155,7 @@ class Gateway:
             sessions=self._sessions,
             limits=self._config.limits,
             origins=OriginPolicy(listen.host, self._config.hosts, self._config.origins),
+            proxies=Proxies(self._config.trusted_proxies, self._config.base_path),
             log=self._log,
             cookie_name=f"cara_session_{self.port}",
             deadlines=RequestDeadlines(_IDLE_CONNECTION_S),

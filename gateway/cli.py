@@ -126,7 +126,7 @@ def openapi(config_path: Path) -> None:
         services, _ = load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    document = openapi_document(services, config.codec, version("cara-gateway"))
+    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path)
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 

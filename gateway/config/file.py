@@ -16,12 +16,14 @@ from typing import Any, Final
 
 from gateway.config.limits import Limits
 from gateway.config.values import (
+    BASE_PATH,
     COUNT,
     CURVE_KEY,
     ENDPOINT,
     FLAG,
     HOSTS,
     LISTEN,
+    NETWORKS,
     ORIGINS,
     SECONDS,
     SECRET,
@@ -48,6 +50,8 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "listen": LISTEN,
     "hosts": HOSTS,
     "origins": ORIGINS,
+    "trusted_proxies": NETWORKS,
+    "base_path": BASE_PATH,
     "import_path": TEXTS,
     "unknown_fields": one_of("reject", "ignore"),
     "int64": one_of("string", "number", "auto"),
@@ -122,11 +126,19 @@ class ServiceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
-    """Everything that an operator says, checked."""
+    """Everything that an operator says, checked.
+
+    Attributes:
+        hosts: names and patterns; see `gateway.host_names.host_pattern`.
+        trusted_proxies: addresses and networks, and ``unix:``.
+        base_path: as `gateway.path_prefix.path_prefix` gives it.
+    """
 
     listen: Listen = DEFAULT_LISTEN
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    base_path: str = ""
     import_path: tuple[Path, ...] = ()
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False

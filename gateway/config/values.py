@@ -10,9 +10,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from gateway.errors import quote
+from gateway.host_names import ANY_HOST, host_pattern
+from gateway.path_prefix import path_prefix
+from gateway.routes import FIXED_ROUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +121,77 @@ def _origin(value: Any) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError(f'expected origins like "https://app.example.org", not {shown(origin)}')
-    return tuple(origin.lower() for origin in origins)
+        if "*" in origin:
+            raise ValueError(f"no origin has a \"*\", so {shown(origin)} would match none; each has to be named")
+    return tuple(_as_browsers_write(origin.lower()) for origin in origins)
+
+
+def _as_browsers_write(origin: str) -> str:
+    """An origin without a port that its scheme has anyway, and with a name of other letters as name servers have it."""
+    scheme, _, host = origin.partition("://")
+    name, colon, port = host.rpartition(":")
+    if colon and port == _DEFAULT_PORTS.get(scheme):
+        host = name
+    if not host.isascii():
+        name, colon, port = host.partition(":")
+        host = host_pattern(name) + colon + port
+    return f"{scheme}://{host}"
+
+
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+", re.IGNORECASE)
 
 
 def _host(value: Any) -> tuple[str, ...]:
-    hosts = _texts(value)
-    for host in hosts:
-        if not _HOST.fullmatch(host):
-            raise ValueError(f'expected host names without scheme and port, like "api.example.org", not {shown(host)}')
-    return tuple(host.lower() for host in hosts)
+    patterns = []
+    for host in _texts(value):
+        try:
+            patterns.append(host_pattern(host))
+        except ValueError as reason:
+            expected = f'expected host names without scheme and port, like "api.example.org", not {shown(host)}'
+            raise ValueError(f"{expected}: {reason}" if ANY_HOST in host else expected) from None
+    return tuple(patterns)
 
 
-_HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+")
+def _networks(value: Any) -> tuple[str, ...]:
+    networks = []
+    for text in _texts(value):
+        if text == "unix:":
+            networks.append(text)
+            continue
+        try:
+            networks.append(str(ip_network(text, strict=False)))
+        except ValueError:
+            expected = 'expected addresses and networks like "10.0.0.0/8", or "unix:" for whoever uses a unix socket'
+            raise ValueError(f"{expected}, not {shown(text)}") from None
+        if not _is_network(text):
+            raise ValueError(f"{shown(text)} is an address within a network; did you mean {shown(networks[-1])}?")
+    return tuple(networks)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _base_path(value: Any) -> str:
+    if value == "":
+        return ""
+    prefix = path_prefix(value) if isinstance(value, str) else None
+    if prefix is None:
+        raise ValueError(
+            f'expected a path like "/gw", of letters, digits, ".", "_", "~", "@", "-" and escapes, not {shown(value)}'
+        )
+    if prefix.split("/")[1:2] and prefix.split("/")[1] in FIXED_ROUTES:
+        raise ValueError(
+            f"{shown(value)} begins like the gateway's own paths, which could not be told from those below it"
+        )
+    return prefix
 
 
 def _curve_key(value: Any) -> str:
@@ -167,4 +227,6 @@ LISTEN = ValueKind(_listen)
 ENDPOINT = ValueKind(_endpoint)
 ORIGINS = ValueKind(_origin, _parse_texts)
 HOSTS = ValueKind(_host, _parse_texts)
+NETWORKS = ValueKind(_networks, _parse_texts)
+BASE_PATH = ValueKind(_base_path)
 CURVE_KEY = ValueKind(_curve_key)

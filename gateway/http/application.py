@@ -12,7 +12,9 @@ import tornado.web
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, Status
 from gateway.http.base import RefusingHandler, Site, connection_of
-from gateway.http.path_table import PathTable
+from gateway.http.pages import BasePathHandler
+from gateway.http.path_table import PathTable, Route
+from gateway.path_prefix import below
 
 MAX_DRAINED_BYTES: Final = 64 * 2**20
 """So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
@@ -48,7 +50,7 @@ class GatewayApplication(tornado.web.Application):
         """See `tornado.routing.Router`; called when the headers are there."""
         # The head has come, now the body must.
         self._site.deadlines.expect(connection_of(request), asyncio.get_running_loop().time())
-        handler, arguments = self._paths.find(request.method or "", request.path)
+        handler, arguments = self._route(request)
         headers = request.headers
         media_type = headers.get("Content-Type")
         if media_type is not None and media_type.startswith(_FORMS):
@@ -67,6 +69,15 @@ class GatewayApplication(tornado.web.Application):
         if length is not None and length.isdecimal() and len(length) < 19 and int(length) <= limit:
             return delegate
         return _Measured(self, request, delegate, limit)
+
+    def _route(self, request: tornado.httputil.HTTPServerRequest) -> Route:
+        """The route of a request. Its path becomes that below the base path, which proxies may have left there."""
+        base_path = self._site.proxies.base_path
+        if base_path and request.path.startswith(base_path):
+            if request.path == base_path:
+                return BasePathHandler, {"site": self._site}
+            request.path = below(base_path, request.path) or request.path
+        return self._paths.find(request.method or "", request.path)
 
     def refuse(self, request: tornado.httputil.HTTPServerRequest, error: GatewayError) -> asyncio.Future[None]:
         """Answer with an error, whatever is asked; resolves when that is written."""

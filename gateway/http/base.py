@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import tornado.httputil
 import tornado.web
@@ -28,6 +28,7 @@ from gateway.config.limits import Limits
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.origins import OriginPolicy
+from gateway.http.proxies import UNIX, Downstream, Proxies
 from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.json.text import JSON, dump
@@ -58,6 +59,7 @@ class Site:
         served: what is served now.
         stopping: true when the gateway is about to end.
         sockets: the open WebSockets and event streams.
+        proxies: which of them are believed.
         transports: how the bytes of WebSockets travel.
         compresses_sockets: whether their messages may be compressed.
         cork: what their reads are the work of; their answers leave at its end.
@@ -75,6 +77,7 @@ class Site:
     cookie_name: str
     deadlines: RequestDeadlines
     compresses_sockets: bool
+    proxies: Proxies = field(default_factory=Proxies)
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
     calls_under_way: int = 0
@@ -94,6 +97,15 @@ def connection_of(request: tornado.httputil.HTTPServerRequest) -> object:
     return getattr(request.connection, "context", None)
 
 
+def downstream_of(site: Site, request: tornado.httputil.HTTPServerRequest) -> Downstream:
+    """How the client of a request reached us."""
+    peer = request.remote_ip or "-"
+    # That is what Tornado says of who has no address; nobody has this one.
+    return site.proxies.downstream(
+        UNIX if peer == "0.0.0.0" else peer, request.protocol, request.host, request.headers  # noqa: S104
+    )
+
+
 def _request_ids() -> Iterator[str]:
     # A random prefix per process and a counter: unique enough for logs, and cheap.
     prefix = secrets.token_hex(4)
@@ -107,12 +119,16 @@ class BaseHandler(tornado.web.RequestHandler):
         sent: the request's headers; names as in ``Session-Id``.
         request_id: of this request, in its answer, its log line and its calls.
         principal: who asks; None as long as there is no authentication.
+        downstream: how the client reached us.
+        answers_any_address: whether it may be asked by any address, as probes do that know no name.
     """
 
     site: Site
     sent: Mapping[str, str] = MappingProxyType({})
     request_id: str = ""
     principal: str | None = None
+    downstream: Downstream = Downstream("-", "http", "", "", False)
+    answers_any_address: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None
     _problem_code: str | None = None
 
@@ -132,8 +148,12 @@ class BaseHandler(tornado.web.RequestHandler):
         given = sent.get("X-Request-Id")
         self.request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else next(site.request_ids)
         self.set_header("X-Request-Id", self.request_id)
-        site.origins.check_host(request.host)
-        site.origins.check_origin(request.method or "", "Upgrade" in sent, request.host, sent)
+        self.downstream = downstream = downstream_of(site, request)
+        host = downstream.host
+        site.origins.check_host(host, any_address=self.answers_any_address)
+        site.origins.check_origin(
+            request.method or "", "Upgrade" in sent, host, sent, any_port=downstream.is_proxied
+        )
         self.authenticate()
         origin = sent.get("Origin")
         if origin is not None and site.origins.is_configured(origin):
@@ -170,7 +190,7 @@ class BaseHandler(tornado.web.RequestHandler):
         sent, methods = self.sent, ", ".join(self.methods())
         origin = sent.get("Origin")
         if origin is not None and "Access-Control-Request-Method" in sent:
-            self.site.origins.check_page(origin, self.request.host)
+            self.site.origins.check_page(origin, self.downstream.host, any_port=self.downstream.is_proxied)
             self.set_header("Access-Control-Allow-Methods", methods)
             asked = sent.get("Access-Control-Request-Headers", "")
             self.set_header("Access-Control-Allow-Headers", asked if _HEADER_LIST.fullmatch(asked) else "Content-Type")
@@ -287,10 +307,18 @@ class BaseHandler(tornado.web.RequestHandler):
             self.logged_path(),
             status,
             request.request_time(),
-            request.remote_ip or "-",
+            self.downstream.address,
             self.request_id,
             self._problem_code,
+            self._refused(status) if status in (403, 421) else None,
         )
+
+    def _refused(self, status: int) -> tuple[str, str] | None:
+        """What the log says of a refusal: the name of a value of the request, and the value."""
+        if status == 421:
+            return "host", self.downstream.host
+        origin = self.sent.get("Origin", self.sent.get("Sec-Fetch-Site"))
+        return None if origin is None else ("origin", origin)
 
 
 @lru_cache(maxsize=2)

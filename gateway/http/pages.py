@@ -78,6 +78,18 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
         super().write_error(404 if status_code == 403 and not _is_ours(kwargs) else status_code, **kwargs)
 
 
+class BasePathHandler(BaseHandler):
+    """The base path without a slash behind it: below it what a page names would be looked for beside it."""
+
+    def get(self) -> None:
+        query = self.request.query
+        self.set_header("Location", f"{self.downstream.prefix}/" + (f"?{query}" if query else ""))
+        self.set_status(308)
+        self.finish()
+
+    head = get
+
+
 def _nothing() -> GatewayError:
     return GatewayError(Status.NOT_FOUND, "there is nothing at this path")
 
@@ -90,6 +102,8 @@ def _is_ours(kwargs: dict[str, Any]) -> bool:
 class HealthHandler(BaseHandler):
     """``/healthz``: the process answers."""
 
+    answers_any_address = True
+
     def get(self) -> None:
         self.answer({"status": "ok"})
 
@@ -98,6 +112,8 @@ class HealthHandler(BaseHandler):
 
 class ReadyHandler(BaseHandler):
     """``/readyz``: whether every service can be reached, and which cannot."""
+
+    answers_any_address = True
 
     def get(self) -> None:
         states = self._states()
