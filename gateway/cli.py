@@ -24,6 +24,7 @@ from cara_pseud.passwords import PasswordFileError, set_password
 from gateway import logs
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
+from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
@@ -114,6 +115,8 @@ def check(config_path: Path) -> None:
         load_routes(config)
     except ConfigError as error:
         _refuse(error)
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 
 

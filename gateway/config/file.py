@@ -23,6 +23,7 @@ from gateway.config.values import (
     FLAG,
     HOSTS,
     LISTEN,
+    MODE,
     NETWORKS,
     ORIGINS,
     SECONDS,
@@ -30,6 +31,7 @@ from gateway.config.values import (
     TEXT,
     TEXTS,
     Listen,
+    UnixListen,
     ValueKind,
     one_of,
 )
@@ -39,6 +41,8 @@ from gateway.routes import check_service_name
 
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 ENVIRONMENT_PREFIX: Final = "CARA_GATEWAY_"
+MAX_SOCKET_PATH_BYTES: Final = 107
+"""Of a unix socket on Linux, without the zero at its end (unix(7))."""
 
 OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
 """Variables of the command line that are no key of the file."""
@@ -48,6 +52,7 @@ _KUBERNETES: Final = re.compile(r"CARA_GATEWAY_(?:SERVICE_(?:HOST|PORT\w*)|PORT(
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "listen": LISTEN,
+    "socket_mode": MODE,
     "hosts": HOSTS,
     "origins": ORIGINS,
     "trusted_proxies": NETWORKS,
@@ -129,12 +134,14 @@ class GatewayConfig:
     """Everything that an operator says, checked.
 
     Attributes:
+        socket_mode: the permission bits of a unix socket.
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
     """
 
-    listen: Listen = DEFAULT_LISTEN
+    listen: Listen | UnixListen = DEFAULT_LISTEN
+    socket_mode: int = 0o660
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -195,6 +202,14 @@ class _Reading:
             self._complain("services", "there must be at least one, [services.NAME]")
         given = self._values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags)
         bounds = self._values("gateway.limits", limits, LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
+        listen = given.get("listen")
+        if isinstance(listen, UnixListen):
+            given["listen"] = listen = UnixListen(self._folder / listen.path)
+            if len(str(listen.path).encode()) > MAX_SOCKET_PATH_BYTES:
+                self._complain(
+                    "gateway.listen",
+                    f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
+                )
         configured = [self._service(name, settings) for name, settings in services.items()]
         self._known_variables()
         if self._complaints:

@@ -11,12 +11,23 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from gateway.errors import quote
 from gateway.host_names import ANY_HOST, host_pattern
 from gateway.path_prefix import path_prefix
 from gateway.routes import FIXED_ROUTES
+
+
+@dataclass(frozen=True, slots=True)
+class UnixListen:
+    """A unix socket at which the gateway accepts connections."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +107,30 @@ def _parse_number(text: str) -> Any:
     return text
 
 
-def _listen(value: Any) -> Listen:
+def _listen(value: Any) -> Listen | UnixListen:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and text.startswith(_UNIX):
+        return _unix_listen(text)
     matched = _LISTEN.fullmatch(text) if isinstance(text, str) else None
     if matched is None or int(matched["port"]) > 65535:
-        raise ValueError(f'expected "HOST:PORT", "[IPv6]:PORT" or a port up to 65535, not {shown(value)}')
+        raise ValueError(
+            f'expected "HOST:PORT", "[IPv6]:PORT" or a port up to 65535, not {shown(value)}; '
+            'or "unix:PATH" for a unix socket'
+        )
     return Listen(matched["ipv6"] or matched["host"] or "127.0.0.1", int(matched["port"]))
 
 
 _LISTEN = re.compile(r"(?:(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:/\[\]]+))?:)?(?P<port>\d{1,5})")
+_UNIX = "unix:"
+
+
+def _unix_listen(text: str) -> UnixListen:
+    path = text.removeprefix(_UNIX)
+    # "unix://…" is an address as some programs write it; three slashes begin an absolute path.
+    path = path.removeprefix("//") if path.startswith("///") else path
+    if not path or path.endswith("/") or path.startswith("//") or "\0" in path:
+        raise ValueError(f'expected "unix:" and the path of a socket, like "unix:/run/gateway.sock", not {shown(text)}')
+    return UnixListen(Path(path))
 
 
 def _endpoint(value: Any) -> str:
@@ -194,6 +220,14 @@ def _base_path(value: Any) -> str:
     return prefix
 
 
+def _mode(value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"(?:0o?)?[0-7]{3}", value):
+        return int(value[-3:], 8)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 0o777:
+        raise ValueError(f'expected permission bits like 0o660 or "660", not {shown(value)}')
+    return value
+
+
 def _curve_key(value: Any) -> str:
     # ZeroMQ RFC 32: 32 bytes as 40 characters.
     if not isinstance(value, str) or len(value) != 40 or not value.isascii():
@@ -229,4 +263,5 @@ ORIGINS = ValueKind(_origin, _parse_texts)
 HOSTS = ValueKind(_host, _parse_texts)
 NETWORKS = ValueKind(_networks, _parse_texts)
 BASE_PATH = ValueKind(_base_path)
+MODE = ValueKind(_mode)
 CURVE_KEY = ValueKind(_curve_key)

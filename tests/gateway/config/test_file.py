@@ -15,7 +15,7 @@ from gateway.config.file import (
     GatewayConfig,
     load,
 )
-from gateway.config.values import Listen
+from gateway.config.values import Listen, UnixListen
 
 SERVICE = """
 [services.calculator]
@@ -134,6 +134,45 @@ def test_variables_set_every_kind_of_key(tmp_path: Path) -> None:
 )
 def test_listen_has_several_forms(tmp_path: Path, text: str, host: str, port: int) -> None:
     assert read(tmp_path, f"[gateway]\nlisten = {text}\n{SERVICE}").listen == Listen(host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("unix:/run/gateway.sock", "/run/gateway.sock"),
+        ("unix:///run/gateway.sock", "/run/gateway.sock"),
+        ("unix:run/gateway.sock", "{folder}/run/gateway.sock"),
+        ("unix:a b:80", "{folder}/a b:80"),
+    ],
+)
+def test_a_unix_socket_is_a_path_from_the_file_s_folder(tmp_path: Path, text: str, path: str) -> None:
+    config = read(tmp_path, f'[gateway]\nlisten = "{text}"\n{SERVICE}')
+    assert config.listen == UnixListen(Path(path.format(folder=tmp_path)))
+    assert config.socket_mode == 0o660
+
+
+@pytest.mark.parametrize("text", ["unix:", "unix:/run/", "unix://host/run", "unix:/a\\u0000b"])
+def test_a_unix_socket_without_a_path_is_none(tmp_path: Path, text: str) -> None:
+    (line,) = complaints(tmp_path, f'[gateway]\nlisten = "{text}"\n{SERVICE}')
+    assert line.startswith('gateway.listen: expected "unix:" and the path of a socket, like "unix:/run/gateway.sock"')
+
+
+def test_a_path_that_no_socket_can_have_is_refused(tmp_path: Path) -> None:
+    long = "/" + "x" * 107
+    (line,) = complaints(tmp_path, f'[gateway]\nlisten = "unix:{long}"\n{SERVICE}')
+    assert line.startswith('gateway.listen: the path of a socket may have 107 bytes, "/xxx')
+    assert read(tmp_path, f'[gateway]\nlisten = "unix:{long[:-1]}"\n{SERVICE}')
+
+
+@pytest.mark.parametrize(("text", "mode"), [("0o600", 0o600), ('"660"', 0o660), ('"0o666"', 0o666), ('"0777"', 0o777)])
+def test_permission_bits_are_octal(tmp_path: Path, text: str, mode: int) -> None:
+    assert read(tmp_path, f"[gateway]\nsocket_mode = {text}\n{SERVICE}").socket_mode == mode
+
+
+@pytest.mark.parametrize("text", ["660", "0", "true", '"rw-rw----"', '"888"', '"1777"', "-1", '""'])
+def test_what_are_no_permission_bits_is_refused(tmp_path: Path, text: str) -> None:
+    (line,) = complaints(tmp_path, f"[gateway]\nsocket_mode = {text}\n{SERVICE}")
+    assert line.startswith('gateway.socket_mode: expected permission bits like 0o660 or "660", not ')
 
 
 def test_proxies_are_networks(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What a configuration opens wider than its author may have meant, as sentences for a log. Forbids nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from ipaddress import ip_address, ip_network
+
+from gateway.config.values import Listen, UnixListen
+from gateway.host_names import ANY_HOST
+
+
+def exposures(
+    listen: Listen | UnixListen, hosts: Collection[str], trusted_proxies: Collection[str]
+) -> Iterator[str]:
+    """Yield a sentence for each setting that lets in more than it seems to, or nobody."""
+    if isinstance(listen, Listen) and not _is_loopback(listen.host) and not hosts:
+        yield (
+            f"it listens at {listen} for other machines, but hosts names none of the names that they use: whoever asks "
+            "for another name than that address is refused with 421"
+        )
+    if ANY_HOST in hosts:
+        yield (
+            'hosts = ["*"] answers to every name, so that a page of another site can point its own name here and read '
+            "what it likes (DNS rebinding); name those that are used"
+        )
+    everybody = [text for text in trusted_proxies if text != "unix:" and ip_network(text).prefixlen == 0]
+    if everybody:
+        yield (
+            f"trusted_proxies has {everybody[0]}, which is everybody: each client can say which address, scheme and "
+            "host it has; name the proxies alone"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
