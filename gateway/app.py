@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from cara_pseud.cork import Cork
 from gateway.calls import Calls
@@ -86,8 +85,7 @@ class Gateway:
         """Where people find it, when nothing stands between."""
         listen = self._config.listen
         if isinstance(listen, UnixListen):
-            # As curl's and requests' users write it: the path stands where a host would.
-            return f"http+unix://{quote(str(listen.path.absolute()), safe='')}"
+            return listen.url
         return f"http://{Listen(listen.host, self.port or 0)}"
 
     # What is served.

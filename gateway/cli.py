@@ -49,7 +49,9 @@ _config_option = click.option(
     envvar="CARA_GATEWAY_CONFIG",
     help="The TOML file.",
 )
-_listen_option = click.option("--listen", metavar="HOST:PORT", help="Where to accept connections; port 0 picks one.")
+_listen_option = click.option(
+    "--listen", metavar="HOST:PORT", help="Where to accept connections; port 0 picks one, unix:PATH is a socket."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,8 +95,9 @@ def demo(listen: str | None, database: Path | None) -> None:
             services.watch()
             click.echo(f"listening on {gateway.url}")
             click.echo()
-            click.echo(f"The console: {gateway.url}/")
-            click.echo()
+            if gateway.port is not None:
+                click.echo(f"The console: {gateway.url}/")
+                click.echo()
             for comment, line in curl_lines(gateway.url):
                 click.echo(f"# {comment}\n{line}\n")
 

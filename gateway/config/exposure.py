@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 
 from gateway.config.values import Listen, UnixListen
 from gateway.host_names import ANY_HOST
@@ -23,12 +23,19 @@ def exposures(
             'hosts = ["*"] answers to every name, so that a page of another site can point its own name here and read '
             "what it likes (DNS rebinding); name those that are used"
         )
-    everybody = [text for text in trusted_proxies if text != "unix:" and ip_network(text).prefixlen == 0]
-    if everybody:
+    if _has_everybody(trusted_proxies):
         yield (
-            f"trusted_proxies has {everybody[0]}, which is everybody: each client can say which address, scheme and "
-            "host it has; name the proxies alone"
+            f"trusted_proxies has {', '.join(trusted_proxies)}, which is everybody: each client can say which address, "
+            "scheme and host it has; name the proxies alone"
         )
+
+
+def _has_everybody(proxies: Collection[str]) -> bool:
+    networks = [ip_network(text) for text in proxies if text != "unix:"]
+    # Two halves are the whole.
+    v4 = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
+    v6 = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
+    return any(network.prefixlen == 0 for network in v4) or any(network.prefixlen == 0 for network in v6)
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,12 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote as percent_encoded
 
 from gateway.errors import quote
 from gateway.host_names import ANY_HOST, host_pattern
 from gateway.path_prefix import path_prefix
 from gateway.routes import FIXED_ROUTES
+
+UNIX_URL: Final = "http+unix://"
+"""How addresses of unix sockets begin; their path stands where a host would, with %2F for a slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class UnixListen:
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
+
+    @property
+    def url(self) -> str:
+        """Its address, as programs that have one for unix sockets write it."""
+        return UNIX_URL + percent_encoded(str(self.path.absolute()), safe="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,8 @@ class OriginPolicy:
         """
         if not self.permits(origin, host, any_port=any_port):
             detail = f"pages of {quote(origin)} may not use this gateway; see origins in its configuration"
+            if not any_port and self.permits(origin, host, any_port=True):
+                detail += ", or trusted_proxies if a proxy of its own dropped the port"
             raise GatewayError(Status.PERMISSION_DENIED, detail)
 
     def permits(self, origin: str, host: str, *, any_port: bool = False) -> bool:

@@ -97,3 +97,14 @@ def test_a_killed_gateway_s_socket_is_replaced_and_a_living_one_s_is_not(
     assert f"cara-gateway: cannot listen on unix:{path}: address already in use" in second.log.read_text()
     assert get(path, "/healthz")[0] == 200
     assert alive.stop() == 0
+
+
+def test_the_demo_prints_lines_that_work_there(start: Start, path: Path) -> None:
+    process = start.process("-m", "gateway", "demo", "--listen", f"unix:{path}")
+    assert process.line() == f"listening on http+unix://{quote(str(path), safe='')}"
+    lines = [line for line in (process.line() for _ in range(6)) if line.startswith("curl ")]
+    added, updated = (
+        json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout) for line in lines
+    )
+    assert added == {"result": 7}
+    assert updated["person"]["phoneNumber"] == "555-0100"

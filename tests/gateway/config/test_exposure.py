@@ -27,7 +27,9 @@ NAMED = ("gw.example.org",)
         (GatewayConfig(listen=Listen("::", 80)), ["it listens at [::]:80"]),
         (GatewayConfig(listen=Listen("gw.example.org", 80)), ["it listens at gw.example.org:80"]),
         (GatewayConfig(hosts=("*",)), ['hosts = ["*"] answers to every name']),
-        (GatewayConfig(trusted_proxies=("fd00::/8", "0.0.0.0/0")), ["trusted_proxies has 0.0.0.0/0, which is every"]),
+        (GatewayConfig(trusted_proxies=("fd00::/8", "0.0.0.0/0")), ["trusted_proxies has fd00::/8, 0.0.0.0/0"]),
+        (GatewayConfig(trusted_proxies=("0.0.0.0/1", "128.0.0.0/1")), ["trusted_proxies has 0.0.0.0/1, 128.0.0.0/1"]),
+        (GatewayConfig(trusted_proxies=("0.0.0.0/1", "8000::/1")), []),
         (GatewayConfig(trusted_proxies=("::/0",)), ["trusted_proxies has ::/0"]),
     ],
 )  # fmt: skip

@@ -139,4 +139,7 @@ def test_an_origin_is_configured_if_it_is_named(origin: str, expected: bool) -> 
 )
 def test_behind_a_proxy_that_drops_the_port_only_the_name_counts(origin: str, host: str, expected: bool) -> None:
     assert POLICY.permits(origin, host, any_port=True) is expected
+    if expected and not POLICY.permits(origin, host):
+        with pytest.raises(GatewayError, match="or trusted_proxies if a proxy"):
+            POLICY.check_page(origin, host)
     assert not POLICY.permits("https://gw.example:8443", "gw.example")
