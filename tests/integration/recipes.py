@@ -79,12 +79,17 @@ class Proxy:
         port: where it speaks TLS.
     """
 
-    def __init__(self, name: str, folder: Path, gateway_port: int, certificate: Certificate) -> None:
+    def __init__(self, name: str, folder: Path, gateway: dict[str, str], certificate: Certificate) -> None:
+        """Start it and wait until it listens.
+
+        Args:
+            gateway: what is changed in the recipe so that it finds the gateway.
+        """
         folder.mkdir()
         self.port = free_port()
         self.log = folder / "log.txt"
         start = {"nginx": _nginx, "haproxy": _haproxy, "caddy": _caddy}[name]
-        command = start(folder, self.port, gateway_port, certificate)
+        command = start(folder, self.port, gateway, certificate)
         environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
         with self.log.open("w") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=environment)
@@ -110,10 +115,10 @@ class Proxy:
             self._process.wait()
 
 
-def _nginx(folder: Path, port: int, gateway_port: int, certificate: Certificate) -> list[str]:
+def _nginx(folder: Path, port: int, gateway: dict[str, str], certificate: Certificate) -> list[str]:
     changes = {
         "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
-        "127.0.0.1:8080": f"127.0.0.1:{gateway_port}",
+        **gateway,
         f"/etc/ssl/certs/{NAME}.pem": str(certificate.certificate),
         f"/etc/ssl/private/{NAME}.key": str(certificate.key),
     }
@@ -130,19 +135,19 @@ def _nginx(folder: Path, port: int, gateway_port: int, certificate: Certificate)
     return [found("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
 
 
-def _haproxy(folder: Path, port: int, gateway_port: int, certificate: Certificate) -> list[str]:
+def _haproxy(folder: Path, port: int, gateway: dict[str, str], certificate: Certificate) -> list[str]:
     changes = {
         "bind :443": f"bind 127.0.0.1:{port}",
-        "127.0.0.1:8080": f"127.0.0.1:{gateway_port}",
+        **gateway,
         f"/etc/haproxy/{NAME}.pem": str(certificate.both),
     }
     (folder / "haproxy.cfg").write_text(changed(recipe("haproxy"), changes))
     return [found("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
 
 
-def _caddy(folder: Path, port: int, gateway_port: int, certificate: Certificate) -> list[str]:
+def _caddy(folder: Path, port: int, gateway: dict[str, str], certificate: Certificate) -> list[str]:
     changes = {
-        "127.0.0.1:8080": f"127.0.0.1:{gateway_port}",
+        **gateway,
         f"/etc/caddy/{NAME}.pem": str(certificate.certificate),
         f"/etc/caddy/{NAME}.key": str(certificate.key),
     }
