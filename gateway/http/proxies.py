@@ -37,7 +37,9 @@ _PAIR_FORM: Final = re.compile(r"([A-Za-z]{1,20})=(?:\"([^\"\\]*)\"|([^\s\"\\]+)
 MAX_HOPS: Final = 32
 """So many elements of a list are looked at: no request passes more proxies, and a client's own list may be long."""
 _KNOWN_ADDRESSES: Final = 1024
-"""So many addresses are remembered with whether they are trusted; a proxy is asked about with each request."""
+"""So many addresses are remembered, and whether they are trusted: each request names its client's and its proxy's."""
+_MAX_ADDRESS_CHARS: Final = 64
+"""More than an address of IPv6 in brackets with a port (53)."""
 
 
 class Downstream(NamedTuple):
@@ -96,7 +98,8 @@ class Proxies:
             return Downstream(peer, scheme, host, self.base_path, False)
         if _FOR in headers or _PROTO in headers or _HOST in headers:
             address, depth = self._client(peer, _list_of(headers, _FOR), _address)
-            told_scheme, told_host = (_nth(_list_of(headers, name), depth) for name in (_PROTO, _HOST))
+            told_scheme = _nth(_list_of(headers, _PROTO), depth)
+            told_host = _nth(_list_of(headers, _HOST), depth)
         elif _FORWARDED in headers:
             elements = _list_of(headers, _FORWARDED)
             address, depth = self._client(peer, elements, lambda text: _address(_pairs(text).get("for", "")))
@@ -134,9 +137,11 @@ def _list_of(headers: Mapping[str, str], name: str) -> list[str]:
     """The last elements of a list; empty ones do not count (RFC 9110 section 5.6.1)."""
     if name not in headers:
         return []
+    if "," not in (text := headers[name]):
+        return [text] if text else []
     # A comma within quotes would be misunderstood, but no proxy's own element has one, and a client's open quote must
     # not swallow what a proxy added behind it.
-    parts = [part.strip() for part in headers[name].rsplit(",", MAX_HOPS)]
+    parts = [part.strip() for part in text.rsplit(",", MAX_HOPS)]
     return [part for part in parts[-MAX_HOPS:] if part]
 
 
@@ -158,11 +163,16 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _address(text: str) -> str | None:
     """An address in the form in which addresses are compared and logged, without its port; None if it is none."""
+    return _parsed_address(text) if len(text) <= _MAX_ADDRESS_CHARS else None
+
+
+@lru_cache(_KNOWN_ADDRESSES)
+def _parsed_address(text: str) -> str | None:
     if text == UNIX:  # what nginx says of a client on a unix socket
         return UNIX
     matched = _ADDRESS_FORM.fullmatch(text)
     bare = text if matched is None else matched[1] or matched[2]
-    if len(bare) > 45 or "%" in bare:
+    if "%" in bare:
         return None
     try:
         return str(_unmapped(ip_address(bare)))
