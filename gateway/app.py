@@ -19,7 +19,7 @@ from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
-from gateway.http.listening import Listening, listen_at
+from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.request_deadlines import RequestDeadlines
@@ -77,7 +77,7 @@ class Gateway:
         self._sessions = Sessions(config.limits, services=self._service)
         self._server: GatewayServer | None = None
         self._site: Site | None = None
-        self._listening: Listening | None = None
+        self._bound: BoundSockets | None = None
         self._application: GatewayApplication | None = None
 
     @property
@@ -151,8 +151,8 @@ class Gateway:
         config = self._config
         for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
             _LOG.warning("%s", exposure)
-        self._listening = listening = listen_at(config.listen, config.socket_mode)
-        self.port = listening.port
+        self._bound = bound = bind(config.listen, config.socket_mode)
+        self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
         self._site = site = Site(
@@ -171,7 +171,7 @@ class Gateway:
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, deadlines=site.deadlines)
-        self._server.add_sockets(listening.sockets)
+        self._server.add_sockets(bound.sockets)
 
     async def stop(self) -> None:
         """Take no more, let calls under way end, close what is open."""
@@ -180,8 +180,8 @@ class Gateway:
             return
         site.stopping = True
         server.stop()
-        if self._listening is not None:
-            self._listening.remove()
+        if self._bound is not None:
+            self._bound.remove()
         for socket in site.sockets:
             socket.client.drain()
         await _until(lambda: not site.is_busy, _GRACE_S)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.values import Listen, UnixListen
-from gateway.http.listening import Listening, listen_at
+from gateway.http.bound_sockets import BoundSockets, bind
 
 
 @pytest.fixture
@@ -18,11 +18,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "gateway.sock"
 
 
-def listening(path: Path, mode: int = 0o660) -> Listening:
-    return listen_at(UnixListen(path), mode)
+def listening(path: Path, mode: int = 0o660) -> BoundSockets:
+    return bind(UnixListen(path), mode)
 
 
-def close(*bound: Listening) -> None:
+def close(*bound: BoundSockets) -> None:
     for one in bound:
         for opened in one.sockets:
             opened.close()
@@ -38,7 +38,7 @@ def is_answered(path: Path) -> bool:
 
 
 def test_a_port_is_known_when_it_is_bound() -> None:
-    bound = listen_at(Listen("127.0.0.1", 0), 0o660)
+    bound = bind(Listen("127.0.0.1", 0), 0o660)
     assert bound.port == bound.sockets[0].getsockname()[1] > 0
     bound.remove()
     close(bound)
@@ -109,7 +109,7 @@ def test_a_folder_that_is_not_there_is_an_error_of_its_own(tmp_path: Path) -> No
 
 def test_of_many_that_start_at_once_beside_a_dead_one_one_listens(path: Path) -> None:
     close(listening(path))
-    started: list[Listening] = []
+    started: list[BoundSockets] = []
     failed: list[OSError] = []
     together = threading.Barrier(8)
 

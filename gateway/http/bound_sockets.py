@@ -27,7 +27,7 @@ _LOCK_S: Final = 2.0
 _LOCK_POLL_S: Final = 0.02
 
 
-class Listening:
+class BoundSockets:
     """Bound sockets.
 
     Attributes:
@@ -48,7 +48,7 @@ class Listening:
                 self._path.unlink()
 
 
-def listen_at(address: Listen | UnixListen, mode: int) -> Listening:
+def bind(address: Listen | UnixListen, mode: int) -> BoundSockets:
     """Bind sockets and listen.
 
     Args:
@@ -58,7 +58,7 @@ def listen_at(address: Listen | UnixListen, mode: int) -> Listening:
         OSError: it cannot be bound: somebody listens there, or what is at the path is no socket.
     """
     if isinstance(address, Listen):
-        return Listening(tornado.netutil.bind_sockets(address.port, address.host))
+        return BoundSockets(tornado.netutil.bind_sockets(address.port, address.host))
     path = address.path
     with _alone_in(path.parent):
         _remove_left_over(path)
@@ -76,7 +76,7 @@ def listen_at(address: Listen | UnixListen, mode: int) -> Listening:
         except BaseException:
             bound.close()
             raise
-    return Listening([bound], path)
+    return BoundSockets([bound], path)
 
 
 def _remove_left_over(path: Path) -> None:
