@@ -71,23 +71,30 @@ RINGS = {
     "gateway.http.proxies": PURE,
     "gateway.http.request_head": PURE,
     "gateway.catalogue_loading": EDGE,
+    "gateway.log_drain": EDGE,
     "gateway.logs": EDGE,
+    "gateway.loop": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,
     "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
+    "gateway.protocols.jsonrpc.intake": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
+    "gateway.stalls": WAITING,
     "gateway.trees": EDGE,
+    "gateway.turns": WAITING,
     "gateway.upstream.pseud": EDGE,
 }
 
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
-    {"errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "logs"},
-    {"config.limits"},
+    {
+        "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
+    },
+    {"config.limits", "turns", "loop"},
     {"json"},
     {"routes", "reference_form"},
     {"sensitive", "describe", "config"},

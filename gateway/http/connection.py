@@ -231,12 +231,11 @@ class HttpConnection:
         self._ahead = b""
         self._wire_bytes += len(data)
         try:
-            pieces = chunks.take(data)
+            piece = chunks.take(data)
         except HeadError as error:
             self._refuse(request, error)
             return
-        for piece in pieces:
-            self._count(piece)
+        self._count(piece)
         if chunks.has_ended:
             self._ahead = chunks.rest
             self._body_arrived(request)

@@ -62,7 +62,7 @@ def test_what_is_open_to_more_than_it_seems_is_said_by_check_and_at_the_start(st
     assert [sentence.partition(" ")[0] for sentence in said] == ["hosts", "trusted_proxies"]
     process, _ = start.gateway(open_wide + CONFIG)
     logged = [json.loads(line) for line in process.log.read_text().splitlines()]
-    assert [line["message"] for line in logged if line["level"] == "warning"][:2] == said
+    assert set(said) <= {line["message"] for line in logged if line["level"] == "warning"}
 
 
 def test_a_good_configuration_is_fine(tmp_path: Path) -> None:
