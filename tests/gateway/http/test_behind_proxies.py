@@ -40,6 +40,22 @@ async def test_the_log_has_the_client_s_address(edge: Edge, built: Built, clock:
     assert [line["remote"] for line in await logged(built, clock)] == [CLIENT, "127.0.0.1"]
 
 
+HOSTILE = [
+    {"X-Forwarded-For": "x," * 20_000}, {"X-Forwarded-For": "10.0.0.1," * 6_000 + "unknown"}, {"X-Forwarded-For": '"'},
+    {"X-Forwarded-For": "\xff\xfe"}, {"X-Forwarded-For": "[" * 50_000}, {"Forwarded": 'for="' + "\\" * 50_000},
+    {"Forwarded": "for=" * 10_000}, {"Forwarded": ";" * 60_000}, {"X-Forwarded-Proto": "gopher"},
+    {"X-Forwarded-Host": "a" * 60_000}, {"X-Forwarded-Prefix": "/a" * 30_000}, {"X-Forwarded-Prefix": "/%00"},
+]  # fmt: skip
+
+
+@moves_time
+async def test_what_no_proxy_would_say_harms_nobody(edge: Edge, built: Built, clock: MovedClock) -> None:
+    for headers in HOSTILE:
+        assert (await edge.get("/healthz", headers)).code == 200
+        assert (await edge.get("/healthz", SITE)).code == 200
+    assert [line["remote"] for line in await logged(built, clock)] == ["127.0.0.1", CLIENT] * len(HOSTILE)
+
+
 @moves_time
 async def test_the_log_says_what_a_request_was_refused_for(edge: Edge, built: Built, clock: MovedClock) -> None:
     long = "a" * 400 + ".example"
