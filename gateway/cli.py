@@ -25,6 +25,7 @@ from cara_pseud.passwords import PasswordFileError, set_password
 from gateway import logs
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
+from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
@@ -51,7 +52,9 @@ _config_option = click.option(
     envvar="CARA_GATEWAY_CONFIG",
     help="The TOML file.",
 )
-_listen_option = click.option("--listen", metavar="HOST:PORT", help="Where to accept connections; port 0 picks one.")
+_listen_option = click.option(
+    "--listen", metavar="HOST:PORT", help="Where to accept connections; port 0 picks one, unix:PATH is a socket."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,8 +98,9 @@ def demo(listen: str | None, database: Path | None) -> None:
             services.watch()
             click.echo(f"listening on {gateway.url}")
             click.echo()
-            click.echo(f"The console: {gateway.url}/")
-            click.echo()
+            if gateway.port is not None:
+                click.echo(f"The console: {gateway.url}/")
+                click.echo()
             for comment, line in curl_lines(gateway.url):
                 click.echo(f"# {comment}\n{line}\n")
 
@@ -117,6 +121,8 @@ def check(config_path: Path) -> None:
         load_routes(config)
     except ConfigError as error:
         _refuse(error)
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 
 
@@ -129,7 +135,7 @@ def openapi(config_path: Path) -> None:
         services, _ = load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    document = openapi_document(services, config.codec, version("cara-gateway"))
+    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path)
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
