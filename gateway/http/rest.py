@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
@@ -25,6 +25,7 @@ from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
+_HOST_PREFIX: Final = "__Host-"
 
 
 class ApiHandler(BaseHandler):
@@ -36,10 +37,17 @@ class ApiHandler(BaseHandler):
         Raises:
             GatewayError: NOT_FOUND, there is no such session.
         """
-        id = self.sent.get(SESSION_HEADER)
-        if id is None and "Cookie" in self.sent:
-            id = self.get_cookie(self.site.cookie_name)
-        return self.site.sessions.find(id, self.principal, rest=True) if id else None
+        sessions, id = self.site.sessions, self.sent.get(SESSION_HEADER)
+        if id is not None:
+            return sessions.find(id, self.principal, rest=True) if id else None
+        cookie = self.get_cookie(self.cookie_name) if "Cookie" in self.sent else None
+        return sessions.find_by_cookie(cookie, self.principal) if cookie else None
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the cookie of sessions. With TLS one that no other host, path or page without TLS can set."""
+        name = self.site.cookie_name
+        return _HOST_PREFIX + name if self.request.protocol == "https" else name
 
     def required_session(self) -> Session:
         """The session that the request names.
@@ -55,18 +63,28 @@ class ApiHandler(BaseHandler):
 
     def open_session(self) -> Session:
         """Open a session for whoever asks."""
-        return self.site.sessions.open(self.principal, rest=True)
+        return self.site.sessions.open(self.principal, rest=True, address=self.address)
 
     def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
-        secure = self.request.protocol == "https"
-        self.set_cookie(self.site.cookie_name, session.id, path="/", httponly=True, samesite="Strict", secure=secure)
+        cookie = self.site.sessions.cookie_of(session)
+        self.set_cookie(self.cookie_name, cookie, **self._cookie_attributes())
+
+    def forget_cookie(self) -> None:
+        """Have a browser forget the cookie, in the answer."""
+        self.clear_cookie(self.cookie_name, **self._cookie_attributes())
+
+    def _cookie_attributes(self) -> dict[str, Any]:
+        # A browser takes one with the prefix of hosts, or drops it, only with these.
+        return {
+            "path": "/", "httponly": True, "samesite": "Strict", "secure": self.request.protocol == "https",
+        }  # fmt: skip
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
-        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
-            self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
+            self.forget_cookie()
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -137,7 +155,7 @@ class CallingHandler(ApiHandler):
             GatewayError: it failed.
         """
         site = self.site
-        refs = RestReferences(method.service, session, site.sessions, self.principal) if method.has_references else None
+        refs = self._references(method, session) if method.has_references else None
         self._answer = asyncio.get_running_loop().create_future()
         try:
             options = self.options_of_call(method)
@@ -145,7 +163,9 @@ class CallingHandler(ApiHandler):
             raise error.at(method.service_name, method.name) from None
         site.calls_under_way += 1
         try:
-            self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
+            self._under_way = site.calls.begin(
+                self, 0, method, target, params, refs, session, options, address=self.address
+            )
             data = await self._answer
         finally:
             self._under_way = None
@@ -159,6 +179,14 @@ class CallingHandler(ApiHandler):
             self.answer_unless_known(data)
         else:
             self.answer_bytes(data)
+
+    def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
+        verb = self.request.method
+        may_open = verb == "POST" or self.site.origins.permits_sessions(self.request.host, self.sent)
+        return RestReferences(
+            method.service, session, self.site.sessions, self.principal, self.address,
+            may_open=may_open, discards=verb == "HEAD",
+        )  # fmt: skip
 
     def answered(self, call: Call, result: JSON) -> bool:
         """See `gateway.calls.CallWaiter`."""
@@ -358,5 +386,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+        self.forget_cookie()
         self.set_status(204)

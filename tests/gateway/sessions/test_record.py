@@ -33,6 +33,10 @@ def test_a_record_is_read_as_it_was_written(interface: Type | None, name: Object
         "events",
         {"t1": HandleRecord("calculator", interface, name, 3, {REST: 2, "s1": 1})},
         {"s1": StreamRecord(True, 5, 4, 3, 2, ['{"text":"ä"}', "{}"])},
+        "192.0.2.7",
+        True,
+        True,
+        "secret of the cookie",
     )
     text = json.dumps(record.to_json())
     assert SessionRecord.from_json(json.loads(text)) == record
@@ -41,7 +45,10 @@ def test_a_record_is_read_as_it_was_written(interface: Type | None, name: Object
 
 def test_a_record_has_nothing_but_plain_data() -> None:
     record = SessionRecord("secret", handles={"t1": HandleRecord("svc", BOX, ObjectName("00", 7))})
-    assert set(record.to_json()) == {"id", "principal", "expires_at", "rest", "listener", "handles", "streams"}
+    assert set(record.to_json()) == {
+        "id", "principal", "expires_at", "rest", "listener", "handles", "streams", "address", "by_rest", "provisional",
+        "cookie",
+    }  # fmt: skip
     assert json.loads(json.dumps(record.to_json())) == record.to_json()
 
 
