@@ -13,14 +13,16 @@ from typing import Final
 import tornado.netutil
 
 from cara_pseud.cork import Cork
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
 from gateway.catalogue_loading import load_catalogue
 from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
+from gateway.http.connections import Connections
+from gateway.http.descriptors import most_connections
 from gateway.http.origins import OriginPolicy
-from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
@@ -31,9 +33,8 @@ from gateway.upstream.pseud import PseudUpstream
 
 _LOG: Final = logging.getLogger(__name__)
 
-_IDLE_CONNECTION_S: Final = 120.0
-"""A connection is closed on which no request comes, or only a part of one; longer than the proxies' 60 s, so that they
-close first."""
+_DESCRIPTORS_OF_A_SERVICE: Final = 8
+"""Of a connection over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
 _GRACE_S: Final = 10.0
 """How long calls under way may take to end when the gateway stops."""
 _CLOSING_S: Final = 1.0
@@ -72,7 +73,8 @@ class Gateway:
         self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
-        self._sessions = Sessions(config.limits, services=self._service)
+        self._refusals, self._closings = Refusals(), Refusals()
+        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._application: GatewayApplication | None = None
@@ -82,6 +84,16 @@ class Gateway:
         """Where people find it."""
         host = self._config.listen.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def wanted_descriptors(self) -> int:
+        """How many files the process is to open at once, so that all connections that the limits permit are taken."""
+        return self._config.limits.max_connections + self._reserved_descriptors
+
+    @property
+    def _reserved_descriptors(self) -> int:
+        services = len(self._served.catalogue.services)
+        return self._config.limits.reserved_descriptors + services * _DESCRIPTORS_OF_A_SERVICE
 
     # What is served.
 
@@ -150,20 +162,32 @@ class Gateway:
             await self._start_upstream(service)
         self._site = site = Site(
             served=self._served,
-            calls=Calls(self._config.limits, expose_errors=self._config.expose_errors),
+            calls=Calls(self._config.limits, expose_errors=self._config.expose_errors, refusals=self._refusals),
             sessions=self._sessions,
             limits=self._config.limits,
             origins=OriginPolicy(listen.host, self._config.hosts, self._config.origins),
             log=self._log,
             cookie_name=f"cara_session_{self.port}",
-            deadlines=RequestDeadlines(_IDLE_CONNECTION_S),
+            connections=self._connections(),
+            refusals=self._refusals,
+            closings=self._closings,
             transports=self._transports,
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
         )
         self._application = GatewayApplication(site, str(static_tree()))
-        self._server = GatewayServer(self._application, deadlines=site.deadlines)
+        self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(sockets)
+
+    def _connections(self) -> Connections:
+        limits = self._config.limits
+        most = most_connections(limits.max_connections, self._reserved_descriptors)
+        if most < limits.max_connections:
+            _LOG.warning(
+                "the process may open too few files for max_connections = %d: at most %d connections are taken",
+                limits.max_connections, most,
+            )  # fmt: skip
+        return Connections(limits, most, self._refusals, self._closings)
 
     async def stop(self) -> None:
         """Take no more, let calls under way end, close what is open."""

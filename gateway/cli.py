@@ -29,6 +29,7 @@ from gateway.config.values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
+from gateway.http.descriptors import permit_descriptors
 from gateway.http.path_table import default_routes
 from gateway.http.rest_client import call_method
 
@@ -238,6 +239,7 @@ def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) 
         gateway = Gateway(config, log)
     except ConfigError as error:
         _refuse(error)
+    permit_descriptors(gateway.wanted_descriptors)
     try:
         asyncio.run(_until_signal(gateway, config, announce))
     except _Failed as error:

@@ -73,6 +73,7 @@ RINGS = {
     "gateway.protocols.jsonrpc.stream_references": WAITING,
     "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
+    "gateway.sessions.away": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,
     "gateway.sessions.session": WAITING,

@@ -46,8 +46,6 @@ class GatewayApplication(tornado.web.Application):
         self, request: tornado.httputil.HTTPServerRequest, **kwargs: Any
     ) -> tornado.httputil.HTTPMessageDelegate:
         """See `tornado.routing.Router`; called when the headers are there."""
-        # The head has come, now the body must.
-        self._site.deadlines.expect(connection_of(request), asyncio.get_running_loop().time())
         handler, arguments = self._paths.find(request.method or "", request.path)
         headers = request.headers
         media_type = headers.get("Content-Type")
@@ -64,7 +62,16 @@ class GatewayApplication(tornado.web.Application):
             # The token has no case (RFC 9110 section 10.1.1), but Tornado looks for this spelling.
             headers["Expect"] = _CONTINUE
         limit = self._site.limits.max_message_bytes
-        if length is not None and length.isdecimal() and len(length) < 19 and int(length) <= limit:
+        is_measured = length is None or not length.isdecimal() or len(length) >= 19 or int(length) > limit
+        # The head has come, now the body must.
+        refusal = self._site.connections.expect_body(
+            connection_of(request),
+            limit if is_measured or length is None else int(length),
+            asyncio.get_running_loop().time(),
+        )
+        if refusal is not None:
+            return _Refused(self, request, refusal)
+        if not is_measured:
             return delegate
         return _Measured(self, request, delegate, limit)
 
@@ -74,6 +81,24 @@ class GatewayApplication(tornado.web.Application):
         arguments = {"site": self._site, "error": error, "done": done}
         self.get_handler_delegate(request, RefusingHandler, arguments).finish()
         return done
+
+
+class _Refused(tornado.httputil.HTTPMessageDelegate):
+    """Answers with an error before the body comes."""
+
+    def __init__(
+        self, application: GatewayApplication, request: tornado.httputil.HTTPServerRequest, error: GatewayError
+    ) -> None:
+        self._application = application
+        self._request = request
+        self._error = error
+
+    def headers_received(
+        self,
+        start_line: tornado.httputil.RequestStartLine | tornado.httputil.ResponseStartLine,
+        headers: tornado.httputil.HTTPHeaders,
+    ) -> Awaitable[None] | None:
+        return self._application.refuse(self._request, self._error)
 
 
 class _Measured(tornado.httputil.HTTPMessageDelegate):

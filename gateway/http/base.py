@@ -21,14 +21,16 @@ import tornado.httputil
 import tornado.web
 
 from cara_pseud.cork import Cork
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Served
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
+from gateway.http.addresses import address_of
+from gateway.http.connections import ClientConnection, Connections
 from gateway.http.origins import OriginPolicy
-from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
@@ -63,7 +65,9 @@ class Site:
         cork: what their reads are the work of; their answers leave at its end.
         calls_under_way: of REST.
         answered: requests by HTTP status.
-        deadlines: connections from which a request is still to come.
+        connections: all of them, with what each owes.
+        refusals: what was refused, by the bound that was met.
+        closings: connections that the gateway closed, by the reason.
     """
 
     served: Served
@@ -73,7 +77,7 @@ class Site:
     origins: OriginPolicy
     log: LogWriter
     cookie_name: str
-    deadlines: RequestDeadlines
+    connections: Connections
     compresses_sockets: bool
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
@@ -82,6 +86,8 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
     cork: Cork = field(default_factory=Cork)
+    refusals: Refusals = field(default_factory=Refusals)
+    closings: Refusals = field(default_factory=Refusals)
 
     @property
     def is_busy(self) -> bool:
@@ -89,9 +95,11 @@ class Site:
         return self.calls_under_way > 0 or any(socket.client.is_busy for socket in self.sockets)
 
 
-def connection_of(request: tornado.httputil.HTTPServerRequest) -> object:
-    """What `RequestDeadlines` knows a request's connection by: the same object for all requests of the connection."""
-    return getattr(request.connection, "context", None)
+def connection_of(request: tornado.httputil.HTTPServerRequest) -> ClientConnection:
+    """What `Connections` knows of a request's connection; to be asked before that is detached."""
+    stream = request.connection.stream  # type: ignore[union-attr]
+    connection: ClientConnection = stream.connection
+    return connection
 
 
 def _request_ids() -> Iterator[str]:
@@ -119,6 +127,11 @@ class BaseHandler(tornado.web.RequestHandler):
     def initialize(self, site: Site) -> None:
         self.site = site
 
+    @property
+    def address(self) -> str:
+        """Whose request it is, as bounds per address count."""
+        return address_of(self.request)
+
     def prepare(self) -> None:
         """Check who asks before anything else happens.
 
@@ -126,7 +139,7 @@ class BaseHandler(tornado.web.RequestHandler):
             GatewayError: MISDIRECTED, PERMISSION_DENIED or UNAUTHENTICATED.
         """
         site, request = self.site, self.request
-        site.deadlines.arrived(connection_of(request))
+        site.connections.arrived(connection_of(request))
         # Tornado's headers raise and catch an exception for each one that is asked for and not there.
         self.sent = sent = dict(request.headers.get_all())
         given = sent.get("X-Request-Id")
@@ -258,6 +271,8 @@ class BaseHandler(tornado.web.RequestHandler):
         self.set_header("X-Request-Id", self.request_id)
         self.set_header("Content-Type", PROBLEM_TYPE)
         self.set_header("Cache-Control", "no-store")
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(error.retry_after))
         if error.status is Status.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.methods()))
         origin = self.request.headers.get("Origin")
@@ -351,6 +366,11 @@ class RefusingHandler(BaseHandler):
     def method_not_allowed(self) -> GatewayError:
         # Tornado asks for it where it does not know the method.
         return self._error
+
+    def error_headers(self, error: GatewayError) -> None:
+        if self._done is not None:
+            # Tornado closes what is answered before its body is read.
+            self.set_header("Connection", "close")
 
     def _refuse(self) -> None:
         raise self._error

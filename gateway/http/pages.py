@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ _TYPES: Final = {
     ".json": "application/json",
 }
 _INDEX: Final = "index.html"
+_PIECE_BYTES: Final = 65_536
 # The page loads from here alone and is shown in no frame; styles in the page's own text are harmless.
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -62,6 +65,30 @@ class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
         if "\0" in path:
             raise _nothing()
         return path or _INDEX
+
+    @classmethod
+    def get_content(
+        cls, abspath: str, start: int | None = None, end: int | None = None
+    ) -> Generator[bytes, None, None]:
+        """See `tornado.web.StaticFileHandler`; the file is not kept open while a slow client reads.
+
+        Raises:
+            OSError: the file was changed meanwhile, so that the pieces would not fit together.
+        """
+        at, until, first = start or 0, end, None
+        while until is None or at < until:
+            with open(abspath, "rb") as file:
+                found = os.fstat(file.fileno())
+                state = found.st_ino, found.st_mtime_ns, found.st_size
+                first = first or state
+                if state != first:
+                    raise OSError("the file was changed while it was sent")
+                file.seek(at)
+                piece = file.read(_PIECE_BYTES if until is None else min(_PIECE_BYTES, until - at))
+            if not piece:
+                return
+            at += len(piece)
+            yield piece
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")

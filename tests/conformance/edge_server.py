@@ -11,9 +11,8 @@ import asyncio
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import tornado.httpserver
 import tornado.netutil
 import tornado.web
 
@@ -26,8 +25,9 @@ from gateway.config.file import load
 from gateway.config.limits import Limits
 from gateway.demo.calculator import calculator_service
 from gateway.http.base import Site
+from gateway.http.connections import ClientConnection, Connections
 from gateway.http.origins import OriginPolicy
-from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.server import GatewayServer
 from gateway.http.websocket import frames
 from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from gateway.http.websocket.channel import SocketChannel
@@ -79,7 +79,7 @@ class EchoChannel(SocketChannel):
 
 
 class EchoHandler(SocketHandler):
-    def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
+    def channel(self, greeting: bytes, agreement: Agreement | None, connection: ClientConnection) -> SocketChannel:
         limits = self.site.limits
         reader = frames.FrameReader(limits.max_message_bytes, takes_binary=True, inflates=agreement is not None)
         channel = EchoChannel(limits, reader, greeting, self.site.sockets.discard, self.site.cork, agreement)
@@ -109,13 +109,13 @@ async def main(transports: ByteTransports, echo_port: int) -> None:
         origins=OriginPolicy("127.0.0.1", (), ()),
         log=log,
         cookie_name="",
-        deadlines=RequestDeadlines(60),
+        connections=Connections(limits),
         transports=transports,
         compresses_sockets=True,
     )
     sockets = tornado.netutil.bind_sockets(echo_port, "127.0.0.1")
-    echo = tornado.web.Application([("/.*", EchoHandler, {"site": site})], log_function=lambda _: None)
-    tornado.httpserver.HTTPServer(echo).add_sockets(sockets)
+    echo: Any = tornado.web.Application([("/.*", EchoHandler, {"site": site})], log_function=lambda _: None)
+    GatewayServer(echo, connections=site.connections).add_sockets(sockets)
     print(gateway.port, sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 

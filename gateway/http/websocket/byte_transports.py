@@ -13,7 +13,7 @@ import logging
 from typing import Any, Final, Protocol
 
 import tornado
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class LoopTransports:
 
     async def take(self, stream: IOStream, owner: TransportOwner) -> None:
         """See `ByteTransports`."""
-        if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
+        if isinstance(stream, SSLIOStream):  # what TLS has decrypted already could not be taken along
             _StreamTransport(stream, owner)
             return
         early = _read_already(stream)

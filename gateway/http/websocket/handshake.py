@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler
+from gateway.http.base import BaseHandler, connection_of
+from gateway.http.connections import ClientConnection
 from gateway.http.websocket import frames
 from gateway.http.websocket.channel import SocketChannel
 from gateway.http.websocket.deflate import Agreement, agree
@@ -18,25 +19,32 @@ class SocketHandler(BaseHandler):
         # Nothing may fail between here and the transport: the connection is ours then and not Tornado's.
         self.set_status(101)
         self._log()
+        connection = connection_of(self.request)
         stream = self.detach()
         stream.set_nodelay(True)
         agreement = self._agreement()
-        channel = self.channel(_greeting(key, agreement), agreement)
+        channel = self.channel(_greeting(key, agreement), agreement, connection)
         self.site.sockets.add(channel)
+        self.site.connections.upgraded(connection, channel)
         try:
             await self.site.transports.take(stream, channel)
         except OSError:  # the client left meanwhile
             stream.close()
             channel.transport_lost()
 
-    def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
+    def channel(self, greeting: bytes, agreement: Agreement | None, connection: ClientConnection) -> SocketChannel:
         """What the new WebSocket is for."""
         site = self.site
+
+        def ended(channel: SocketChannel) -> None:
+            site.sockets.discard(channel)
+            site.connections.closed(connection)
+
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
-        channel = SocketChannel(limits, reader, greeting, site.sockets.discard, site.cork, agreement)
+        channel = SocketChannel(limits, reader, greeting, ended, site.cork, agreement)
         channel.conversation = Conversation(
-            site.served, site.calls, site.sessions, limits, channel, self.principal
+            site.served, site.calls, site.sessions, limits, channel, self.principal, address=self.address
         )
         return channel
 

@@ -65,14 +65,16 @@ class Conversation:
         channel: Channel | None,
         principal: str | None = None,
         stream: Stream | None = None,
+        address: str = "",
     ) -> None:
-        """Begin one, or with ``stream`` go on with one whose client is away."""
+        """Begin one, or with ``stream`` go on with one whose client is away; ``address`` counts it in the bounds."""
         self._served = served
         self._calls = calls
         self._sessions = sessions
         self._limits = limits
         self._channel = channel
         self._principal = principal
+        self._address = address
         self._session: Session | None = None
         self._over = False
         self._draining = False
@@ -124,6 +126,8 @@ class Conversation:
         if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
         self._away = asyncio.get_running_loop().call_later(window_s, self.end)
+        if self._session is not None:
+            self._sessions.left(self._session)
 
     def channel_failed(self, channel: Channel) -> None:
         """The channel is closed because of what the client sent or did not read: the stream is over."""
@@ -199,6 +203,13 @@ class Conversation:
         return bool(self._running or self._waits)
 
     @property
+    def is_unused(self) -> bool:
+        if not self.stream.greeted:
+            return self._session is None
+        counting = self.stream.counting
+        return not counting.received and not counting.sent
+
+    @property
     def unboxes(self) -> bool:
         return self.stream.unbox
 
@@ -264,7 +275,7 @@ class Conversation:
     def _on_hello(self, hello: events.Hello) -> None:
         try:
             if hello.session is None:
-                session = self._sessions.open(self._principal)
+                session = self._sessions.open(self._principal, address=self._address)
             else:
                 session = self._sessions.find(hello.session, self._principal)
             if hello.stream is not None:
@@ -355,7 +366,7 @@ class Conversation:
             CallOptions, (timeout_s, request_id, self._principal, meta.traceparent, meta.idempotency_key, ())
         )
         call = self._calls.begin(
-            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox
+            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox, self._address
         )
         if call is not None:
             self._running[event.call] = call

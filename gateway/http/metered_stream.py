@@ -1,0 +1,83 @@
+"""Tornado's stream with what the bounds of connections need: bytes are counted, and clients that left are noticed."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from typing import Any
+
+from tornado.iostream import IOStream
+
+from gateway.http.connections import ClientConnection, Connections
+from gateway.http.hangups import Hangups
+
+
+class MeteredStream(IOStream):
+    """A `gateway.http.connections.Carrier`.
+
+    Attributes:
+        connection: what the table knows of it.
+        received, sent: how many bytes have come and gone.
+    """
+
+    connection: ClientConnection
+
+    def __init__(self, socket: Any, table: Connections, hangups: Hangups, **options: Any) -> None:
+        super().__init__(socket, **options)
+        self.received = self.sent = 0
+        self._table = table
+        self._hangups = hangups
+        self._handed = 0
+        self._in_work = False
+        self._watched: int | None = None
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait to be sent."""
+        return self._handed - self.sent
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """See `tornado.iostream.BaseIOStream`, which makes this for its subclasses."""
+        count = super().read_from_fd(buf)
+        if count:
+            self.received += count
+            if self._in_work:
+                self._watch()
+        return count
+
+    def write_to_fd(self, data: memoryview) -> int:
+        """See `tornado.iostream.BaseIOStream`."""
+        count = super().write_to_fd(data)
+        self.sent += count
+        return count
+
+    def write(self, data: bytes | memoryview) -> Future[None]:
+        """See `tornado.iostream.BaseIOStream`."""
+        future = super().write(data)
+        self._handed += len(data)
+        if self.writing() and not self.closed():
+            self._table.waits(self.connection, self.io_loop.time())
+        return future
+
+    def work_begins(self) -> None:
+        """See `gateway.http.connections.Carrier`."""
+        self._in_work = True
+        # With something in its buffer Tornado does not read, and so does not see the end.
+        if getattr(self, "_read_buffer_size", 1):
+            self._watch()
+
+    def work_ended(self) -> None:
+        """See `gateway.http.connections.Carrier`."""
+        self._in_work = False
+        if self._watched is not None:
+            self._hangups.forget(self._watched)
+            self._watched = None
+
+    def close_fd(self) -> None:
+        """See `tornado.iostream.BaseIOStream`."""
+        self.work_ended()
+        super().close_fd()
+
+    def _watch(self) -> None:
+        if self._watched is None and not self.closed():
+            self._watched = self.socket.fileno()
+            self._hangups.watch(self._watched, self.close)
