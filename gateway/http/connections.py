@@ -55,12 +55,6 @@ class Carrier(Protocol):
     @property
     def unsent(self) -> int: ...
 
-    def work_begins(self) -> None:
-        """Notice from now on if the client leaves, even behind bytes that nobody reads yet."""
-
-    def work_ended(self) -> None:
-        """It is noticed by reading again."""
-
     def close(self) -> None:
         """End the connection at once."""
 
@@ -211,9 +205,7 @@ class Connections:
         self._leave(connection)
         if connection._reserved or connection._unsent:
             self._settle(connection)
-        carrier = connection._carrier
-        carrier.work_ended()
-        connection._mark, connection._since, connection.phase = carrier.received, now, Phase.IDLE
+        connection._mark, connection._since, connection.phase = connection._carrier.received, now, Phase.IDLE
         self._idle[connection] = None
 
     def expect_body(self, connection: ClientConnection, size: int, now: float) -> GatewayError | None:
@@ -248,7 +240,6 @@ class Connections:
         connection.requests += 1
         if connection.requests == 1:
             self._proven(connection)
-        connection._carrier.work_begins()
 
     def upgraded(self, connection: ClientConnection, upgraded: Upgraded) -> None:
         """A connection is a WebSocket from now on; `closed` tells of its end."""
@@ -256,7 +247,6 @@ class Connections:
             return
         self._leave(connection)
         self._settle(connection)
-        connection._carrier.work_ended()
         connection.phase = Phase.SOCKET
         connection._upgraded = upgraded
         self._sockets[connection] = None

@@ -1,4 +1,4 @@
-"""Tornado's stream with what the bounds of connections need: bytes are counted, and clients that left are noticed."""
+"""Tornado's stream with what the bounds of connections need: bytes are counted, and an end behind them is noticed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class MeteredStream(IOStream):
     """A `gateway.http.connections.Carrier`.
 
     Attributes:
-        connection: what the table knows of it.
+        client: what the table knows of its connection.
         received, sent: how many bytes have come and gone.
     """
 
-    connection: ClientConnection
+    client: ClientConnection
 
     def __init__(self, socket: Any, table: Connections, hangups: Hangups, **options: Any) -> None:
         super().__init__(socket, **options)
@@ -27,7 +27,6 @@ class MeteredStream(IOStream):
         self._table = table
         self._hangups = hangups
         self._handed = 0
-        self._in_work = False
         self._watched: int | None = None
 
     @property
@@ -40,8 +39,6 @@ class MeteredStream(IOStream):
         count = super().read_from_fd(buf)
         if count:
             self.received += count
-            if self._in_work:
-                self._watch()
         return count
 
     def write_to_fd(self, data: memoryview) -> int:
@@ -55,29 +52,19 @@ class MeteredStream(IOStream):
         future = super().write(data)
         self._handed += len(data)
         if self.writing() and not self.closed():
-            self._table.waits(self.connection, self.io_loop.time())
+            self._table.waits(self.client, self.io_loop.time())
         return future
 
-    def work_begins(self) -> None:
-        """See `gateway.http.connections.Carrier`."""
-        self._in_work = True
-        # With something in its buffer Tornado does not read, and so does not see the end.
-        if getattr(self, "_read_buffer_size", 1):
-            self._watch()
-
-    def work_ended(self) -> None:
-        """See `gateway.http.connections.Carrier`."""
-        self._in_work = False
-        if self._watched is not None:
+    def watch(self, watches: bool) -> None:
+        """Close if the client leaves while nobody reads, which alone would show it; or watch no more. Idempotent."""
+        if watches and self._watched is None and not self.closed():
+            self._watched = self.socket.fileno()
+            self._hangups.watch(self._watched, self.close)
+        elif not watches and self._watched is not None:
             self._hangups.forget(self._watched)
             self._watched = None
 
     def close_fd(self) -> None:
         """See `tornado.iostream.BaseIOStream`."""
-        self.work_ended()
+        self.watch(False)
         super().close_fd()
-
-    def _watch(self) -> None:
-        if self._watched is None and not self.closed():
-            self._watched = self.socket.fileno()
-            self._hangups.watch(self._watched, self.close)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
@@ -47,7 +46,11 @@ class ApiHandler(BaseHandler):
     def cookie_name(self) -> str:
         """The name of the cookie of sessions. With TLS one that no other host, path or page without TLS can set."""
         name = self.site.cookie_name
-        return _HOST_PREFIX + name if self.request.protocol == "https" else name
+        return _HOST_PREFIX + name if self._is_secure else name
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.request.protocol == "https"
 
     def required_session(self) -> Session:
         """The session that the request names.
@@ -69,17 +72,13 @@ class ApiHandler(BaseHandler):
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
         cookie = self.site.sessions.cookie_of(session)
-        self.set_cookie(self.cookie_name, cookie, **self._cookie_attributes())
+        self.set_cookie(
+            self.cookie_name, cookie, path="/", httponly=True, samesite="Strict", secure=self._is_secure
+        )
 
     def forget_cookie(self) -> None:
-        """Have a browser forget the cookie, in the answer."""
-        self.clear_cookie(self.cookie_name, **self._cookie_attributes())
-
-    def _cookie_attributes(self) -> dict[str, Any]:
-        # A browser takes one with the prefix of hosts, or drops it, only with these.
-        return {
-            "path": "/", "httponly": True, "samesite": "Strict", "secure": self.request.protocol == "https",
-        }  # fmt: skip
+        """Have a browser forget the cookie, which it does only if it is told the attributes as well."""
+        self.clear_cookie(self.cookie_name, path="/", httponly=True, samesite="Strict", secure=self._is_secure)
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
@@ -146,30 +145,38 @@ class CallingHandler(ApiHandler):
     """A handler that makes one call: a `gateway.calls.CallWaiter`."""
 
     _under_way: Call | None = None
-    _answer: asyncio.Future[bytes]
+    _refs: RestReferences | None = None
 
-    async def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
-        """Make the call and answer with its results.
+    def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
+        """Begin the call; its results or its failure are the answer.
 
         Raises:
-            GatewayError: it failed.
+            GatewayError: it cannot be made.
         """
         site = self.site
         refs = self._references(method, session) if method.has_references else None
-        self._answer = asyncio.get_running_loop().create_future()
+        self._refs = refs
         try:
             options = self.options_of_call(method)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
+        # No coroutine waits for it: a task for each call would cost a tenth of the call.
+        self.answers_later()
         site.calls_under_way += 1
-        try:
-            self._under_way = site.calls.begin(
-                self, 0, method, target, params, refs, session, options, address=self.address
-            )
-            data = await self._answer
-        finally:
-            self._under_way = None
-            site.calls_under_way -= 1
+        self._under_way = site.calls.begin(
+            self, 0, method, target, params, refs, session, options, address=self.address
+        )
+
+    def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
+        verb = self.request.method
+        may_open = verb == "POST" or self.site.origins.permits_sessions(self.request.host, self.sent)
+        return RestReferences(
+            method.service, session, self.site.sessions, self.principal, self.address,
+            may_open=may_open, discards=verb == "HEAD",
+        )  # fmt: skip
+
+    def _answer(self, method: ServiceMethod, data: bytes) -> None:
+        refs = self._refs
         if refs is not None and refs.holds_handles:
             self.set_header("Cache-Control", "no-store")
             if refs.opened and refs.session is not None:
@@ -180,14 +187,6 @@ class CallingHandler(ApiHandler):
         else:
             self.answer_bytes(data)
 
-    def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
-        verb = self.request.method
-        may_open = verb == "POST" or self.site.origins.permits_sessions(self.request.host, self.sent)
-        return RestReferences(
-            method.service, session, self.site.sessions, self.principal, self.address,
-            may_open=may_open, discards=verb == "HEAD",
-        )  # fmt: skip
-
     def answered(self, call: Call, result: JSON) -> bool:
         """See `gateway.calls.CallWaiter`."""
         data = dump(result)
@@ -195,12 +194,18 @@ class CallingHandler(ApiHandler):
         if len(data) > limit:
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
-        self._answer.set_result(data)
-        return True
+        self._is_over()
+        self._answer(call.method, data)
+        return not self.is_lost
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        self._answer.set_exception(error)
+        self._is_over()
+        self.fail(error)
+
+    def _is_over(self) -> None:
+        self._under_way = None
+        self.site.calls_under_way -= 1
 
     def on_connection_close(self) -> None:
         if self._under_way is not None:
@@ -217,14 +222,14 @@ class CallHandler(CallingHandler):
     def methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD", "POST") if self._method.facts.read_only else ("POST",)
 
-    async def post(self) -> None:
+    def post(self) -> None:
         method = self._method
         if self.request.query:
             detail = "parameters of a POST go into the body, not into the query"
             raise GatewayError(Status.INVALID_ARGUMENT, detail).at(method.service_name, method.name)
-        await self.call(method, method.service.upstream.root, _params(self, method), self.session())
+        self.call(method, method.service.upstream.root, _params(self, method), self.session())
 
-    async def get(self) -> None:
+    def get(self) -> None:
         method = self._method
         if not method.facts.read_only:
             raise self.method_not_allowed().at(method.service_name, method.name)
@@ -232,7 +237,7 @@ class CallHandler(CallingHandler):
             params = query_params(method.service.routes, method.bound, self.query())
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        await self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session())
 
     head = get
 
@@ -265,7 +270,7 @@ class HttpRuleHandler(CallingHandler):
             return path
         return without_secrets(match.service, match.bound, match.rule, path)
 
-    async def _call(self) -> None:
+    def _call(self) -> None:
         match, method = self._match, self._method
         if match is None or method is None:
             raise self.method_not_allowed()
@@ -275,7 +280,7 @@ class HttpRuleHandler(CallingHandler):
             params = http_params(match, self.query(), body, has_body)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        await self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session())
 
     get = head = post = put = patch = delete = _call
 
@@ -290,14 +295,14 @@ class HandleHandler(ApiHandler):
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
-    async def get(self) -> None:
+    def get(self) -> None:
         handle: Handle = self.required_session().handles.get(self._token)
         self.set_header("Cache-Control", "no-store")
         self.answer(describe_handle(handle.token, handle.service.routes, handle.interface))
 
     head = get
 
-    async def delete(self) -> None:
+    def delete(self) -> None:
         handles = self.required_session().handles
         handles.get(self._token)
         handles.drop(self._token)
@@ -315,10 +320,10 @@ class HandleCallHandler(CallingHandler):
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
-    async def post(self) -> None:
+    def post(self) -> None:
         session = self.required_session()
         method, target = method_of_handle(session, self._token, self._name)
-        await self.call(method, target, _params(self, method), session)
+        self.call(method, target, _params(self, method), session)
 
 
 def _without_token(path: str) -> str:

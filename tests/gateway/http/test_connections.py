@@ -24,13 +24,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.received = self.sent = self.unsent = 0
-        self.is_closed = self.watches = False
-
-    def work_begins(self) -> None:
-        self.watches = True
-
-    def work_ended(self) -> None:
-        self.watches = False
+        self.is_closed = False
 
     def close(self) -> None:
         self.is_closed = True
@@ -303,11 +297,9 @@ def test_a_closed_connection_takes_no_place_however_often_it_is_closed() -> None
 
 def test_the_end_of_a_websocket_is_told_like_any_other() -> None:
     table = Table()
-    connection, wire = table.busy()
-    assert wire.watches
+    connection, _ = table.busy()
     table.upgraded(connection, Socket())
     assert connection.phase is Phase.SOCKET
-    assert not wire.watches
     assert len(table) == 1
     table.closed(connection)
     assert len(table) == 0
