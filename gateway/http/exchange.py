@@ -34,6 +34,7 @@ class Exchange:
     _reason = "OK"
     _finished = False
     _is_streaming = False
+    _is_chunked = False
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -103,7 +104,7 @@ class Exchange:
         self._parts.append(data)
 
     def flush(self) -> Awaitable[None]:
-        """Send what was written, in an answer whose length is not known.
+        """Send what was written, in an answer whose length is not known, or set as its Content-Length.
 
         Returns:
             Whether all is with the kernel; fails with `tornado.iostream.StreamClosedError` when the client has left.
@@ -111,14 +112,13 @@ class Exchange:
         request = self.request
         if not self._is_streaming:
             self._is_streaming = True
-            request.keeps_alive = request.keeps_alive and request.minor > 0
-            head = self._head("Transfer-Encoding: chunked\r\n" if self._is_chunked else "")
-            request.connection.write(head)
+            is_long_unknown = "Content-Length" not in self._headers
+            self._is_chunked = is_long_unknown and request.minor > 0 and request.method != "HEAD"
+            if is_long_unknown and request.minor == 0:
+                # Only the end of the connection tells it where the answer ends.
+                request.keeps_alive = False
+            request.connection.write(self._head("Transfer-Encoding: chunked\r\n" if self._is_chunked else ""))
         return self._send_parts()
-
-    @property
-    def _is_chunked(self) -> bool:
-        return self.request.minor > 0 and self.request.method != "HEAD"
 
     def _send_parts(self) -> Awaitable[None]:
         data, self._parts = b"".join(self._parts), []

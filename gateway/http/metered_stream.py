@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Future
+import asyncio
 from typing import Any
 
 from tornado.iostream import IOStream
@@ -26,6 +26,8 @@ class MeteredStream(IOStream):
         self.received = self.sent = 0
         self._table = table
         self._hangups = hangups
+        # Tornado's own clock is the system's, which may be set.
+        self._loop = asyncio.get_running_loop()
         self._handed = 0
         self._watched: int | None = None
 
@@ -47,12 +49,12 @@ class MeteredStream(IOStream):
         self.sent += count
         return count
 
-    def write(self, data: bytes | memoryview) -> Future[None]:
+    def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
         """See `tornado.iostream.BaseIOStream`."""
         future = super().write(data)
         self._handed += len(data)
         if self.writing() and not self.closed():
-            self._table.waits(self.client, self.io_loop.time())
+            self._table.waits(self.client, self._loop.time())
         return future
 
     def watch(self, watches: bool) -> None:

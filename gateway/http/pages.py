@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from email.utils import formatdate
 from functools import lru_cache
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+from tornado.iostream import StreamClosedError
 
 from gateway.errors import GatewayError, Status
 from gateway.http.base import METHODS, BaseHandler, Site
@@ -22,6 +26,7 @@ _TYPES: Final = {
     ".json": "application/json",
 }
 _INDEX: Final = "index.html"
+_PIECE_BYTES: Final = 65_536
 # The page loads from here alone and is shown in no frame; styles in the page's own text are harmless.
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -61,12 +66,39 @@ class PageHandler(BaseHandler):
         if suffix == ".html":
             self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-cache")
-        status = path.stat()
-        self.set_header("ETag", tag := _tag(path, status.st_mtime_ns, status.st_size))
+        found = path.stat()
+        self.set_header("ETag", tag := _tag(path, found.st_mtime_ns, found.st_size))
+        self.set_header("Last-Modified", formatdate(found.st_mtime, usegmt=True))
         if is_known(tag, self.sent.get("If-None-Match")):
             self.set_status(304)
-            return
-        self.finish(path.read_bytes())
+        elif found.st_size <= _PIECE_BYTES:
+            self.finish(path.read_bytes())
+        else:
+            await self._send_pieces(path, found)
+
+    async def _send_pieces(self, path: Path, first: os.stat_result) -> None:
+        """Send a long file, of which no more is in memory than its client reads; nor is it kept open meanwhile.
+
+        Raises:
+            OSError: the file was changed meanwhile, so that the pieces would not fit together.
+        """
+        self.set_header("Content-Length", str(first.st_size))
+        at = 0
+        while at < first.st_size:
+            with path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                if (found.st_ino, found.st_mtime_ns, found.st_size) != (first.st_ino, first.st_mtime_ns, first.st_size):
+                    raise OSError("the file was changed while it was sent")
+                file.seek(at)
+                piece = file.read(_PIECE_BYTES)
+            at += len(piece)
+            self.write(piece)
+            try:
+                await self.flush()
+            except StreamClosedError:
+                return
+            if self.request.method == "HEAD":
+                return
 
     head = get
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -15,6 +15,7 @@ from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, Site
 from gateway.json.text import JSON, dump, parse
+from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
@@ -51,6 +52,21 @@ class ApiHandler(BaseHandler):
     @property
     def _is_secure(self) -> bool:
         return self.request.protocol == "https"
+
+    def session_for(self, method: ServiceMethod) -> Session | None:
+        """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such session.
+        """
+        try:
+            return self.session()
+        except GatewayError as error:
+            # A browser sends the cookie with everything; who sends the header means it.
+            if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
+                raise
+            self.forget_cookie()
+            return None
 
     def required_session(self) -> Session:
         """The session that the request names.
@@ -118,7 +134,7 @@ class ApiHandler(BaseHandler):
         """What the headers say about the call.
 
         Raises:
-            GatewayError: INVALID_ARGUMENT, the timeout is none.
+            GatewayError: INVALID_ARGUMENT, the timeout is none, or a text cannot go on to the service.
         """
         headers = self.sent
         wished = headers.get("Request-Timeout")
@@ -126,9 +142,16 @@ class ApiHandler(BaseHandler):
             method.timeout_s if wished is None else _seconds(wished),
             self.request_id,
             self.principal,
-            headers.get("Traceparent"),
-            headers.get("Idempotency-Key"),
+            _text(headers, "Traceparent"),
+            _text(headers, "Idempotency-Key"),
         )
+
+
+def _text(headers: Mapping[str, str], name: str) -> str | None:
+    text = headers.get(name)
+    if text is not None and not (0 < len(text) <= MAX_META_CHARS and text.isprintable()):
+        raise GatewayError(Status.INVALID_ARGUMENT, f"{name} must be 1 to {MAX_META_CHARS} printable characters")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -227,7 +250,7 @@ class CallHandler(CallingHandler):
         if self.request.query:
             detail = "parameters of a POST go into the body, not into the query"
             raise GatewayError(Status.INVALID_ARGUMENT, detail).at(method.service_name, method.name)
-        self.call(method, method.service.upstream.root, _params(self, method), self.session())
+        self.call(method, method.service.upstream.root, _params(self, method), self.session_for(method))
 
     def get(self) -> None:
         method = self._method
@@ -237,7 +260,7 @@ class CallHandler(CallingHandler):
             params = query_params(method.service.routes, method.bound, self.query())
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     head = get
 
@@ -280,7 +303,7 @@ class HttpRuleHandler(CallingHandler):
             params = http_params(match, self.query(), body, has_body)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     get = head = post = put = patch = delete = _call
 
