@@ -55,8 +55,11 @@ class ConnectionOwner(Protocol):
     def start_request(self, connection: HttpConnection) -> None:
         """The connection may send its next request."""
 
-    def head_arrived(self, connection: HttpConnection, size: int) -> GatewayError | None:
-        """A head has come, now its body must, which takes so many bytes at the most; or why it may not come."""
+    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
+        """A head has come, now its body must; or why it may not."""
+
+    def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
+        """A piece of a body has come, behind which more must; or why that may not."""
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """A request is complete, or refused before it was."""
@@ -214,7 +217,7 @@ class HttpConnection:
         self._body_bytes = self._wire_bytes = 0
         self._chunks = ChunkReader() if request.length == CHUNKED else None
         limit = self._limits.max_message_bytes
-        refusal = self._owner.head_arrived(self, limit if self._chunks is not None else min(request.length, limit))
+        refusal = self._owner.head_arrived(self)
         if refusal is not None:
             self._refuse(request, refusal)
         elif request.length > limit and (request.length > MAX_DRAINED_BYTES or request.waits):
@@ -237,6 +240,8 @@ class HttpConnection:
         self._count(data)
         if self._body_bytes == request.length:
             self._body_arrived(request)
+        else:
+            self._wait_for_more(request, len(data))
 
     def _take_chunks(self, request: HttpRequest, chunks: ChunkReader, data: bytes) -> None:
         self._ahead = b""
@@ -253,6 +258,14 @@ class HttpConnection:
             self._body_arrived(request)
         elif self._wire_bytes > MAX_DRAINED_BYTES:
             self._refuse(request, self._too_large())
+        else:
+            self._wait_for_more(request, sum(map(len, pieces)))
+
+    def _wait_for_more(self, request: HttpRequest, size: int) -> None:
+        if self._body:  # else it is too large already, and what came is let go
+            refusal = self._owner.body_grows(self, size)
+            if refusal is not None:
+                self._refuse(request, refusal)
 
     def _count(self, data: bytes) -> None:
         self._body_bytes += len(data)

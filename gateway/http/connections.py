@@ -27,6 +27,8 @@ _OTHERS_PART: Final = 8
 """One place in so many is left for other addresses, however few places there are."""
 _HALF_OPEN_PART: Final = 4
 """An address may have at most one in so many of all places for connections that have not completed a request."""
+_ROUND_TRIP_S: Final = 1.0
+"""So long a new connection may take to send its request before it goes rather than one that is idle."""
 _RETRY_S: Final = 1
 
 
@@ -81,7 +83,7 @@ class ClientConnection:
     """
 
     __slots__ = (
-        "_carrier", "_mark", "_reserved", "_sent_at", "_sent_mark", "_since", "_unsent",
+        "_came_at", "_carrier", "_mark", "_reserved", "_sent_at", "_sent_mark", "_since", "_unsent",
         "_unsent_mark", "_unsent_since", "_upgraded", "address", "is_over", "phase", "refusal", "requests",
     )  # fmt: skip
 
@@ -93,7 +95,7 @@ class ClientConnection:
         self.is_over = False
         self._carrier = carrier
         self._upgraded: Upgraded | None = None
-        self._since = now
+        self._came_at = self._since = now
         self._mark = 0
         # Bytes that are counted for its body, and for what it does not read.
         self._reserved = self._unsent = 0
@@ -208,27 +210,37 @@ class Connections:
         connection._mark, connection._since, connection.phase = connection._carrier.received, now, Phase.IDLE
         self._idle[connection] = None
 
-    def expect_body(self, connection: ClientConnection, size: int, now: float) -> GatewayError | None:
-        """Wait for so many bytes of a body, at the most.
-
-        Returns:
-            Why it may not come, if there is no room for it: RESOURCE_EXHAUSTED or UNAVAILABLE.
-        """
+    def expect_body(self, connection: ClientConnection, now: float) -> None:
+        """Wait for the body of a request."""
         if connection.is_over:
-            return None
+            return
         self._leave(connection)
         connection._mark, connection._since, connection.phase = connection._carrier.received, now, Phase.BODY
         self._bodies[connection] = None
+
+    def body_grows(self, connection: ClientConnection, size: int, now: float) -> GatewayError | None:
+        """A piece of a body of that size came, and it was not the last one.
+
+        Only what has come counts: to announce a large body costs nothing. When there is too much of it, the bodies go
+        that have been coming for longest.
+
+        Returns:
+            Why the rest may not come, if what waits is worked on already: RESOURCE_EXHAUSTED or UNAVAILABLE.
+        """
+        if connection.is_over:
+            return None
         shares, address = self._bytes, connection.address
-        if shares.is_full(size) or shares.is_full_for(address, size):
-            self._count_waiting(now)
-            # What is alone passes whatever its size: only `max_message_bytes` says how large one may be.
-            if shares.of(address) and shares.is_full_for(address, size):
-                return self._refused("max_waiting_bytes_per_address", shares.limit_each, "bytes wait for this address")
-            if shares.total and shares.is_full(size):
-                return self._refused("max_waiting_bytes", shares.limit, "bytes wait")
         shares.take(address, size)
         connection._reserved += size
+        if not shares.is_full_for(address, 0) and not shares.is_full(0):
+            return None
+        self._count_waiting(now)
+        self._end_slowest(address, but=connection)
+        # What is alone passes whatever its size: only `max_message_bytes` says how large one may be.
+        if shares.is_full_for(address, 0) and shares.of(address) > connection._reserved:
+            return self._refused("max_waiting_bytes_per_address", shares.limit_each, "bytes wait for this address")
+        if shares.is_full(0) and shares.total > connection._reserved:
+            return self._refused("max_waiting_bytes", shares.limit, "bytes wait")
         return None
 
     def arrived(self, connection: ClientConnection) -> None:
@@ -262,13 +274,9 @@ class Connections:
             connection._unsent_mark = connection._sent_mark = sent
         self._count_unsent(connection)
         shares, address = self._bytes, connection.address
-        if not shares.is_full(0) and not shares.is_full_for(address, 0):
-            return
-        self._count_waiting(now)
-        while shares.is_full_for(address, 0) and self._end_slowest(address):
-            pass
-        while shares.is_full(0) and self._end_slowest():
-            pass
+        if shares.is_full(0) or shares.is_full_for(address, 0):
+            self._count_waiting(now)
+            self._end_slowest(address, but=connection)
 
     # Time.
 
@@ -303,11 +311,11 @@ class Connections:
     # Room.
 
     def _refusal(self, address: str, now: float) -> GatewayError | None:
-        shares, idle_before = self._all, now - self._limits.in_use_s
-        if shares.is_full_for(address) and not self._evict(self._evictable_of(address, idle_before)):
+        shares = self._all
+        if shares.is_full_for(address) and not self._evict(self._evictable(now, address)):
             detail = "connections are open from this address"
             return self._refused("max_connections_per_address", shares.limit_each, detail)
-        if shares.is_full() and not self._evict(self._evictable(idle_before)):
+        if shares.is_full() and not self._evict(self._evictable(now)):
             return self._refused("max_connections", shares.limit, "connections are open")
         return None
 
@@ -330,19 +338,18 @@ class Connections:
         self._end(connection, "evicted")
         return True
 
-    def _evictable(self, idle_before: float = math.inf) -> ClientConnection | None:
-        """Who goes first, of all; of those who have completed a request only who is idle since before that time."""
-        oldest = next(iter(self._idle), None)
-        if oldest is not None and oldest._since > idle_before:
-            oldest = None
-        return self._first_fresh() or self._unused_socket() or oldest
-
-    def _evictable_of(self, address: str, idle_before: float) -> ClientConnection | None:
-        """Who goes first, of one address."""
-        oldest = next((one for one in self._idle if one.address == address), None)
-        if oldest is not None and oldest._since > idle_before:
-            oldest = None
-        return self._first_fresh(address) or self._unused_socket(address) or oldest
+    def _evictable(self, now: float = math.inf, address: str | None = None) -> ClientConnection | None:
+        """Who goes first, of all or of one address."""
+        fresh = self._first_fresh(address)
+        if fresh is not None and now - fresh._came_at >= _ROUND_TRIP_S:
+            return fresh
+        unused = self._unused_socket(address)
+        if unused is not None:
+            return unused
+        idle = next((one for one in self._idle if address is None or one.address == address), None)
+        if idle is not None and now - idle._since >= self._limits.in_use_s:
+            return idle
+        return fresh
 
     def _first_fresh(self, address: str | None = None) -> ClientConnection | None:
         """The connection that has waited longest of those that never completed a request."""
@@ -361,14 +368,19 @@ class Connections:
             del self._sockets[one]
         return found
 
-    def _end_slowest(self, address: str | None = None) -> bool:
-        """End who has not read for longest, unless it is the only one that is slow."""
-        slow = (one for one in self._slow if address is None or one.address == address)
-        found = next(slow, None)
-        if found is None or next(slow, None) is None:
-            return False
-        self._end(found, "waiting_bytes")
-        return True
+    def _end_slowest(self, address: str, but: ClientConnection) -> None:
+        """While too many bytes wait, end who has been reading or writing for longest."""
+        shares = self._bytes
+        slow = [one for one in (*self._slow, *self._bodies) if one is not but and one._reserved + one._unsent]
+        slow.sort(key=lambda one: one._unsent_since if one._unsent else one._since)
+        for one in slow:
+            if shares.is_full_for(address, 0):
+                if one.address == address:
+                    self._end(one, "waiting_bytes")
+            elif shares.is_full(0):
+                self._end(one, "waiting_bytes")
+            else:
+                return
 
     def _end(self, connection: ClientConnection, reason: str) -> None:
         self._closings.count(reason)

@@ -76,9 +76,14 @@ class GatewayServer(TCPServer):
         """See `gateway.http.connection.ConnectionOwner`."""
         self._table.expect(connection.client, self._loop.time())
 
-    def head_arrived(self, connection: HttpConnection, size: int) -> GatewayError | None:
+    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
         """See `gateway.http.connection.ConnectionOwner`."""
-        return connection.client.refusal or self._table.expect_body(connection.client, size, self._loop.time())
+        self._table.expect_body(connection.client, self._loop.time())
+        return connection.client.refusal
+
+    def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        return self._table.body_grows(connection.client, size, self._loop.time())
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""

@@ -62,6 +62,12 @@ class Table(Connections):
         self.arrived(connection)
         return connection, wire
 
+    def body(self, address: str = MINE, now: float = 0) -> tuple[ClientConnection, Wire]:
+        """One of whose request the head has come."""
+        connection, wire = self.come(now, address)
+        self.expect_body(connection, now)
+        return connection, wire
+
     def socket(self, is_unused: bool = True) -> Socket:
         connection, _ = self.busy()
         socket = Socket(is_unused)
@@ -121,7 +127,7 @@ def test_a_body_must_keep_a_least_rate() -> None:
     table = Table()
     (slow, slow_wire), (quick, quick_wire) = table.come(), table.come()
     for connection in (slow, quick):
-        assert table.expect_body(connection, 200, 0) is None
+        table.expect_body(connection, 0)
     slow_wire.received, quick_wire.received = 400, 600
     table.end_overdue(13.9)
     assert not slow_wire.is_closed
@@ -136,7 +142,7 @@ def test_a_body_must_keep_a_least_rate() -> None:
 def test_a_body_of_which_nothing_comes_has_the_time_of_a_head() -> None:
     table = Table()
     connection, wire = table.come()
-    table.expect_body(connection, 200, 0)
+    table.expect_body(connection, 0)
     table.end_overdue(9.9)
     assert not wire.is_closed
     table.end_overdue(10)
@@ -194,7 +200,7 @@ def test_the_silent_and_new_go_first_and_of_these_the_oldest() -> None:
     proven = table.proven(0, "b")
     later = table.proven(1, "b")
     body, body_wire = table.come(2, "c")
-    table.expect_body(body, 10, 2)
+    table.expect_body(body, 2)
     silent = table.come(3, "d")
     silent_too = table.come(4, "e")
     unused = table.socket()
@@ -288,7 +294,8 @@ def test_a_closed_connection_takes_no_place_however_often_it_is_closed() -> None
             table.closed(connection)
         table.arrived(connection)
         table.expect(connection, 1)
-        assert table.expect_body(connection, 5, 1) is None
+        table.expect_body(connection, 1)
+        assert table.body_grows(connection, 5, 1) is None
         table.waits(connection, 1)
         table.upgraded(connection, Socket())
     assert (len(table), table.owing) == (0, 0)
@@ -308,27 +315,43 @@ def test_the_end_of_a_websocket_is_told_like_any_other() -> None:
 # Bytes.
 
 
-def test_bodies_have_a_bound_per_address_and_one_over_all() -> None:
+def test_the_bodies_that_have_been_coming_for_longest_go_when_too_much_waits() -> None:
     table = Table()
-    first, second = table.come()[0], table.come()[0]
-    assert table.expect_body(first, 400, 0) is None
-    refused = table.expect_body(second, 200, 0)
+    theirs, their_wire = table.body(THEIRS)
+    table.body_grows(theirs, 400, 0)
+    bodies = [table.body(now=number) for number in range(4)]
+    for connection, _ in bodies:
+        assert table.body_grows(connection, 200, 5) is None
+    assert table.are_open([wire for _, wire in bodies]) == [False, False, True, True]
+    assert not their_wire.is_closed
+    assert table.ended.counts == {"waiting_bytes": 2}
+
+
+def test_a_body_is_refused_if_what_waits_is_worked_on() -> None:
+    table = Table()
+    for address in (MINE, THEIRS):
+        working, _ = table.body(address)
+        table.body_grows(working, 450, 0)
+        table.arrived(working)
+    refused = table.body_grows(table.body()[0], 100, 0)
     assert refused is not None
     assert refused.status is Status.RESOURCE_EXHAUSTED
     assert "500 bytes wait for this address, as many as max_waiting_bytes_per_address permits" in refused.detail
-    assert table.expect_body(table.come(0, THEIRS)[0], 400, 0) is None
-    refused = table.expect_body(table.come(0, "third")[0], 300, 0)
+    refused = table.body_grows(table.body("third")[0], 101, 0)
     assert refused is not None
     assert refused.status is Status.UNAVAILABLE
-    table.arrived(first)
-    table.expect(first, 1)
-    assert table.expect_body(second, 200, 1) is None
     assert table.refused.counts == {"max_waiting_bytes_per_address": 1, "max_waiting_bytes": 1}
 
 
 def test_a_body_that_is_alone_passes_whatever_its_size() -> None:
     table = Table()
-    assert table.expect_body(table.come()[0], 5000, 0) is None
+    assert table.body_grows(table.body()[0], 5000, 0) is None
+
+
+def test_to_announce_a_body_costs_nothing() -> None:
+    table = Table()
+    wires = [table.body()[1] for _ in range(20)]
+    assert table.are_open(wires) == [True] * 20
 
 
 def test_of_those_who_do_not_read_the_first_goes_when_too_much_waits() -> None:
@@ -372,6 +395,7 @@ def test_what_waits_is_let_go_with_its_request_and_with_its_connection() -> None
         table.waits(connection, 0)
         ends(connection)
         wire.unsent = 0
-    other = table.come()[0]
-    assert table.expect_body(other, 499, 0) is None
-    assert table.expect_body(table.come()[0], 1, 0) is None
+    (body, wire), (other, other_wire) = table.body(), table.body()
+    assert table.body_grows(body, 400, 0) is None
+    assert table.body_grows(other, 100, 0) is None
+    assert table.are_open([wire, other_wire]) == [True, True]
