@@ -247,19 +247,18 @@ class HttpConnection:
         self._ahead = b""
         self._wire_bytes += len(data)
         try:
-            pieces = chunks.take(data)
+            piece = chunks.take(data)
         except HeadError as error:
             self._refuse(request, error)
             return
-        for piece in pieces:
-            self._count(piece)
+        self._count(piece)
         if chunks.has_ended:
             self._ahead = chunks.rest
             self._body_arrived(request)
         elif self._wire_bytes > MAX_DRAINED_BYTES:
             self._refuse(request, self._too_large())
         else:
-            self._wait_for_more(request, sum(map(len, pieces)))
+            self._wait_for_more(request, len(piece))
 
     def _wait_for_more(self, request: HttpRequest, size: int) -> None:
         if self._body:  # else it is too large already, and what came is let go

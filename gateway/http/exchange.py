@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Mapping
 from email.utils import formatdate
@@ -62,11 +63,8 @@ class Exchange:
 
     def get_cookie(self, name: str) -> str | None:
         """The value of a cookie; None if the client sent none of that name."""
-        for pair in self.sent.get("Cookie", "").split(";"):
-            key, _, value = pair.partition("=")
-            if key.strip() == name:
-                return value.strip()
-        return None
+        found = re.search(rf"(?:^|;)[ \t]*{re.escape(name)}[ \t]*=([^;]*)", self.sent.get("Cookie", ""))
+        return None if found is None else found[1].strip()
 
     def set_cookie(
         self, name: str, value: str, *, path: str, httponly: bool, samesite: str, secure: bool = False, more: str = ""

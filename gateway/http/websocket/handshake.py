@@ -41,9 +41,12 @@ class SocketHandler(BaseHandler):
 
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
-        channel = SocketChannel(limits, reader, greeting, ended, site.cork, agreement)
+        address = self.address
+        channel = SocketChannel(
+            limits, reader, greeting, ended, site.cork, agreement, site.turns.stalls, address
+        )
         channel.conversation = Conversation(
-            site.served, site.calls, site.sessions, limits, channel, self.principal, address=self.address
+            site.served, site.calls, site.sessions, limits, channel, self.principal, turns=site.turns, address=address
         )
         return channel
 

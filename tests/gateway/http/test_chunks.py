@@ -14,7 +14,7 @@ from gateway.http.request_head import HeadError
 
 def read(*parts: bytes) -> tuple[bytes, bool, bytes]:
     reader = ChunkReader()
-    body = b"".join(piece for part in parts for piece in reader.take(part))
+    body = b"".join(reader.take(part) for part in parts)
     return body, reader.has_ended, reader.rest
 
 
