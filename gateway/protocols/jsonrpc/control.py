@@ -72,10 +72,17 @@ class Describe:
     error: None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PingParams:
+    """``rpc.ping``, which asks for nothing but an answer."""
+
+    error: None = None
+
+
 CONTROL: Final = "rpc."
 """What the methods of the gateway itself begin with."""
 
-Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe"
+Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe | PingParams"
 
 
 def read_control(message: Request) -> Control | None:
@@ -88,6 +95,7 @@ def read_control(message: Request) -> Control | None:
         "rpc.release": _release,
         "rpc.cancel": _cancel,
         "rpc.describe": _describe,
+        "rpc.ping": lambda _: PingParams(),
     }
     reader = readers.get(message.method)
     if reader is None:

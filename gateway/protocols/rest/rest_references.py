@@ -33,8 +33,8 @@ class RestReferences:
     """
 
     __slots__ = (
-        "_address", "_counted", "_discards", "_made", "_may_open", "_principal", "_reserved", "_service", "_sessions",
-        "opened", "session",
+        "_address", "_counted", "_discards", "_made", "_may_open", "_passed", "_principal", "_reserved", "_service",
+        "_sessions", "opened", "session",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +51,7 @@ class RestReferences:
         self._service = service
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
+        self._passed: list[Callback] = []
         self._sessions = sessions
         self._principal = principal
         self._address = address
@@ -93,6 +94,7 @@ class RestReferences:
             detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
         callback, is_new = listener.callbacks.pass_in(name, self._service, interface)
+        self._passed.append(callback)
         if is_new:
             self._made.append(callback)
         return callback.capability
@@ -118,6 +120,11 @@ class RestReferences:
             capability.give_back(1)
             raise GatewayError(Status.NOT_FOUND, "the session ended before the answer came", reason="session")
         return self._counted.put(self.session.handles, REST, capability, interface)
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """See `gateway.calls.CallReferences`."""
+        return all(callback.is_alive for callback in self._passed)
 
     @property
     def holds_handles(self) -> bool:

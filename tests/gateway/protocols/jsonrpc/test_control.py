@@ -12,6 +12,7 @@ from gateway.protocols.jsonrpc.control import (
     Control,
     Describe,
     HelloParams,
+    PingParams,
     Release,
     Unknown,
     read_control,
@@ -44,6 +45,8 @@ READINGS: list[tuple[str, Any, Control | None]] = [
     ("rpc.describe", {"interface": "A"}, Describe("interface", "A")),
     ("rpc.describe", {"interface": "A", "service": "a"}, Describe("interface", "A", "a")),
     ("rpc.describe", {"handle": "t1"}, Describe("handle", "t1")),
+    ("rpc.ping", {}, PingParams()),
+    ("rpc.ping", {"unknown": 1}, PingParams()),
 ]  # fmt: skip
 
 
@@ -104,7 +107,8 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.describe", {"handle": None}, Unknown, "$.handle: expected a name"),
     ("rpc.describ", {}, Unknown, 'the gateway has no method "rpc.describ"; did you mean "rpc.describe"?'),
     ("rpc.xxxxxxxxxxxx", {}, Unknown,
-     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.hello, rpc.release'),
+     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.hello, rpc.ping, '
+     "rpc.release"),
 ]  # fmt: skip
 
 
