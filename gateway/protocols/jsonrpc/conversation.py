@@ -84,6 +84,7 @@ class Conversation:
         self._limits = limits
         self._channel = channel
         self._principal = principal
+        self._address = address
         self._session: Session | None = None
         self._over = False
         self._draining = False
@@ -160,6 +161,8 @@ class Conversation:
         if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
         self._away = asyncio.get_running_loop().call_later(window_s, self.end)
+        if self._session is not None:
+            self._sessions.left(self._session)
 
     def channel_failed(self, channel: Channel) -> None:
         """The channel is closed because of what the client sent or did not read: the stream is over."""
@@ -236,6 +239,15 @@ class Conversation:
         return bool(self._running or self._waits or self._pace or self._intake)
 
     @property
+    def is_unused(self) -> bool:
+        if self.is_busy:
+            return False
+        if not self.stream.greeted:
+            return self._session is None
+        counting = self.stream.counting
+        return not counting.received and not counting.sent
+
+    @property
     def unboxes(self) -> bool:
         return self.stream.unbox
 
@@ -303,7 +315,7 @@ class Conversation:
     def _on_hello(self, hello: events.Hello) -> None:
         try:
             if hello.session is None:
-                session = self._sessions.open(self._principal)
+                session = self._sessions.open(self._principal, address=self._address)
             else:
                 session = self._sessions.find(hello.session, self._principal)
             if hello.stream is not None:
@@ -335,8 +347,9 @@ class Conversation:
     def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
         stream = Stream.restored(id, record, session.id, self._limits, self._sessions.kept)
         restored = Conversation(
-            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns
-        )
+            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns,
+            self._address,
+        )  # fmt: skip
         restored._join(session)
         self._sessions.taken(session, id)
         restored._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, restored.end)
@@ -406,7 +419,7 @@ class Conversation:
             CallOptions, (timeout_s, request_id, self._principal, meta.traceparent, meta.idempotency_key, ())
         )
         call = self._calls.begin(
-            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox
+            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox, self._address
         )
         if call is not None:
             self._running[event.call] = call
