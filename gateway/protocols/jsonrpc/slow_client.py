@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from gateway.config.limits import Limits
@@ -52,11 +52,11 @@ class Doing(Protocol):
     def run(self, happened: Iterable[Event]) -> None:
         """Do what the stream says."""
 
-    def begin(self, event: CallRequested, timeout_s: float | None) -> None:
-        """Begin a call."""
+    def begin_held(self, event: CallRequested, timeout_s: float | None) -> None:
+        """Begin a call that waited."""
 
-    def describe(self, event: DescribeRequested) -> None:
-        """Answer with a description."""
+    def describe_held(self, event: DescribeRequested) -> None:
+        """Answer with a description that waited."""
 
 
 class SlowClient:
@@ -64,9 +64,10 @@ class SlowClient:
 
     Attributes:
         outlet: where its messages are written; None while it is away.
+        held: its calls that wait, by the stream's numbers.
     """
 
-    __slots__ = ("_doing", "_give_up", "_held", "_limits", "_stream", "_watch", "outlet")
+    __slots__ = ("_doing", "_give_up", "_held", "_limits", "_stream", "_watch", "held", "outlet")
 
     def __init__(
         self, stream: Stream, limits: Limits, outlet: Outlet | None, doing: Doing, give_up: Callable[[str], None]
@@ -82,10 +83,8 @@ class SlowClient:
         self._doing = doing
         self._give_up = give_up
         self._held = HeldCalls(self._expired)
+        self.held: Mapping[int, object] = self._held.by_number
         self._watch = ProgressWatch(self._progress, self._stuck, limits.slow_client_s)
-
-    def __len__(self) -> int:
-        return len(self._held)
 
     # Messages.
 
@@ -144,13 +143,8 @@ class SlowClient:
 
     # Calls.
 
-    @property
-    def is_asked_to_wait(self) -> bool:
-        """Whether its next call is to be held; see `hold`."""
-        return bool(self._held) or self._stream.out.is_full
-
     def hold(self, event: Holdable, wished_s: float | None, running: int) -> None:
-        """Let a call wait until its client has read; where too many do, refuse it.
+        """Let a call wait until its client has read what is kept for it; where too many do, refuse it.
 
         Args:
             wished_s: the time that the client gives it, if it said one.
@@ -184,9 +178,9 @@ class SlowClient:
             begun += 1
             event, left_s = self._held.take()
             if isinstance(event, CallRequested):
-                self._doing.begin(event, None if event.meta.timeout_s is None else left_s)
+                self._doing.begin_held(event, None if event.meta.timeout_s is None else left_s)
             else:
-                self._doing.describe(event)
+                self._doing.describe_held(event)
 
     def _expired(self, call: int) -> None:
         kept = self._stream.counting.kept_bytes
