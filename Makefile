@@ -160,7 +160,7 @@ node-tools:
 	$(call need,node:nodejs npm:npm)
 
 test-tools:
-	$(call need,curl:curl chromium:chromium)
+	$(call need,curl:curl chromium:chromium wget:wget)
 
 # $(call need,COMMAND:PACKAGE …)
 define need

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -260,6 +261,10 @@ async def _until_signal(
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise _Failed(f"cannot listen on {config.listen}: {reason}") from None
+        # What is there now stays. The collector looks at old objects when new ones are a quarter of them: with modules
+        # and schemas among these, what ended sessions leave waited for some thousand sessions.
+        gc.collect()
+        gc.freeze()
         try:
             announcing = asyncio.ensure_future(announce(gateway))
             waiting = asyncio.ensure_future(stopped.wait())

@@ -27,6 +27,7 @@ from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
+from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import DiscardedReferences, HolderReferences
 from gateway.sessions.session import Session
@@ -88,7 +89,7 @@ class Conversation:
         self._over = False
         self._draining = False
         self._running: dict[int, Call] = {}
-        self._waits: dict[int, asyncio.TimerHandle] = {}
+        self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
@@ -98,6 +99,7 @@ class Conversation:
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
+        self._pace.stop = lambda stops: self._intake.stop(stops)
         self._actions: dict[type[Any], Callable[[Any], None]] = {
             events.Send: lambda event: self._pace.send(event.data),
             events.BufferFull: lambda _: self._pace.full(),
@@ -108,8 +110,8 @@ class Conversation:
             events.CancelRequested: self._on_cancel,
             events.ReleaseRequested: self._on_release,
             events.DescribeRequested: self._on_describe,
-            events.CallWaits: self._on_call_waits,
-            events.WaitEnded: self._on_wait_ended,
+            events.CallWaits: self._waits.begin,
+            events.WaitEnded: lambda event: self._waits.end(event.call),
         }
 
     # The channel.
@@ -125,7 +127,10 @@ class Conversation:
 
     def act_on(self, data: bytes | None) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`; None stands for the rest of the last text."""
+        before = self._counting.kept_bytes
         self.run(self.stream.work_on() if data is None else self.stream.receive(data))
+        if (kept := self._counting.kept_bytes) > self._mark:
+            self._pace.said_at_once(kept - before)
         if self._held:
             self._pace.begin_held()
         if self._acknowledging is None and self.stream.greeted and not self._over:
@@ -186,8 +191,6 @@ class Conversation:
         self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
-        for timer in self._waits.values():
-            timer.cancel()
         self._waits.clear()
         for call in list(self._running.values()):
             call.cancel()
@@ -375,7 +378,7 @@ class Conversation:
 
     def _on_call(self, event: events.CallRequested, was_held: bool = False) -> None:
         meta = event.meta
-        timeout_s = meta.timeout_s if not self._waits else self._left_after_wait(event)
+        timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event)
         if (self._counting.kept_bytes > self._mark or self._held) and not was_held:
             self._pace.hold(event, timeout_s, len(self._running))
             return
@@ -444,28 +447,9 @@ class Conversation:
         else:
             self._pace.cancel(event.call)
 
-    def _on_call_waits(self, event: events.CallWaits) -> None:
-        limits = self._limits
-        timeout_s = min(event.timeout_s or limits.default_call_timeout_s, limits.max_call_timeout_s)
-        self._waits[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._wait_expired, event.call)
-
-    def _on_wait_ended(self, event: events.WaitEnded) -> None:
-        timer = self._waits.pop(event.call, None)
-        if timer is not None:
-            timer.cancel()
-
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
         self.run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
-
-    def _left_after_wait(self, event: events.CallRequested) -> float | None:
-        """What a call that waited has left of the time that its client gave it."""
-        timer = self._waits.pop(event.call, None)
-        wished_s = event.meta.timeout_s
-        if timer is None:
-            return wished_s
-        timer.cancel()
-        return None if wished_s is None else max(timer.when() - asyncio.get_running_loop().time(), 0.001)
 
     def _on_release(self, event: events.ReleaseRequested) -> None:
         if self._session is not None:

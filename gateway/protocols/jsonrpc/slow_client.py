@@ -59,15 +59,20 @@ class Doing(Protocol):
         """Answer with a description that waited."""
 
 
+def _nothing(stops: bool) -> None:
+    """What there is to be stopped is said later."""
+
+
 class SlowClient:
     """The pace of one stream's client.
 
     Attributes:
         outlet: where its messages are written; None while it is away.
         held: its calls that wait, by the stream's numbers.
+        stop: called with True to have nothing more that it sends looked at, with False to go on.
     """
 
-    __slots__ = ("_doing", "_give_up", "_held", "_limits", "_stream", "_watch", "held", "outlet")
+    __slots__ = ("_doing", "_give_up", "_held", "_limits", "_said_bytes", "_stream", "_watch", "held", "outlet", "stop")
 
     def __init__(
         self, stream: Stream, limits: Limits, outlet: Outlet | None, doing: Doing, give_up: Callable[[str], None]
@@ -84,6 +89,8 @@ class SlowClient:
         self._give_up = give_up
         self._held = HeldCalls(self._expired)
         self.held: Mapping[int, object] = self._held.by_number
+        self._said_bytes = 0
+        self.stop: Callable[[bool], None] = _nothing
         self._watch = ProgressWatch(self._progress, self._stuck, limits.slow_client_s)
 
     # Messages.
@@ -97,6 +104,7 @@ class SlowClient:
         """The outlet has nothing to write any more: give it what was held, and begin the calls that waited for that."""
         outlet, stream = self.outlet, self._stream
         is_full = False
+        self._go_on()
         while outlet is not None and not is_full and stream.counting.is_held:
             for data in stream.out.next(_WRITE_BYTES):
                 is_full = outlet.send(data)
@@ -114,6 +122,7 @@ class SlowClient:
     def left(self) -> None:
         """There is none any more. What is held goes on waiting, as its client may come back in time."""
         self.outlet = None
+        self._go_on()
         self._watch.end()
         self._stream.counting.leave()
 
@@ -129,6 +138,23 @@ class SlowClient:
         """More waits than the mark permits: look whether the client takes anything."""
         if self.outlet is not None:  # who is away has the window to come back
             self._watch.begin()
+
+    def said_at_once(self, size: int) -> None:
+        """So many bytes were kept, above the mark, by looking at what the client sent: refusals, answers to pings.
+
+        Some of that cannot be put off. Of a client that goes on sending and takes nothing, no more is looked at until
+        it does; for one that takes everything and confirms nothing there is an end.
+        """
+        limits, counting = self._limits, self._stream.counting
+        self._said_bytes += size
+        if self._said_bytes > limits.max_message_bytes and counting.is_held and not counting.is_away:
+            self.stop(True)
+        if counting.kept_bytes > limits.max_kept_bytes + limits.send_buffer_bytes:
+            self._give_up(f"{counting.kept_bytes} bytes were waiting, and more is asked all the time")
+
+    def _go_on(self) -> None:
+        self._said_bytes = 0
+        self.stop(False)
 
     def _progress(self) -> tuple[int, int] | None:
         if self.outlet is None or not self._stream.out.is_full:

@@ -49,8 +49,8 @@ def test_what_can_be_written_is_written_as_it_is() -> None:
         (float("nan"), None),
         (float("inf"), None),
         ({3, }, [3]),
-        (object(), "<object>"),
-        ([1, object()], [1, "<object>"]),
+        (Ellipsis, "<ellipsis>"),
+        ([1, Ellipsis], [1, "<ellipsis>"]),
     ],
     ids=repr,
 )
