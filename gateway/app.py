@@ -183,8 +183,6 @@ class Gateway:
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, deadlines=site.deadlines)
         self._server.add_sockets(bound.sockets)
-        # Until now there was nobody to be held up.
-        self._turns.stalls.turn_begins(self._turns.stalls.clock())
 
     async def stop(self) -> None:
         """Take no more, let calls under way end, close what is open."""

@@ -33,7 +33,7 @@ from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.path_table import default_routes
 from gateway.http.rest_client import call_method
-from gateway.loop import CollectorWatch, watched_loop
+from gateway.loop import CollectorWatch, settle_collector, watched_loop
 from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
@@ -266,6 +266,7 @@ async def _until_signal(
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise _Failed(f"cannot listen on {config.listen}: {reason}") from None
+        settle_collector()
         try:
             announcing = asyncio.ensure_future(announce(gateway))
             waiting = asyncio.ensure_future(stopped.wait())

@@ -6,13 +6,14 @@ import asyncio
 import gc
 import selectors
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.stalls import Stalls
 
 
 def watched_loop(stalls: Stalls) -> asyncio.AbstractEventLoop:
-    """Make a loop that tells how long its turns take."""
+    """Make a loop that tells how long its turns take, the first one from now on."""
+    stalls.turn_begins(stalls.clock())
     return asyncio.SelectorEventLoop(_WatchedSelector(stalls))
 
 
@@ -29,6 +30,24 @@ class _WatchedSelector(selectors.DefaultSelector):
         ready: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
         stalls.turn_begins(stalls.clock())
         return ready
+
+
+_THRESHOLDS: Final = (5_000, 10, 10)
+"""After how many objects more than before the collector looks at the youngest, and how often at the older ones.
+
+Python's 700 have it look at all of a message that is being made seven times as often, and at everything there is as soon
+as a quarter more has stayed for so long as 70,000 objects take to be made. That took 19 ms for what is there when the
+gateway has started, which `settle_collector` leaves out for ever, and 160 ms with 10,000 sessions. Under a flood of calls
+to what is not there the longest stop went from 0.6 s to less than 0.1 s (both on a machine with six times the work that
+it can do).
+"""
+
+
+def settle_collector() -> None:
+    """Have the garbage collector pass over all that is there now: schemas, methods and code stay until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
 
 
 class CollectorWatch:
@@ -50,4 +69,4 @@ class CollectorWatch:
         if phase == "start":
             self._began = self._stalls.clock()
         else:
-            self._stalls.blame(self._stalls.clock() - self._began, "collecting garbage")
+            self._stalls.interrupted(self._stalls.clock() - self._began, "collecting garbage")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -26,6 +27,7 @@ from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
+_SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 class ApiHandler(BaseHandler):
@@ -152,10 +154,8 @@ def _text(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
+    # Python's own reading takes underscores, blanks and other digits.
+    seconds = float(text) if _SECONDS.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
         raise GatewayError(Status.INVALID_ARGUMENT, "Request-Timeout must be a number of seconds above 0")
     return seconds
@@ -166,6 +166,7 @@ class CallingHandler(ApiHandler):
 
     _under_way: Call | None = None
     _refs: RestReferences | None = None
+    _is_counted = False
 
     def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
         """Begin the call; its results or its failure are the answer.
@@ -183,6 +184,7 @@ class CallingHandler(ApiHandler):
         # No coroutine waits for it: a task for each call would cost a tenth of the call.
         self.answers_later()
         site.calls_under_way += 1
+        self._is_counted = True
         self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
 
     def _answer(self, method: ServiceMethod, data: bytes) -> None:
@@ -216,7 +218,9 @@ class CallingHandler(ApiHandler):
 
     def _is_over(self) -> None:
         self._under_way = None
-        self.site.calls_under_way -= 1
+        if self._is_counted:
+            self._is_counted = False
+            self.site.calls_under_way -= 1
 
     def on_connection_close(self) -> None:
         if self._under_way is not None:

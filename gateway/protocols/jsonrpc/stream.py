@@ -64,9 +64,6 @@ from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
 from gateway.sessions.kept_bytes import KeptBytes
 
-_REPEATED_BYTES: Final = 65_536
-"""So much is written to a new socket before it is asked whether it takes more."""
-
 
 class _State(enum.Enum):
     FRESH = "fresh"
@@ -89,6 +86,7 @@ class Stream:
         id: its name within the session.
         unbox: whether single results stand for themselves, as the client said in its hello.
         counting: its message counters.
+        out: what it says, and what of that waits for the client.
         calls: the calls in flight.
         ids: the same by their JSON-RPC ids.
         requests: those to the client that it has not answered.
@@ -98,19 +96,16 @@ class Stream:
         self,
         id: str,
         limits: Limits,
+        read_control: Callable[[Request], Control | None] = read_control,
         kept: KeptBytes | None = None,
         record: StreamRecord | None = None,
-        read_control: Callable[[Request], Control | None] = read_control,
     ) -> None:
         self.id = id
-        self.unbox = self._may_refer = False
         self._read_control = read_control
+        self.unbox = self._may_refer = False
         over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
-        self._out = Outbound(limits, over_all, record)
-        self._send = self._out.send
-        self.counting = self._out.counting
-        self._requests = self._out.requests
-        self.requests: Collection[str] = self._requests.keys
+        self.out = Outbound(limits, over_all, record)
+        self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
         self._limits = limits
         self._state = _State.FRESH
         table = CallTable()
@@ -120,6 +115,7 @@ class Stream:
         self._frame: Frame | None = None
         self._pipeline = Pipeline()
         self._session_id = ""
+        self.requests: Collection[str] = self._requests.keys
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
 
     @classmethod
@@ -127,7 +123,7 @@ class Stream:
         cls, id: str, record: StreamRecord, session_id: str, limits: Limits, kept: KeptBytes | None = None
     ) -> Stream:
         """The stream of a record; to be gone on with by `resume`."""
-        stream = cls(id, limits, kept, record)
+        stream = cls(id, limits, kept=kept, record=record)
         stream.unbox = record.unbox
         stream._state = _State.COUNTED
         stream._session_id = session_id
@@ -142,19 +138,10 @@ class Stream:
         """Whether the client said hello and was welcomed."""
         return self._state is _State.COUNTED
 
-    @property
-    def is_full(self) -> bool:
-        """Whether so much waits for the client that it is to read before its next call begins."""
-        return self._out.is_full
-
     def hold(self) -> None:
-        """The socket takes no more: what is said from now on is given by `next`, when it does."""
+        """The socket takes no more: what is said from now on is given by `out.next`, when it does."""
         if self._state is _COUNTED or self._state is _State.PLAIN:  # what is said before is not counted
             self.counting.hold()
-
-    def next(self, max_bytes: int) -> list[bytes]:
-        """The next messages that were held, at most so many bytes but one at least; none if there are none."""
-        return self._out.next(max_bytes)
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
@@ -203,7 +190,7 @@ class Stream:
         if not len(frame) or self._frame is None:
             self.drop_unworked()
             if frame.batch is not None:
-                events += self._out.finish_one(frame.batch)
+                events += self._finish_one(frame.batch)
         return self._and_confirmed(events) if self._state is _COUNTED else events
 
     def drop_unworked(self) -> None:
@@ -232,13 +219,15 @@ class Stream:
             self._end(call)
             return [AnswerDropped(call)]
         data = dump(messages.result(record.id, result))
-        self._out.check_answer(data)
         if len(data) > self._small_bytes:
+            check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")
-        if record.place is not None:
-            check_size(data, self._limits.send_buffer_bytes - record.place.batch.kept_bytes, "the result")
+        if record.place is None:
+            self.out.check_answer(data)
+        else:
+            record.place.batch.check_answer(data, self._limits.max_message_bytes)
         self._end(call)
-        events = self._send(data) if record.place is None else self._out.answer(record.place, data)
+        events = self._send(data) if record.place is None else self._reply(record, data)
         # Else nobody can have called into it, or will.
         if self._state is _COUNTED or self._frame is not None or self._pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
@@ -258,8 +247,7 @@ class Stream:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
-        self._state = _State.COUNTED
-        self._out.counts = True
+        self._state, self.out.counts = _State.COUNTED, True
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -281,14 +269,13 @@ class Stream:
         # What the client repeats may call into what it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
         counting.confirm()
-        counting.restart()
-        return [self._greeting(hello, True, resume_window_s), *map(Send, self._out.next(_REPEATED_BYTES))]
+        return [self._greeting(hello, True, resume_window_s), *self.out.repeat()]
 
     def end(self) -> None:
         """The stream is over."""
         self._state = _State.CLOSED
         self._frame = None
-        self._out.close()
+        self.out.close()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
         received = self.counting.received
@@ -302,11 +289,11 @@ class Stream:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
                 the client. Nothing was sent.
         """
-        return self._out.request(name, method, params)
+        return self.out.request(name, method, params)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
-        return self._out.withdraw(key)
+        return self.out.withdraw(key)
 
     def released(
         self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
@@ -328,7 +315,7 @@ class Stream:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
         self._state = _State.PLAIN
-        return self._send(self._out.error(None, error))
+        return self._send(self.out.error(None, error))
 
     def _close(self, reason: str) -> Close:
         self.end()
@@ -343,7 +330,7 @@ class Stream:
         if error is None:
             self._frame = frame
         else:
-            events += self._send(self._out.error(None, error))
+            events += self._send(self.out.error(None, error))
 
     def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
         state = self._state
@@ -395,7 +382,8 @@ class Stream:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            events += self._out.put(place, self._out.error(message.id, message.error))
+            record = CallRecord(message.id, False, place)
+            events += self._reply_at_once(record, self.out.error(message.id, message.error, place))
 
     def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
@@ -450,7 +438,8 @@ class Stream:
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                events += self._out.put(place, dump(messages.result(message.id, {})))
+                record = CallRecord(message.id, False, place)
+                events += self._reply_at_once(record, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
         if self._pipeline.is_waiting(call):
@@ -465,8 +454,8 @@ class Stream:
             events.append(WaitEnded(call))
             events += withdrawn.started
         if not record.notification:
-            events += self._out.answer(record.place, self._out.error(record.id, error))
-        self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
+            events += self._reply(record, self.out.error(record.id, error, record.place))
+        self._go_on(self._ended(call, record.id, Outcome(None, error.alone())), events)
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
@@ -483,11 +472,29 @@ class Stream:
             record = self._end(call)
             assert record is not None  # it waited
             if not record.notification:
-                events += self._out.answer(record.place, self._out.error(record.id, error))
+                events += self._reply(record, self.out.error(record.id, error, record.place))
             more = self._ended(call, record.id, Outcome(None, error))
             if more is not None:
                 events += more.started
                 failing += more.failed
 
     def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
-        return [] if message.notification else self._out.put(place, self._out.error(message.id, error))
+        if message.notification:
+            return []
+        record = CallRecord(message.id, False, place)
+        return self._reply_at_once(record, self.out.error(message.id, error, place))
+
+    def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
+        """Answer a message that never became a call."""
+        if record.place is None:
+            return self._send(data)
+        record.place.put(data)
+        return []
+
+    def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
+        events = self._reply_at_once(record, data)
+        return events if record.place is None else self._finish_one(record.place.batch)
+
+    def _finish_one(self, batch: Batch) -> list[Event]:
+        answers = batch.finish_one(self._limits.max_message_bytes)
+        return [] if answers is None else self._send(answers)
