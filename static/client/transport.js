@@ -23,6 +23,7 @@ const RENEWED = 3000;
 /**
  * @typedef {object} Socket an open socket as the protocol sees it
  * @property {(text: string) => void} send
+ * @property {() => number} unsent bytes that were sent here and have not left this machine
  * @property {(code: number, reason: string) => void} close reports the loss to `lost` at once
  */
 
@@ -64,7 +65,7 @@ export class Transport {
   #abandon = () => {};
   /** Ends the current wait, if there is one. */
   #hurry = () => {};
-  /** Closes the current socket, if it is open. */
+  /** Closes the current socket, if it is open. @type {(reason: string) => void} */
   #renew = () => {};
 
   /**
@@ -125,8 +126,8 @@ export class Transport {
     socket.addEventListener('open', () => {
       if (!over) {
         opened = true;
-        this.#renew = () => close(RENEWED, 'the network changed');
-        this.#events.opened({ send: (text) => socket.send(text), close });
+        this.#renew = (reason) => close(RENEWED, reason);
+        this.#events.opened({ send: (text) => socket.send(text), unsent: () => socket.bufferedAmount ?? 0, close });
       }
     });
     socket.addEventListener('message', (/** @type {{data: unknown}} */ event) => {
@@ -170,9 +171,12 @@ export class Transport {
     this.#hurry();
   }
 
-  /** Give the open socket up for another: something says that it may lead nowhere. */
-  renew() {
-    this.#renew();
+  /**
+   * Give the open socket up for another: something says that it may lead nowhere.
+   * @param {string} reason
+   */
+  renew(reason) {
+    this.#renew(reason);
   }
 
   #wait() {

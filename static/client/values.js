@@ -12,6 +12,7 @@ import { GatewayError } from './errors.js';
  * @property {(value: object, holder: any, key: string | number, path: string) => boolean} later
  *   true: the value is a call that has not been answered, and `holder[key]` will be filled in when it is
  * @property {(target: object) => object} callback the JSON of an object that the service may call
+ * @property {number} values elements and members that were written
  */
 
 /**
@@ -119,6 +120,7 @@ function encode(value, holder, key, path, depth, outgoing) {
 function encodeArray(array, path, depth, outgoing) {
   /** @type {unknown[]} */
   const json = [];
+  outgoing.values += array.length;
   for (let index = 0; index < array.length; index++) {
     json.push(null);
     json[index] = encode(array[index], json, index, `${path}[${index}]`, depth, outgoing);
@@ -133,6 +135,7 @@ function encodeMembers(object, path, depth, outgoing) {
   for (const name of Object.keys(object)) {
     const value = object[name];
     if (value !== undefined) {
+      outgoing.values++;
       json[name] = encode(value, json, name, `${path}.${name}`, depth, outgoing);
     }
   }

@@ -29,6 +29,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--expose-gc",
     f"--host-resolver-rules=MAP {FOREIGN_HOST} 127.0.0.1",
 ]
 
