@@ -67,6 +67,8 @@ RINGS = {
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
+    "gateway.http.chunks": PURE,
+    "gateway.http.request_head": PURE,
     "gateway.catalogue_loading": EDGE,
     "gateway.logs": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,

@@ -16,6 +16,12 @@ class Limits:
     max_message_bytes: int = 1_048_576
     """One message or body, in and out; a whole one is in memory. nginx's default is 1 MiB too."""
 
+    max_head_bytes: int = 65_536
+    """Of a request's line and headers, which are read before anybody knows who asks. Cookies of a whole site fit."""
+
+    max_head_lines: int = 200
+    """Headers of a request. Browsers behind several proxies send some fifty; Apache permits 100."""
+
     max_depth: int = 64
     """Levels of arrays and objects, from the parameters' root. Cap'n Proto's own codec and reader stop there too."""
 

@@ -21,7 +21,7 @@ class MetricsHandler(BaseHandler):
     def get(self) -> None:
         self.set_header("Content-Type", METRICS_TYPE)
         self.set_header("Cache-Control", "no-store")
-        self.finish(metrics_text(self.site))
+        self.finish(metrics_text(self.site).encode())
 
     head = get
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -16,6 +15,7 @@ from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, Site
 from gateway.json.text import JSON, dump, parse
+from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
@@ -40,6 +40,21 @@ class ApiHandler(BaseHandler):
         if id is None and "Cookie" in self.sent:
             id = self.get_cookie(self.site.cookie_name)
         return self.site.sessions.find(id, self.principal, rest=True) if id else None
+
+    def session_for(self, method: ServiceMethod) -> Session | None:
+        """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such session.
+        """
+        try:
+            return self.session()
+        except GatewayError as error:
+            # A browser sends the cookie with everything; who sends the header means it.
+            if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
+                raise
+            self._forget_cookie()
+            return None
 
     def required_session(self) -> Session:
         """The session that the request names.
@@ -66,7 +81,10 @@ class ApiHandler(BaseHandler):
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
-            self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+            self._forget_cookie()
+
+    def _forget_cookie(self) -> None:
+        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -101,7 +119,7 @@ class ApiHandler(BaseHandler):
         """What the headers say about the call.
 
         Raises:
-            GatewayError: INVALID_ARGUMENT, the timeout is none.
+            GatewayError: INVALID_ARGUMENT, the timeout is none, or a text cannot go on to the service.
         """
         headers = self.sent
         wished = headers.get("Request-Timeout")
@@ -109,9 +127,16 @@ class ApiHandler(BaseHandler):
             method.timeout_s if wished is None else _seconds(wished),
             self.request_id,
             self.principal,
-            headers.get("Traceparent"),
-            headers.get("Idempotency-Key"),
+            _text(headers, "Traceparent"),
+            _text(headers, "Idempotency-Key"),
         )
+
+
+def _text(headers: Mapping[str, str], name: str) -> str | None:
+    text = headers.get(name)
+    if text is not None and not (0 < len(text) <= MAX_META_CHARS and text.isprintable()):
+        raise GatewayError(Status.INVALID_ARGUMENT, f"{name} must be 1 to {MAX_META_CHARS} printable characters")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -128,28 +153,28 @@ class CallingHandler(ApiHandler):
     """A handler that makes one call: a `gateway.calls.CallWaiter`."""
 
     _under_way: Call | None = None
-    _answer: asyncio.Future[bytes]
+    _refs: RestReferences | None = None
 
-    async def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
-        """Make the call and answer with its results.
+    def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
+        """Begin the call; its results or its failure are the answer.
 
         Raises:
-            GatewayError: it failed.
+            GatewayError: it cannot be made.
         """
         site = self.site
         refs = RestReferences(method.service, session, site.sessions, self.principal) if method.has_references else None
-        self._answer = asyncio.get_running_loop().create_future()
+        self._refs = refs
         try:
             options = self.options_of_call(method)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
+        # No coroutine waits for it: a task for each call would cost a tenth of the call.
+        self.answers_later()
         site.calls_under_way += 1
-        try:
-            self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
-            data = await self._answer
-        finally:
-            self._under_way = None
-            site.calls_under_way -= 1
+        self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
+
+    def _answer(self, method: ServiceMethod, data: bytes) -> None:
+        refs = self._refs
         if refs is not None and refs.holds_handles:
             self.set_header("Cache-Control", "no-store")
             if refs.opened and refs.session is not None:
@@ -167,12 +192,18 @@ class CallingHandler(ApiHandler):
         if len(data) > limit:
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
-        self._answer.set_result(data)
-        return True
+        self._is_over()
+        self._answer(call.method, data)
+        return not self.is_lost
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        self._answer.set_exception(error)
+        self._is_over()
+        self.fail(error)
+
+    def _is_over(self) -> None:
+        self._under_way = None
+        self.site.calls_under_way -= 1
 
     def on_connection_close(self) -> None:
         if self._under_way is not None:
@@ -189,14 +220,14 @@ class CallHandler(CallingHandler):
     def methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD", "POST") if self._method.facts.read_only else ("POST",)
 
-    async def post(self) -> None:
+    def post(self) -> None:
         method = self._method
         if self.request.query:
             detail = "parameters of a POST go into the body, not into the query"
             raise GatewayError(Status.INVALID_ARGUMENT, detail).at(method.service_name, method.name)
-        await self.call(method, method.service.upstream.root, _params(self, method), self.session())
+        self.call(method, method.service.upstream.root, _params(self, method), self.session_for(method))
 
-    async def get(self) -> None:
+    def get(self) -> None:
         method = self._method
         if not method.facts.read_only:
             raise self.method_not_allowed().at(method.service_name, method.name)
@@ -204,7 +235,7 @@ class CallHandler(CallingHandler):
             params = query_params(method.service.routes, method.bound, self.query())
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        await self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     head = get
 
@@ -237,7 +268,7 @@ class HttpRuleHandler(CallingHandler):
             return path
         return without_secrets(match.service, match.bound, match.rule, path)
 
-    async def _call(self) -> None:
+    def _call(self) -> None:
         match, method = self._match, self._method
         if match is None or method is None:
             raise self.method_not_allowed()
@@ -247,7 +278,7 @@ class HttpRuleHandler(CallingHandler):
             params = http_params(match, self.query(), body, has_body)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        await self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     get = head = post = put = patch = delete = _call
 
@@ -262,14 +293,14 @@ class HandleHandler(ApiHandler):
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
-    async def get(self) -> None:
+    def get(self) -> None:
         handle: Handle = self.required_session().handles.get(self._token)
         self.set_header("Cache-Control", "no-store")
         self.answer(describe_handle(handle.token, handle.service.routes, handle.interface))
 
     head = get
 
-    async def delete(self) -> None:
+    def delete(self) -> None:
         handles = self.required_session().handles
         handles.get(self._token)
         handles.drop(self._token)
@@ -287,10 +318,10 @@ class HandleCallHandler(CallingHandler):
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
-    async def post(self) -> None:
+    def post(self) -> None:
         session = self.required_session()
         method, target = method_of_handle(session, self._token, self._name)
-        await self.call(method, target, _params(self, method), session)
+        self.call(method, target, _params(self, method), session)
 
 
 def _without_token(path: str) -> str:
@@ -358,5 +389,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+        self._forget_cookie()
         self.set_status(204)

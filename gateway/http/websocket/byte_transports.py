@@ -52,8 +52,11 @@ class ByteTransport(Protocol):
 class ByteTransports(Protocol):
     """A way to get transports."""
 
-    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
-        """Make a transport of a connection that Tornado has given up, and give it to its owner.
+    async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
+        """Make a transport of a connection that HTTP has given up, and give it to its owner.
+
+        Args:
+            early: what was read of it already.
 
         Raises:
             OSError: the connection is gone.
@@ -69,15 +72,16 @@ def best_transports(version: tuple[int, ...] = tornado.version_info) -> ByteTran
 class StreamTransports:
     """ByteTransports that are Tornado's streams."""
 
-    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
+    async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
         """See `ByteTransports`."""
-        _StreamTransport(stream, owner)
+        _StreamTransport(stream, owner, early)
 
 
 class _StreamTransport:
-    def __init__(self, stream: IOStream, owner: TransportOwner) -> None:
+    def __init__(self, stream: IOStream, owner: TransportOwner, early: bytes) -> None:
         self._stream = stream
         self._owner = owner
+        self._early = early
         owner.transport_made(self)
         self._reader = asyncio.ensure_future(self._read())
 
@@ -100,6 +104,8 @@ class _StreamTransport:
 
     async def _read(self) -> None:
         try:
+            if self._early:
+                self._owner.data_received(self._early)
             while True:
                 self._owner.data_received(await self._stream.read_bytes(_READ_BYTES, partial=True))
         except StreamClosedError:
@@ -117,12 +123,12 @@ class LoopTransports:
     def __init__(self) -> None:
         self._buffer = memoryview(bytearray(_READ_BYTES))
 
-    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
+    async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
         """See `ByteTransports`."""
         if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
-            _StreamTransport(stream, owner)
+            _StreamTransport(stream, owner, early)
             return
-        early = _read_already(stream)
+        early += _read_already(stream)
         # A second descriptor of the same connection: Tornado's is closed without a word to the other side.
         socket = stream.socket.dup()
         stream.close()

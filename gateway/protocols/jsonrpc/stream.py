@@ -16,8 +16,8 @@ repeats on the next socket what the client has not received.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import ClassVar, Final, NamedTuple
 
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
@@ -25,7 +25,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON, dump, parse
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
-from gateway.protocols.jsonrpc.batch import Batch
+from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
 from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.control import (
     CONTROL,
@@ -74,7 +74,7 @@ class _State(enum.Enum):
 class _Call(NamedTuple):
     id: Id
     notification: bool
-    batch: Batch | None
+    place: BatchPlace | None
 
 
 _VOID: Final = dump(messages.notification("rpc.void", {}))
@@ -91,6 +91,8 @@ class Stream:
         unbox: whether single results stand for themselves, as the client said in its hello.
         counting: its message counters.
     """
+
+    _read_control: ClassVar[Callable[[Request], Control | None]] = staticmethod(read_control)
 
     def __init__(self, id: str, limits: Limits) -> None:
         self.id = id
@@ -180,8 +182,10 @@ class Stream:
         data = dump(messages.result(record.id, result))
         if len(data) > self._limits.max_message_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
+        if record.place is not None:
+            check_size(data, self._limits.send_buffer_bytes - record.place.batch.kept_bytes, "the result")
         self._end(call)
-        events = self._send(data) if record.batch is None else self._reply(record, data)
+        events = self._send(data) if record.place is None else self._reply(record, data)
         if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
             if step is not None:
@@ -299,17 +303,17 @@ class Stream:
             self._state = _State.PLAIN
             batch = Batch()
             for obj in objs:
-                self._message(obj, batch, events)
+                self._message(obj, batch.place(), events)
             events += self._finish_one(batch)
 
-    def _message(self, obj: JSON, batch: Batch | None, events: list[Event]) -> None:
+    def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event]) -> None:
         state = self._state
         if state is _CLOSED:
             return
         message = messages.parse(obj)
         control = None
         if type(message) is Request and message.method.startswith(CONTROL):
-            control = read_control(message)
+            control = self._read_control(message)
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
@@ -321,15 +325,15 @@ class Stream:
         if type(message) is Request:  # as most are
             if message.id is not None and message.id in self._ids:
                 error = GatewayError.bad_request("a call with this id is under way")
-                events += self._refuse(message, batch, error)
+                events += self._refuse(message, place, error)
             elif control is not None:
-                self._control(message, control, batch, events)
+                self._control(message, control, place, events)
             else:
-                self._call(message, batch, events)
+                self._call(message, place, events)
         elif isinstance(message, Answer):
             self._answered(message, events)
         elif isinstance(message, Invalid):
-            self._invalid(message, batch, events)
+            self._invalid(message, place, events)
 
     def _greet(self, message: Request, hello: HelloParams, events: list[Event]) -> None:
         if hello.error is not None:  # the stream stays fresh: the client may say hello again
@@ -345,21 +349,21 @@ class Stream:
         if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             events.append(CallbackAnswered(message.id, message.result, message.error))
 
-    def _invalid(self, message: Invalid, batch: Batch | None, events: list[Event]) -> None:
+    def _invalid(self, message: Invalid, place: BatchPlace | None, events: list[Event]) -> None:
         if isinstance(message.id, str) and self._requests.end(message.id) is not None:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            record = _Call(message.id, False, batch)
+            record = _Call(message.id, False, place)
             events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
 
-    def _call(self, message: Request, batch: Batch | None, events: list[Event]) -> None:
+    def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
         if isinstance(target, GatewayError):
-            events += self._refuse(message, batch, target)
+            events += self._refuse(message, place, target)
             return
         where, method = target
-        call = self._begin(message, batch)
+        call = self._begin(message, place)
         request = tuple.__new__(
             CallRequested, (call, message.notification, where, method, message.params, message.meta, None)
         )
@@ -383,14 +387,14 @@ class Stream:
         for call, error in step.failed:
             events += self.fail(call, error)
 
-    def _control(self, message: Request, control: Control, batch: Batch | None, events: list[Event]) -> None:
+    def _control(self, message: Request, control: Control, place: BatchPlace | None, events: list[Event]) -> None:
         error = control.error
         if isinstance(control, HelloParams) and error is None:
             error = GatewayError(
                 Status.FAILED_PRECONDITION, "rpc.hello must be the first message and alone in its frame"
             )
         if error is not None:
-            events += self._refuse(message, batch, error)
+            events += self._refuse(message, place, error)
         elif isinstance(control, Ack):
             if self.greeted:
                 if self.counting.acknowledge(control.received):
@@ -398,7 +402,7 @@ class Stream:
                 else:
                     events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
-            call = self._begin(message, batch)
+            call = self._begin(message, place)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
         else:
             if isinstance(control, Release):
@@ -406,7 +410,7 @@ class Stream:
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                record = _Call(message.id, False, batch)
+                record = _Call(message.id, False, place)
                 events += self._reply_at_once(record, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
@@ -415,14 +419,14 @@ class Stream:
         else:
             events.append(CancelRequested(call))
 
-    def _begin(self, message: Request, batch: Batch | None) -> int:
+    def _begin(self, message: Request, place: BatchPlace | None) -> int:
         self._last_call = call = self._last_call + 1
         id, notification = message.id, message.notification
-        self._calls[call] = tuple.__new__(_Call, (id, notification, batch))
+        self._calls[call] = tuple.__new__(_Call, (id, notification, place))
         if id is not None:
             self._ids[id] = call
-        if batch is not None and not notification:
-            batch.expect()
+        if place is not None and not notification:
+            place.batch.expect()
         return call
 
     def _end(self, call: int) -> _Call | None:
@@ -462,24 +466,24 @@ class Stream:
                 events += more.started
                 failing += more.failed
 
-    def _refuse(self, message: Request, batch: Batch | None, error: GatewayError) -> list[Event]:
+    def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
         if message.notification:
             return []
-        record = _Call(message.id, False, batch)
+        record = _Call(message.id, False, place)
         return self._reply_at_once(record, dump(messages.error(message.id, error)))
 
     def _reply_at_once(self, record: _Call, data: bytes) -> list[Event]:
         """Answer a message that never became a call."""
-        if record.batch is None:
+        if record.place is None:
             return self._send(data)
-        record.batch.add(data)
+        record.place.put(data)
         return []
 
     def _reply(self, record: _Call, data: bytes) -> list[Event]:
-        if record.batch is None:
+        if record.place is None:
             return self._send(data)
-        record.batch.add(data)
-        return self._finish_one(record.batch)
+        record.place.put(data)
+        return self._finish_one(record.place.batch)
 
     def _finish_one(self, batch: Batch) -> list[Event]:
         answers = batch.finish_one()

@@ -10,6 +10,7 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
+from gateway.json.codec.objects import Where
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.pipeline import NOT_THERE, find_object
@@ -26,15 +27,17 @@ class StreamReferences(HolderReferences):
         HolderReferences.__init__(self, holder, service)
         self._results = results
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
         id, way = obj[RESULT], obj.get("path") or ()
         outcome = None if self._results is None else self._results.get(id)
         if outcome is None:
+            path = where()
             detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
         try:
             token = find_object(outcome, tuple(way))
         except GatewayError as error:
+            path = where()
             error.path, error.detail = path, f"{path}: {error.detail}"
             raise
-        return self.handle_in(token, interface, path)
+        return self.handle_in(token, interface, where)

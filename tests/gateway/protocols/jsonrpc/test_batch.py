@@ -1,35 +1,49 @@
-"""The answers to one JSON-RPC array leave as one array, when the last of them is there."""
+"""Answers that are gathered until all are there, and stand in the order of the messages."""
 
 from __future__ import annotations
 
 from gateway.protocols.jsonrpc.batch import Batch
 
 
-def test_answers_wait_for_the_last_one() -> None:
+def test_answers_are_given_out_when_the_last_one_came() -> None:
     batch = Batch()
+    first, second = batch.place(), batch.place()
     batch.expect()
     batch.expect()
     assert batch.finish_one() is None  # all messages were looked at
-    batch.add(b"1")
+    first.put(b"1")
     assert batch.finish_one() is None
-    batch.add(b"2")
+    second.put(b"2")
     assert batch.finish_one() == b"[1,2]"
 
 
-def test_answers_wait_until_all_messages_were_looked_at() -> None:
+def test_answers_stand_in_the_order_of_the_messages_and_not_of_their_coming() -> None:
     batch = Batch()
+    slow, refused, quick = batch.place(), batch.place(), batch.place()
     batch.expect()
-    batch.add(b"1")
+    refused.put(b'"refused"')
+    batch.expect()
     assert batch.finish_one() is None
-    batch.add(b"0")
-    assert batch.finish_one() == b"[1,0]"
+    quick.put(b'"quick"')
+    assert batch.finish_one() is None
+    slow.put(b'"slow"')
+    assert batch.finish_one() == b'["slow","refused","quick"]'
 
 
-def test_what_was_not_waited_for_leaves_with_the_others() -> None:
+def test_what_needs_no_waiting_is_gathered_too() -> None:
     batch = Batch()
-    batch.add(b"1")
+    batch.place().put(b"1")
     assert batch.finish_one() == b"[1]"
 
 
-def test_notifications_alone_have_no_answer() -> None:
-    assert Batch().finish_one() is None
+def test_a_message_without_an_answer_leaves_no_gap() -> None:
+    batch = Batch()
+    batch.place()
+    batch.place().put(b"2")
+    assert batch.finish_one() == b"[2]"
+
+
+def test_a_batch_without_answers_gives_nothing() -> None:
+    batch = Batch()
+    batch.place()
+    assert batch.finish_one() is None

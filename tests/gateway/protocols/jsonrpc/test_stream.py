@@ -139,7 +139,7 @@ def test_a_batch_is_answered_by_one_array_when_all_its_calls_are_done(stream: St
     assert stream.answer(2, "nobody waits") == [AnswerDropped(2)]
     (array,) = read(stream.fail(1, GatewayError(Status.CANCELLED, "gone")))
     assert [(item["id"], item.get("result"), item.get("error", {}).get("code")) for item in array] == [
-        (None, None, -32600), (2, "three", None), (1, None, -32001),
+        (1, None, -32001), (None, None, -32600), (2, "three", None),
     ]  # fmt: skip
 
 
