@@ -67,8 +67,8 @@ export class CallbackTable {
    * @param {object[]} objects
    */
   keep(names, objects) {
-    for (const name of names) {
-      this.#entries.get(name)?.kept.push(...objects);
+    for (const [, entry] of this.#of(names)) {
+      entry.kept.push(...objects);
     }
   }
 
@@ -88,12 +88,9 @@ export class CallbackTable {
    * @param {Iterable<string>} names
    */
   carry(names) {
-    for (const name of names) {
-      const entry = this.#entries.get(name);
-      if (entry) {
-        entry.passes++;
-        entry.unanswered++;
-      }
+    for (const [, entry] of this.#of(names)) {
+      entry.passes++;
+      entry.unanswered++;
     }
   }
 
@@ -103,13 +100,10 @@ export class CallbackTable {
    * @param {boolean} accepted whether the gateway can have taken them
    */
   settle(names, accepted) {
-    for (const name of names) {
-      const entry = this.#entries.get(name);
-      if (entry) {
-        entry.unanswered--;
-        entry.held ||= accepted;
-        this.#forgetIdle(name, entry);
-      }
+    for (const [name, entry] of this.#of(names)) {
+      entry.unanswered--;
+      entry.held ||= accepted;
+      this.#forgetIdle(name, entry);
     }
   }
 
@@ -136,6 +130,16 @@ export class CallbackTable {
       entry.held = false;
       entry.passes = entry.unanswered;
       this.#forgetIdle(name, entry);
+    }
+  }
+
+  /** @param {Iterable<string>} names @returns {Iterable<[string, Entry]>} those that there are */
+  *#of(names) {
+    for (const name of names) {
+      const entry = this.#entries.get(name);
+      if (entry) {
+        yield [name, entry];
+      }
     }
   }
 

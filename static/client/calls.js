@@ -166,26 +166,27 @@ export class Calls {
 
   /** @param {Call} call @param {number} [timeout] */
   #watchTime(call, timeout) {
-    if (timeout !== undefined) {
-      const late = () => this.#abandon(call, new GatewayError('deadline_exceeded', `no answer within ${timeout} ms`));
-      call.timer = this.#clock.setTimeout(late, Math.min(timeout, LONGEST_TIMER_MS));
-      return;
-    }
-    const wait = () => {
-      call.timer = this.#clock.setTimeout(() => {
-        if (call.sent) {
-          const dead = () => this.#abandon(call, new GatewayError('outcome_unknown', 'the gateway did not answer'));
-          call.timer = this.#clock.setTimeout(dead, call.sentAt + SENT_TIMEOUT_MS - this.#clock.now());
-        } else if (this.#events.isOpen()) {
-          // Others are before it, and each of those ends.
-          wait();
-        } else {
-          const message = 'the gateway could not be reached; the call was not sent';
-          this.#abandon(call, new GatewayError('unavailable', message));
-        }
-      }, UNSENT_TIMEOUT_MS);
+    const clock = this.#clock;
+    const fail = (/** @type {string} */ code, /** @type {string} */ message) =>
+      this.#abandon(call, new GatewayError(code, message));
+    const look = () => {
+      const left = call.sent ? call.sentAt + SENT_TIMEOUT_MS - clock.now() : UNSENT_TIMEOUT_MS;
+      if (left <= 0) {
+        fail('outcome_unknown', 'the gateway did not answer');
+      } else if (call.sent || this.#events.isOpen()) {
+        // Where there is a connection, others are before it, and each of those ends.
+        call.timer = clock.setTimeout(look, left);
+      } else {
+        fail('unavailable', 'the gateway could not be reached; the call was not sent');
+      }
     };
-    wait();
+    call.timer =
+      timeout === undefined
+        ? clock.setTimeout(look, UNSENT_TIMEOUT_MS)
+        : clock.setTimeout(
+            () => fail('deadline_exceeded', `no answer within ${timeout} ms`),
+            Math.min(timeout, LONGEST_TIMER_MS),
+          );
   }
 
   /** @param {Call} call @param {GatewayError} error */

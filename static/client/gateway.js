@@ -9,7 +9,7 @@ import { Heartbeat } from './heartbeat.js';
 import { Invocation, fill } from './invocation.js';
 import { Listeners } from './listeners.js';
 import { watchNetwork } from './network.js';
-import { pendingProxy, releaseWithin, remoteProxy } from './proxies.js';
+import { DISPOSE, pendingProxy, releaseWithin, remoteProxy } from './proxies.js';
 import { References } from './references.js';
 import { tooMany } from './requests.js';
 import { Session } from './session.js';
@@ -173,6 +173,10 @@ export class Gateway {
     return this.#listeners.add(event, listener);
   }
 
+  [DISPOSE]() {
+    this.close();
+  }
+
   /** Close the connection for good. Calls without an answer fail; objects and callbacks are given up. */
   close() {
     this.#session.close();
@@ -305,7 +309,4 @@ export class Gateway {
     }
     this.#listeners.tell('state', state, details);
   }
-}
-if (Symbol.dispose) {
-  Object.defineProperty(Gateway.prototype, Symbol.dispose, { value: Gateway.prototype.close });
 }

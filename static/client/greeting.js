@@ -4,7 +4,7 @@
  * gateway's answer (PROTOCOL.md, "Hello, sessions and streams"). Knows no socket.
  */
 import { GatewayError, errorFromAnswer } from './errors.js';
-import { textOf } from './messages.js';
+import { isObject, textOf } from './messages.js';
 
 const HELLO_ID = 0;
 // The same hello would be refused again.
@@ -83,7 +83,7 @@ export class Greeting {
       return undefined;
     }
     const { result, error } = message;
-    if (error === undefined && typeof result === 'object' && result !== null) {
+    if (error === undefined && isObject(result)) {
       this.#joins = undefined;
       return { accepted: result };
     }

@@ -5,6 +5,7 @@
  * is the caller's business.
  */
 import { GatewayError } from './errors.js';
+import { isObject } from './messages.js';
 
 /**
  * @typedef {object} ServiceTarget
@@ -61,6 +62,9 @@ const NEVER_PENDING = new Set(['toString', 'valueOf', 'toLocaleString', 'toJSON'
 // Node's console and `util.inspect` look for it.
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
+// What `using` looks for; platforms that have no such symbol have no `using`.
+export const DISPOSE = Symbol.dispose ?? Symbol('dispose');
+
 // Finds what stands behind a proxy. Only this module has it, so no value from outside can look like a proxy.
 const TARGET = Symbol('target');
 
@@ -93,21 +97,19 @@ export function remoteProxy(target, caller) {
     return call;
   };
   /** @type {Record<string | symbol, unknown>} */
-  const own = Object.assign(Object.create(null), {
+  const own = {
+    __proto__: null,
     [TARGET]: target,
     $call: callWithOptions(target, caller),
     $get: method,
     $describe: () => caller.describe(target),
-  });
+  };
   if (target.kind === 'service') {
     own.$service = target.name;
   } else {
     own.$handle = target.token;
     own.$interface = target.interfaceName;
-    own.$release = () => caller.release(target);
-    if (Symbol.dispose) {
-      own[Symbol.dispose] = own.$release;
-    }
+    own[DISPOSE] = own.$release = () => caller.release(target);
   }
   const label = labelOf(target);
   const described = () => `[remote ${label}]`;
@@ -172,7 +174,8 @@ function placeProxy(target, caller, shape) {
     return caller.call({ kind: 'pending', base, path: path.slice(0, -1) }, method, withoutTail(args), undefined, apply);
   };
   /** @type {Record<string | symbol, unknown>} */
-  const own = Object.assign(Object.create(null), {
+  const own = {
+    __proto__: null,
     [TARGET]: target,
     then: (/** @type {any} */ fulfilled, /** @type {any} */ rejected) => value().then(fulfilled, rejected),
     catch: (/** @type {any} */ rejected) => value().catch(rejected),
@@ -180,11 +183,9 @@ function placeProxy(target, caller, shape) {
     $call: callWithOptions(target, caller),
     $get: member,
     $release: release,
+    [DISPOSE]: release,
     [Symbol.toStringTag]: 'Promise',
-  });
-  if (Symbol.dispose) {
-    own[Symbol.dispose] = release;
-  }
+  };
   return new Proxy(shape, {
     get: (_, name) => {
       if (NEVER_PENDING.has(name)) {
@@ -207,11 +208,10 @@ function isRemoteName(name) {
  * @param {unknown[]} args
  */
 function withoutTail(args) {
-  let length = args.length;
-  while (length > 0 && args[length - 1] === undefined) {
-    length--;
+  while (args.length > 0 && args[args.length - 1] === undefined) {
+    args.pop();
   }
-  return args.slice(0, length);
+  return args;
 }
 
 /**
@@ -222,7 +222,7 @@ function withoutTail(args) {
 export function valueAt(value, path) {
   let place = value;
   for (const [depth, name] of path.entries()) {
-    const isData = typeof place === 'object' && place !== null && targetOf(place) === undefined;
+    const isData = isObject(place) && targetOf(place) === undefined;
     if (!isData) {
       const where = ['the result', ...path.slice(0, depth)].join('.');
       const what = place === null ? 'null' : isObject(place) ? 'a remote object' : String(typeof place);
@@ -262,9 +262,4 @@ export function releaseWithin(value) {
   for (const member of Object.values(value)) {
     releaseWithin(member);
   }
-}
-
-/** @param {unknown} value @returns {value is object} */
-function isObject(value) {
-  return typeof value === 'object' && value !== null;
 }

@@ -17,7 +17,7 @@ import { Calls } from './calls.js';
 import { meaningOf } from './close-codes.js';
 import { GatewayError, errorFromAnswer } from './errors.js';
 import { Greeting, isResumption } from './greeting.js';
-import { textOf } from './messages.js';
+import { isObject, textOf } from './messages.js';
 import { Outbox } from './outbox.js';
 import { Requests, tooLarge, tooMany } from './requests.js';
 import { ResumeWindow } from './resume-window.js';
@@ -93,7 +93,7 @@ export class Session {
     // While a hello is under way its answer decides.
     this.#window = new ResumeWindow(clock, () => this.#phase === 'offline' && this.#windowOver());
     this.#acknowledgements = new Acknowledgements(clock, (received) =>
-      this.#outbox.post({ text: textOf({ method: 'rpc.ack', params: { received } }), uncounted: true }),
+      this.#notify('rpc.ack', { received }, { uncounted: true }),
     );
     this.#calls = new Calls(
       clock,
@@ -201,7 +201,7 @@ export class Session {
    */
   release(handle, generation) {
     if (generation === this.#generation && this.#phase !== 'closed') {
-      this.#outbox.post({ text: textOf({ method: 'rpc.release', params: { handle, count: 1 } }), ordered: true });
+      this.#notify('rpc.release', { handle, count: 1 }, { ordered: true });
     }
   }
 
@@ -385,14 +385,13 @@ export class Session {
       });
     }
     if (generation !== undefined && generation !== this.#generation) {
-      const message = 'an object of the call belonged to a session that was lost; ask for it again';
-      throw new GatewayError('not_found', message);
+      throw new GatewayError('not_found', 'an object belonged to a session that was lost; ask for it again');
     }
   }
 
-  /** @param {string} method @param {unknown} params */
-  #notify(method, params) {
-    this.#outbox.post({ text: textOf({ method, params }) });
+  /** @param {string} method @param {unknown} params @param {import('./outbox.js').Message} [how] */
+  #notify(method, params, how) {
+    this.#outbox.post({ text: textOf({ method, params }), ...how });
   }
 
   // What comes in
@@ -404,16 +403,13 @@ export class Session {
       return;
     }
     this.#acknowledgements.count();
-    if (typeof message !== 'object' || message === null) {
-      return;
-    }
-    if (typeof message.method !== 'string') {
-      this.#answered(message);
+    if (typeof message?.method !== 'string') {
+      this.#answered(message ?? {});
     } else if (message.id !== undefined) {
       this.#requests.answer(/** @type {any} */ (message));
     } else if (message.method === 'rpc.cancel') {
       this.#requests.callOff(message.params?.id);
-    } else if (message.method === 'rpc.released' && typeof message.params === 'object' && message.params !== null) {
+    } else if (message.method === 'rpc.released' && isObject(message.params)) {
       this.#events.released(message.params);
     }
   }

@@ -86,27 +86,20 @@ export class Transport {
   /** Throws what the WebSocket constructor throws, such as a SyntaxError for an address that is none. */
   start() {
     const socket = new this.#WebSocket(this.#url);
-    let opened = false;
     let over = false;
 
-    /** @param {number} code @param {string} reason */
-    const abandon = (code, reason) => {
+    const end = () => {
       over = true;
       this.#clock.clearTimeout(timer);
-      this.#abandon = () => {};
-      socket.close(code, reason);
+      this.#abandon = this.#renew = () => {};
     };
     /** @param {number} code @param {string} reason */
     const lost = (code, reason) => {
-      if (over) {
-        return;
-      }
-      over = true;
-      this.#clock.clearTimeout(timer);
-      this.#abandon = () => {};
-      this.#renew = () => {};
-      if (this.#events.lost(code, reason)) {
-        this.#wait();
+      if (!over) {
+        end();
+        if (this.#events.lost(code, reason)) {
+          this.#wait();
+        }
       }
     };
     /** @param {number} code @param {string} reason */
@@ -117,15 +110,11 @@ export class Transport {
         lost(code, reason);
       }
     };
-    const timer = this.#clock.setTimeout(() => {
-      if (!opened) {
-        close(4000, 'the connection was not opened in time');
-      }
-    }, OPEN_TIMEOUT_MS);
+    const timer = this.#clock.setTimeout(() => close(4000, 'the connection was not opened in time'), OPEN_TIMEOUT_MS);
 
     socket.addEventListener('open', () => {
       if (!over) {
-        opened = true;
+        this.#clock.clearTimeout(timer);
         this.#renew = (reason) => close(RENEWED, reason);
         this.#events.opened({ send: (text) => socket.send(text), unsent: () => socket.bufferedAmount ?? 0, close });
       }
@@ -145,7 +134,10 @@ export class Transport {
     );
     // Says nothing that the close event does not say, but the ws package throws errors that nobody listens to.
     socket.addEventListener('error', () => {});
-    this.#abandon = abandon;
+    this.#abandon = (code, reason) => {
+      end();
+      socket.close(code, reason);
+    };
   }
 
   /**
@@ -155,7 +147,6 @@ export class Transport {
    */
   stop(code, reason) {
     this.#abandon(code, reason);
-    this.#renew = () => {};
   }
 
   /**

@@ -22,7 +22,7 @@ from typing import ClassVar, Final, NamedTuple
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.json.text import JSON, dump, parse
+from gateway.json.text import JSON, dump, dump_marked, parse
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
@@ -179,7 +179,7 @@ class Stream:
         if record is None or record.notification:
             self._end(call)
             return [AnswerDropped(call)]
-        data = dump(messages.result(record.id, result))
+        data = (dump_marked if self.unbox else dump)(messages.result(record.id, result))
         if len(data) > self._limits.max_message_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
         if record.place is not None:
@@ -251,7 +251,7 @@ class Stream:
         Raises:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
         """
-        key, data = self._requests.write(name, method, params)
+        key, data = self._requests.write(name, method, params, marked=self.unbox)
         happened = self._send(data)
         self._requests.sent(key, self.counting.sent)
         return key, happened
