@@ -33,6 +33,7 @@ from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
 from gateway.sessions.sessions import Sessions
+from gateway.turns import LARGE_BYTES, Turns
 
 PROBLEM_TYPE: Final = "application/problem+json"
 EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
@@ -63,6 +64,7 @@ class Site:
         calls_under_way: of REST.
         answered: requests by HTTP status.
         deadlines: connections from which a request is still to come.
+        turns: where large messages wait until they are read.
     """
 
     served: Served
@@ -81,6 +83,7 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
     cork: Cork = field(default_factory=Cork)
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def is_busy(self) -> bool:
@@ -119,7 +122,17 @@ class BaseHandler(Exchange):
             self.prepare()
             if not self._is_preflight():
                 self.check_existence()
-            awaited = self._act(self.request.method)()
+        except Exception as error:
+            self.fail(error)
+            return
+        if len(self.request.body) >= LARGE_BYTES:
+            self._act_later()
+        else:
+            self._act()
+
+    def _act(self) -> None:
+        try:
+            awaited = self._action(self.request.method)()
         except Exception as error:
             self.fail(error)
             return
@@ -137,7 +150,27 @@ class BaseHandler(Exchange):
             if not self._finished and not self._answers_later:
                 self.finish()
 
-    def _act(self, method: str) -> Any:
+    def _act_later(self) -> None:
+        """Read a large body when it is the turn of its address."""
+        site, request, lane = self.site, self.request, self.request.remote_ip or ""
+        patience_s = site.limits.default_call_timeout_s
+        detail = f"other large bodies of this address were read for {patience_s:g} s before this one; try again"
+        late = GatewayError(Status.RESOURCE_EXHAUSTED, detail)
+        timer = asyncio.get_running_loop().call_later(patience_s, self.fail, late)
+
+        def act() -> bool:
+            timer.cancel()
+            self._answers_later = False
+            if not self._finished and not self.is_lost:
+                self._act()
+                path = self.logged_path()
+                site.turns.stalls.spent("%s %s: %d bytes of %s", request.method, path, len(request.body), lane)
+            return False
+
+        self.answers_later()
+        site.turns.add(lane, act)
+
+    def _action(self, method: str) -> Any:
         found = getattr(self, method.lower(), None) if method in METHODS else None
         if found is None:
             raise self.method_not_allowed()

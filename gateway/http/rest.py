@@ -14,7 +14,8 @@ from gateway.describe.descriptions import describe_handle, describe_service, des
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, Site
-from gateway.json.text import JSON, dump, parse
+from gateway.json.text import JSON, dump
+from gateway.json.value_count import check_values, parse_within
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
@@ -90,7 +91,7 @@ class ApiHandler(BaseHandler):
         """The parsed body; None without one.
 
         Raises:
-            GatewayError: UNSUPPORTED_MEDIA_TYPE, or it is no JSON.
+            GatewayError: UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, or it is no JSON.
         """
         body = self.request.body
         if not body:
@@ -102,14 +103,17 @@ class ApiHandler(BaseHandler):
                 raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON_TYPE}")
         if self.sent.get("Content-Encoding", "identity") != "identity":
             raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
-        return parse(body)
+        return parse_within(body, self.site.limits.max_values)
 
     def query(self) -> Sequence[tuple[str, str]]:
         """The query's names and values, in order.
 
         Raises:
-            GatewayError: it is no UTF-8.
+            GatewayError: INVALID_ARGUMENT, there are too many, or it is no UTF-8.
         """
+        most = self.site.limits.max_query_parameters
+        if self.request.query.count("&") >= most:
+            raise GatewayError(Status.INVALID_ARGUMENT, f"a query may hold at most {most} parameters; use a JSON body")
         try:
             return parse_qsl(self.request.query, keep_blank_values=True, errors="strict")
         except ValueError:
@@ -192,6 +196,7 @@ class CallingHandler(ApiHandler):
         if len(data) > limit:
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
+        check_values(data, result, self.site.limits.max_values, "the result")
         self._is_over()
         self._answer(call.method, data)
         return not self.is_lost
@@ -232,7 +237,8 @@ class CallHandler(CallingHandler):
         if not method.facts.read_only:
             raise self.method_not_allowed().at(method.service_name, method.name)
         try:
-            params = query_params(method.service.routes, method.bound, self.query())
+            max_depth = self.site.limits.max_depth
+            params = query_params(method.service.routes, method.bound, self.query(), max_depth)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
         self.call(method, method.service.upstream.root, params, self.session_for(method))
@@ -275,7 +281,7 @@ class HttpRuleHandler(CallingHandler):
         try:
             body = self.body()
             has_body = bool(self.request.body)
-            params = http_params(match, self.query(), body, has_body)
+            params = http_params(match, self.query(), body, has_body, self.site.limits.max_depth)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
         self.call(method, method.service.upstream.root, params, self.session_for(method))

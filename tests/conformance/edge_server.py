@@ -102,7 +102,7 @@ async def main(transports: ByteTransports, echo_port: int) -> None:
     cara_pseud.setup_server(server)
     await server.start()
     cara_pseud.register_interface(server, *calculator_service())
-    log = logs.set_up()
+    log = logs.set_up(Limits().max_log_bytes)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gateway.toml"
         file.write_text(CONFIG.format(schema=SCHEMA, endpoint=server.endpoint), "utf-8")

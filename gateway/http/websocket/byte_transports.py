@@ -45,6 +45,9 @@ class ByteTransport(Protocol):
     def write(self, data: bytes) -> bool:
         """Write; False if the kernel did not take everything: the owner is to wait for `TransportOwner.writable`."""
 
+    def hold(self, holds: bool) -> None:
+        """Read nothing more, or go on reading; idempotent."""
+
     def close(self) -> None:
         """End the connection at once; idempotent."""
 
@@ -81,6 +84,8 @@ class _StreamTransport:
     def __init__(self, stream: IOStream, owner: TransportOwner, early: bytes) -> None:
         self._stream = stream
         self._owner = owner
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._early = early
         owner.transport_made(self)
         self._reader = asyncio.ensure_future(self._read())
@@ -95,7 +100,14 @@ class _StreamTransport:
         written.add_done_callback(self._written)
         return False
 
+    def hold(self, holds: bool) -> None:
+        if holds:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
+
     def close(self) -> None:
+        self._may_read.set()  # so that the reader ends, too
         self._stream.close()
 
     def _written(self, written: asyncio.Future[Any]) -> None:
@@ -108,6 +120,7 @@ class _StreamTransport:
                 self._owner.data_received(self._early)
             while True:
                 self._owner.data_received(await self._stream.read_bytes(_READ_BYTES, partial=True))
+                await self._may_read.wait()
         except StreamClosedError:
             pass
         except Exception:
@@ -165,6 +178,12 @@ class _LoopTransport(asyncio.BufferedProtocol):
     def write(self, data: bytes) -> bool:
         self._transport.write(data)
         return not self._is_full
+
+    def hold(self, holds: bool) -> None:
+        if holds:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def close(self) -> None:
         self._transport.abort()

@@ -33,9 +33,12 @@ class SocketHandler(BaseHandler):
         site = self.site
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
-        channel = SocketChannel(limits, reader, greeting, site.sockets.discard, site.cork, agreement)
+        address = self.request.remote_ip or ""
+        channel = SocketChannel(
+            limits, reader, greeting, site.sockets.discard, site.cork, agreement, site.turns.stalls, address
+        )
         channel.conversation = Conversation(
-            site.served, site.calls, site.sessions, limits, channel, self.principal
+            site.served, site.calls, site.sessions, limits, channel, self.principal, turns=site.turns, address=address
         )
         return channel
 

@@ -15,7 +15,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON
@@ -191,15 +191,17 @@ def _started(waiting: _Waiting) -> CallRequested:
     return waiting.request._replace(target=waiting.place, results=waiting.results)
 
 
-def _referred(value: Any) -> Iterator[Id]:
-    if type(value) is dict:
-        if REFERENCE_FORM.recognise(value) == RESULT and type(value[RESULT]) in (int, str):
-            yield value[RESULT]
-        for member in value.values():
-            yield from _referred(member)
-    elif type(value) is list:
-        for element in value:
-            yield from _referred(element)
+def _referred(value: JSON) -> Iterator[Id]:
+    # No recursion: nobody has looked yet how deep the value is.
+    left = [value]
+    while left:
+        value = left.pop()
+        if type(value) is dict:
+            if REFERENCE_FORM.recognise(value) == RESULT and type(value[RESULT]) in (int, str):
+                yield value[RESULT]
+            left += value.values()
+        elif type(value) is list:
+            left += value
 
 
 def _handle(outcome: Outcome, path: tuple[str, ...]) -> HandleTarget | GatewayError:
