@@ -149,7 +149,8 @@ def _mark(value: Any) -> JSON:
     if type(value) is FloatWord:
         return {"$float": str(value)}
     # What orjson writes by itself where it is not asked to leave subclasses to us.
-    for base in (str, int, dict, list):
+    bases: tuple[type[Any], ...] = (str, int, dict, list)
+    for base in bases:
         if isinstance(value, base):
             return base(value)
     raise TypeError(f"{type(value).__name__} is no JSON")

@@ -233,7 +233,11 @@ export function decode(json, incoming) {
   const { $handle, $float, interface: interfaceName } = members;
   const names = Object.keys(members);
   // Looking alike is not enough: Json.Value is always data.
-  if (typeof $handle === 'string' && names.length === 2 && (interfaceName === null || typeof interfaceName === 'string')) {
+  if (
+    typeof $handle === 'string' &&
+    names.length === 2 &&
+    (interfaceName === null || typeof interfaceName === 'string')
+  ) {
     return incoming($handle, interfaceName);
   }
   // A number that JSON has none for.

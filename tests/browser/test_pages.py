@@ -1,4 +1,4 @@
-"""Pages that are loaded anew, doubled, cut off and forgetful: each gets its own answers, and nothing is lost in silence."""
+"""Pages that are loaded anew, doubled, cut off and forgetful: each gets its own answers, and hears of what is lost."""
 
 from __future__ import annotations
 
@@ -262,7 +262,8 @@ def test_the_client_runs_in_a_web_worker(window: Page, gateway_url: str) -> None
     window.goto(f"{gateway_url}/api")
     told = """
         (source) => new Promise((resolve) => {
-          const worker = new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })), { type: 'module' });
+          const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+          const worker = new Worker(url, { type: 'module' });
           worker.onmessage = ({ data }) => resolve(data);
           worker.onerror = ({ message }) => resolve(message ?? 'error');
         })
