@@ -96,16 +96,23 @@ def network(start: Start) -> Iterator[Network]:
     network.stop()
 
 
+def open_blank(page: Page, url: str) -> None:
+    """Go to a page of the gateway's origin that does nothing by itself."""
+    blank = "<!doctype html><title>blank</title>"
+    page.route("**/blank.html", lambda route: route.fulfill(body=blank, content_type="text/html"))
+    page.goto(f"{url}/blank.html")
+
+
 def until(page: Page, condition: str) -> None:
     page.wait_for_function(condition, timeout=30_000)
 
 
 def test_a_page_that_is_loaded_anew_never_gets_the_answers_of_the_page_before(window: Page, network: Network) -> None:
-    url = f"http://127.0.0.1:{network.port}/api"
-    window.goto(url)
+    url = f"http://127.0.0.1:{network.port}"
+    open_blank(window, url)
     window.evaluate("localStorage.clear(); sessionStorage.clear()")
     for page in range(RELOADS):
-        window.goto(url)
+        window.goto(f"{url}/blank.html")
         window.evaluate(LOADED, page)
     until(window, f"JSON.parse(localStorage.getItem('seen')).answers >= {RELOADS}")
     seen: Any = window.evaluate("JSON.parse(localStorage.getItem('seen'))")
@@ -115,12 +122,12 @@ def test_a_page_that_is_loaded_anew_never_gets_the_answers_of_the_page_before(wi
 
 
 def test_a_doubled_tab_goes_on_and_the_other_gets_a_stream_of_its_own(window: Page, network: Network) -> None:
-    url = f"http://127.0.0.1:{network.port}/api"
-    window.goto(url)
+    url = f"http://127.0.0.1:{network.port}"
+    open_blank(window, url)
     resumption = window.evaluate(OPENED, None)
     other = window.context.new_page()
     try:
-        other.goto(url)
+        open_blank(other, url)
         taken = other.evaluate(OPENED, resumption)
         assert taken["stream"] == resumption["stream"]
         until(window, "told.length === 3")
@@ -135,7 +142,7 @@ def test_a_doubled_tab_goes_on_and_the_other_gets_a_stream_of_its_own(window: Pa
 
 
 def test_packets_that_vanish_are_noticed_and_every_call_is_answered_once(window: Page, network: Network) -> None:
-    window.goto(f"http://127.0.0.1:{network.port}/api")
+    open_blank(window, f"http://127.0.0.1:{network.port}")
     window.evaluate(f"""
         async () => {{
           const {{ connect }} = await import('/client/index.js');
@@ -169,7 +176,7 @@ def test_packets_that_vanish_are_noticed_and_every_call_is_answered_once(window:
 
 
 def test_a_callback_that_is_awaited_while_the_page_is_away_answers(window: Page, network: Network) -> None:
-    window.goto(f"http://127.0.0.1:{network.port}/api")
+    open_blank(window, f"http://127.0.0.1:{network.port}")
     window.evaluate("""
         async () => {
           const { connect } = await import('/client/index.js');
@@ -205,7 +212,7 @@ def test_a_callback_that_is_awaited_while_the_page_is_away_answers(window: Page,
 
 
 def test_a_listener_whose_subscription_nobody_keeps_lives_on(window: Page, gateway_url: str) -> None:
-    window.goto(f"{gateway_url}/api")
+    open_blank(window, gateway_url)
     heard = window.evaluate("""
         async () => {
           const { connect } = await import('/client/index.js');
@@ -229,7 +236,7 @@ def test_a_listener_whose_subscription_nobody_keeps_lives_on(window: Page, gatew
 
 
 def test_what_a_callback_throws_is_an_error_of_the_page(window: Page, gateway_url: str) -> None:
-    window.goto(f"{gateway_url}/api")
+    open_blank(window, gateway_url)
     with window.expect_event("pageerror") as error:
         code = window.evaluate("""
             async () => {
@@ -259,7 +266,7 @@ try {
 
 
 def test_the_client_runs_in_a_web_worker(window: Page, gateway_url: str) -> None:
-    window.goto(f"{gateway_url}/api")
+    open_blank(window, gateway_url)
     told = """
         (source) => new Promise((resolve) => {
           const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
@@ -272,7 +279,7 @@ def test_the_client_runs_in_a_web_worker(window: Page, gateway_url: str) -> None
 
 
 def test_a_component_that_is_mounted_twice_has_one_connection(window: Page, gateway_url: str) -> None:
-    window.goto(f"{gateway_url}/api")
+    open_blank(window, gateway_url)
     assert window.evaluate("""
         async () => {
           const { connect } = await import('/client/index.js');
