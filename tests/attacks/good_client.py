@@ -72,7 +72,7 @@ class GoodClient:
         await self._socket.send(json.dumps(call(id, "victim.add", {"first": number, "second": 5})))
         while (answer := await self._next()).get("id") != id:
             assert answer.get("method") == "rpc.ack", answer
-        assert answer["result"] == {"result": number + 5}, answer
+        assert answer.get("result") == {"result": number + 5}, answer
 
     async def _next(self) -> Any:
         message = json.loads(await self._socket.recv())
