@@ -24,7 +24,7 @@ from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
-from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
+from gateway.protocols.jsonrpc.slow_client import LONG_ANSWER_BYTES, Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
@@ -95,7 +95,8 @@ class Conversation:
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
-        self._held, self._counting, self._mark = self._pace.held, self.stream.counting, limits.send_buffer_bytes
+        self._held, self._expected = self._pace.held, self._pace.expected
+        self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
         self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
@@ -371,16 +372,16 @@ class Conversation:
 
     # Calls of the client.
 
-    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> None:
+    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> bool:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
-        self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
+        return self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
 
-    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> None:
+    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
         meta = event.meta
         timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event)
         if (self._counting.kept_bytes > self._mark or self._held) and not was_held:
             self._pace.hold(event, timeout_s, len(self._running))
-            return
+            return False
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
@@ -397,7 +398,12 @@ class Conversation:
                 method, capability = method_of_handle(session, target.token, event.method)
         except GatewayError as error:
             self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
-            return
+            return True
+        size = method.counts.answer_bytes
+        if size > LONG_ANSWER_BYTES and not self._pace.expect(event.call, size):
+            if not was_held:
+                self._pace.hold(event, timeout_s, len(self._running))
+            return False
         refs: CallReferences | None = None
         if method.has_references:
             given = StreamReferences(self, method.service, event.results)
@@ -412,6 +418,9 @@ class Conversation:
         )
         if call is not None:
             self._running[event.call] = call
+        elif event.call in self._expected:
+            self._pace.ended(event.call)
+        return True
 
     def answered(self, call: Call, result: JSON) -> bool:
         """See `gateway.calls.CallWaiter`."""
@@ -421,6 +430,9 @@ class Conversation:
             return False
         happened = self.stream.answer(key, result, call.refs is not None)
         del self._running[key]
+        if self.stream.out.answer_bytes > LONG_ANSWER_BYTES or key in self._expected:
+            call.method.counts.note_answer(self.stream.out.answer_bytes)
+            self._pace.ended(key)
         channel = self._channel
         is_wanted = True
         for event in happened:
@@ -438,6 +450,8 @@ class Conversation:
         self._running.pop(call.key, None)
         if not self._over:
             self.run(self.stream.fail(call.key, error))
+            if self._expected:
+                self._pace.ended(call.key)
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
