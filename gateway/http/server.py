@@ -61,7 +61,7 @@ class GatewayServer(TCPServer):
         super().stop()
 
     def _accepted(self, connection: socket.socket, address: Any) -> None:
-        stream = MeteredStream(connection, self._table, self._hangups, read_chunk_size=READ_BYTES)
+        stream = MeteredStream(connection, self._hangups, read_chunk_size=READ_BYTES)
         stream.client = self._table.admit(stream, address_of_socket(address), self._loop.time())
         self.handle_stream(stream, address)
 
@@ -75,11 +75,6 @@ class GatewayServer(TCPServer):
     def start_request(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._table.expect(connection.client, self._loop.time())
-
-    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
-        """See `gateway.http.connection.ConnectionOwner`."""
-        self._table.expect_body(connection.client, self._loop.time())
-        return connection.client.refusal
 
     def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
         """See `gateway.http.connection.ConnectionOwner`."""
@@ -101,6 +96,10 @@ class GatewayServer(TCPServer):
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._application.refuse(request, error)
+
+    def writing_takes_time(self, connection: HttpConnection) -> None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        self._table.waits(connection.client, self._loop.time())
 
     def on_detach(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""

@@ -9,7 +9,7 @@ import pytest
 from gateway.access.refusals import Refusals
 from gateway.config.limits import Limits
 from gateway.errors import Status
-from gateway.http.connections import MAX_GUESTS, ClientConnection, Connections, Phase
+from gateway.http.connections import MAX_GUESTS, ClientConnection, Connections
 
 LIMITS = Limits(
     max_connections=100, max_connections_per_address=50, max_half_open=40, max_half_open_per_address=20,
@@ -20,11 +20,39 @@ MINE, THEIRS = "198.51.100.1", "198.51.100.2"
 
 
 class Wire:
-    """A carrier whose bytes the test counts."""
+    """A carrier whose bytes the test counts, also those that the connection is told of."""
+
+    connection: ClientConnection
 
     def __init__(self) -> None:
-        self.received = self.sent = self.unsent = 0
+        self._sent = self._unsent = 0
         self.is_closed = False
+
+    @property
+    def received(self) -> int:
+        return self.connection.received
+
+    @received.setter
+    def received(self, count: int) -> None:
+        self.connection.received = count
+
+    @property
+    def sent(self) -> int:
+        return self._sent
+
+    @sent.setter
+    def sent(self, count: int) -> None:
+        self._sent = count
+        self.connection.handed = count + self._unsent
+
+    @property
+    def unsent(self) -> int:
+        return self._unsent
+
+    @unsent.setter
+    def unsent(self, count: int) -> None:
+        self._unsent = count
+        self.connection.handed = self._sent + count
 
     def close(self) -> None:
         self.is_closed = True
@@ -48,7 +76,11 @@ class Table(Connections):
 
     def come(self, now: float = 0, address: str = MINE) -> tuple[ClientConnection, Wire]:
         wire = Wire()
-        return self.admit(wire, address, now), wire
+        wire.connection = self.admit(wire, address, now)
+        return wire.connection, wire
+
+    def expect_body(self, connection: ClientConnection, now: float) -> None:
+        self.body_grows(connection, 0, now)
 
     def proven(self, now: float = 0, address: str = MINE) -> tuple[ClientConnection, Wire]:
         """One that has had an answer and is silent since."""
@@ -294,7 +326,6 @@ def test_a_closed_connection_takes_no_place_however_often_it_is_closed() -> None
             table.closed(connection)
         table.arrived(connection)
         table.expect(connection, 1)
-        table.expect_body(connection, 1)
         assert table.body_grows(connection, 5, 1) is None
         table.waits(connection, 1)
         table.upgraded(connection, Socket())
@@ -306,7 +337,6 @@ def test_the_end_of_a_websocket_is_told_like_any_other() -> None:
     table = Table()
     connection, _ = table.busy()
     table.upgraded(connection, Socket())
-    assert connection.phase is Phase.SOCKET
     assert len(table) == 1
     table.closed(connection)
     assert len(table) == 0
