@@ -6,15 +6,8 @@ import ipaddress
 from functools import lru_cache
 from typing import Any
 
-from gateway.http.request_head import HttpRequest
-
 _V6_PREFIX = 64
 """One host has at least so much of IPv6 for itself, and may change its address within it as it likes."""
-
-
-def address_of(request: HttpRequest) -> str:
-    """The owner of a request in the bounds per address; "" if it is not known."""
-    return counted(request.remote_ip)
 
 
 def address_of_socket(address: Any) -> str:

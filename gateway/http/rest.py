@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
@@ -27,6 +28,8 @@ from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
 _HOST_PREFIX: Final = "__Host-"
+_SECURE_PREFIX: Final = "__Secure-"
+_SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 class ApiHandler(BaseHandler):
@@ -47,12 +50,11 @@ class ApiHandler(BaseHandler):
     @property
     def cookie_name(self) -> str:
         """The name of the cookie of sessions. With TLS one that no other host, path or page without TLS can set."""
-        name = self.site.cookie_name
-        return _HOST_PREFIX + name if self._is_secure else name
-
-    @property
-    def _is_secure(self) -> bool:
-        return self.request.protocol == "https"
+        name, downstream = self.site.cookie_name, self.downstream
+        if downstream.scheme != "https":
+            return name
+        # Browsers take the stricter one for the whole host only, which below a prefix is not ours alone.
+        return (_SECURE_PREFIX if downstream.prefix else _HOST_PREFIX) + name
 
     def session_for(self, method: ServiceMethod) -> Session | None:
         """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
@@ -66,7 +68,7 @@ class ApiHandler(BaseHandler):
             # A browser sends the cookie with everything; who sends the header means it.
             if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
                 raise
-            self.forget_cookie()
+            self.forget_session()
             return None
 
     def required_session(self) -> Session:
@@ -88,19 +90,24 @@ class ApiHandler(BaseHandler):
     def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
-        cookie = self.site.sessions.cookie_of(session)
-        self.set_cookie(
-            self.cookie_name, cookie, path="/", httponly=True, samesite="Strict", secure=self._is_secure
-        )
+        self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **self._cookie_attributes())
 
-    def forget_cookie(self) -> None:
-        """Have a browser forget the cookie, which it does only if it is told the attributes as well."""
-        self.clear_cookie(self.cookie_name, path="/", httponly=True, samesite="Strict", secure=self._is_secure)
+    def forget_session(self) -> None:
+        """Have a browser drop its cookie."""
+        self.clear_cookie(self.cookie_name, **self._cookie_attributes())
+
+    def _cookie_attributes(self) -> dict[str, Any]:
+        # Another gateway may have another prefix of the same site.
+        downstream = self.downstream
+        return {
+            "path": downstream.prefix or "/", "httponly": True, "samesite": "Strict",
+            "secure": downstream.scheme == "https",
+        }  # fmt: skip
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
-            self.forget_cookie()
+            self.forget_session()
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -159,10 +166,8 @@ def _text(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
+    # Python's own reading takes underscores, blanks and other digits.
+    seconds = float(text) if _SECONDS.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
         raise GatewayError(Status.INVALID_ARGUMENT, "Request-Timeout must be a number of seconds above 0")
     return seconds
@@ -173,6 +178,7 @@ class CallingHandler(ApiHandler):
 
     _under_way: Call | None = None
     _refs: RestReferences | None = None
+    _is_counted = False
 
     def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
         """Begin the call; its results or its failure are the answer.
@@ -190,13 +196,16 @@ class CallingHandler(ApiHandler):
         # No coroutine waits for it: a task for each call would cost a tenth of the call.
         self.answers_later()
         site.calls_under_way += 1
+        self._is_counted = True
         self._under_way = site.calls.begin(
             self, 0, method, target, params, refs, session, options, address=self.address
         )
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
-        verb = self.request.method
-        may_open = verb == "POST" or self.site.origins.permits_sessions(self.request.host, self.sent)
+        verb, downstream = self.request.method, self.downstream
+        may_open = verb == "POST" or self.site.origins.permits_sessions(
+            downstream.host, self.sent, any_port=downstream.is_proxied
+        )
         return RestReferences(
             method.service, session, self.site.sessions, self.principal, self.address,
             may_open=may_open, discards=verb == "HEAD",
@@ -233,7 +242,9 @@ class CallingHandler(ApiHandler):
 
     def _is_over(self) -> None:
         self._under_way = None
-        self.site.calls_under_way -= 1
+        if self._is_counted:
+            self._is_counted = False
+            self.site.calls_under_way -= 1
 
     def on_connection_close(self) -> None:
         if self._under_way is not None:
@@ -418,5 +429,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self.forget_cookie()
+        self.forget_session()
         self.set_status(204)

@@ -62,8 +62,13 @@ class GatewayServer(TCPServer):
 
     def _accepted(self, connection: socket.socket, address: Any) -> None:
         stream = MeteredStream(connection, self._hangups, read_chunk_size=READ_BYTES)
-        stream.client = self._table.admit(stream, address_of_socket(address), self._loop.time())
+        stream.client = self._table.admit(stream, self._owner_of(address), self._loop.time())
         self.handle_stream(stream, address)
+
+    def _owner_of(self, address: Any) -> str:
+        # Behind a trusted proxy are many clients, whose requests are counted one by one.
+        is_proxy = isinstance(address, tuple) and self._application.site.proxies.trusts(str(address[0]))
+        return "" if is_proxy else address_of_socket(address)
 
     def handle_stream(self, stream: IOStream, address: object) -> None:
         """See `tornado.tcpserver.TCPServer`."""

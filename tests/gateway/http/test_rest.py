@@ -67,7 +67,7 @@ async def test_a_call_has_the_time_that_is_wished_up_to_the_limit(
     assert root.calls[0].options.timeout == timeout_s
 
 
-@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", ""])
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "", "1_0", "1 0", "+1", "1e400", "9" * 5000, "\xb2"])
 async def test_a_time_that_is_none_is_refused_before_the_service_is_asked(edge: Edge, root: Any, text: str) -> None:
     found = problem(await edge.post(ADD, [2, 5], {"Request-Timeout": text}))
     assert (found["status"], found["service"], found["method"]) == (400, "calculator", "add")
