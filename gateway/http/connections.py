@@ -29,6 +29,10 @@ _HALF_OPEN_PART: Final = 4
 _ROUND_TRIP_S: Final = 1.0
 """So long a new connection may take to send its request before it goes rather than one that is idle."""
 _RETRY_S: Final = 1
+_TOLD: Final = {
+    "slow_message": "the rest of a message did not come in time",
+    "waiting_bytes": "too much waits, and the rest of a message did not come",
+}
 
 
 class Carrier(Protocol):
@@ -51,8 +55,12 @@ class Upgraded(Protocol):
     def is_unused(self) -> bool:
         """Whether its client never asked for anything."""
 
-    def evict(self) -> None:
-        """End it, as there is no room."""
+    @property
+    def partial(self) -> bytearray | None:
+        """What has come of a message that is not whole yet; another object for each message."""
+
+    def evict(self, reason: str) -> None:
+        """End it, and say why."""
 
 
 class ClientConnection:
@@ -67,8 +75,9 @@ class ClientConnection:
     """
 
     __slots__ = (
-        "_came_at", "_carrier", "_mark", "_place", "_reserved", "_sent_at", "_sent_mark", "_since", "_unsent",
-        "_unsent_mark", "_unsent_since", "_upgraded", "address", "handed", "is_over", "received", "refusal", "requests",
+        "_came_at", "_carrier", "_mark", "_partial", "_place", "_reserved", "_sent_at", "_sent_mark", "_since",
+        "_unsent", "_unsent_mark", "_unsent_since", "_upgraded", "address", "handed", "is_over", "received", "refusal",
+        "requests",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier, address: str, now: float) -> None:
@@ -78,6 +87,7 @@ class ClientConnection:
         self.is_over = False
         self._carrier = carrier
         self._upgraded: Upgraded | None = None
+        self._partial: bytearray | None = None
         # The table of those that wait for the same; None while an answer is made, and for WebSockets.
         self._place: dict[ClientConnection, None] | None = None
         self._came_at = self._since = now
@@ -127,6 +137,8 @@ class Connections:
         self._bodies: dict[ClientConnection, None] = {}
         self._slow: dict[ClientConnection, None] = {}
         self._sockets: dict[ClientConnection, None] = {}
+        # Of these, those on which nothing was asked for when somebody looked.
+        self._unused: dict[ClientConnection, None] = {}
         self._guests: dict[ClientConnection, None] = {}
 
     def __len__(self) -> int:
@@ -167,7 +179,7 @@ class Connections:
             return
         connection.is_over = True
         self._enter(connection, None)
-        for table in (self._slow, self._sockets):
+        for table in (self._slow, self._sockets, self._unused):
             table.pop(connection, None)
         self._settle(connection)
         if connection.is_guest:
@@ -238,7 +250,7 @@ class Connections:
         self._enter(connection, None)
         self._settle(connection)
         connection._upgraded = upgraded
-        self._sockets[connection] = None
+        self._sockets[connection] = self._unused[connection] = None
 
     def waits(self, connection: ClientConnection, now: float) -> None:
         """Bytes of a connection's answer could not be sent at once; look whether there are too many of these."""
@@ -277,12 +289,33 @@ class Connections:
             late_s = now - connection._since - limits.head_s
             if late_s >= 0 and connection.received - connection._mark <= late_s * rate:
                 yield connection, "slow_body"
+        yield from self._slow_messages(now)
         self._count_waiting(now)
         for connection in self._slow:
             stalled_s = now - connection._sent_at
             late_s = now - connection._unsent_since - limits.slow_reader_s
             if stalled_s >= limits.slow_reader_s or connection._carrier.sent - connection._unsent_mark < late_s * rate:
                 yield connection, "slow_reader"
+
+    def _slow_messages(self, now: float) -> Iterator[tuple[ClientConnection, str]]:
+        """Look at what WebSockets have sent of messages that are not whole."""
+        shares, limits = self._bytes, self._limits
+        for connection in self._sockets:
+            assert connection._upgraded is not None
+            partial = connection._upgraded.partial
+            if partial is not connection._partial:
+                connection._partial, connection._since = partial, now
+                self._settle(connection)
+            if partial is not None:
+                size = len(partial)
+                if size > connection._reserved:
+                    shares.take(connection.address, size - connection._reserved)
+                    connection._reserved = size
+                late_s = now - connection._since - limits.head_s
+                if late_s >= 0 and size <= late_s * limits.min_bytes_per_s:
+                    yield connection, "slow_message"
+        for address in {one.address for one in self._sockets if one._partial}:
+            self._end_slowest(address)
 
     # Room.
 
@@ -333,7 +366,7 @@ class Connections:
 
     def _unused_socket(self, address: str | None = None) -> ClientConnection | None:
         used, found = [], None
-        for one in self._sockets:
+        for one in self._unused:
             if one._upgraded is None or not one._upgraded.is_unused:
                 used.append(one)
             elif address is None or one.address == address:
@@ -341,13 +374,14 @@ class Connections:
                 break
         for one in used:
             # It never becomes unused again, so nobody need look at it twice.
-            del self._sockets[one]
+            del self._unused[one]
         return found
 
-    def _end_slowest(self, address: str, but: ClientConnection) -> None:
+    def _end_slowest(self, address: str, but: ClientConnection | None = None) -> None:
         """While too many bytes wait, end who has been reading or writing for longest."""
         shares = self._bytes
         slow = [one for one in (*self._slow, *self._bodies) if one is not but and one._reserved + one._unsent]
+        slow += [one for one in self._sockets if one._partial]
         slow.sort(key=lambda one: one._unsent_since if one._unsent else one._since)
         for one in slow:
             if shares.is_full_for(address, 0):
@@ -365,7 +399,7 @@ class Connections:
         if upgraded is None:
             connection._carrier.close()
         else:
-            upgraded.evict()
+            upgraded.evict(_TOLD.get(reason, "there is no room, and nothing was asked for"))
 
     # Tables.
 

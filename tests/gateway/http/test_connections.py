@@ -61,10 +61,15 @@ class Wire:
 class Socket:
     def __init__(self, is_unused: bool = True) -> None:
         self.is_unused = is_unused
-        self.is_evicted = False
+        self.partial: bytearray | None = None
+        self.told: str | None = None
 
-    def evict(self) -> None:
-        self.is_evicted = True
+    @property
+    def is_evicted(self) -> bool:
+        return self.told is not None
+
+    def evict(self, reason: str) -> None:
+        self.told = reason
 
 
 class Table(Connections):
@@ -100,8 +105,8 @@ class Table(Connections):
         self.expect_body(connection, now)
         return connection, wire
 
-    def socket(self, is_unused: bool = True) -> Socket:
-        connection, _ = self.busy()
+    def socket(self, is_unused: bool = True, address: str = MINE) -> Socket:
+        connection, _ = self.busy(address)
         socket = Socket(is_unused)
         self.upgraded(connection, socket)
         return socket
@@ -415,6 +420,40 @@ def test_over_all_addresses_the_first_goes_too() -> None:
         table.waits(connection, number)
         wires.append(wire)
     assert table.are_open(wires) == [False, True, True, True]
+
+
+def test_a_message_of_a_websocket_must_keep_a_least_rate_too() -> None:
+    table = Table(Limits(head_s=10, min_bytes_per_s=100))
+    slow, quick, several = (table.socket(is_unused=False) for _ in range(3))
+    slow.partial, quick.partial = bytearray(100), bytearray(100)
+    for second in range(12):
+        several.partial = bytearray(10)  # each is another one
+        quick.partial += bytes(50)
+        table.end_overdue(second)
+    assert [socket.told for socket in (slow, quick, several)] == [
+        "the rest of a message did not come in time", None, None,
+    ]  # fmt: skip
+    assert table.ended.counts == {"slow_message": 1}
+    quick.partial = None
+    table.end_overdue(1e6)
+    assert not quick.is_evicted
+
+
+def test_what_has_come_of_messages_counts_as_well_and_the_oldest_go() -> None:
+    table = Table()
+    sockets = [table.socket(is_unused=False) for _ in range(4)]
+    other = table.socket(is_unused=False, address=THEIRS)
+    other.partial = bytearray(400)
+    for second, socket in enumerate(sockets):
+        socket.partial = bytearray(200)
+        table.end_overdue(second)
+    assert [socket.is_evicted for socket in (*sockets, other)] == [True, True, False, False, False]
+    assert table.ended.counts == {"waiting_bytes": 2}
+    for socket in sockets:
+        socket.partial = None
+    table.end_overdue(5)
+    body, _ = table.body()
+    assert table.body_grows(body, 500, 5) is None
 
 
 def test_what_waits_is_let_go_with_its_request_and_with_its_connection() -> None:
