@@ -27,9 +27,9 @@ from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
+_SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _HOST_PREFIX: Final = "__Host-"
 _SECURE_PREFIX: Final = "__Secure-"
-_SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 class ApiHandler(BaseHandler):
@@ -49,12 +49,16 @@ class ApiHandler(BaseHandler):
 
     @property
     def cookie_name(self) -> str:
-        """The name of the cookie of sessions. With TLS one that no other host, path or page without TLS can set."""
-        name, downstream = self.site.cookie_name, self.downstream
-        if downstream.scheme != "https":
+        """The name of the cookie of sessions. With TLS one that no other host and no page without TLS can set."""
+        name = self.site.cookie_name
+        if not self._is_secure:
             return name
-        # Browsers take the stricter one for the whole host only, which below a prefix is not ours alone.
-        return (_SECURE_PREFIX if downstream.prefix else _HOST_PREFIX) + name
+        # The better prefix is for cookies of a whole site only (RFC 6265bis section 4.1.3).
+        return (_SECURE_PREFIX if self.downstream.prefix else _HOST_PREFIX) + name
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.downstream.scheme == "https"
 
     def session_for(self, method: ServiceMethod) -> Session | None:
         """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
@@ -68,7 +72,7 @@ class ApiHandler(BaseHandler):
             # A browser sends the cookie with everything; who sends the header means it.
             if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
                 raise
-            self.forget_session()
+            self.forget_cookie()
             return None
 
     def required_session(self) -> Session:
@@ -92,22 +96,19 @@ class ApiHandler(BaseHandler):
         self.set_header(SESSION_HEADER, session.id)
         self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **self._cookie_attributes())
 
-    def forget_session(self) -> None:
-        """Have a browser drop its cookie."""
+    def forget_cookie(self) -> None:
+        """Have a browser forget the cookie, which it does only if it is told the attributes as well."""
         self.clear_cookie(self.cookie_name, **self._cookie_attributes())
 
     def _cookie_attributes(self) -> dict[str, Any]:
         # Another gateway may have another prefix of the same site.
-        downstream = self.downstream
-        return {
-            "path": downstream.prefix or "/", "httponly": True, "samesite": "Strict",
-            "secure": downstream.scheme == "https",
-        }  # fmt: skip
+        path = self.downstream.prefix or "/"
+        return {"path": path, "httponly": True, "samesite": "Strict", "secure": self._is_secure}
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
-            self.forget_session()
+            self.forget_cookie()
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -429,5 +430,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self.forget_session()
+        self.forget_cookie()
         self.set_status(204)

@@ -112,7 +112,7 @@ class SocketChannel:
     def evict(self, reason: str) -> None:
         """See `gateway.http.connections.Upgraded`."""
         self.close(IDLE, reason)
-        self.conversation.channel_closed(self)
+        self.conversation.channel_failed(self)
         self._end_when_written()
 
     def transport_made(self, transport: ByteTransport) -> None:
