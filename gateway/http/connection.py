@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 import select
 import socket
 import time
@@ -38,6 +39,7 @@ LINGER_S: Final = 2.0
 """How long a client that still sends has to read its last answer. Closed at once, the kernel would tell it of an error
 in place of the answer; nginx lingers too."""
 MAX_LINGER_BYTES: Final = 2**20
+_LOG: Final = logging.getLogger(__name__)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -159,10 +161,15 @@ class HttpConnection:
 
     def _advance(self) -> None:
         """Go on with what has come, as far as that goes; at most one request is begun."""
-        if self._state is _State.HEAD:
-            self._take_head()
-        if self._state is _State.BODY:
-            self._take_body()
+        try:
+            if self._state is _State.HEAD:
+                self._take_head()
+            if self._state is _State.BODY:
+                self._take_body()
+        except Exception:
+            # A fault of ours; the client would wait for ever.
+            _LOG.exception("a connection failed")
+            self.close()
 
     def _take_head(self) -> None:
         data = self._ahead

@@ -285,6 +285,21 @@ async def test_much_behind_the_last_request_hides_no_answer(edge: Edge, root: An
     assert await connection.rest() == b""
 
 
+async def test_a_fault_of_the_gateway_s_own_ends_the_connection_and_no_other(
+    edge: Edge, built: Built, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection, other = await edge.connect(), await edge.connect()
+    other.ask("GET", "/healthz")
+    assert (await other.answer())[0].status == 200
+    with monkeypatch.context() as broken:
+        broken.setattr(built.application, "_paths", None)
+        connection.ask("GET", "/healthz")
+        assert await connection.rest() == b""
+    assert "a connection failed" in caplog.text
+    other.ask("GET", "/healthz")
+    assert (await other.answer())[0].status == 200
+
+
 async def test_what_comes_behind_the_last_request_is_none(edge: Edge, root: Any) -> None:
     connection = await edge.connect()
     connection.ask("GET", "/healthz", "Connection: close")
