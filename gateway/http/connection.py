@@ -29,12 +29,15 @@ from gateway.http.request_head import (
     parse_head,
     too_large_head,
 )
+from gateway.turns import Work
 
 MAX_DRAINED_BYTES: Final = 64 * 2**20
 """So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
 READ_BYTES: Final = 65536
 MAX_AHEAD_BYTES: Final = 65536
 """So much is read ahead of the request that is answered: some hundred calls."""
+CHUNKS_AT_ONCE: Final = 256
+"""So many chunks of a body are read before others have their turn: a hundred microseconds, however small they are."""
 LINGER_S: Final = 2.0
 """How long a client that still sends has to read its last answer. Closed at once, the kernel would tell it of an error
 in place of the answer; nginx lingers too."""
@@ -68,6 +71,9 @@ class ConnectionOwner(Protocol):
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """Answer a request with an error, whatever it asks; one without a method is none that could be read."""
 
+    def put_off(self, connection: HttpConnection, work: Work) -> None:
+        """Have work done when it is the turn of the connection's address."""
+
     def on_close(self, connection: HttpConnection) -> None:
         """The connection is no more."""
 
@@ -98,6 +104,7 @@ class HttpConnection:
         self._searched = 0
         self._reading = False
         self._is_next_due = False
+        self._is_put_off = False
         self._is_detached = False
         self._request: HttpRequest | None = None
         self._answerer: Answerer | None = None
@@ -151,6 +158,8 @@ class HttpConnection:
 
     def _read_on(self) -> None:
         is_answered = self._state is _State.ANSWER
+        if self._is_put_off:
+            return
         # An upgrade takes what follows along, and the stream with it, so that nothing may read from it then.
         if not is_answered or (len(self._ahead) < MAX_AHEAD_BYTES and not self._upgrades):
             self._read()
@@ -238,7 +247,7 @@ class HttpConnection:
         self._ahead = b""
         self._wire_bytes += len(data)
         try:
-            piece = chunks.take(data)
+            piece = chunks.take(data, CHUNKS_AT_ONCE)
         except HeadError as error:
             self._refuse(request, error)
             return
@@ -248,6 +257,17 @@ class HttpConnection:
             self._body_arrived(request)
         elif self._wire_bytes > MAX_DRAINED_BYTES:
             self._refuse(request, self._too_large())
+        elif chunks.has_more:
+            # Nothing more is read meanwhile.
+            self._is_put_off = True
+            self._owner.put_off(self, self._go_on_with_chunks)
+
+    def _go_on_with_chunks(self) -> bool:
+        self._is_put_off = False
+        if not self.stream.closed():
+            self._advance()
+            self._read_on()
+        return False
 
     def _count(self, data: bytes) -> None:
         self._body_bytes += len(data)

@@ -13,6 +13,7 @@ from gateway.http.application import GatewayApplication
 from gateway.http.connection import READ_BYTES, Answerer, HttpConnection
 from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.request_head import HttpRequest
+from gateway.turns import Work
 
 SWEEP_S: Final = 5.0
 
@@ -58,6 +59,10 @@ class GatewayServer(TCPServer):
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._application.refuse(request, error)
+
+    def put_off(self, connection: HttpConnection, work: Work) -> None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        self._application.site.turns.add(connection.remote_ip, work)
 
     def on_close(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
