@@ -18,6 +18,8 @@ Sample = tuple[Mapping[str, str], float]
 class MetricsHandler(BaseHandler):
     """``/metrics``"""
 
+    answers_any_address = True
+
     def get(self) -> None:
         self.set_header("Content-Type", METRICS_TYPE)
         self.set_header("Cache-Control", "no-store")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
@@ -56,7 +56,7 @@ class ApiHandler(BaseHandler):
             # A browser sends the cookie with everything; who sends the header means it.
             if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
                 raise
-            self._forget_cookie()
+            self.forget_session()
             return None
 
     def required_session(self) -> Session:
@@ -78,16 +78,24 @@ class ApiHandler(BaseHandler):
     def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
-        secure = self.request.protocol == "https"
-        self.set_cookie(self.site.cookie_name, session.id, path="/", httponly=True, samesite="Strict", secure=secure)
+        self.set_cookie(self.site.cookie_name, session.id, **self._cookie_attributes())
+
+    def forget_session(self) -> None:
+        """Have a browser drop its cookie."""
+        self.clear_cookie(self.site.cookie_name, **self._cookie_attributes())
+
+    def _cookie_attributes(self) -> dict[str, Any]:
+        # Another gateway may have another prefix of the same site.
+        downstream = self.downstream
+        return {
+            "path": downstream.prefix or "/", "httponly": True, "samesite": "Strict",
+            "secure": downstream.scheme == "https",
+        }  # fmt: skip
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
-            self._forget_cookie()
-
-    def _forget_cookie(self) -> None:
-        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+            self.forget_session()
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -397,5 +405,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self._forget_cookie()
+        self.forget_session()
         self.set_status(204)

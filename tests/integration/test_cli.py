@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Web
+    from tests.integration.conftest import Start, Web
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -51,6 +51,18 @@ def write(folder: Path, config: str = CONFIG, schema: str | None = SCHEMA) -> No
     (folder / "gateway.toml").write_text(config, "utf-8")
     if schema is not None:
         (folder / "thing.capnp").write_text(schema, "utf-8")
+
+
+def test_what_is_open_to_more_than_it_seems_is_said_by_check_and_at_the_start(start: Start) -> None:
+    open_wide = '[gateway]\nhosts = ["*"]\ntrusted_proxies = ["0.0.0.0/0"]\n'
+    write(start.folder, open_wide + CONFIG)
+    done = run("check", "--config", "gateway.toml", folder=start.folder)
+    assert (done.returncode, done.stdout) == (0, "gateway.toml: fine, 1 service\n")
+    said = [line.removeprefix("gateway.toml: warning: ") for line in done.stderr.splitlines()]
+    assert [sentence.partition(" ")[0] for sentence in said] == ["hosts", "trusted_proxies"]
+    process, _ = start.gateway(open_wide + CONFIG)
+    logged = [json.loads(line) for line in process.log.read_text().splitlines()]
+    assert set(said) <= {line["message"] for line in logged if line["level"] == "warning"}
 
 
 def test_a_good_configuration_is_fine(tmp_path: Path) -> None:

@@ -73,12 +73,12 @@ class SocketChannel:
         self._ended = ended
         self._cork = cork
         self._agreement = agreement
-        self._stalls = Stalls() if stalls is None else stalls
-        self._address = address
-        self._held = False
         # Who says more is asked to keep it, so only a fault of ours, or a client that says hello wrongly again and
         # again and never reads, comes so far.
         self._max_waiting_bytes = limits.send_buffer_bytes + 2 * limits.max_message_bytes
+        self._stalls = Stalls() if stalls is None else stalls
+        self._address = address
+        self._held = False
         self._transport: ByteTransport | None = None
         self._frames: deque[bytes] = deque((greeting,))
         self._waiting_bytes = len(greeting)

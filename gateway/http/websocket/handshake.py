@@ -33,7 +33,7 @@ class SocketHandler(BaseHandler):
         site = self.site
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
-        address = self.request.remote_ip or ""
+        address = self.downstream.address
         channel = SocketChannel(
             limits, reader, greeting, site.sockets.discard, site.cork, agreement, site.turns.stalls, address
         )

@@ -91,7 +91,7 @@ class Conversation:
         self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
-        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, sessions.kept) if stream is None else stream
+        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
         self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
@@ -120,24 +120,23 @@ class Conversation:
 
     def act_on(self, data: bytes) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self.run(self.stream.receive(data))
-        self._after_messages()
+        self._work(self.stream.receive(data))
 
     def act_on_rest(self) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self.run(self.stream.work_on())
-        self._after_messages()
+        self._work(self.stream.work_on())
+
+    def _work(self, happened: list[events.Event]) -> None:
+        self.run(happened)
+        if self._pace:
+            self._pace.begin_held()
+        if self._acknowledging is None and self.stream.greeted and not self._over:
+            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
     @property
     def unworked(self) -> int:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
         return self.stream.unworked
-
-    def _after_messages(self) -> None:
-        if self._pace:
-            self._pace.begin_held()
-        if self._acknowledging is None and self.stream.greeted and not self._over:
-            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
     def _hold(self, holds: bool) -> None:
         if self._channel is not None:
@@ -183,9 +182,9 @@ class Conversation:
     def _stop(self) -> None:
         self._over = True
         self.stream.end()
+        self._pace.end()
         self._intake.clear()
         self._channel = None
-        self._pace.end()
         self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
@@ -234,7 +233,7 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waits or self._intake or self._pace)
+        return bool(self._running or self._waits or self._pace or self._intake)
 
     @property
     def unboxes(self) -> bool:
@@ -266,14 +265,13 @@ class Conversation:
 
     def suspend(self) -> StreamRecord:
         self._draining = True  # what waited for a call that is lost is not begun
-        why = "the gateway's process left the session"
-        lost = GatewayError(Status.OUTCOME_UNKNOWN, f"{why} before the answer came")
+        lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
         for call in [*self._running, *self._waits]:
             self.run(self.stream.fail(call, lost))
-        self._pace.fail_held(why)
+        self._pace.fail_held("the gateway's process left the session")
         self.callbacks.withdraw()
         for name in self.callbacks.names:
-            self.callback_ended(name, Status.UNAVAILABLE.code, why)
+            self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
         record = self.stream.record()
         if self._channel is not None:
             self._channel.close(close_codes.SHUTDOWN, "the session goes on in another process")

@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.protocols.jsonrpc import messages
-from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
+from gateway.protocols.jsonrpc.batch import BatchPlace
 from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import BUFFER_FULL, Event, RequestDropped, Send
@@ -24,6 +24,8 @@ from gateway.sessions.kept_bytes import KeptBytes
 
 _VOID: Final = dump(messages.notification("rpc.void", {}))
 """Stands for a request that was withdrawn, so that both sides count the same."""
+_REPEATED_BYTES: Final = 65_536
+"""So much is written to a new socket before it is asked whether it takes more."""
 _SHORT_BYTES: Final = 2048
 """Of an error when there is no room for more; its text for people goes into that."""
 
@@ -68,25 +70,6 @@ class Outbound:
                 return []
         return [tuple.__new__(Send, (data,))]
 
-    def put(self, place: BatchPlace | None, data: bytes) -> list[Event]:
-        """Answer a message that never became a call, in its batch if it came in one."""
-        if place is None:
-            return self.send(data)
-        place.put(data)
-        return []
-
-    def answer(self, place: BatchPlace | None, data: bytes) -> list[Event]:
-        """Answer a call, in its batch if it came in one; the batch leaves with its last answer."""
-        if place is None:
-            return self.send(data)
-        place.put(data)
-        return self.finish_one(place.batch)
-
-    def finish_one(self, batch: Batch) -> list[Event]:
-        """Wait for one answer less; see `Batch.finish_one`."""
-        answers = batch.finish_one()
-        return [] if answers is None else self.send(answers)
-
     def request(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
         """Ask the client's object ``name`` to run a method; the key under which it will answer.
 
@@ -112,6 +95,11 @@ class Outbound:
         """The stream is over: nothing is said any more, and nothing kept."""
         self._closed = True
         self.counting.drop()
+
+    def repeat(self) -> list[Event]:
+        """Begin anew on another socket: the first of what the client has not received; `next` gives the rest."""
+        self.counting.restart()
+        return [Send(data) for data in self.counting.next(_REPEATED_BYTES)]
 
     def next(self, max_bytes: int) -> list[bytes]:
         """What was held and is to be written now; see `Counting.next`."""
@@ -153,9 +141,11 @@ class Outbound:
             detail = "the gateway keeps as much as it may for slow clients already"
             raise GatewayError(Status.RESOURCE_EXHAUSTED, detail, reason="slow")
 
-    def error(self, id: Id, failure: GatewayError) -> bytes:
-        """The answer to a request that failed, as text that can be sent."""
+    def error(self, id: Id, failure: GatewayError, place: BatchPlace | None = None) -> bytes:
+        """The answer to a request that failed, as text that can be sent; ``place`` is where it goes in a batch."""
         limits = self._limits
         room = limits.max_kept_bytes - self.counting.kept_bytes
         max_bytes = limits.max_message_bytes if room > limits.max_message_bytes else max(room, _SHORT_BYTES)
+        if place is not None:
+            max_bytes = min(max_bytes, max(place.batch.room(limits.max_message_bytes), _SHORT_BYTES))
         return write_error(failure, lambda failed: messages.error(id, failed), max_bytes)

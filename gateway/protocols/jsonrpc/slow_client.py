@@ -99,7 +99,7 @@ class SlowClient:
         outlet, stream = self.outlet, self._stream
         is_full = False
         while outlet is not None and not is_full and stream.counting.is_held:
-            for data in stream.next(_WRITE_BYTES):
+            for data in stream.out.next(_WRITE_BYTES):
                 is_full = outlet.send(data)
         if is_full:
             stream.hold()
@@ -109,7 +109,7 @@ class SlowClient:
         """There is another outlet: write what its client has not confirmed."""
         self.outlet = outlet
         self.drained()
-        if self._stream.is_full:
+        if self._stream.out.is_full:
             self._watch.begin()
 
     def left(self) -> None:
@@ -132,7 +132,7 @@ class SlowClient:
             self._watch.begin()
 
     def _progress(self) -> tuple[int, int] | None:
-        if self.outlet is None or not self._stream.is_full:
+        if self.outlet is None or not self._stream.out.is_full:
             return None
         return self.outlet.progress, self._stream.counting.acknowledged
 
@@ -147,7 +147,7 @@ class SlowClient:
     @property
     def is_asked_to_wait(self) -> bool:
         """Whether its next call is to be held; see `hold`."""
-        return bool(self._held) or self._stream.is_full
+        return bool(self._held) or self._stream.out.is_full
 
     def hold(self, event: Holdable, wished_s: float | None, running: int) -> None:
         """Let a call wait until its client has read; where too many do, refuse it.
@@ -177,7 +177,7 @@ class SlowClient:
     def begin_held(self) -> None:
         """Begin calls that were held, as long as their client has room for what they answer."""
         begun = 0
-        while self._held and not self._stream.is_full:
+        while self._held and not self._stream.out.is_full:
             if begun == _BEGUN_AT_ONCE:
                 asyncio.get_running_loop().call_soon(self.begin_held)
                 return

@@ -22,10 +22,11 @@ from cara_pseud.local import LocalCapability
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
 from gateway.config.limits import Limits
-from gateway.describe.documents import TEXT_TYPE, Document
+from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
 from gateway.http.origins import OriginPolicy
+from gateway.http.proxies import Proxies
 from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
@@ -162,6 +163,7 @@ def build(
     compresses: bool,
     pages: Path,
     port: int,
+    proxies: Proxies,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
     log = io.StringIO()
@@ -173,6 +175,7 @@ def build(
 
     documents = {
         "/openapi.json": Document(lambda: b'{"made":%d}' % next(made)),
+        "/placed.json": PlacedDocument(lambda prefix: b'{"prefix":"%b"}' % prefix.encode()),
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }
@@ -188,6 +191,7 @@ def build(
         deadlines=deadlines,
         transports=transports,
         compresses_sockets=compresses,
+        proxies=proxies,
     )
     application = GatewayApplication(site, str(pages))
     server = GatewayServer(application, deadlines=deadlines)
@@ -227,6 +231,11 @@ def compresses() -> bool:
     return False
 
 
+@pytest.fixture
+def proxies() -> Proxies:
+    return Proxies()
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of pages, and a file beside it that is none."""
@@ -257,9 +266,10 @@ def built(
     transports: ByteTransports,
     compresses: bool,
     pages: Path,
+    proxies: Proxies,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port)
+        return build(services, limits, transports, compresses, pages, http_port, proxies)
 
     made: Built = io_loop.run_sync(main)
     return made
