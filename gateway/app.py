@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
 from gateway.catalogue_loading import load_catalogue
@@ -20,9 +21,10 @@ from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
 from gateway.http.bound_sockets import BoundSockets, bind
+from gateway.http.connections import Connections
+from gateway.http.descriptors import most_connections
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
-from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
@@ -35,9 +37,8 @@ from gateway.upstream.pseud import PseudUpstream
 
 _LOG: Final = logging.getLogger(__name__)
 
-_IDLE_CONNECTION_S: Final = 120.0
-"""A connection is closed on which no request comes, or only a part of one; longer than the proxies' 60 s, so that they
-close first."""
+_DESCRIPTORS_OF_A_SERVICE: Final = 8
+"""Of a connection over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
 _GRACE_S: Final = 10.0
 """How long calls under way may take to end when the gateway stops."""
 _CLOSING_S: Final = 1.0
@@ -84,7 +85,8 @@ class Gateway:
         self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
-        self._sessions = Sessions(config.limits, services=self._service)
+        self._refusals, self._closings = Refusals(), Refusals()
+        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
@@ -97,6 +99,16 @@ class Gateway:
         if isinstance(listen, UnixListen):
             return listen.url
         return f"http://{Listen(listen.host, self.port or 0)}"
+
+    @property
+    def wanted_descriptors(self) -> int:
+        """How many files the process is to open at once, so that all connections that the limits permit are taken."""
+        return self._config.limits.max_connections + self._reserved_descriptors
+
+    @property
+    def _reserved_descriptors(self) -> int:
+        services = len(self._served.catalogue.services)
+        return self._config.limits.reserved_descriptors + services * _DESCRIPTORS_OF_A_SERVICE
 
     # What is served.
 
@@ -167,22 +179,39 @@ class Gateway:
             await self._start_upstream(service)
         self._site = site = Site(
             served=self._served,
-            calls=Calls(self._config.limits, expose_errors=self._config.expose_errors, stalls=self._turns.stalls),
+            calls=Calls(
+                self._config.limits,
+                expose_errors=self._config.expose_errors,
+                refusals=self._refusals,
+                stalls=self._turns.stalls,
+            ),
             sessions=self._sessions,
             limits=self._config.limits,
             origins=OriginPolicy(_host_of(config.listen), config.hosts, config.origins),
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
-            deadlines=RequestDeadlines(_IDLE_CONNECTION_S),
+            connections=self._connections(),
+            refusals=self._refusals,
+            closings=self._closings,
             transports=self._transports,
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
         )
         self._application = GatewayApplication(site, str(static_tree()))
-        self._server = GatewayServer(self._application, deadlines=site.deadlines)
+        self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(bound.sockets)
+
+    def _connections(self) -> Connections:
+        limits = self._config.limits
+        most = most_connections(limits.max_connections, self._reserved_descriptors)
+        if most < limits.max_connections:
+            _LOG.warning(
+                "the process may open too few files for max_connections = %d: at most %d connections are taken",
+                limits.max_connections, most,
+            )  # fmt: skip
+        return Connections(limits, most, self._refusals, self._closings)
 
     async def stop(self) -> None:
         """Take no more, let calls under way end, close what is open."""

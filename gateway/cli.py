@@ -31,6 +31,7 @@ from gateway.config.values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
+from gateway.http.descriptors import permit_descriptors
 from gateway.http.path_table import default_routes
 from gateway.http.rest_client import call_method
 from gateway.loop import CollectorWatch, settle_collector, watched_loop
@@ -246,6 +247,7 @@ def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) 
     stalls = Stalls()
     try:
         gateway = Gateway(config, log, stalls=stalls)
+        permit_descriptors(gateway.wanted_descriptors)
         with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
             runner.run(_until_signal(gateway, config, announce))
     except ConfigError as error:

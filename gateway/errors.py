@@ -72,6 +72,7 @@ class GatewayError(Exception):
         reason: a word for programs where one status has several causes.
         cause: the problem object of the call that made this one fail.
         details: what the service said for programs.
+        retry_after: in how many seconds it is worth to try again; also the header ``Retry-After``.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class GatewayError(Exception):
         reason: str | None = None,
         cause: Mapping[str, Any] | None = None,
         details: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
         jsonrpc: int | None = None,
     ) -> None:
         super().__init__(detail)
@@ -98,6 +100,7 @@ class GatewayError(Exception):
         self.reason = reason
         self.cause = cause
         self.details = details
+        self.retry_after = retry_after
         self._jsonrpc = jsonrpc
 
     @classmethod
@@ -148,7 +151,7 @@ class GatewayError(Exception):
             "detail": self.detail,
             "code": self.status.code,
         }
-        for name in ("path", "service", "method", "request_id", "reason", "cause", "details"):
+        for name in ("path", "service", "method", "request_id", "reason", "cause", "details", "retry_after"):
             value = getattr(self, name)
             if value is not None:
                 problem[name] = value

@@ -82,6 +82,7 @@ RINGS = {
     "gateway.protocols.progress_watch": WAITING,
     "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
+    "gateway.sessions.away": WAITING,
     "gateway.protocols.jsonrpc.intake": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,

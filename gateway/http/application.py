@@ -50,8 +50,9 @@ class GatewayApplication:
             request.path = below(base_path, request.path) or request.path
         return self._paths.find(request.method, request.path)
 
-    def refuse(self, request: HttpRequest, error: GatewayError) -> None:
+    def refuse(self, request: HttpRequest, error: GatewayError) -> BaseHandler:
         """Answer with an error, whatever is asked; without a method, nobody knows what that is."""
         handler = (RefusingHandler if request.method else UnreadHandler)(request)
         handler.initialize(self.site, error)
         handler.run()
+        return handler

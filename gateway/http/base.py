@@ -18,16 +18,18 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
 from cara_pseud.cork import Cork
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Served
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
+from gateway.http.addresses import counted
+from gateway.http.connections import Connections
 from gateway.http.exchange import Exchange
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Downstream, Proxies
-from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.request_head import HeadError, HttpRequest
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.json.error_text import write_error
@@ -66,7 +68,9 @@ class Site:
         cork: what their reads are the work of; their answers leave at its end.
         calls_under_way: of REST.
         answered: requests by HTTP status.
-        deadlines: connections from which a request is still to come.
+        connections: all of them, with what each owes.
+        refusals: what was refused, by the bound that was met.
+        closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
     """
 
@@ -77,7 +81,7 @@ class Site:
     origins: OriginPolicy
     log: LogWriter
     cookie_name: str
-    deadlines: RequestDeadlines
+    connections: Connections
     compresses_sockets: bool
     proxies: Proxies = field(default_factory=Proxies)
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
@@ -87,6 +91,8 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
     cork: Cork = field(default_factory=Cork)
+    refusals: Refusals = field(default_factory=Refusals)
+    closings: Refusals = field(default_factory=Refusals)
     turns: Turns = field(default_factory=Turns)
 
     @property
@@ -128,6 +134,11 @@ class BaseHandler(Exchange):
 
     def initialize(self, site: Site) -> None:
         self.site = site
+
+    @property
+    def address(self) -> str:
+        """Whose request it is, as bounds per address count."""
+        return counted(self.downstream.address)
 
     def run(self) -> None:
         """Answer the request."""
@@ -344,6 +355,8 @@ class BaseHandler(Exchange):
             self.set_status(error.status.http, error.status.title)
         self.set_header("Content-Type", PROBLEM_TYPE)
         self.set_header("Cache-Control", "no-store")
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(error.retry_after))
         if error.status is Status.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.methods()))
         origin = self.sent.get("Origin")

@@ -74,6 +74,16 @@ class OriginPolicy:
         elif headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
             raise GatewayError(Status.PERMISSION_DENIED, "pages of other sites may not use this gateway")
 
+    def permits_sessions(self, host: str, headers: Mapping[str, str], *, any_port: bool = False) -> bool:
+        """Whether a request that reads may open a session: not if a page of another site had it made.
+
+        Such a request passes otherwise, as its page cannot read the answer; but it would cost us a session each time.
+        """
+        origin = headers.get("Origin")
+        if origin is not None:
+            return self.permits(origin, host, any_port=any_port)
+        return headers.get("Sec-Fetch-Site") not in ("cross-site", "same-site")
+
     def check_page(self, origin: str, host: str, *, any_port: bool = False) -> None:
         """Refuse pages of an origin that is neither our own nor configured.
 

@@ -28,6 +28,8 @@ from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
 _SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_HOST_PREFIX: Final = "__Host-"
+_SECURE_PREFIX: Final = "__Secure-"
 
 
 class ApiHandler(BaseHandler):
@@ -39,10 +41,24 @@ class ApiHandler(BaseHandler):
         Raises:
             GatewayError: NOT_FOUND, there is no such session.
         """
-        id = self.sent.get(SESSION_HEADER)
-        if id is None and "Cookie" in self.sent:
-            id = self.get_cookie(self.site.cookie_name)
-        return self.site.sessions.find(id, self.principal, rest=True) if id else None
+        sessions, id = self.site.sessions, self.sent.get(SESSION_HEADER)
+        if id is not None:
+            return sessions.find(id, self.principal, rest=True) if id else None
+        cookie = self.get_cookie(self.cookie_name) if "Cookie" in self.sent else None
+        return sessions.find_by_cookie(cookie, self.principal) if cookie else None
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the cookie of sessions. With TLS one that no other host and no page without TLS can set."""
+        name = self.site.cookie_name
+        if not self._is_secure:
+            return name
+        # The better prefix is for cookies of a whole site only (RFC 6265bis section 4.1.3).
+        return (_SECURE_PREFIX if self.downstream.prefix else _HOST_PREFIX) + name
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.downstream.scheme == "https"
 
     def session_for(self, method: ServiceMethod) -> Session | None:
         """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
@@ -56,7 +72,7 @@ class ApiHandler(BaseHandler):
             # A browser sends the cookie with everything; who sends the header means it.
             if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
                 raise
-            self.forget_session()
+            self.forget_cookie()
             return None
 
     def required_session(self) -> Session:
@@ -73,29 +89,26 @@ class ApiHandler(BaseHandler):
 
     def open_session(self) -> Session:
         """Open a session for whoever asks."""
-        return self.site.sessions.open(self.principal, rest=True)
+        return self.site.sessions.open(self.principal, rest=True, address=self.address)
 
     def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
-        self.set_cookie(self.site.cookie_name, session.id, **self._cookie_attributes())
+        self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **self._cookie_attributes())
 
-    def forget_session(self) -> None:
-        """Have a browser drop its cookie."""
-        self.clear_cookie(self.site.cookie_name, **self._cookie_attributes())
+    def forget_cookie(self) -> None:
+        """Have a browser forget the cookie, which it does only if it is told the attributes as well."""
+        self.clear_cookie(self.cookie_name, **self._cookie_attributes())
 
     def _cookie_attributes(self) -> dict[str, Any]:
         # Another gateway may have another prefix of the same site.
-        downstream = self.downstream
-        return {
-            "path": downstream.prefix or "/", "httponly": True, "samesite": "Strict",
-            "secure": downstream.scheme == "https",
-        }  # fmt: skip
+        path = self.downstream.prefix or "/"
+        return {"path": path, "httponly": True, "samesite": "Strict", "secure": self._is_secure}
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
-        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
-            self.forget_session()
+        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
+            self.forget_cookie()
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -175,7 +188,7 @@ class CallingHandler(ApiHandler):
             GatewayError: it cannot be made.
         """
         site = self.site
-        refs = RestReferences(method.service, session, site.sessions, self.principal) if method.has_references else None
+        refs = self._references(method, session) if method.has_references else None
         self._refs = refs
         try:
             options = self.options_of_call(method)
@@ -185,7 +198,19 @@ class CallingHandler(ApiHandler):
         self.answers_later()
         site.calls_under_way += 1
         self._is_counted = True
-        self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
+        self._under_way = site.calls.begin(
+            self, 0, method, target, params, refs, session, options, address=self.address
+        )
+
+    def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
+        verb, downstream = self.request.method, self.downstream
+        may_open = verb == "POST" or self.site.origins.permits_sessions(
+            downstream.host, self.sent, any_port=downstream.is_proxied
+        )
+        return RestReferences(
+            method.service, session, self.site.sessions, self.principal, self.address,
+            may_open=may_open, discards=verb == "HEAD",
+        )  # fmt: skip
 
     def _answer(self, method: ServiceMethod, data: bytes) -> None:
         refs = self._refs
@@ -405,5 +430,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self.forget_session()
+        self.forget_cookie()
         self.set_status(204)

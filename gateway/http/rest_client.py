@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+from contextlib import suppress
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from gateway.errors import GatewayError, Status
@@ -38,13 +39,24 @@ def call_method(url: str, target: str, params: str, session: str | None, timeout
         path = f"{parts.path.rstrip('/')}/api/{place}/{quote(method, safe='')}"
         connection.request("POST", path, params.encode("utf-8", "surrogateescape"), headers)
         answer = connection.getresponse()
-        return answer.status < 300, answer.read().decode("utf-8", "replace")
+        text = answer.read().decode("utf-8", "replace")
+        opened = answer.getheader("Session-Id")
+        if opened is not None and session is None:
+            _end_session(connection, parts.path.rstrip("/"), opened)
+        return answer.status < 300, text
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         problem = GatewayError(Status.UNAVAILABLE, f"no gateway answers at {url}: {reason.lower()}")
         return False, dump(problem.problem()).decode()
     finally:
         connection.close()
+
+
+def _end_session(connection: http.client.HTTPConnection, prefix: str, session: str) -> None:
+    """End the session that an answer opened: nobody will ever come back to it."""
+    with suppress(OSError, http.client.HTTPException):  # then it ends by itself, later
+        connection.request("DELETE", f"{prefix}/api/session", headers={"Session-Id": session})
+        connection.getresponse().read()
 
 
 def _connection(parts: SplitResult) -> http.client.HTTPConnection:

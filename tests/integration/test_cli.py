@@ -198,6 +198,20 @@ def test_a_call_prints_the_result(web: Web) -> None:
     assert run("call", "calculator.add", "-", "--url", web.url, stdin="[2,5]").stdout == '{"result":7}\n'
 
 
+def test_a_call_ends_the_session_that_its_answer_opened_and_no_other(web: Web) -> None:
+    def sessions() -> str:
+        return next(line for line in web.get("/metrics").text.splitlines() if line.startswith("cara_gateway_sessions "))
+
+    own = {"Session-Id": web.post("/api/session").headers["session-id"]}
+    before = sessions()
+    done = run("call", "calculator.accumulator", "[41]", "--url", web.url)
+    assert "$handle" in done.stdout
+    assert sessions() == before
+    assert run("call", "calculator.accumulator", "[41]", "--url", web.url, "--session", own["Session-Id"]).stdout
+    assert web.get("/api/session", **own).json["handles"]
+    web.request("DELETE", "/api/session", None, own)
+
+
 def test_a_call_on_a_handle(web: Web) -> None:
     made = web.post("/api/calculator/accumulator", [41])
     handle, session = made.json["accumulator"]["$handle"], made.headers["session-id"]

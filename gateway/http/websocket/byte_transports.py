@@ -14,7 +14,7 @@ from collections import deque
 from typing import Any, Final, Protocol
 
 import tornado
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from gateway.http.tcp import untaken_bytes
 
@@ -157,7 +157,7 @@ class LoopTransports:
 
     async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
         """See `ByteTransports`."""
-        if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
+        if isinstance(stream, SSLIOStream):  # what TLS has decrypted already could not be taken along
             _StreamTransport(stream, owner, early)
             return
         early += _read_already(stream)

@@ -39,12 +39,14 @@ class Outbound:
         requests: what it is asked.
     """
 
-    __slots__ = ("_closed", "_limits", "_mark", "_over_all", "counting", "counts", "requests")
+    __slots__ = ("_closed", "_limits", "_mark", "_over_all", "_small_bytes", "counting", "counts", "requests")
 
     def __init__(self, limits: Limits, over_all: KeptBytes, record: StreamRecord | None = None) -> None:
         """Begin, or with ``record`` go on with what a client that said hello was not told yet."""
         self._limits = limits
         self._mark = limits.send_buffer_bytes
+        # Nothing is to be asked of an answer up to that.
+        self._small_bytes = min(limits.max_message_bytes, limits.send_buffer_bytes)
         self._over_all = over_all
         self._closed = False
         self.counting = Counting(over_all) if record is None else Counting.restored(record, over_all)
@@ -61,7 +63,7 @@ class Outbound:
         if self._closed:
             return []
         counting = self.counting
-        is_held = counting.is_held
+        is_held = counting.written is not None
         if is_held or self.counts:
             counting.keep(data)
             if counting.kept_bytes > self._mark:
@@ -70,13 +72,15 @@ class Outbound:
                 return []
         return [tuple.__new__(Send, (data,))]
 
-    def request(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
+    def request(
+        self, name: str, method: str, params: list[JSON], *, marked: bool = False
+    ) -> tuple[str, list[Event]]:
         """Ask the client's object ``name`` to run a method; the key under which it will answer.
 
         Raises:
             GatewayError: see `Stream.call_callback`.
         """
-        key, data = self.requests.write(name, method, params)
+        key, data = self.requests.write(name, method, params, marked=marked)
         self._check_request(data)
         happened = self.send(data)
         self.requests.sent(key, self.counting.sent)
@@ -115,10 +119,13 @@ class Outbound:
         Raises:
             GatewayError: TOO_LARGE, for any client or for one that has so much to read already.
         """
-        size, limits, counting = len(data), self._limits, self.counting
-        if size > limits.max_message_bytes:
-            check_size(data, limits.max_message_bytes, "the result")
-        kept = counting.kept_bytes
+        size, kept, over_all = len(data), self.counting.kept_bytes, self._over_all
+        if kept + size > self._small_bytes or over_all.total + size > over_all.limit:
+            self._check_large(data, size, kept)
+
+    def _check_large(self, data: bytes, size: int, kept: int) -> None:
+        limits, counting = self._limits, self.counting
+        check_size(data, limits.max_message_bytes, "the result")
         if kept + size > self._mark:
             most = self._mark if counting.is_away else limits.max_kept_bytes
             if kept + size > most:
