@@ -334,8 +334,11 @@ class BaseHandler(Exchange):
         """Answer with an error, or break off an answer that has begun; of faults of our own the log is told."""
         if not isinstance(error, GatewayError):
             if not self.is_lost:
-                _LOG.error("a handler failed: %s %s", self.request.method, self.logged_path(), exc_info=error)
+                place = f"{shown_method(self.request)} {_shown_path(self.logged_path())}"
+                _LOG.error("a handler failed: %s", place, exc_info=error)
             error = GatewayError(Status.INTERNAL, "the gateway failed; its log says why")
+        # Its frames have the request, and what made the handler has it: that would stay until the collector comes.
+        error.__traceback__ = None
         if self._finished:
             return
         if self._is_streaming:
