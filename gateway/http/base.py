@@ -277,7 +277,7 @@ class BaseHandler(tornado.web.RequestHandler):
 
     def logged_path(self) -> str:
         """The path as it may stand in a log."""
-        return self.request.path
+        return self.site.served.catalogue.secret_paths.shown(self.request.path)
 
     def _log(self) -> None:
         request, status, answered = self.request, self.get_status(), self.site.answered

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
-from gateway.calls import Call, method_of_handle
+from gateway.calls import Call, method_of_handle, method_of_object
 from gateway.catalogue import Service, ServiceMethod
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
 from gateway.describe.documents import JSON_TYPE
@@ -20,7 +20,6 @@ from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
-from gateway.sensitive import without_secrets
 from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 
@@ -74,9 +73,14 @@ class ApiHandler(BaseHandler):
         Raises:
             GatewayError: UNSUPPORTED_MEDIA_TYPE, or it is no JSON.
         """
-        body = self.request.body
-        if not body:
-            return None
+        return parse(self.json_text()) if self.request.body else None
+
+    def json_text(self) -> bytes:
+        """The body, which says of itself that it is JSON.
+
+        Raises:
+            GatewayError: UNSUPPORTED_MEDIA_TYPE.
+        """
         media_type = self.sent.get("Content-Type")
         if media_type != JSON_TYPE:
             kind = (media_type or "").partition(";")[0].strip().lower()
@@ -84,7 +88,7 @@ class ApiHandler(BaseHandler):
                 raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON_TYPE}")
         if self.sent.get("Content-Encoding", "identity") != "identity":
             raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
-        return parse(body)
+        return self.request.body
 
     def query(self) -> Sequence[tuple[str, str]]:
         """The query's names and values, in order.
@@ -106,7 +110,7 @@ class ApiHandler(BaseHandler):
         headers = self.sent
         wished = headers.get("Request-Timeout")
         return CallOptions(
-            method.timeout_s if wished is None else _seconds(wished),
+            method.timeout_s if wished is None else seconds(wished),
             self.request_id,
             self.principal,
             headers.get("Traceparent"),
@@ -114,7 +118,12 @@ class ApiHandler(BaseHandler):
         )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """The header Request-Timeout.
+
+    Raises:
+        GatewayError: INVALID_ARGUMENT, it is no time.
+    """
     try:
         seconds = float(text)
     except ValueError:
@@ -231,12 +240,6 @@ class HttpRuleHandler(CallingHandler):
         self._match = match
         self._method = method
 
-    def logged_path(self) -> str:
-        match, path = self._match, self.request.path
-        if match is None or self._method is None or not self._method.has_secrets:
-            return path
-        return without_secrets(match.service, match.bound, match.rule, path)
-
     async def _call(self) -> None:
         match, method = self._match, self._method
         if match is None or method is None:
@@ -277,19 +280,26 @@ class HandleHandler(ApiHandler):
 
 
 class HandleCallHandler(CallingHandler):
-    """``/api/handles/{handle}/{method}``"""
+    """``/api/handles/{handle}/{method}``, and with service and interface before the method."""
 
-    def initialize(self, site: Site, token: str, name: str) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, site: Site, token: str, name: str, taken_as: Sequence[str] = ()
+    ) -> None:
         self.site = site
         self._token = token
         self._name = name
+        self._taken_as = taken_as
 
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
     async def post(self) -> None:
         session = self.required_session()
-        method, target = method_of_handle(session, self._token, self._name)
+        if self._taken_as:
+            service, interface = self._taken_as
+            method, target = method_of_object(session, self._token, service, interface, self._name)
+        else:
+            method, target = method_of_handle(session, self._token, self._name)
         await self.call(method, target, _params(self, method), session)
 
 
