@@ -70,13 +70,18 @@ RINGS = {
     "gateway.catalogue_loading": EDGE,
     "gateway.logs": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
+    "gateway.protocols.jsonrpc.describing": WAITING,
+    "gateway.protocols.jsonrpc.exchange": WAITING,
+    "gateway.protocols.jsonrpc.exchange_references": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,
+    "gateway.protocols.rest.request_session": WAITING,
     "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
+    "gateway.remote_commands": EDGE,
     "gateway.trees": EDGE,
     "gateway.upstream.pseud": EDGE,
 }
@@ -87,7 +92,7 @@ ROOMS = (
     {"config.limits"},
     {"json"},
     {"routes", "reference_form"},
-    {"sensitive", "describe", "config"},
+    {"sensitive", "redaction", "describe", "config"},
     {"upstream.base"},
     {"catalogue", "access"},
     {"client"},
@@ -97,11 +102,12 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "upstream", "demo"},
     {"app"},
+    {"remote_commands"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.
 LITERALS = {
-    r"rpc\.|\bjsonrpc\b": "gateway.protocols.jsonrpc",
+    r"\brpc\.|\bjsonrpc\b": "gateway.protocols.jsonrpc",
     r"(^|\n)(event|data|id): ": "gateway.protocols.sse",
 }
 

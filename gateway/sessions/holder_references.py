@@ -14,6 +14,7 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
+from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import Callback, Callbacks
@@ -126,12 +127,19 @@ class HolderReferences:
         """See `gateway.calls.CallReferences`."""
 
 
+class ReferencesInParameters(LiveObjects, Protocol):
+    """References of a call as far as they stand in what the caller sends."""
+
+    def never_sent(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+
+
 class DiscardedReferences:
     """References in a call whose answer nobody waits for: every object in it is let go."""
 
     __slots__ = ("_inner",)
 
-    def __init__(self, inner: HolderReferences) -> None:
+    def __init__(self, inner: ReferencesInParameters) -> None:
         self._inner = inner
 
     def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Batch:
-    """Open until `finish_one` was called once more than `BatchPlace.expect`: only then all of its messages were looked at.
+    """Open until `finish_one` was called once more than `expect`: only then all of its messages were looked at.
 
     Attributes:
         kept_bytes: the length of all answers so far.

@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
-from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
-from gateway.catalogue import Served, Service, find_service
+from gateway.catalogue import Served, Service
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
-from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
-from gateway.errors import GatewayError, Status, quote
+from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
+from gateway.protocols.jsonrpc.describing import described
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.sessions.callbacks import Callbacks
@@ -420,24 +419,10 @@ class Conversation:
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         try:
-            happened = self.stream.answer(event.call, self._describe(event))
+            happened = self.stream.answer(event.call, described(event, self._served.catalogue, self.live_session))
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
         self._run(event for event in happened if type(event) is not events.AnswerDropped)
-
-    def _describe(self, event: events.DescribeRequested) -> JSON:
-        services = self._served.catalogue.services
-        if event.kind == "service":
-            return describe_service(find_service(services, event.name).routes)
-        if event.kind == "handle":
-            handle = self.live_session().handles.get(event.name)
-            return describe_handle(handle.token, handle.service.routes, handle.interface)
-        only = None if event.service is None else find_service(services, event.service)
-        for service in services.values() if only is None else (only,):
-            node = service.schema.find(event.name)
-            if isinstance(node, InterfaceNode):
-                return describe_interface(service.routes, Type(Kind.INTERFACE, node.id))
-        raise GatewayError(Status.NOT_FOUND, f"no service has an interface {quote(event.name)}")
 
     # Calls of services.
 

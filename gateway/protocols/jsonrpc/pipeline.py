@@ -11,6 +11,7 @@ object inside an answer is the handle that it turns out to be, and its calls are
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -229,6 +230,29 @@ def find_object(outcome: Outcome, path: tuple[str | int, ...]) -> str:
         raise GatewayError(Status.INVALID_ARGUMENT, f"{what} is no object that could be called")
     token: str = value[HANDLE]
     return token
+
+
+def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None, path: str) -> str:
+    """The token of the object in an answer that a reference means.
+
+    Args:
+        obj: the reference as it was given.
+        results: the answers that are known.
+        path: where the reference stands, for errors.
+
+    Raises:
+        GatewayError: FAILED_PRECONDITION, there is no such answer; or as `find_object`.
+    """
+    id, way = obj[RESULT], obj.get("path") or ()
+    outcome = None if results is None else results.get(id)
+    if outcome is None:
+        detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"
+        raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
+    try:
+        return find_object(outcome, tuple(way))
+    except GatewayError as error:
+        error.path, error.detail = path, f"{path}: {error.detail}"
+        raise
 
 
 def _member(value: JSON, segment: str | int) -> JSON:

@@ -16,8 +16,8 @@ repeats on the next socket what the client has not received.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Mapping
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
 
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
@@ -32,6 +32,7 @@ from gateway.protocols.jsonrpc.control import (
     Ack,
     Cancel,
     Control,
+    ControlReader,
     Describe,
     HelloParams,
     Release,
@@ -92,13 +93,12 @@ class Stream:
         counting: its message counters.
     """
 
-    _read_control: ClassVar[Callable[[Request], Control | None]] = staticmethod(read_control)
-
-    def __init__(self, id: str, limits: Limits) -> None:
+    def __init__(self, id: str, limits: Limits, read_control: ControlReader = read_control) -> None:
         self.id = id
         self.unbox = False
         self.counting = Counting()
         self._limits = limits
+        self._read_control = read_control
         self._state = _State.FRESH
         self._calls: dict[int, _Call] = {}
         self._ids: dict[Id, int] = {}

@@ -10,6 +10,7 @@ from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
+from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST
 from gateway.sessions.holder_references import CountedHandles, fitting
@@ -17,50 +18,47 @@ from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
 
-class RestReferences:
-    """What is known of them. The first handle in an answer opens a session.
+class HttpReferences:
+    """What is known of them in one call. The first handle in an answer opens a session.
 
-    Attributes:
-        session: the request's, or the one that was opened.
-        opened: whether it was opened here.
+    Args:
+        owner: the session of the request, which may have other calls.
     """
 
-    __slots__ = ("_counted", "_made", "_principal", "_reserved", "_service", "_sessions", "opened", "session")
+    __slots__ = ("_counted", "_made", "_owner", "_reserved", "_service")
 
-    def __init__(
-        self, service: Service, session: Session | None, sessions: Sessions, principal: str | None = None
-    ) -> None:
+    def __init__(self, service: Service, owner: RequestSession) -> None:
         self._service = service
+        self._owner = owner
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
-        self._sessions = sessions
-        self._principal = principal
         self._reserved = False
-        self.session = session
-        self.opened = False
 
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`."""
-        if self.session is not None:
-            self.session.handles.check_room()
+        session = self._owner.session
+        if session is not None:
+            session.handles.check_room()
         else:
-            self._sessions.reserve()
+            self._owner.reserve()
             self._reserved = True
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
         if self._reserved:
             self._reserved = False
-            self._sessions.unreserve()
+            self._owner.unreserve()
 
     def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
-        if self.session is None:
+        session = self._owner.session
+        if session is None:
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return fitting(self.session.handles.get(token, path), self._service, interface, path)
+        return fitting(session.handles.get(token, path), self._service, interface, path)
 
     def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
-        listener = None if self.session is None else self.session.listener
+        session = self._owner.session
+        listener = None if session is None else session.listener
         if listener is None or not listener.client.is_open:
             detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
@@ -74,18 +72,18 @@ class RestReferences:
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
 
     def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
-        if self.session is None:
+        session = self._owner.session
+        if session is None:
             self.settled()  # in the place that was kept for it
             try:
-                self.session = self._sessions.open(self._principal, rest=True)
+                session = self._owner.open()
             except GatewayError:
                 capability.give_back(1)
                 raise
-            self.opened = True
-        elif self.session.ended:
+        elif session.ended:
             capability.give_back(1)
             raise GatewayError(Status.NOT_FOUND, "the session ended before the answer came", reason="session")
-        return self._counted.put(self.session.handles, REST, capability, interface)
+        return self._counted.put(session.handles, REST, capability, interface)
 
     @property
     def holds_handles(self) -> bool:
@@ -93,14 +91,38 @@ class RestReferences:
         return bool(self._counted)
 
     def take_back(self) -> None:
-        """The answer does not reach the client, nor the name of a session that was opened for it."""
-        session = self.session
+        """The handles do not reach the client."""
+        session = self._owner.session
         if session is not None and not session.ended:
             self._counted.take_back(session.handles, REST)
-            if self.opened:
-                self._sessions.end(session, "the answer that opened it could not be sent")
 
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
         for callback in self._made:
             callback.released()
+
+
+class RestReferences(HttpReferences):
+    """Those of a request that is one call."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, service: Service, session: Session | None, sessions: Sessions, principal: str | None = None
+    ) -> None:
+        super().__init__(service, RequestSession(sessions, session, principal))
+
+    @property
+    def session(self) -> Session | None:
+        """The request's, or the one that was opened."""
+        return self._owner.session
+
+    @property
+    def opened(self) -> bool:
+        """Whether it was opened here."""
+        return self._owner.opened
+
+    def take_back(self) -> None:
+        """The answer does not reach the client, nor the name of a session that was opened for it."""
+        super().take_back()
+        self._owner.abandon()

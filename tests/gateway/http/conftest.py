@@ -173,6 +173,7 @@ def build(
 
     documents = {
         "/openapi.json": Document(lambda: b'{"made":%d}' % next(made)),
+        "/openrpc.json": Document(lambda: b'{"openrpc":"made"}'),
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }

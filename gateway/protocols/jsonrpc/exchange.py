@@ -1,0 +1,231 @@
+"""One HTTP request's messages at work: what they ask for is done, and their answers leave as one text.
+
+    receive ── calls under way ──► reply ── notifications under way ──► idle
+       └── close(): the client is gone; the calls that it waits for are cancelled
+
+Handles and callbacks are those of REST; the rules of the messages are in `gateway.protocols.jsonrpc.stream`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cara_pseud.capabilities import CallOptions
+from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
+from gateway.catalogue import Served
+from gateway.config.limits import Limits
+from gateway.errors import GatewayError, Status
+from gateway.json.text import JSON
+from gateway.protocols.jsonrpc import events
+from gateway.protocols.jsonrpc.describing import described
+from gateway.protocols.jsonrpc.exchange_references import ExchangeReferences
+from gateway.protocols.jsonrpc.single_stream import SingleStream
+from gateway.protocols.rest.request_session import RequestSession
+from gateway.sessions.handles import REST
+from gateway.sessions.holder_references import DiscardedReferences
+from gateway.sessions.session import Session
+
+
+class Exchange:
+    """One request and its answer: a `gateway.calls.CallWaiter` for each call in it.
+
+    Attributes:
+        stream: the rules.
+        reply: the text of the answer; None where nothing is to be answered.
+    """
+
+    def __init__(
+        self,
+        served: Served,
+        calls: Calls,
+        limits: Limits,
+        owner: RequestSession,
+        options: CallOptions,
+        idle: Callable[[], None],
+    ) -> None:
+        """Begin one; to be made in its loop.
+
+        Args:
+            owner: whose handles and callbacks the messages may name.
+            options: what the request says about its calls; a message's ``meta`` goes before it.
+            idle: called once, when the reply is there and no call is under way any more.
+        """
+        self._served = served
+        self._calls = calls
+        self._limits = limits
+        self._owner = owner
+        self._options = options
+        self._idle: Callable[[], None] | None = idle
+        self._running: dict[int, Call] = {}
+        self._waits: dict[int, asyncio.TimerHandle] = {}
+        self._given: list[ExchangeReferences] = []
+        self._closed = False
+        self._is_read = False
+        self.stream = SingleStream(limits)
+        self.reply: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._actions: dict[type[Any], Callable[[Any], None]] = {
+            events.Send: self._on_send,
+            events.CallRequested: self._on_call,
+            events.CancelRequested: self._on_cancel,
+            events.ReleaseRequested: self._on_release,
+            events.DescribeRequested: self._on_describe,
+            events.CallWaits: self._on_call_waits,
+            events.WaitEnded: self._on_wait_ended,
+            events.CallbackAnswered: self._on_nothing,
+            events.AnswerDropped: self._on_nothing,
+        }
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the request's text was no JSON; the reply says why."""
+        return self.stream.is_unreadable
+
+    @property
+    def holds_handles(self) -> bool:
+        """Whether there are handles in the reply."""
+        return any(refs.holds_handles for refs in self._given)
+
+    def receive(self, text: bytes) -> None:
+        """Take the request's one text."""
+        self._run(self.stream.receive(text))
+        self._is_read = True
+        if not self.reply.done() and not self.stream.owes_answers:
+            self.reply.set_result(None)
+        self._settle_down()
+
+    def close(self) -> None:
+        """The client is gone: what it waits for is cancelled and what it was to get goes back. Notifications go on."""
+        if self._closed:
+            return
+        self._closed = True
+        for key, call in list(self._running.items()):
+            if not self.stream.is_notification(key):
+                call.cancel()
+        for key in [key for key in self._waits if not self.stream.is_notification(key)]:
+            self._run(self.stream.fail(key, GatewayError(Status.CANCELLED, "the client is gone")))
+        for refs in self._given:
+            refs.take_back()
+        self._owner.abandon()
+        if not self.reply.done():
+            self.reply.set_exception(GatewayError(Status.CANCELLED, "the client is gone"))
+        self._settle_down()
+
+    def _run(self, happened: Iterable[events.Event]) -> None:
+        for event in happened:
+            self._actions[type(event)](event)
+
+    def _settle_down(self) -> None:
+        # As long as the text is worked off, what fails at once may be followed by what takes time.
+        is_over = self._is_read and self.reply.done() and not self._running and not self._waits
+        if is_over and self._idle is not None:
+            idle, self._idle = self._idle, None
+            idle()
+
+    def _on_send(self, event: events.Send) -> None:
+        if not self.reply.done():
+            self.reply.set_result(event.data)
+
+    def _on_nothing(self, event: events.Event) -> None:
+        """An answer to no question of ours, or one that nobody waits for."""
+
+    # Calls.
+
+    def _on_call(self, event: events.CallRequested) -> None:
+        options = self._options_of(event)
+        target = event.target
+        try:
+            if type(target) is events.ServiceTarget:
+                method = method_of_service(self._served.catalogue, target.service, event.method)
+                capability = method.service.upstream.root
+            else:
+                assert type(target) is events.HandleTarget
+                method, capability = method_of_handle(self._session(), target.token, event.method)
+        except GatewayError as error:
+            self._run(self.stream.fail(event.call, error.at(request_id=options.request_id)))
+            return
+        refs: CallReferences | None = None
+        if method.has_references:
+            given = ExchangeReferences(method.service, self._owner, event.results)
+            refs = DiscardedReferences(given) if event.notification else given
+        call = self._calls.begin(
+            self, event.call, method, capability, event.params, refs, self._owner.session, options
+        )
+        if call is not None:
+            self._running[event.call] = call
+
+    def _session(self) -> Session:
+        session = self._owner.session
+        if session is None:
+            detail = "there is no such handle, because the request belongs to no session"
+            raise GatewayError(Status.NOT_FOUND, detail)
+        return session
+
+    def _options_of(self, event: events.CallRequested) -> CallOptions:
+        own, meta = self._options, event.meta
+        wished_s = meta.timeout_s or own.timeout
+        timer = self._waits.pop(event.call, None)
+        if timer is not None:
+            timer.cancel()
+            if wished_s is not None:
+                wished_s = max(timer.when() - asyncio.get_running_loop().time(), 0.001)
+        return CallOptions(
+            wished_s,
+            meta.request_id or f"{own.request_id}-{event.call}",
+            own.principal,
+            meta.traceparent or own.traceparent,
+            meta.idempotency_key,
+        )
+
+    def answered(self, call: Call, result: JSON) -> bool:
+        """See `gateway.calls.CallWaiter`."""
+        happened = self.stream.answer(call.key, result, call.refs is not None)
+        del self._running[call.key]
+        is_wanted = not self._closed and not any(type(event) is events.AnswerDropped for event in happened)
+        if is_wanted and isinstance(call.refs, ExchangeReferences):
+            self._given.append(call.refs)
+        self._run(happened)
+        self._settle_down()
+        return is_wanted
+
+    def failed(self, call: Call, error: GatewayError) -> None:
+        """See `gateway.calls.CallWaiter`."""
+        self._running.pop(call.key, None)
+        self._run(self.stream.fail(call.key, error))
+        self._settle_down()
+
+    def _on_cancel(self, event: events.CancelRequested) -> None:
+        call = self._running.get(event.call)
+        if call is not None:
+            call.cancel()
+
+    def _on_call_waits(self, event: events.CallWaits) -> None:
+        limits = self._limits
+        wished_s = event.timeout_s or self._options.timeout or limits.default_call_timeout_s
+        timeout_s = min(wished_s, limits.max_call_timeout_s)
+        self._waits[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._wait_expired, event.call)
+
+    def _on_wait_ended(self, event: events.WaitEnded) -> None:
+        timer = self._waits.pop(event.call, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _wait_expired(self, call: int) -> None:
+        detail = "the calls that it refers to were not answered in time"
+        self._run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
+        self._settle_down()
+
+    # The gateway's own methods.
+
+    def _on_release(self, event: events.ReleaseRequested) -> None:
+        session = self._owner.session
+        if session is not None:
+            session.handles.release(REST, event.token, event.count)
+
+    def _on_describe(self, event: events.DescribeRequested) -> None:
+        try:
+            happened = self.stream.answer(event.call, described(event, self._served.catalogue, self._session))
+        except GatewayError as error:
+            happened = self.stream.fail(event.call, error)
+        self._run(happened)
