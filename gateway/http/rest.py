@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -75,8 +75,11 @@ class ApiHandler(BaseHandler):
         """
         return parse(self.json_text()) if self.request.body else None
 
-    def json_text(self) -> bytes:
+    def json_text(self, others: Collection[str] = ()) -> bytes:
         """The body, which says of itself that it is JSON.
+
+        Args:
+            others: media types that are as good.
 
         Raises:
             GatewayError: UNSUPPORTED_MEDIA_TYPE.
@@ -84,7 +87,7 @@ class ApiHandler(BaseHandler):
         media_type = self.sent.get("Content-Type")
         if media_type != JSON_TYPE:
             kind = (media_type or "").partition(";")[0].strip().lower()
-            if kind != JSON_TYPE:
+            if kind != JSON_TYPE and kind not in others:
                 raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON_TYPE}")
         if self.sent.get("Content-Encoding", "identity") != "identity":
             raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cara_pseud.capabilities import CallOptions
 from gateway.errors import Status
 from gateway.http.rest import ApiHandler, seconds
 from gateway.protocols.jsonrpc.exchange import Exchange
 from gateway.protocols.rest.request_session import RequestSession
+
+_OTHER_TYPES: Final = ("application/json-rpc", "application/jsonrequest")
+"""What older clients send: drafts of JSON-RPC over HTTP asked for it. No page can send them without a preflight."""
 
 
 class RpcHandler(ApiHandler):
@@ -16,7 +21,7 @@ class RpcHandler(ApiHandler):
 
     async def post(self) -> None:
         site = self.site
-        text = self.json_text() if self.request.body else b""
+        text = self.json_text(_OTHER_TYPES) if self.request.body else b""
         owner = RequestSession(site.sessions, self.session(), self.principal)
         exchange = Exchange(site.served, site.calls, site.limits, owner, self._options(), self._idle)
         self._exchange = exchange

@@ -72,13 +72,15 @@ def fixed_operations(components: Components, services: Sequence[str]) -> dict[st
         components: where the schemas of their bodies and answers go.
         services: the names of all services.
     """
-    shapes = _shapes(components)
+    shapes = _shapes(components, services)
     request_id = [parameter("X-Request-Id")]
     known = [*request_id, parameter("If-None-Match")]
     handle = [parameter("handle"), *request_id]
     gone = {"204": _empty("Done."), **problems((400, 401, 404))}
-    names: Shape = {**_TEXT, "enum": list(services)} if services else {**_TEXT, "minLength": 1}
-    service = {"name": "service", "in": "path", "required": True, "description": "A service.", "schema": names}
+    service = {
+        "name": "service", "in": "path", "required": True, "description": "A service.",
+        "schema": shapes["ServiceName"],
+    }  # fmt: skip
     operations: dict[str, dict[str, JSON]] = {
         fixed_paths.API: {"get": _get(
             "services", "The services.", shapes["Services"], parameters=known, more=(304, 400),
@@ -252,48 +254,56 @@ def _text(description: str, media_type: str = "text/plain", *names: str) -> dict
     }  # fmt: skip
 
 
-def _shapes(components: Components) -> dict[str, Shape]:
+def _shapes(components: Components, services: Sequence[str]) -> dict[str, Shape]:
     """What these operations take and give, as named schemas; references to them by their names."""
-    texts = {"type": "array", "items": _TEXT}
-    objects = {"type": "array", "items": _ANY_OBJECT}
-    by_name = {"type": "object", "additionalProperties": _ANY_OBJECT}
+
+    def named(name: str, shape: Shape) -> Shape:
+        return {"$ref": place_of(components.add(name, shape))}
+
+    def list_of(shape: Shape) -> Shape:
+        return {"type": "array", "items": shape}
+
+    texts = list_of(_TEXT)
+    by_name = {"type": "object", "additionalProperties": {}}
     name_or_null = {"type": ["string", "null"]}
-    shapes: dict[str, Shape] = {
-        "ByName": {"type": "object", "description": "Parameters or results by name.", "additionalProperties": {}},
-        "Services": _object({"services": {"type": "array", "items": _object(
-            {"name": _TEXT, "interface": _TEXT, "doc": _TEXT, "methods": texts}
-        )}}),
-        "Description": _object(
-            {"interface": name_or_null, "methods": objects},
+    states = named("ServiceStates", _STATES)
+    summary = named("ServiceSummary", _object({"name": _TEXT, "interface": _TEXT, "doc": _TEXT, "methods": texts}))
+    method = named("MethodDescription", _object({"name": _TEXT, "signature": _TEXT, "doc": _TEXT}))
+    held = named("HeldObject", _object(
+        {HANDLE: _TEXT, "interface": name_or_null, "service": _TEXT, "count": {"type": "integer"}}
+    ))
+    message = named("RpcMessage", {**_ANY_OBJECT, "description": "A JSON-RPC 2.0 message.", "additionalProperties": {}})
+    names: Shape = {**_TEXT, "enum": list(services)} if services else {**_TEXT, "minLength": 1}
+    return {
+        "ServiceName": named("ServiceName", {**names, "description": "The name of a service."}),
+        "ByName": named("ByName", {**by_name, "description": "Parameters or results by name."}),
+        "Services": named("Services", _object({"services": list_of(summary)})),
+        "Description": named("Description", _object(
+            {"interface": name_or_null, "methods": list_of(method)},
             {
                 "service": _TEXT, "handle": _TEXT, "doc": _TEXT, "extends": texts, "structs": by_name,
                 "enums": by_name, "interfaces": by_name,
             },
-        ),
-        "SessionOpened": _object({"session": _TEXT, "idle_s": {"type": "number"}}),
-        "SessionContents": _object({
-            "handles": {"type": "array", "items": _object(
-                {HANDLE: _TEXT, "interface": name_or_null, "service": _TEXT, "count": {"type": "integer"}}
-            )},
-            "callbacks": texts, "streams": {"type": "integer"},
-        }),
-        "CallbackProblem": {
+        )),
+        "SessionOpened": named("SessionOpened", _object({"session": _TEXT, "idle_s": {"type": "number"}})),
+        "SessionContents": named("SessionContents", _object(
+            {"handles": list_of(held), "callbacks": texts, "streams": {"type": "integer"}}
+        )),
+        "CallbackProblem": named("CallbackProblem", {
             **_object({}, {"code": _TEXT, "detail": _TEXT}),
             "description": "Why a callback fails (RFC 9457), with a `code` of the gateway's.",
-        },
-        "RpcMessages": {
-            "description": "A JSON-RPC 2.0 message, or an array of them.",
-            "anyOf": [_ANY_OBJECT, objects],
-        },
-        "Health": _object({"status": {"const": "ok"}}),
-        "Readiness": _object({"status": {"const": "ready"}, "services": _STATES}),
-        "UnreadyProblem": {"allOf": [
-            {"$ref": place_of("Problem")}, _object({"services": _STATES, "reasons": _REASONS}),
-        ]},
-        "SchemaFiles": {**_ANY_OBJECT, "description": "The schema's files."},
-        "ApiDocument": {**_ANY_OBJECT, "description": "A document for programs."},
+        }),
+        "RpcMessages": named("RpcMessages", {
+            "description": "A JSON-RPC 2.0 message, or an array of them.", "anyOf": [message, list_of(message)],
+        }),
+        "Health": named("Health", _object({"status": {"const": "ok"}})),
+        "Readiness": named("Readiness", _object({"status": {"const": "ready"}, "services": states})),
+        "UnreadyProblem": named("UnreadyProblem", {"allOf": [
+            {"$ref": place_of("Problem")}, _object({"services": states, "reasons": _REASONS}),
+        ]}),
+        "SchemaFiles": named("SchemaFiles", {**by_name, "description": "The schema's files."}),
+        "ApiDocument": named("ApiDocument", {**by_name, "description": "A document for programs."}),
     }  # fmt: skip
-    return {name: {"$ref": place_of(components.add(name, shape))} for name, shape in shapes.items()}
 
 
 def _object(members: dict[str, Any], optional: Mapping[str, Any] | None = None) -> Shape:

@@ -12,15 +12,16 @@ from gateway.annotations import HttpRule
 from gateway.describe.openapi.answers import BODY, CALL, answer, problems
 from gateway.describe.openapi.examples import example_of
 from gateway.describe.openapi.fixed import parameter
+from gateway.describe.openapi.live_types import is_live
 from gateway.describe.openapi.shapes import Shape, Shapes, object_path
 from gateway.describe.openapi.texts import path_parameter, query_parameters
 from gateway.describe.signatures import signature_of
 from gateway.json.codec.layout import StructLayout
 from gateway.json.codec.params import in_written_order
 from gateway.json.text import JSON
-from gateway.routes import ServiceRoutes
+from gateway.routes import ServiceRoutes, params_type
 
-_NO_SESSION: Final[list[JSON]] = [{}, {"session": []}]
+_IF_NEEDED: Final[list[JSON]] = [{}, {"session": []}]
 _SESSION: Final[list[JSON]] = [{"session": []}]
 _ANY_OBJECT: Final[Shape] = {"type": "object"}
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9]+")
@@ -89,9 +90,14 @@ class ServiceOperations:
             "operationId": self._id(f"{owner}.{name}"),
             "summary": f"{owner}.{name}".replace("..", "."),
             "description": "\n\n".join(notes),
-            "security": _NO_SESSION,
+            # What has no objects is the same in every session and in none.
+            "security": _IF_NEEDED if self._is_live(bound) else [],
             "parameters": [parameter("Request-Timeout"), parameter("X-Request-Id")],
         }
+
+    def _is_live(self, bound: BoundMethod) -> bool:
+        results = substitute(bound.method.results, bound.interface.brand)
+        return is_live(self._routes.layouts, params_type(bound), results)
 
     def _posting(self, operation: Mapping[str, Any], words: str, bound: BoundMethod) -> dict[str, JSON]:
         layout = self._routes.params_layout(bound)

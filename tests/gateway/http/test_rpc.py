@@ -187,6 +187,16 @@ async def test_what_rest_refuses_is_refused_as_there(
     assert root.calls == []
 
 
+MEDIA_TYPES = ["application/json-rpc", "application/jsonrequest", "Application/JSON; charset=utf-8"]
+
+
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+async def test_what_other_clients_call_json_is_taken(edge: Edge, root: Any, media_type: str) -> None:
+    asked = edge.asks("POST", "/rpc", call(1), {"Content-Type": media_type})
+    (await root.next_call()).reply(1)
+    assert read(await asked)["result"] == {"result": 1}
+
+
 async def test_pages_of_a_configured_origin_may_use_it(edge: Edge, root: Any) -> None:
     asked = edge.asks("POST", "/rpc", call(1), {"Origin": FRIEND})
     (await root.next_call()).reply(1)

@@ -274,6 +274,21 @@ def test_two_services_of_one_schema_have_types_of_their_own(routes: ServiceRoute
     assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize(
+    ("path", "security"),
+    [
+        ("/api/shop/order", [{}, {"session": []}]),  # takes and gives objects
+        ("/api/shop/list", [{}, {"session": []}]),
+        ("/api/shop/box", [{}, {"session": []}]),  # AnyPointer
+        ("/api/shop/all", []),  # plain data, which leads to itself
+        ("/api/shop/ping", []),
+        ("/api/handles/{handle}/shop/Shop/ping", [{"session": []}]),
+    ],
+)
+def test_only_what_has_objects_needs_a_session(routes: ServiceRoutes, path: str, security: Any) -> None:
+    assert made(routes)["paths"][path]["post"]["security"] == security
+
+
 def test_a_call_may_take_what_the_gateway_permits(routes: ServiceRoutes) -> None:
     limits = Limits(max_call_timeout_s=7.5)
     document = openapi_document([routes], CodecOptions(), "1", limits)
