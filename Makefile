@@ -3,8 +3,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pythons test-clients check coverage mutants bench bench-check conformance lock lock-conformance clean \
-  node-tools test-tools
+.PHONY: help demo test test-pythons test-clients check coverage mutants attacks bench bench-check conformance lock lock-conformance \
+  clean node-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -74,6 +74,9 @@ coverage: $(STAMPS)/dev $(JS_STAMP) test-tools ## run all tests and print the li
 
 mutants: $(STAMPS)/dev ## make the code wrong in places, see whether tests notice (SEED=1 COUNT=150 ONLY="gateway/http/*")
 	@$(PY) -m tests.mutants $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(ONLY),--only '$(ONLY)') $(ARGS)
+
+attacks: $(STAMPS)/dev ## attack a gateway in every known way beside a good client (about 15 minutes; ARGS="--only '*session*'")
+	@$(PY) -m tests.attacks $(ARGS)
 
 bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=21 BENCH_SECONDS=0.4)
 	@$(PY) -m bench $(ARGS)

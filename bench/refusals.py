@@ -17,6 +17,7 @@ from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.errors import GatewayError
 from gateway.json.codec import Codec
+from gateway.json.codec.objects import Where
 from gateway.json.codec.params import Params
 from gateway.json.text import parse
 from gateway.reference_form import REFERENCE_FORM, handle
@@ -50,12 +51,12 @@ class Everything:
     def __init__(self) -> None:
         self._thing = Thing()
 
-    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
+    def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
         return self._thing
 
     callback_in = handle_in
 
-    def result_in(self, obj: object, interface: Type | None, path: str) -> Capability:
+    def result_in(self, obj: object, interface: Type | None, where: Where) -> Capability:
         return self._thing
 
     def handle_out(self, capability: Capability, interface: Type | None) -> object:

@@ -18,6 +18,8 @@ from cara_pseud.cork import Cork
 _LOG: Final = logging.getLogger(__name__)
 
 IN_ONE_TURN: Final = 64
+LARGE_BYTES: Final = 65_536
+"""Messages from here on wait for a turn, in which their peer's share is a time: a megabyte may take 50 ms."""
 _SHARE_S: Final = 0.01
 """A peer's share of a turn is over after this time even so."""
 _HEAD_BYTES: Final = 200
@@ -90,10 +92,16 @@ class Inboxes:
     def __len__(self) -> int:
         return sum(len(connection.inbox) for connection in self._behind)
 
-    def take_in(self, connection: Sender, messages: list[Message], number: int, cork: Cork, loop: Any) -> None:
-        """Handle messages of a batch that came in the loop's turn of that number, as many as may be now."""
+    def take_in(
+        self, connection: Sender, messages: list[Message], number: int, cork: Cork, loop: Any, large: bool = False
+    ) -> None:
+        """Handle messages of a batch that came in the loop's turn of that number, as many as may be now.
+
+        Args:
+            large: whether the batch is of `LARGE_BYTES` and more, so that the clock is looked at between its messages.
+        """
         inbox = connection.inbox
-        if not (inbox or inbox.ahead):
+        if not (inbox or inbox.ahead or large):
             if inbox.turn != number:
                 inbox.turn, inbox.left = number, IN_ONE_TURN
             now, messages = messages[: inbox.left], messages[inbox.left :]

@@ -26,7 +26,7 @@ from cara_pseud.dispatch import Dispatcher, cancel_begun
 from cara_pseud.errors import OutcomeUnknown, ProtocolError, RpcError, TooLarge, Unauthenticated, Unavailable
 from cara_pseud.exports import HolderExports, Quota
 from cara_pseud.greeting import Greeting
-from cara_pseud.inbox import Inboxes
+from cara_pseud.inbox import LARGE_BYTES, Inboxes
 from cara_pseud.interfaces import capability_of
 from cara_pseud.outgoing_calls import UID_PREFIX_BYTES, CallFuture, OutgoingCalls
 from cara_pseud.remote_names import Recipient, RemoteName
@@ -341,8 +341,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         connection.heard = True
         if kind == wire.BATCH:
             self._on_batch(connection, body)
-        elif connection.inbox or connection.inbox.ahead:
-            # Behind what came before it.
+        elif connection.inbox or connection.inbox.ahead or len(body) >= LARGE_BYTES:
+            # Behind what came before it, or in a turn that it does not share with another large one.
             self._inboxes.put(connection, [(uid, kind, body)], self.cork, self.running_loop)
         else:
             self._on_one(connection, uid, kind, body)
@@ -360,8 +360,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             else:
                 self.dropped["bad uuid"] += 1
         elif kind == wire.OK or kind == wire.ERROR:
-            if len(body) > self.max_message_bytes:
-                limit = self.max_message_bytes
+            if len(body) > (limit := self.max_message_bytes):
                 connection.fail(uid, TooLarge(f"the answer takes {len(body)} bytes, at most {limit} are permitted"))
             elif not connection.answer(uid, kind == wire.OK, body):
                 self.dropped["answer to no call"] += 1
@@ -371,7 +370,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             self.dropped["unknown message type"] += 1
 
     def _on_batch(self, connection: Connection, body: bytes) -> None:
-        # A greeting that was answered late is answered together with the calls that did not wait for it.
+        # A greeting answered late is answered together with the calls that did not wait for it.
         if connection.version != wire.EXTENSION_VERSION and not connection.greets:
             self.dropped["batch of a peer that did not greet"] += 1
             return
@@ -380,7 +379,8 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         except ProtocolError:
             self.dropped["malformed batch"] += 1
             return
-        self._inboxes.take_in(connection, messages, self._transport.turn, self.cork, self.running_loop)
+        turn, large = self._transport.turn, len(body) >= LARGE_BYTES
+        self._inboxes.take_in(connection, messages, turn, self.cork, self.running_loop, large)
 
     def _on_behind(self) -> None:
         """Learn that there is more than before, or less, to be worked off."""

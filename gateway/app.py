@@ -25,7 +25,9 @@ from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.sessions.sessions import Sessions
+from gateway.stalls import Stalls
 from gateway.trees import static_tree
+from gateway.turns import Turns
 from gateway.upstream.base import Upstream
 from gateway.upstream.pseud import PseudUpstream
 
@@ -50,11 +52,18 @@ class Gateway:
         port: the port it listens on, known after `start`.
     """
 
-    def __init__(self, config: GatewayConfig, log: LogWriter, transports: ByteTransports | None = None) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        log: LogWriter,
+        transports: ByteTransports | None = None,
+        stalls: Stalls | None = None,
+    ) -> None:
         """Load everything.
 
         Args:
             transports: how the bytes of WebSockets travel; None = the best way there is.
+            stalls: is told by the loop how long its turns take; None = the loop is not watched.
 
         Raises:
             ConfigError: something of the configuration cannot be used.
@@ -65,6 +74,7 @@ class Gateway:
         self.port = config.listen.port
         # One for both sides: what a read from one gives leaves at the other when it is handled.
         self._cork = Cork()
+        self._turns = Turns(stalls, self._cork, watched=stalls is not None)
         self._counts = CallCounts()
         self._upstreams: dict[ServiceConfig, Upstream] = {}
         self._running: set[Upstream] = set()
@@ -150,7 +160,7 @@ class Gateway:
             await self._start_upstream(service)
         self._site = site = Site(
             served=self._served,
-            calls=Calls(self._config.limits, expose_errors=self._config.expose_errors),
+            calls=Calls(self._config.limits, expose_errors=self._config.expose_errors, stalls=self._turns.stalls),
             sessions=self._sessions,
             limits=self._config.limits,
             origins=OriginPolicy(listen.host, self._config.hosts, self._config.origins),
@@ -160,10 +170,13 @@ class Gateway:
             transports=self._transports,
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
+            turns=self._turns,
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, deadlines=site.deadlines)
         self._server.add_sockets(sockets)
+        # Until now there was nobody to be held up.
+        self._turns.stalls.turn_begins(self._turns.stalls.clock())
 
     async def stop(self) -> None:
         """Take no more, let calls under way end, close what is open."""

@@ -26,6 +26,7 @@ from gateway.json.text import JSON
 from gateway.redaction import WHOLE, redacted
 from gateway.sensitive import secrets_in
 from gateway.sessions.session import Session
+from gateway.stalls import Stalls
 from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)
@@ -169,6 +170,8 @@ class Call:
             self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
         if refs is not None:
             refs.settled()
+        method = self.method
+        self._calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
 
     def refuse(self, error: Exception) -> None:
         """End the call, of which nothing was sent."""
@@ -182,6 +185,7 @@ class Calls:
     """Begins calls for all doors.
 
     Attributes:
+        stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
     """
 
@@ -192,6 +196,7 @@ class Calls:
         expose_errors: bool = False,
         authorise: Authorise | None = None,
         admit: Admit | None = None,
+        stalls: Stalls | None = None,
     ) -> None:
         """Begin with none.
 
@@ -199,11 +204,13 @@ class Calls:
             expose_errors: whether callers are told the texts of services' exceptions.
             authorise: None permits everybody everything.
             admit: None admits all calls that their sessions permit.
+            stalls: is told what the answers of services take.
         """
         self._max_timeout_s = limits.max_call_timeout_s
         self._expose_errors = expose_errors
         self._authorise = authorise
         self._admit = admit
+        self.stalls = Stalls() if stalls is None else stalls
         self.without_session = 0
 
     def begin(

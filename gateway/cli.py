@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, NoReturn
@@ -30,7 +31,9 @@ from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.path_table import default_routes
+from gateway.loop import CollectorWatch, watched_loop
 from gateway.remote_commands import call, describe, list_names
+from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -215,16 +218,19 @@ def _refuse(error: ConfigError) -> NoReturn:
 
 
 def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) -> None:
-    log = logs.set_up()
+    log = logs.set_up(config.limits.max_log_bytes)
+    stalls = Stalls()
     try:
-        gateway = Gateway(config, log)
+        gateway = Gateway(config, log, stalls=stalls)
+        with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
+            runner.run(_until_signal(gateway, config, announce))
     except ConfigError as error:
         _refuse(error)
-    try:
-        asyncio.run(_until_signal(gateway, config, announce))
     except _Failed as error:
         click.echo(f"cara-gateway: {error}", err=True)
         sys.exit(1)
+    finally:
+        log.close()
 
 
 async def _until_signal(

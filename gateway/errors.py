@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import enum
+import re
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from cara_pseud.errors import RemoteError, RpcError
 
@@ -166,7 +167,18 @@ def from_rpc_error(error: RpcError, *, expose_errors: bool = False) -> GatewayEr
         if expose_errors and error.message:
             detail += f": {error.message}"
         return GatewayError(status, detail, details={"exception": error.exception_class})
-    return GatewayError(status, error.message or error.code.replace("_", " "), details=error.details)
+    details = error.details
+    path = details.get("path") if isinstance(details, Mapping) else None
+    return GatewayError(
+        status,
+        error.message or error.code.replace("_", " "),
+        # Where a service says which value is to blame, in the words that the gateway has for its own findings.
+        path=path if isinstance(path, str) and _PATH.match(path) else None,
+        details=details,
+    )
+
+
+_PATH: Final = re.compile(r"\$(?:[.\[][^\0-\x1f\x7f]{0,500})?\Z")
 
 
 SHOWN_CHARS = 40

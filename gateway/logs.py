@@ -1,7 +1,7 @@
 """Log lines on stderr: for people on a terminal, one JSON object per line otherwise.
 
 Lines about requests are gathered and written a few times a second: a write per request would cost a good part of what
-a call costs. Everything else is written at once, after what was gathered before.
+a call costs. Everything else is written at once, after what was gathered before; by whom, is in `gateway.log_drain`.
 """
 
 from __future__ import annotations
@@ -10,30 +10,51 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 import time
 from functools import lru_cache
-from typing import Final, TextIO
+from typing import Final, Protocol
 
 import orjson
 
+from gateway.log_drain import LogDrain, writer_to
+
 _FLUSH_S: Final = 0.1
 _MAX_LINES: Final = 1000
+_MAX_PATH_CHARS: Final = 1000
+"""Of a request's path in its line; a head has room for 64 times as much."""
+
+
+class Sink(Protocol):
+    """Where the lines of a `LogWriter` go; a text stream is one."""
+
+    def write(self, text: str, /) -> object:
+        """Take lines, each with its end."""
 
 
 class LogWriter:
-    """Writes lines of both kinds to one stream, in order."""
+    """Writes lines of both kinds to one sink, in order. Whatever thread has something to say may say it."""
 
-    def __init__(self, stream: TextIO, *, as_json: bool) -> None:
-        self._stream = stream
+    def __init__(self, sink: Sink, *, as_json: bool) -> None:
+        self._sink = sink
+        # The collector may run while it is held, and what that ends may log.
+        self._lock = threading.RLock()
         self._as_json = as_json
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def lost(self) -> int:
+        """The lines that nobody will read."""
+        return 0
 
     def request(
         self, method: str, path: str, status: int, seconds: float, remote: str, request_id: str, code: str | None
     ) -> None:
         """Note an answered request. ``code`` is the status name of an error."""
         milliseconds = round(seconds * 1000, 2)
+        if len(path) > _MAX_PATH_CHARS:
+            path = path[:_MAX_PATH_CHARS] + "…"
         if self._as_json:
             entry: dict[str, object] = {
                 "time": _now(),
@@ -51,7 +72,8 @@ class LogWriter:
         else:
             shown = f" {code}" if code is not None else ""
             line = f"{_clock()} {status}{shown} {method} {_printable(path)} {milliseconds} ms [{request_id}]"
-        self._lines.append(line)
+        with self._lock:
+            self._lines.append(line)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush_later)
         elif len(self._lines) >= _MAX_LINES:
@@ -59,28 +81,36 @@ class LogWriter:
 
     def message(self, record: logging.LogRecord, text: str, trace: str | None) -> None:
         """Write a line of the logging module."""
+        line = self._line(record.levelname.lower(), record.name, text, trace)
+        with self._lock:
+            self._lines.append(line)
+            self.flush()
+
+    def notice(self, lost: int) -> str:
+        """The line that says how many were lost."""
+        text = f"{lost} log lines were lost: they were not read, or could not be written"
+        return self._line("warning", __name__, text, None)
+
+    def _line(self, level: str, logger: str, text: str, trace: str | None) -> str:
         if self._as_json:
             entry: dict[str, object] = {
-                "time": _now(), "level": record.levelname.lower(), "logger": record.name, "message": text
+                "time": _now(), "level": level, "logger": logger, "message": text
             }
             if trace:
                 entry["traceback"] = trace
-            line = _json(entry)
-        else:
-            line = f"{_clock()} {record.levelname.lower()}: {_printable(text)}" + (f"\n{trace}" if trace else "")
-        self._lines.append(line)
-        self.flush()
+            return _json(entry)
+        return f"{_clock()} {level}: {_printable(text)}" + (f"\n{trace}" if trace else "")
 
     def flush(self) -> None:
         """Write what was gathered."""
-        if self._lines:
-            lines, self._lines = self._lines, []
-            try:
-                self._stream.write("\n".join(lines) + "\n")
-                self._stream.flush()
-            except (OSError, ValueError):
-                # Nobody reads stderr any more; that must not end the gateway.
-                return
+        with self._lock:
+            if self._lines:
+                lines, self._lines = self._lines, []
+                try:
+                    self._sink.write("\n".join(lines) + "\n")
+                except (OSError, ValueError):
+                    # Nobody reads stderr any more; that must not end the gateway.
+                    return
 
     def _flush_later(self) -> None:
         self._timer = None
@@ -95,12 +125,40 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         trace = self._formatter.formatException(record.exc_info) if record.exc_info else None
-        self._writer.message(record, record.getMessage(), trace)
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # arguments that do not fit the text must not end who logs
+            text = f"{record.msg} {record.args}"
+        self._writer.message(record, text, trace)
 
 
-def set_up() -> LogWriter:
-    """Send everything that is logged to stderr; returns the writer for requests."""
-    writer = LogWriter(sys.stderr, as_json=not sys.stderr.isatty())
+class StderrLog(LogWriter):
+    """The log of a process: everything that is logged goes to stderr, through a `LogDrain`."""
+
+    def __init__(self, max_bytes: int) -> None:
+        """Begin; ``max_bytes`` may wait for the reader."""
+        stderr = sys.stderr  # None where the process was started without one
+        self.drain = LogDrain(writer_to(stderr), self.notice, max_bytes)
+        super().__init__(self.drain, as_json=stderr is None or not stderr.isatty())
+
+    @property
+    def lost(self) -> int:
+        """The lines that nobody will read."""
+        return self.drain.lost
+
+    def close(self) -> None:
+        """Write what is left, if that does not take long."""
+        self.flush()
+        self.drain.close()
+
+
+def set_up(max_bytes: int) -> StderrLog:
+    """Send everything that is logged to stderr; returns the writer for requests, to be closed at the end.
+
+    Args:
+        max_bytes: so much may wait for the reader.
+    """
+    writer = StderrLog(max_bytes)
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
-from gateway.json.codec.objects import LiveObjects
+from gateway.json.codec.objects import LiveObjects, Where
 from gateway.json.text import JSON
 
 HANDLE: Final = "$handle"
@@ -71,14 +71,14 @@ class DollarMembers:
         return kind if kind is not None and self.fault(kind, obj) is None else None
 
     def resolve(
-        self, kind: str, obj: Mapping[str, Any], interface: Type | None, path: str, objects: LiveObjects
+        self, kind: str, obj: Mapping[str, Any], interface: Type | None, where: Where, objects: LiveObjects
     ) -> Capability:
         """Ask the door for the object that a faultless reference means."""
         if kind == HANDLE:
-            return objects.handle_in(obj[HANDLE], interface, path)
+            return objects.handle_in(obj[HANDLE], interface, where)
         if kind == CALLBACK:
-            return objects.callback_in(obj[CALLBACK], interface, path)
-        return objects.result_in(obj, interface, path)
+            return objects.callback_in(obj[CALLBACK], interface, where)
+        return objects.result_in(obj, interface, where)
 
 
 _TEXT_OR_NULL: Final = (str, type(None))

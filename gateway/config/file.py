@@ -193,7 +193,9 @@ class _Reading:
         checked_limits = Limits(**bounds)
         return GatewayConfig(
             **given,
-            codec=CodecOptions(**choices, max_depth=checked_limits.max_depth),
+            codec=CodecOptions(
+                **choices, max_depth=checked_limits.max_depth, max_values=checked_limits.max_values
+            ),
             limits=checked_limits,
             services=tuple(service for service in configured if service is not None),
         )

@@ -16,8 +16,25 @@ class Limits:
     max_message_bytes: int = 1_048_576
     """One message or body, in and out; a whole one is in memory. nginx's default is 1 MiB too."""
 
+    max_head_bytes: int = 65_536
+    """Of a request's line and headers, which are read before anybody knows who asks. Cookies of a whole site fit."""
+
+    max_head_lines: int = 200
+    """Headers of a request. Browsers behind several proxies send some fifty; Apache permits 100."""
+
     max_depth: int = 64
     """Levels of arrays and objects, from the parameters' root. Cap'n Proto's own codec and reader stop there too."""
+
+    max_values: int = 100_000
+    """Elements and members of one message, in and out. To build and convert so many takes 50 ms, and nobody else is
+    served meanwhile; a text of the permitted size could hold five times as many."""
+
+    max_batch_messages: int = 1_000
+    """Messages of one array before ``rpc.hello``, whose answers are kept until the last is there. A stream that said
+    hello is answered one by one, so bytes alone bound its arrays."""
+
+    max_query_parameters: int = 1_000
+    """Names in a query, repeated ones too: a list of so many is better given in a body."""
 
     max_calls_per_session: int = 1_000
     """Calls in flight. Above it a client is not pipelining but flooding; the call is refused, the session lives on."""
@@ -49,6 +66,10 @@ class Limits:
     idle_session_s: float = 900.0
     """A session without a stream that REST has not used for this long ends."""
 
+    max_log_bytes: int = 4 * 1_048_576
+    """Log lines that wait for whoever reads stderr. What is beyond it is lost, counted and told: a reader that stops
+    must stop nobody else."""
+
     @property
     def callback_timeout_s(self) -> float:
         """How long a client has to answer a call of its object: it may be away for the whole window first."""
@@ -59,6 +80,7 @@ class Limits:
         return {
             "max_message_bytes": self.max_message_bytes,
             "max_depth": self.max_depth,
+            "max_values": self.max_values,
             "max_calls_per_session": self.max_calls_per_session,
             "max_handles_per_session": self.max_handles_per_session,
             "max_callbacks_per_session": self.max_callbacks_per_session,

@@ -1,132 +1,46 @@
-"""Tornado's application: bodies are counted here, because Tornado's own limit answers with a bare 400."""
+"""Who answers a request, by the table of what is served now."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Any, Final
-
-import tornado.httputil
-import tornado.web
-
 from gateway.catalogue import Catalogue
-from gateway.errors import GatewayError, Status
-from gateway.http.base import RefusingHandler, Site, connection_of
+from gateway.errors import GatewayError
+from gateway.http.base import BaseHandler, RefusingHandler, Site, UnreadHandler
 from gateway.http.path_table import PathTable
-
-MAX_DRAINED_BYTES: Final = 64 * 2**20
-"""So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
-_CONTINUE: Final = "100-continue"
-_FORMS: Final = ("multipart/", "application/x-www-form-urlencoded")
+from gateway.http.request_head import HttpRequest
 
 
-class GatewayApplication(tornado.web.Application):
-    """Tornado's application with a table for a router.
+class GatewayApplication:
+    """Answers requests that are complete.
 
     Args:
         pages: the directory of the pages.
+
+    Attributes:
+        site: what its handlers have.
     """
 
     def __init__(self, site: Site, pages: str) -> None:
-        super().__init__(websocket_ping_interval=None)
-        self._site = site
+        self.site = site
         self._pages = pages
         self._paths = PathTable(site, site.served.catalogue, pages)
 
     def serve(self, catalogue: Catalogue) -> None:
         """Serve another catalogue from the next request on; those under way go on with theirs."""
-        paths = PathTable(self._site, catalogue, self._pages)
+        paths = PathTable(self.site, catalogue, self._pages)
         # Nothing can happen between these two.
-        self._site.served.catalogue, self._paths = catalogue, paths
+        self.site.served.catalogue, self._paths = catalogue, paths
 
-    def log_request(self, handler: tornado.web.RequestHandler) -> None:
-        """Nothing: handlers write their log line themselves."""
+    def answer(self, request: HttpRequest) -> BaseHandler:
+        """Begin to answer a request; what that puts off leaves at once."""
+        kind, arguments = self._paths.find(request.method, request.path)
+        handler = kind(request)
+        handler.initialize(**arguments)
+        with self.site.cork:
+            handler.run()
+        return handler
 
-    def find_handler(  # type: ignore[override]
-        self, request: tornado.httputil.HTTPServerRequest, **kwargs: Any
-    ) -> tornado.httputil.HTTPMessageDelegate:
-        """See `tornado.routing.Router`; called when the headers are there."""
-        # The head has come, now the body must.
-        self._site.deadlines.expect(connection_of(request), asyncio.get_running_loop().time())
-        handler, arguments = self._paths.find(request.method or "", request.path)
-        headers = request.headers
-        media_type = headers.get("Content-Type")
-        if media_type is not None and media_type.startswith(_FORMS):
-            # Tornado would parse a form that no handler takes, and answer a bad one itself.
-            del headers["Content-Type"]
-        delegate = self.get_handler_delegate(request, handler, arguments)
-        length = headers.get("Content-Length")
-        if length is None and "Transfer-Encoding" not in headers:
-            return delegate
-        # Tornado's `get` raises and catches an exception for a header that is not there, as this one is for most.
-        expected = headers.get_list("Expect")
-        if expected and expected[-1].lower() == _CONTINUE:
-            # The token has no case (RFC 9110 section 10.1.1), but Tornado looks for this spelling.
-            headers["Expect"] = _CONTINUE
-        limit = self._site.limits.max_message_bytes
-        if length is not None and length.isdecimal() and len(length) < 19 and int(length) <= limit:
-            return delegate
-        return _Measured(self, request, delegate, limit)
-
-    def refuse(self, request: tornado.httputil.HTTPServerRequest, error: GatewayError) -> asyncio.Future[None]:
-        """Answer with an error, whatever is asked; resolves when that is written."""
-        done = asyncio.get_running_loop().create_future()
-        arguments = {"site": self._site, "error": error, "done": done}
-        self.get_handler_delegate(request, RefusingHandler, arguments).finish()
-        return done
-
-
-class _Measured(tornado.httputil.HTTPMessageDelegate):
-    """Reads a body of unknown or too large size; hands it on, or answers that it is too large."""
-
-    def __init__(
-        self,
-        application: GatewayApplication,
-        request: tornado.httputil.HTTPServerRequest,
-        inner: tornado.httputil.HTTPMessageDelegate,
-        limit: int,
-    ) -> None:
-        self._application = application
-        self._request = request
-        self._inner = inner
-        self._limit = limit
-        self._received = 0
-        self._answered = False
-
-    def headers_received(
-        self,
-        start_line: tornado.httputil.RequestStartLine | tornado.httputil.ResponseStartLine,
-        headers: tornado.httputil.HTTPHeaders,
-    ) -> Awaitable[None] | None:
-        length = headers.get("Content-Length", "0")
-        announced = int(length) if length.isdecimal() and len(length) < 19 else MAX_DRAINED_BYTES + 1
-        if announced > self._limit and (announced > MAX_DRAINED_BYTES or headers.get("Expect") == _CONTINUE):
-            # Awaited before Tornado says `100 Continue`.
-            return self._refuse()
-        return self._inner.headers_received(start_line, headers)
-
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        self._received += len(chunk)
-        if self._answered:
-            return None
-        if self._received > MAX_DRAINED_BYTES:
-            self._refuse()
-        elif self._received <= self._limit:
-            return self._inner.data_received(chunk)
-        return None
-
-    def finish(self) -> None:
-        if self._answered:
-            return
-        if self._received > self._limit:
-            self._refuse()
-        else:
-            self._inner.finish()
-
-    def on_connection_close(self) -> None:
-        self._inner.on_connection_close()
-
-    def _refuse(self) -> asyncio.Future[None]:
-        self._answered = True
-        detail = f"the body is too large: at most {self._limit} bytes are permitted"
-        return self._application.refuse(self._request, GatewayError(Status.TOO_LARGE, detail))
+    def refuse(self, request: HttpRequest, error: GatewayError) -> None:
+        """Answer with an error, whatever is asked; without a method, nobody knows what that is."""
+        handler = (RefusingHandler if request.method else UnreadHandler)(request)
+        handler.initialize(self.site, error)
+        handler.run()

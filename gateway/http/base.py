@@ -1,24 +1,21 @@
 """What all handlers have in common: who may ask at all, the request id, errors as problem+json, the log line.
 
 Every handler of the gateway is a `BaseHandler`, the WebSocket and the static files included: the checks of hosts,
-origins and authentication stand in one place, `prepare`.
+origins and authentication stand in one place, `prepare`. It is none of Tornado's handlers: what those do for templates,
+locales and forms costs a good part of a call, and nobody here has any.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from types import MappingProxyType, TracebackType
 from typing import Any, Final, Protocol
-
-import tornado.httputil
-import tornado.web
 
 from cara_pseud.cork import Cork
 from gateway.calls import Calls
@@ -26,20 +23,23 @@ from gateway.catalogue import Served
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.describe.documents import JSON_TYPE
-from gateway.errors import GatewayError, Status
+from gateway.errors import GatewayError, Status, quote
+from gateway.http.exchange import Exchange
 from gateway.http.origins import OriginPolicy
 from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.request_head import HeadError, HttpRequest
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
-from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag
+from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
 from gateway.sessions.sessions import Sessions
+from gateway.turns import LARGE_BYTES, Turns
 
-SERVER: Final = "cara-gateway"
 PROBLEM_TYPE: Final = "application/problem+json"
 EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Socket(Protocol):
@@ -64,6 +64,7 @@ class Site:
         calls_under_way: of REST.
         answered: requests by HTTP status.
         deadlines: connections from which a request is still to come.
+        turns: where large messages wait until they are read.
     """
 
     served: Served
@@ -82,16 +83,12 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
     cork: Cork = field(default_factory=Cork)
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def is_busy(self) -> bool:
         """Whether calls are under way, of REST or of WebSockets."""
         return self.calls_under_way > 0 or any(socket.client.is_busy for socket in self.sockets)
-
-
-def connection_of(request: tornado.httputil.HTTPServerRequest) -> object:
-    """What `RequestDeadlines` knows a request's connection by: the same object for all requests of the connection."""
-    return getattr(request.connection, "context", None)
 
 
 def _request_ids() -> Iterator[str]:
@@ -100,24 +97,84 @@ def _request_ids() -> Iterator[str]:
     return (f"{prefix}-{number:x}" for number in itertools.count(1))
 
 
-class BaseHandler(tornado.web.RequestHandler):
-    """See the module.
+class BaseHandler(Exchange):
+    """See the module. A method of HTTP is a method of that name in lower case; it calls `finish`, at once or later.
 
     Attributes:
-        sent: the request's headers; names as in ``Session-Id``.
-        request_id: of this request, in its answer, its log line and its calls.
         principal: who asks; None as long as there is no authentication.
+        is_lost: whether the client has left, so that nobody reads the answer.
     """
 
     site: Site
-    sent: Mapping[str, str] = MappingProxyType({})
-    request_id: str = ""
     principal: str | None = None
     allowed: tuple[str, ...] | None = None
+    is_lost = False
     _problem_code: str | None = None
+    _answers_later = False
+    _task: asyncio.Task[None] | None = None
 
     def initialize(self, site: Site) -> None:
         self.site = site
+
+    def run(self) -> None:
+        """Answer the request."""
+        try:
+            self.prepare()
+            if not self._is_preflight():
+                self.check_existence()
+        except Exception as error:
+            self.fail(error)
+            return
+        if len(self.request.body) >= LARGE_BYTES:
+            self._act_later()
+        else:
+            self._act()
+
+    def _act(self) -> None:
+        try:
+            awaited = self._action(self.request.method)()
+        except Exception as error:
+            self.fail(error)
+            return
+        if awaited is not None:
+            self._task = asyncio.ensure_future(self._wait(awaited))
+        elif not self._finished and not self._answers_later:
+            self.finish()
+
+    async def _wait(self, awaited: Awaitable[None]) -> None:
+        try:
+            await awaited
+        except (Exception, asyncio.CancelledError) as error:
+            self.fail(error)
+        else:
+            if not self._finished and not self._answers_later:
+                self.finish()
+
+    def _act_later(self) -> None:
+        """Read a large body when it is the turn of its address."""
+        site, request, lane = self.site, self.request, self.request.remote_ip or ""
+        patience_s = site.limits.default_call_timeout_s
+        detail = f"other large bodies of this address were read for {patience_s:g} s before this one; try again"
+        late = GatewayError(Status.RESOURCE_EXHAUSTED, detail)
+        timer = asyncio.get_running_loop().call_later(patience_s, self.fail, late)
+
+        def act() -> bool:
+            timer.cancel()
+            self._answers_later = False
+            if not self._finished and not self.is_lost:
+                self._act()
+                path = self.logged_path()
+                site.turns.stalls.spent("%s %s: %d bytes of %s", request.method, path, len(request.body), lane)
+            return False
+
+        self.answers_later()
+        site.turns.add(lane, act)
+
+    def _action(self, method: str) -> Any:
+        found = getattr(self, method.lower(), None) if method in METHODS else None
+        if found is None:
+            raise self.method_not_allowed()
+        return found
 
     def prepare(self) -> None:
         """Check who asks before anything else happens.
@@ -125,32 +182,36 @@ class BaseHandler(tornado.web.RequestHandler):
         Raises:
             GatewayError: MISDIRECTED, PERMISSION_DENIED or UNAUTHENTICATED.
         """
-        site, request = self.site, self.request
-        site.deadlines.arrived(connection_of(request))
-        # Tornado's headers raise and catch an exception for each one that is asked for and not there.
-        self.sent = sent = dict(request.headers.get_all())
+        site, request, sent = self.site, self.request, self.sent
         given = sent.get("X-Request-Id")
         self.request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else next(site.request_ids)
-        self.set_header("X-Request-Id", self.request_id)
         site.origins.check_host(request.host)
-        site.origins.check_origin(request.method or "", "Upgrade" in sent, request.host, sent)
+        site.origins.check_origin(request.method, "Upgrade" in sent, request.host, sent)
         self.authenticate()
         origin = sent.get("Origin")
         if origin is not None and site.origins.is_configured(origin):
             self._share_with(origin)
 
-    def clear(self) -> None:
-        """Begin an answer anew, as Tornado's method does; but the text of a date is made once a second, not each time.
+    def check_existence(self) -> None:
+        """Be sure that there is something at the path, whatever the method.
 
-        It is called for every request, and making the text costs as much as reading the JSON of a call.
+        Preflights are not asked: where they fail a page is not told why, but that it could not fetch.
+
+        Raises:
+            GatewayError: there is nothing.
         """
-        self._headers = tornado.httputil.HTTPHeaders(
-            {"Server": SERVER, "Content-Type": JSON_TYPE, "Date": _date(int(time.time()))}
-        )
-        self.set_default_headers()
-        self._write_buffer = []
-        self._status_code = 200
-        self._reason = "OK"
+
+    def _is_preflight(self) -> bool:
+        sent = self.sent
+        return self.request.method == "OPTIONS" and "Origin" in sent and "Access-Control-Request-Method" in sent
+
+    def connection_lost(self) -> None:
+        """See `gateway.http.connection.Answerer`."""
+        self.is_lost = True
+        self.on_connection_close()
+
+    def on_connection_close(self) -> None:
+        """The client has left; nothing here."""
 
     def authenticate(self) -> None:
         """Find out who asks and set `principal`; the one hook for it, which every handler passes."""
@@ -168,16 +229,22 @@ class BaseHandler(tornado.web.RequestHandler):
             GatewayError: PERMISSION_DENIED, a page of another origin asks for what it may not do.
         """
         sent, methods = self.sent, ", ".join(self.methods())
-        origin = sent.get("Origin")
-        if origin is not None and "Access-Control-Request-Method" in sent:
-            self.site.origins.check_page(origin, self.request.host)
-            self.set_header("Access-Control-Allow-Methods", methods)
+        if self._is_preflight():
+            self.site.origins.check_page(sent["Origin"], self.request.host)
+            # What is asked is permitted even where it will be refused, so that the page can read the refusal.
+            wished = sent["Access-Control-Request-Method"]
+            permitted = methods if wished in self.methods() or wished not in METHODS else f"{methods}, {wished}"
+            self.set_header("Access-Control-Allow-Methods", permitted.removeprefix(", "))
             asked = sent.get("Access-Control-Request-Headers", "")
             self.set_header("Access-Control-Allow-Headers", asked if _HEADER_LIST.fullmatch(asked) else "Content-Type")
             self.set_header("Access-Control-Max-Age", "600")
         self.set_header("Allow", f"{methods}, OPTIONS" if methods else "OPTIONS")
         self.set_status(204)
         self.finish()
+
+    def answers_later(self) -> None:
+        """Say that somebody calls `finish` or `fail` when the method has returned."""
+        self._answers_later = True
 
     # Answers.
 
@@ -194,6 +261,7 @@ class BaseHandler(tornado.web.RequestHandler):
         if status != 200:
             self.set_status(status)
         if len(data) >= MIN_COMPRESSED_BYTES and not secret:
+            self.add_header("Vary", "Accept-Encoding")
             data = self._encoded(data)
         self.finish(data)
 
@@ -201,26 +269,23 @@ class BaseHandler(tornado.web.RequestHandler):
         """Finish with bytes and their entity tag, or with 304 if ``If-None-Match`` names that tag."""
         if media_type != JSON_TYPE:
             self.set_header("Content-Type", media_type)
-        self.set_header("ETag", entity_tag(data))
+        self.set_header("ETag", tag := entity_tag(data))
         self.set_header("Cache-Control", "private, no-cache")
-        if self.check_etag_header():
-            self.set_status(304)
-            self.finish()
-            return
         if len(data) >= MIN_COMPRESSED_BYTES:
+            # In a 304 too, as caches take it from there (RFC 9110 section 15.4.5).
+            self.add_header("Vary", "Accept-Encoding")
+        if is_known(tag, self.sent.get("If-None-Match")):
+            self.set_status(304)
+            data = b""
+        elif len(data) >= MIN_COMPRESSED_BYTES:
             data = self._encoded(data)
         self.finish(data)
 
     def _encoded(self, data: bytes) -> bytes:
-        self.add_header("Vary", "Accept-Encoding")
         if not accepts_gzip(self.sent.get("Accept-Encoding", "")):
             return data
         self.set_header("Content-Encoding", "gzip")
         return compress(data)
-
-    def compute_etag(self) -> str | None:
-        """None: an answer of a call is not worth a hash."""
-        return None
 
     # Errors.
 
@@ -234,33 +299,35 @@ class BaseHandler(tornado.web.RequestHandler):
         """The error for a method that the resource does not have."""
         allowed = ", ".join(self.methods())
         return GatewayError(
-            Status.METHOD_NOT_ALLOWED, f"{self.request.method} is not permitted here; permitted: {allowed or 'nothing'}"
+            Status.METHOD_NOT_ALLOWED,
+            f"{shown_method(self.request)} is not permitted here; permitted: {allowed or 'nothing'}",
         )
 
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        if not isinstance(value, GatewayError):
-            super().log_exception(typ, value, tb)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        exc_info = kwargs.get("exc_info")
-        error = exc_info[1] if exc_info else None
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error, or break off an answer that has begun; of faults of our own the log is told."""
         if not isinstance(error, GatewayError):
-            error = self.method_not_allowed() if status_code == 405 else _of_tornado(status_code)
+            if not self.is_lost:
+                _LOG.error("a handler failed: %s %s", self.request.method, self.logged_path(), exc_info=error)
+            error = GatewayError(Status.INTERNAL, "the gateway failed; its log says why")
+        if self._finished:
+            return
+        if self._is_streaming:
+            self.request.connection.close()
+            return
         error.at(request_id=self.request_id or next(self.site.request_ids))
         self.request_id = error.request_id or ""
         self._problem_code = error.status.code
-        self.set_status(error.status.http, error.status.title)
-        self.set_header("X-Request-Id", self.request_id)
+        # Nothing is left of the answer that was to be.
+        self.start_anew()
+        if isinstance(error, HeadError):
+            self.set_status(error.http)
+        else:
+            self.set_status(error.status.http, error.status.title)
         self.set_header("Content-Type", PROBLEM_TYPE)
         self.set_header("Cache-Control", "no-store")
         if error.status is Status.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.methods()))
-        origin = self.request.headers.get("Origin")
+        origin = self.sent.get("Origin")
         if origin is not None and self.site.origins.is_configured(origin):
             self._share_with(origin)
         self.error_headers(error)
@@ -279,80 +346,60 @@ class BaseHandler(tornado.web.RequestHandler):
         """The path as it may stand in a log."""
         return self.site.served.catalogue.secret_paths.shown(self.request.path)
 
-    def _log(self) -> None:
-        request, status, answered = self.request, self.get_status(), self.site.answered
+    def on_finish(self) -> None:
+        request, status, answered = self.request, self._status, self.site.answered
         answered[status] = answered.get(status, 0) + 1
         self.site.log.request(
-            request.method or "-",
-            self.logged_path(),
+            shown_method(request) or "-",
+            _shown_path(self.logged_path()),
             status,
-            request.request_time(),
+            time.perf_counter() - request.began_s,
             request.remote_ip or "-",
             self.request_id,
             self._problem_code,
         )
 
 
-@lru_cache(maxsize=2)
-def _date(second: int) -> str:
-    return tornado.httputil.format_timestamp(second)
+_MAX_SHOWN_CHARS: Final = 1000
+"""Of a path in the log; a longer one is not there by accident, and heads may be large."""
+
+
+def shown_method(request: HttpRequest) -> str:
+    """A request's method as it may stand in an answer and in the log."""
+    return request.method if len(request.method) <= 20 else quote(request.method)
+
+
+def _shown_path(path: str) -> str:
+    return path if len(path) <= _MAX_SHOWN_CHARS else f"{path[:_MAX_SHOWN_CHARS]}…"
 
 
 _HEADER_LIST: Final = re.compile(r"[A-Za-z0-9, -]{1,400}", re.ASCII)
 
 
-def implemented_methods(handler: type[tornado.web.RequestHandler]) -> tuple[str, ...]:
+def implemented_methods(handler: type[BaseHandler]) -> tuple[str, ...]:
     """The HTTP methods that a handler class defines; OPTIONS, which only answers preflights, is left out."""
-    base = tornado.web.RequestHandler
-    return tuple(
-        method
-        for method in _METHODS
-        if method != "OPTIONS" and getattr(handler, method.lower()) is not getattr(base, method.lower())
-    )
-
-
-def _of_tornado(status_code: int) -> GatewayError:
-    """Tornado's own error in our terms; its texts may hold anything and are not passed on."""
-    status = _STATUSES.get(status_code) or (
-        Status.INVALID_ARGUMENT if 400 <= status_code < 500 else Status.INTERNAL
-    )
-    detail = _DETAILS.get(status_code, status.title)
-    return GatewayError(status, detail)
-
-
-_STATUSES: Final = {
-    400: Status.INVALID_ARGUMENT,
-    403: Status.PERMISSION_DENIED,
-    404: Status.NOT_FOUND,
-    413: Status.TOO_LARGE,
-    415: Status.UNSUPPORTED_MEDIA_TYPE,
-}
-_DETAILS: Final = {
-    400: "the request cannot be read",
-    404: "there is nothing at this path",
-    500: "the gateway failed; its log says why",
-}
+    return tuple(method for method in METHODS if method != "OPTIONS" and hasattr(handler, method.lower()))
 
 
 class RefusingHandler(BaseHandler):
     """Answers every method with one error: nothing is at this path, or its body is too large."""
 
-    def initialize(  # type: ignore[override]
-        self, site: Site, error: GatewayError, done: asyncio.Future[None] | None = None
-    ) -> None:
-        super().initialize(site)
+    def initialize(self, site: Site, error: GatewayError) -> None:  # type: ignore[override]
+        self.site = site
         self._error = error
-        self._done = done
 
-    def on_finish(self) -> None:
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
-
-    def method_not_allowed(self) -> GatewayError:
-        # Tornado asks for it where it does not know the method.
-        return self._error
-
-    def _refuse(self) -> None:
+    def check_existence(self) -> None:
         raise self._error
 
-    get = head = post = put = patch = delete = options = _refuse
+    def methods(self) -> tuple[str, ...]:
+        return ()
+
+
+class UnreadHandler(RefusingHandler):
+    """Answers what could not be read, so that nobody knows who asks for what."""
+
+    def run(self) -> None:
+        self.fail(self._error)
+
+    def logged_path(self) -> str:
+        return "-"

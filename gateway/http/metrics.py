@@ -21,7 +21,7 @@ class MetricsHandler(BaseHandler):
     def get(self) -> None:
         self.set_header("Content-Type", METRICS_TYPE)
         self.set_header("Cache-Control", "no-store")
-        self.finish(metrics_text(self.site))
+        self.finish(metrics_text(self.site).encode())
 
     head = get
 
@@ -55,6 +55,13 @@ def metrics_text(site: Site) -> str:
          [({}, sum(session.callbacks for session in sessions))]),
         ("calls_in_flight", "gauge", "Calls under way in these sessions, and of REST without one.",
          [({}, sum(session.calls_in_flight for session in sessions) + site.calls.without_session)]),
+        ("loop_stalls_total", "counter", "Turns of the event loop over 100 ms, in which nobody else was served.",
+         [({}, site.turns.stalls.count)]),
+        ("loop_stall_seconds_total", "counter", "What these turns took together.", [({}, site.turns.stalls.seconds)]),
+        ("large_messages_waiting", "gauge", "Large messages and rests of messages that wait for their turn.",
+         [({}, len(site.turns))]),
+        ("log_lines_lost_total", "counter", "Log lines that nobody read in time, or that could not be written.",
+         [({}, site.log.lost)]),
     ):  # fmt: skip
         lines += _metric(f"cara_gateway_{name}", kind, help, samples)
     return "\n".join(lines) + "\n"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from email.utils import formatdate
+from functools import lru_cache
+from mimetypes import guess_type
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+from urllib.parse import unquote_to_bytes
 
-import tornado.web
-from tornado.escape import url_unescape
+from tornado.iostream import StreamClosedError
 
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, Site
+from gateway.http.base import METHODS, BaseHandler, Site
 from gateway.json.text import JSON
+from gateway.protocols.rest.representation import entity_tag, is_known
 
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -21,6 +26,7 @@ _TYPES: Final = {
     ".json": "application/json",
 }
 _INDEX: Final = "index.html"
+_PIECE_BYTES: Final = 65_536
 # The page loads from here alone and is shown in no frame; styles in the page's own text are harmless.
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -28,63 +34,90 @@ _POLICY: Final = (
 )
 
 
-class PageHandler(BaseHandler, tornado.web.StaticFileHandler):
+class PageHandler(BaseHandler):
     """Files below the directory of pages; ``/`` is its index. What is not there is 404, whatever the method."""
 
     def initialize(self, site: Site, path: str) -> None:  # type: ignore[override]
-        BaseHandler.initialize(self, site)
-        tornado.web.StaticFileHandler.initialize(self, path)
+        self.site = site
+        self._root = path
 
-    def method_not_allowed(self) -> GatewayError:
-        return super().method_not_allowed() if self._is_there() else _nothing()
+    def check_existence(self) -> None:
+        self._file = self._found()
 
-    async def get(self, path: str = "", include_body: bool = True) -> None:
-        await tornado.web.StaticFileHandler.get(self, self._relative(), include_body)
-
-    async def head(self, path: str = "") -> None:
-        await tornado.web.StaticFileHandler.get(self, self._relative(), False)
-
-    def _is_there(self) -> bool:
-        root = Path(self.root).resolve()
+    def _found(self) -> Path:
+        root = Path(self._root).resolve()
+        relative = unquote_to_bytes(self.request.path).decode("utf-8", "replace").lstrip("/")
         try:
-            path = (root / self._relative()).resolve()
-            return path.is_relative_to(root) and path.is_file()
-        except (GatewayError, OSError):
+            path = (root / (relative or _INDEX)).resolve()
+            if path.is_relative_to(root) and path.is_file():
+                return path
+        except (OSError, ValueError):
             # A path that no file can have.
-            return False
+            raise _nothing() from None
+        raise _nothing()
 
-    def get_content_type(self) -> str:
+    async def get(self) -> None:
+        path = self._file
+        suffix = path.suffix
         # The system's table of types is missing in small containers, and browsers refuse modules of another type.
-        return _TYPES.get(Path(self.absolute_path or "").suffix) or super().get_content_type()
-
-    def _relative(self) -> str:
-        path = url_unescape(self.request.path, plus=False).lstrip("/")
-        if "\0" in path:
-            raise _nothing()
-        return path or _INDEX
-
-    def set_extra_headers(self, path: str) -> None:
-        self.set_header("Cache-Control", "no-cache")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        if path.endswith(".html"):
-            self.set_header("Content-Security-Policy", _POLICY)
+        media_type = _TYPES.get(suffix) or guess_type(path.name)[0] or "application/octet-stream"
+        self.set_header("Content-Type", media_type)
+        self.set_header("Content-Security-Policy", _POLICY)
+        if suffix == ".html":
             self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Cache-Control", "no-cache")
+        found = path.stat()
+        self.set_header("ETag", tag := _tag(path, found.st_mtime_ns, found.st_size))
+        self.set_header("Last-Modified", formatdate(found.st_mtime, usegmt=True))
+        if is_known(tag, self.sent.get("If-None-Match")):
+            self.set_status(304)
+        elif found.st_size <= _PIECE_BYTES:
+            self.finish(path.read_bytes())
+        else:
+            await self._send_pieces(path, found)
 
-    def compute_etag(self) -> str | None:
-        return tornado.web.StaticFileHandler.compute_etag(self)
+    async def _send_pieces(self, path: Path, first: os.stat_result) -> None:
+        """Send a long file, of which no more is in memory than its client reads; nor is it kept open meanwhile.
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        # Tornado calls it 403 when a path leads out of the directory, which tells that there is something.
-        super().write_error(404 if status_code == 403 and not _is_ours(kwargs) else status_code, **kwargs)
+        Raises:
+            OSError: the file was changed meanwhile, so that the pieces would not fit together.
+        """
+        self.set_header("Content-Length", str(first.st_size))
+        at = 0
+        while at < first.st_size:
+            with path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                if (found.st_ino, found.st_mtime_ns, found.st_size) != (first.st_ino, first.st_mtime_ns, first.st_size):
+                    raise OSError("the file was changed while it was sent")
+                file.seek(at)
+                piece = file.read(_PIECE_BYTES)
+            at += len(piece)
+            self.write(piece)
+            try:
+                await self.flush()
+            except StreamClosedError:
+                return
+            if self.request.method == "HEAD":
+                return
+
+    head = get
+
+
+@lru_cache(maxsize=256)
+def _tag(path: Path, changed_ns: int, size: int) -> str:
+    # Of what is in it: files of two releases may have one time and one size.
+    return entity_tag(path.read_bytes())
 
 
 def _nothing() -> GatewayError:
     return GatewayError(Status.NOT_FOUND, "there is nothing at this path")
 
 
-def _is_ours(kwargs: dict[str, Any]) -> bool:
-    exc_info = kwargs.get("exc_info")
-    return exc_info is not None and isinstance(exc_info[1], GatewayError)
+class ServerHandler(BaseHandler):
+    """``OPTIONS *``: what the server as a whole can do (RFC 9110 section 9.3.7)."""
+
+    def methods(self) -> tuple[str, ...]:
+        return tuple(method for method in METHODS if method != "OPTIONS")
 
 
 class HealthHandler(BaseHandler):

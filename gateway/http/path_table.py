@@ -17,7 +17,8 @@ from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, RefusingHandler, Site
 from gateway.http.documents import DocumentHandler, SchemaHandler
 from gateway.http.metrics import MetricsHandler
-from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler
+from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler, ServerHandler
+from gateway.http.request_head import WHOLE_SERVER
 from gateway.http.rest import (
     CallHandler,
     HandleCallHandler,
@@ -61,6 +62,7 @@ class PathTable:
             fixed_paths.EVENTS: (EventsHandler, plain),
             fixed_paths.METRICS: (MetricsHandler, plain),
             fixed_paths.RPC: (RpcHandler, plain),
+            WHOLE_SERVER: (ServerHandler, plain),
         }
         for path, document in catalogue.documents.items():
             self._fixed[path] = (DocumentHandler, {**plain, "document": document})
@@ -82,6 +84,8 @@ class PathTable:
     def _route(self, verb: str, path: str) -> Route:
         plain = {"site": self._site}
         try:
+            if not path:
+                raise GatewayError(Status.UNIMPLEMENTED, "this gateway is no proxy")
             if path.startswith("/api/"):
                 return self._api_route(path)
             match = self._catalogue.http_routes.match(verb, path)

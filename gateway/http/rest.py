@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -15,7 +14,9 @@ from gateway.describe.descriptions import describe_handle, describe_service, des
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, Site
-from gateway.json.text import JSON, dump, parse
+from gateway.json.text import JSON, dump
+from gateway.json.value_count import check_values, parse_within
+from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
@@ -39,6 +40,29 @@ class ApiHandler(BaseHandler):
         if id is None and "Cookie" in self.sent:
             id = self.get_cookie(self.site.cookie_name)
         return self.site.sessions.find(id, self.principal, rest=True) if id else None
+
+    def session_for(self, method: ServiceMethod) -> Session | None:
+        """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such session.
+        """
+        return self.session() if method.has_references else self.session_if_known()
+
+    def session_if_known(self) -> Session | None:
+        """The session that the request names; None as well if only an old cookie does.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such session.
+        """
+        try:
+            return self.session()
+        except GatewayError as error:
+            # A browser sends the cookie with everything; who sends the header means it.
+            if error.reason != "session" or SESSION_HEADER in self.sent:
+                raise
+            self._forget_cookie()
+            return None
 
     def required_session(self) -> Session:
         """The session that the request names.
@@ -65,15 +89,18 @@ class ApiHandler(BaseHandler):
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
-            self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+            self._forget_cookie()
+
+    def _forget_cookie(self) -> None:
+        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
 
     def body(self) -> JSON:
         """The parsed body; None without one.
 
         Raises:
-            GatewayError: UNSUPPORTED_MEDIA_TYPE, or it is no JSON.
+            GatewayError: UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, or it is no JSON.
         """
-        return parse(self.json_text()) if self.request.body else None
+        return parse_within(self.json_text(), self.site.limits.max_values) if self.request.body else None
 
     def json_text(self, others: Collection[str] = ()) -> bytes:
         """The body, which says of itself that it is JSON.
@@ -97,8 +124,11 @@ class ApiHandler(BaseHandler):
         """The query's names and values, in order.
 
         Raises:
-            GatewayError: it is no UTF-8.
+            GatewayError: INVALID_ARGUMENT, there are too many, or it is no UTF-8.
         """
+        most = self.site.limits.max_query_parameters
+        if self.request.query.count("&") >= most:
+            raise GatewayError(Status.INVALID_ARGUMENT, f"a query may hold at most {most} parameters; use a JSON body")
         try:
             return parse_qsl(self.request.query, keep_blank_values=True, errors="strict")
         except ValueError:
@@ -108,7 +138,7 @@ class ApiHandler(BaseHandler):
         """What the headers say about the call.
 
         Raises:
-            GatewayError: INVALID_ARGUMENT, the timeout is none.
+            GatewayError: INVALID_ARGUMENT, the timeout is none, or a text cannot go on to the service.
         """
         headers = self.sent
         wished = headers.get("Request-Timeout")
@@ -116,9 +146,21 @@ class ApiHandler(BaseHandler):
             method.timeout_s if wished is None else seconds(wished),
             self.request_id,
             self.principal,
-            headers.get("Traceparent"),
-            headers.get("Idempotency-Key"),
+            header_text(headers, "Traceparent"),
+            header_text(headers, "Idempotency-Key"),
         )
+
+
+def header_text(headers: Mapping[str, str], name: str) -> str | None:
+    """A header that goes on to the service.
+
+    Raises:
+        GatewayError: INVALID_ARGUMENT, it cannot.
+    """
+    text = headers.get(name)
+    if text is not None and not (0 < len(text) <= MAX_META_CHARS and text.isprintable()):
+        raise GatewayError(Status.INVALID_ARGUMENT, f"{name} must be 1 to {MAX_META_CHARS} printable characters")
+    return text
 
 
 def seconds(text: str) -> float:
@@ -140,28 +182,28 @@ class CallingHandler(ApiHandler):
     """A handler that makes one call: a `gateway.calls.CallWaiter`."""
 
     _under_way: Call | None = None
-    _answer: asyncio.Future[bytes]
+    _refs: RestReferences | None = None
 
-    async def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
-        """Make the call and answer with its results.
+    def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
+        """Begin the call; its results or its failure are the answer.
 
         Raises:
-            GatewayError: it failed.
+            GatewayError: it cannot be made.
         """
         site = self.site
         refs = RestReferences(method.service, session, site.sessions, self.principal) if method.has_references else None
-        self._answer = asyncio.get_running_loop().create_future()
+        self._refs = refs
         try:
             options = self.options_of_call(method)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
+        # No coroutine waits for it: a task for each call would cost a tenth of the call.
+        self.answers_later()
         site.calls_under_way += 1
-        try:
-            self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
-            data = await self._answer
-        finally:
-            self._under_way = None
-            site.calls_under_way -= 1
+        self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
+
+    def _answer(self, method: ServiceMethod, data: bytes) -> None:
+        refs = self._refs
         if refs is not None and refs.holds_handles:
             self.set_header("Cache-Control", "no-store")
             if refs.opened and refs.session is not None:
@@ -179,12 +221,19 @@ class CallingHandler(ApiHandler):
         if len(data) > limit:
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
-        self._answer.set_result(data)
-        return True
+        check_values(data, result, self.site.limits.max_values, "the result")
+        self._is_over()
+        self._answer(call.method, data)
+        return not self.is_lost
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        self._answer.set_exception(error)
+        self._is_over()
+        self.fail(error)
+
+    def _is_over(self) -> None:
+        self._under_way = None
+        self.site.calls_under_way -= 1
 
     def on_connection_close(self) -> None:
         if self._under_way is not None:
@@ -201,22 +250,23 @@ class CallHandler(CallingHandler):
     def methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD", "POST") if self._method.facts.read_only else ("POST",)
 
-    async def post(self) -> None:
+    def post(self) -> None:
         method = self._method
         if self.request.query:
             detail = "parameters of a POST go into the body, not into the query"
             raise GatewayError(Status.INVALID_ARGUMENT, detail).at(method.service_name, method.name)
-        await self.call(method, method.service.upstream.root, _params(self, method), self.session())
+        self.call(method, method.service.upstream.root, _params(self, method), self.session_for(method))
 
-    async def get(self) -> None:
+    def get(self) -> None:
         method = self._method
         if not method.facts.read_only:
             raise self.method_not_allowed().at(method.service_name, method.name)
         try:
-            params = query_params(method.service.routes, method.bound, self.query())
+            max_depth = self.site.limits.max_depth
+            params = query_params(method.service.routes, method.bound, self.query(), max_depth)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        await self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     head = get
 
@@ -243,17 +293,17 @@ class HttpRuleHandler(CallingHandler):
         self._match = match
         self._method = method
 
-    async def _call(self) -> None:
+    def _call(self) -> None:
         match, method = self._match, self._method
         if match is None or method is None:
             raise self.method_not_allowed()
         try:
             body = self.body()
             has_body = bool(self.request.body)
-            params = http_params(match, self.query(), body, has_body)
+            params = http_params(match, self.query(), body, has_body, self.site.limits.max_depth)
         except GatewayError as error:
             raise error.at(method.service_name, method.name) from None
-        await self.call(method, method.service.upstream.root, params, self.session())
+        self.call(method, method.service.upstream.root, params, self.session_for(method))
 
     get = head = post = put = patch = delete = _call
 
@@ -268,14 +318,14 @@ class HandleHandler(ApiHandler):
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
-    async def get(self) -> None:
+    def get(self) -> None:
         handle: Handle = self.required_session().handles.get(self._token)
         self.set_header("Cache-Control", "no-store")
         self.answer(describe_handle(handle.token, handle.service.routes, handle.interface))
 
     head = get
 
-    async def delete(self) -> None:
+    def delete(self) -> None:
         handles = self.required_session().handles
         handles.get(self._token)
         handles.drop(self._token)
@@ -296,14 +346,14 @@ class HandleCallHandler(CallingHandler):
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
-    async def post(self) -> None:
+    def post(self) -> None:
         session = self.required_session()
         if self._taken_as:
             service, interface = self._taken_as
             method, target = method_of_object(session, self._token, service, interface, self._name)
         else:
             method, target = method_of_handle(session, self._token, self._name)
-        await self.call(method, target, _params(self, method), session)
+        self.call(method, target, _params(self, method), session)
 
 
 def _without_token(path: str) -> str:
@@ -371,5 +421,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+        self._forget_cookie()
         self.set_status(204)

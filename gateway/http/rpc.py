@@ -6,8 +6,8 @@ from typing import Final
 
 from cara_pseud.capabilities import CallOptions
 from gateway.errors import Status
-from gateway.http.rest import ApiHandler, seconds
-from gateway.protocols.jsonrpc.exchange import Exchange
+from gateway.http.rest import ApiHandler, header_text, seconds
+from gateway.protocols.jsonrpc.single_conversation import SingleConversation
 from gateway.protocols.rest.request_session import RequestSession
 
 _OTHER_TYPES: Final = ("application/json-rpc", "application/jsonrequest")
@@ -15,44 +15,51 @@ _OTHER_TYPES: Final = ("application/json-rpc", "application/jsonrequest")
 
 
 class RpcHandler(ApiHandler):
-    """``/rpc``"""
+    """``/rpc``: a `gateway.protocols.jsonrpc.single_conversation.Asker`."""
 
-    _exchange: Exchange | None = None
+    _conversation: SingleConversation | None = None
+    _owner: RequestSession
 
-    async def post(self) -> None:
+    def post(self) -> None:
         site = self.site
         text = self.json_text(_OTHER_TYPES) if self.request.body else b""
-        owner = RequestSession(site.sessions, self.session(), self.principal)
-        exchange = Exchange(site.served, site.calls, site.limits, owner, self._options(), self._idle)
-        self._exchange = exchange
+        self._owner = RequestSession(site.sessions, self.session_if_known(), self.principal)
+        conversation = self._conversation = SingleConversation(
+            self, site.served, site.calls, site.limits, self._owner, self._options(), site.turns,
+            self.request.remote_ip or "",
+        )  # fmt: skip
+        self.answers_later()
         site.calls_under_way += 1
-        exchange.receive(text)
-        data = await exchange.reply
-        self._exchange = None
-        if not exchange.holds_handles:
-            owner.abandon()  # it was opened for a result that could not be sent
+        conversation.receive(text)
+
+    def tell(self, data: bytes | None) -> None:
+        """See `gateway.protocols.jsonrpc.single_conversation.Asker`."""
+        conversation, owner = self._conversation, self._owner
+        assert conversation is not None  # it is who tells
         if data is None:
             self.set_status(204)
             self.finish()
             return
-        if exchange.holds_handles:
+        if conversation.holds_handles:
             self.set_header("Cache-Control", "no-store")
             if owner.opened and owner.session is not None:
                 self.tell_session(owner.session)
-        if exchange.is_unreadable:
+        if conversation.is_unreadable:
             self._problem_code = Status.INVALID_ARGUMENT.code
-        self.answer_bytes(data, 400 if exchange.is_unreadable else 200, secret=exchange.holds_handles)
+        self.answer_bytes(data, 400 if conversation.is_unreadable else 200, secret=conversation.holds_handles)
+
+    def idle(self) -> None:
+        """See `gateway.protocols.jsonrpc.single_conversation.Asker`."""
+        self.site.calls_under_way -= 1
 
     def on_connection_close(self) -> None:
-        if self._exchange is not None:
-            self._exchange.close()
-
-    def _idle(self) -> None:
-        self.site.calls_under_way -= 1
+        if self._conversation is not None:
+            self._conversation.close()
 
     def _options(self) -> CallOptions:
         headers = self.sent
         wished = headers.get("Request-Timeout")
         return CallOptions(
-            None if wished is None else seconds(wished), self.request_id, self.principal, headers.get("Traceparent")
-        )
+            None if wished is None else seconds(wished), self.request_id, self.principal,
+            header_text(headers, "Traceparent"),
+        )  # fmt: skip

@@ -15,6 +15,7 @@ from cara_pseud.errors import RpcError, Unavailable
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status, quote
+from gateway.json.codec.objects import Where
 from gateway.sessions.record import HandleRecord
 
 REST: Final = "rest"
@@ -141,8 +142,8 @@ class Handles:
                 Status.RESOURCE_EXHAUSTED, f"the session holds {self._limit} handles already; release some first"
             )
 
-    def get(self, token: str, path: str | None = None) -> Handle:
-        """The handle of that token.
+    def get(self, token: str, where: Where | None = None) -> Handle:
+        """The handle of that token, which stands there in a message if it stands in one.
 
         Raises:
             GatewayError: NOT_FOUND; the same for released, foreign and invented tokens.
@@ -150,6 +151,7 @@ class Handles:
         handle = self._by_token.get(token)
         if handle is None:
             detail = f"there is no handle {quote(token)} in this session, or it was released"
+            path = None if where is None else where()
             raise GatewayError(Status.NOT_FOUND, f"{path}: {detail}" if path else detail, path=path)
         return handle
 

@@ -14,7 +14,7 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
-from gateway.json.codec.objects import LiveObjects
+from gateway.json.codec.objects import LiveObjects, Where
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import Callback, Callbacks
@@ -47,15 +47,15 @@ class CountedHandles:
         return bool(self._tokens)
 
 
-def fitting(handle: Handle, service: Service, interface: Type | None, path: str) -> Capability:
-    """The object behind a handle, if it has the interface that a service expects at ``path``.
+def fitting(handle: Handle, service: Service, interface: Type | None, where: Where) -> Capability:
+    """The object behind a handle, if it has the interface that a service expects there.
 
     Raises:
         GatewayError: INVALID_ARGUMENT, it has another one.
     """
     if handle.interface is not None and not handle.fits(interface):
         expected, got = service.interface_name(interface), handle.interface_name
-        raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", path)
+        raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", where())
     return handle.capability
 
 
@@ -85,10 +85,10 @@ class HolderReferences:
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
 
-    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
-        return fitting(self._holder.live_session().handles.get(token, path), self._service, interface, path)
+    def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
+        return fitting(self._holder.live_session().handles.get(token, where), self._service, interface, where)
 
-    def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
+    def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         # Its session bounds how many there may be, so there has to be one.
         self._holder.live_session()
         callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface)
@@ -96,7 +96,8 @@ class HolderReferences:
             self._made.append(callback)
         return callback.capability
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
+        path = where()
         detail = f"{path}: the result of a call cannot be referred to here"
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
 
@@ -142,14 +143,14 @@ class DiscardedReferences:
     def __init__(self, inner: ReferencesInParameters) -> None:
         self._inner = inner
 
-    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
-        return self._inner.handle_in(token, interface, path)
+    def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
+        return self._inner.handle_in(token, interface, where)
 
-    def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
-        return self._inner.callback_in(name, interface, path)
+    def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
+        return self._inner.callback_in(name, interface, where)
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
-        return self._inner.result_in(obj, interface, path)
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
+        return self._inner.result_in(obj, interface, where)
 
     def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
         capability.give_back(1)

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
 from cara_pseud.cork import Cork
-from cara_pseud.limits import DEFAULT_MAX_MESSAGE_BYTES
+from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES, DEFAULT_MAX_MESSAGE_BYTES
 from gateway.config.file import ServiceConfig
 from gateway.config.limits import Limits
 from gateway.upstream.base import ObjectName, State
@@ -16,6 +16,9 @@ from gateway.upstream.base import ObjectName, State
 _PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curve"}
 _FIRST_CONNECTION_S: Final = 0.25
 """How long the first calls wait for a service that has never been there, the same as after a loss."""
+
+_LEAST_VALUES: Final = 1_000
+"""What peers say to each other takes some values, too."""
 
 
 class PseudUpstream:
@@ -42,6 +45,9 @@ class PseudUpstream:
             "connect_grace": _FIRST_CONNECTION_S,
             "callback_timeout": limits.callback_timeout_s,
             "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),
+            # What a caller could not be given is refused by its size, before anything is made of it.
+            "max_values": max(limits.max_values, _LEAST_VALUES),
+            "max_capabilities": min(limits.max_handles_per_session, DEFAULT_MAX_CAPABILITIES),
             "cork": cork,
             **keys,
         }

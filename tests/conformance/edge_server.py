@@ -13,9 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import tornado.httpserver
 import tornado.netutil
-import tornado.web
 
 import cara_pseud
 from gateway import logs
@@ -25,9 +23,12 @@ from gateway.catalogue import Catalogue, Served
 from gateway.config.file import load
 from gateway.config.limits import Limits
 from gateway.demo.calculator import calculator_service
+from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
 from gateway.http.origins import OriginPolicy
 from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.request_head import HttpRequest
+from gateway.http.server import GatewayServer
 from gateway.http.websocket import frames
 from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from gateway.http.websocket.channel import SocketChannel
@@ -87,13 +88,21 @@ class EchoHandler(SocketHandler):
         return channel
 
 
+class EchoApplication(GatewayApplication):
+    def answer(self, request: HttpRequest) -> EchoHandler:
+        handler = EchoHandler(request)
+        handler.initialize(self.site)
+        handler.run()
+        return handler
+
+
 async def main(transports: ByteTransports, echo_port: int) -> None:
     server = cara_pseud.Server(b"server", security_plugin="noop_auth_backend")
     server.bind("tcp://127.0.0.1:*")
     cara_pseud.setup_server(server)
     await server.start()
     cara_pseud.register_interface(server, *calculator_service())
-    log = logs.set_up()
+    log = logs.set_up(Limits().max_log_bytes)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gateway.toml"
         file.write_text(CONFIG.format(schema=SCHEMA, endpoint=server.endpoint), "utf-8")
@@ -114,8 +123,7 @@ async def main(transports: ByteTransports, echo_port: int) -> None:
         compresses_sockets=True,
     )
     sockets = tornado.netutil.bind_sockets(echo_port, "127.0.0.1")
-    echo = tornado.web.Application([("/.*", EchoHandler, {"site": site})], log_function=lambda _: None)
-    tornado.httpserver.HTTPServer(echo).add_sockets(sockets)
+    GatewayServer(EchoApplication(site, "."), deadlines=site.deadlines).add_sockets(sockets)
     print(gateway.port, sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 

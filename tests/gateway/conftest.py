@@ -22,6 +22,7 @@ from gateway.errors import GatewayError
 from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sessions.sessions import Sessions
+from gateway.turns import Turns
 from gateway.upstream.base import ObjectName
 from tests.codecs import Codec
 
@@ -218,6 +219,10 @@ class FakeChannel:
     def __init__(self) -> None:
         self.sent: list[Any] = []
         self.closed: tuple[int, str] | None = None
+        self.held = False
+
+    def hold(self, holds: bool) -> None:
+        self.held = holds
 
     def send(self, data: bytes) -> None:
         assert self.closed is None
@@ -233,13 +238,17 @@ class FakeChannel:
 class Play:
     """A conversation with its service at one side and its client at the other."""
 
-    def __init__(self, *services: Service, sessions: Sessions | None = None) -> None:
+    def __init__(self, *services: Service, sessions: Sessions | None = None, turns: Turns | None = None) -> None:
         self.services = {service.name: service for service in services}
         self.served = Served(Catalogue(self.services, HttpRoutes([]), {}))
         self.sessions = Sessions(LIMITS) if sessions is None else sessions
         self.channel = FakeChannel()
-        self.conversation = Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.turns = Turns() if turns is None else turns
+        self.conversation = self._conversation()
         self.channel.conversation = self.conversation
+
+    def _conversation(self) -> Conversation:
+        return Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel, turns=self.turns)
 
     @property
     def roots(self) -> Sequence[Any]:
@@ -275,7 +284,7 @@ class Play:
 
     async def resume(self, hello: Mapping[str, Any], received: int) -> list[Any]:
         """Connect again and ask for the stream; what comes, the answer first."""
-        self.conversation = Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel)
+        self.conversation = self._conversation()
         self.channel.conversation = self.conversation
         self.says("rpc.hello", {"protocol": 1, "received": received, **{k: hello[k] for k in ("session", "stream")}})
         self.conversation = self.channel.conversation

@@ -106,15 +106,53 @@ def root() -> Iterator[logging.Logger]:
 
 
 def test_everything_that_is_logged_goes_to_stderr(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up()
+    writer = logs.set_up(10_000)
     logging.getLogger("somewhere").warning("it is %s", "so")
     try:
         raise ValueError("why")
     except ValueError:
         logging.getLogger("somewhere").exception("failed")
     logging.getLogger("somewhere").debug("not this")
+    writer.close()
     captured = capsys.readouterr()
     assert captured.out == ""
     first, second = map(json.loads, captured.err.splitlines())
     assert (first["level"], first["logger"], first["message"]) == ("warning", "somewhere", "it is so")
     assert "ValueError: why" in second["traceback"]
+
+
+def test_a_log_call_whose_arguments_do_not_fit_is_written_all_the_same(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = logs.set_up(10_000)
+    logging.getLogger("somewhere").warning("%d went wrong", "all")
+    writer.close()
+    assert json.loads(capsys.readouterr().err)["message"] == "%d went wrong ('all',)"
+
+
+def test_a_process_without_stderr_logs_nothing_and_lives(
+    root: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    writer = logs.set_up(10_000)
+    logging.getLogger("somewhere").warning("it is so")
+    writer.close()
+    assert writer.lost == 0
+
+
+def test_a_long_path_is_cut(fakes: Any) -> None:
+    async def main() -> None:
+        stream = io.StringIO()
+        writer = LogWriter(stream, as_json=True)
+        writer.request("GET", "/" + "x" * 60_000, 404, 0, "-", "id", None)
+        await fakes.pass_time(1)
+        assert json.loads(stream.getvalue())["path"] == "/" + "x" * 999 + "…"
+
+    fakes.run(main())
+
+
+def test_what_was_lost_is_told_in_the_form_of_the_other_lines() -> None:
+    line = json.loads(LogWriter(io.StringIO(), as_json=True).notice(12))
+    assert (line["level"], line["message"]) == (
+        "warning", "12 log lines were lost: they were not read, or could not be written"
+    )

@@ -341,15 +341,26 @@ def test_a_session_is_opened_listed_and_ended(web: Web) -> None:
 
 
 def test_an_unknown_session_is_never_a_new_one(web: Web) -> None:
-    for headers in ({"Session-Id": "x" * 32}, {"Cookie": f"cara_session_{web.port}={'x' * 32}"}):
-        for path, body in ((ADD, [2, 5]), ("/api/calculator/accumulator", {})):
-            answer = web.post(path, body, headers)
-            assert (answer.status, answer.code) == (404, "not_found")
-            assert "session-id" not in answer.headers
+    cookie = {"Cookie": f"cara_session_{web.port}={'x' * 32}"}
+    for headers, path, body in (
+        ({"Session-Id": "x" * 32}, ADD, [2, 5]),
+        ({"Session-Id": "x" * 32}, "/api/calculator/accumulator", {}),
+        (cookie, "/api/calculator/accumulator", {}),
+    ):
+        answer = web.post(path, body, headers)
+        assert (answer.status, answer.code) == (404, "not_found")
+        assert "session-id" not in answer.headers
     # A browser cannot get rid of the cookie by itself.
     assert "cara_session_" in answer.headers["set-cookie"]
     assert "expires=" in answer.headers["set-cookie"]
     assert web.post("/api/session", None, headers).status == 201
+
+
+def test_an_old_cookie_does_no_harm_where_no_session_is_needed(web: Web) -> None:
+    answer = web.post(ADD, [2, 5], {"Cookie": f"cara_session_{web.port}={'x' * 32}"})
+    assert (answer.status, answer.json) == (200, {"result": 7})
+    assert "session-id" not in answer.headers
+    assert "expires=" in answer.headers["set-cookie"]
 
 
 def test_a_callback_needs_a_stream(web: Web) -> None:

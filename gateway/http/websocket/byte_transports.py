@@ -45,6 +45,9 @@ class ByteTransport(Protocol):
     def write(self, data: bytes) -> bool:
         """Write; False if the kernel did not take everything: the owner is to wait for `TransportOwner.writable`."""
 
+    def hold(self, holds: bool) -> None:
+        """Read nothing more, or go on reading; idempotent."""
+
     def close(self) -> None:
         """End the connection at once; idempotent."""
 
@@ -52,8 +55,11 @@ class ByteTransport(Protocol):
 class ByteTransports(Protocol):
     """A way to get transports."""
 
-    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
-        """Make a transport of a connection that Tornado has given up, and give it to its owner.
+    async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
+        """Make a transport of a connection that HTTP has given up, and give it to its owner.
+
+        Args:
+            early: what was read of it already.
 
         Raises:
             OSError: the connection is gone.
@@ -69,15 +75,18 @@ def best_transports(version: tuple[int, ...] = tornado.version_info) -> ByteTran
 class StreamTransports:
     """ByteTransports that are Tornado's streams."""
 
-    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
+    async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
         """See `ByteTransports`."""
-        _StreamTransport(stream, owner)
+        _StreamTransport(stream, owner, early)
 
 
 class _StreamTransport:
-    def __init__(self, stream: IOStream, owner: TransportOwner) -> None:
+    def __init__(self, stream: IOStream, owner: TransportOwner, early: bytes) -> None:
         self._stream = stream
         self._owner = owner
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._early = early
         owner.transport_made(self)
         self._reader = asyncio.ensure_future(self._read())
 
@@ -91,7 +100,14 @@ class _StreamTransport:
         written.add_done_callback(self._written)
         return False
 
+    def hold(self, holds: bool) -> None:
+        if holds:
+            self._may_read.clear()
+        else:
+            self._may_read.set()
+
     def close(self) -> None:
+        self._may_read.set()  # so that the reader ends, too
         self._stream.close()
 
     def _written(self, written: asyncio.Future[Any]) -> None:
@@ -100,8 +116,11 @@ class _StreamTransport:
 
     async def _read(self) -> None:
         try:
+            if self._early:
+                self._owner.data_received(self._early)
             while True:
                 self._owner.data_received(await self._stream.read_bytes(_READ_BYTES, partial=True))
+                await self._may_read.wait()
         except StreamClosedError:
             pass
         except Exception:
@@ -117,12 +136,12 @@ class LoopTransports:
     def __init__(self) -> None:
         self._buffer = memoryview(bytearray(_READ_BYTES))
 
-    async def take(self, stream: IOStream, owner: TransportOwner) -> None:
+    async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
         """See `ByteTransports`."""
         if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
-            _StreamTransport(stream, owner)
+            _StreamTransport(stream, owner, early)
             return
-        early = _read_already(stream)
+        early += _read_already(stream)
         # A second descriptor of the same connection: Tornado's is closed without a word to the other side.
         socket = stream.socket.dup()
         stream.close()
@@ -159,6 +178,12 @@ class _LoopTransport(asyncio.BufferedProtocol):
     def write(self, data: bytes) -> bool:
         self._transport.write(data)
         return not self._is_full
+
+    def hold(self, holds: bool) -> None:
+        if holds:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def close(self) -> None:
         self._transport.abort()

@@ -19,6 +19,7 @@ from gateway.http.websocket.byte_transports import ByteTransport
 from gateway.http.websocket.deflate import Agreement
 from gateway.protocols.close_codes import PROTOCOL_ERROR, SLOW_READER
 from gateway.protocols.jsonrpc.conversation import Conversation
+from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class SocketChannel:
         ended: Callable[[SocketChannel], None],
         cork: Cork,
         agreement: Agreement | None = None,
+        stalls: Stalls | None = None,
+        address: str = "",
     ) -> None:
         """Make it; what it is to send waits for a transport.
 
@@ -61,12 +64,17 @@ class SocketChannel:
             ended: called once when the connection is over.
             cork: at whose end it writes.
             agreement: on compression, if there is one.
+            stalls: told what its reads take.
+            address: where the other side is.
         """
         self._loop = asyncio.get_running_loop()
         self._reader = reader
         self._ended = ended
         self._cork = cork
         self._agreement = agreement
+        self._stalls = Stalls() if stalls is None else stalls
+        self._address = address
+        self._held = False
         self._max_waiting_bytes = limits.send_buffer_bytes
         self._transport: ByteTransport | None = None
         self._frames: deque[bytes] = deque((greeting,))
@@ -97,6 +105,7 @@ class SocketChannel:
         self._heard_at = self._loop.time()
         with self._cork:
             self._receive(data)
+        self._stalls.spent("reading %d bytes from the WebSocket of %s", len(data), self._address)
 
     def _receive(self, data: bytes) -> None:
         reader = self._reader
@@ -143,6 +152,15 @@ class SocketChannel:
         if not self._writing:
             self._end()
 
+    def hold(self, holds: bool) -> None:
+        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        if self._transport is None or holds == self._held:
+            return
+        # Once it is closing nothing is taken any more, and the answer to our close frame is waited for.
+        self._held = holds and not self._reader.closing
+        self._transport.hold(self._held)
+        self._heard_at = self._loop.time()
+
     def carry(self, conversation: Conversation) -> None:
         """See `gateway.protocols.jsonrpc.conversation.Channel`."""
         self.conversation = conversation
@@ -169,6 +187,7 @@ class SocketChannel:
         if self._reader.closing:
             return
         self._reader.closing = True
+        self.hold(False)
         if code == SLOW_READER:
             self._waiting_bytes -= sum(map(len, self._frames))
             self._frames.clear()
@@ -229,6 +248,8 @@ class SocketChannel:
     # Life.
 
     def _keep_alive(self) -> None:
+        if self._held:  # it may have said something that nobody has read
+            self._heard_at = self._loop.time()
         silence = self._loop.time() - self._heard_at
         if silence >= 2 * _PING_S:
             self._end()

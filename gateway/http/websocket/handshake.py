@@ -15,16 +15,15 @@ class SocketHandler(BaseHandler):
 
     async def get(self) -> None:
         key = self._key()
-        # Nothing may fail between here and the transport: the connection is ours then and not Tornado's.
+        stream, early = self.detach()
+        # Nothing may fail between here and the transport: the connection is ours and not that of HTTP.
         self.set_status(101)
-        self._log()
-        stream = self.detach()
-        stream.set_nodelay(True)
+        self.on_finish()
         agreement = self._agreement()
         channel = self.channel(_greeting(key, agreement), agreement)
         self.site.sockets.add(channel)
         try:
-            await self.site.transports.take(stream, channel)
+            await self.site.transports.take(stream, channel, early)
         except OSError:  # the client left meanwhile
             stream.close()
             channel.transport_lost()
@@ -34,25 +33,28 @@ class SocketHandler(BaseHandler):
         site = self.site
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
-        channel = SocketChannel(limits, reader, greeting, site.sockets.discard, site.cork, agreement)
+        address = self.request.remote_ip or ""
+        channel = SocketChannel(
+            limits, reader, greeting, site.sockets.discard, site.cork, agreement, site.turns.stalls, address
+        )
         channel.conversation = Conversation(
-            site.served, site.calls, site.sessions, limits, channel, self.principal
+            site.served, site.calls, site.sessions, limits, channel, self.principal, turns=site.turns, address=address
         )
         return channel
 
     def _agreement(self) -> Agreement | None:
         if not self.site.compresses_sockets:
             return None
-        return agree(self.request.headers.get("Sec-WebSocket-Extensions", ""))
+        return agree(self.request.headers.get("Sec-Websocket-Extensions", ""))
 
     def _key(self) -> str:
         headers = self.request.headers
         upgrade = headers.get("Upgrade", "").lower()
         connection = [part.strip().lower() for part in headers.get("Connection", "").split(",")]
-        key = headers.get("Sec-WebSocket-Key", "")
+        key = headers.get("Sec-Websocket-Key", "")
         if upgrade != "websocket" or "upgrade" not in connection or not key:
             raise GatewayError(Status.FAILED_PRECONDITION, "this path is a WebSocket; a request must upgrade to it")
-        if headers.get("Sec-WebSocket-Version") != "13":
+        if headers.get("Sec-Websocket-Version") != "13":
             raise GatewayError(Status.FAILED_PRECONDITION, "the version of the WebSocket protocol must be 13")
         return key
 

@@ -81,8 +81,16 @@ class Conversions:
         return read
 
     def fast_writer(self, type: Type) -> Callable[[WireValue, list[Outgoing]], JSON]:
-        """The generated writer alone: it adds the live objects that it met to a list, and raises as `fast_reader`."""
+        """The generated writer alone: it adds the live objects that it met to a list, and raises as `fast_reader`.
+
+        Before each use there must be a `begin_writing`.
+        """
         return self._generated_writers.entrance(type)
+
+    @property
+    def begin_writing(self) -> Callable[[], None]:
+        """To be called before a value is written by a `fast_writer`."""
+        return self._generated_writers.begin
 
     def carefully(self) -> Reading:
         """A new walk through an input, careful all the way."""
@@ -134,6 +142,7 @@ class Conversions:
     def _write_carefully(self, type: Type, wire: WireValue, objects: LiveObjects | None) -> JSON:
         writing = Writing(self.layouts, self.options, parts=self._generated_writers)
         holder: list[JSON] = [None]
+        self._generated_writers.begin()
         try:
             writing.store(holder, 0, type, wire, None, 1)
         except Refusal as refusal:
@@ -178,12 +187,14 @@ class Conversions:
         if not _has_function(type):
             return lambda wire, objects=None: self._write_carefully(type, wire, objects)
         fast: Callable[..., JSON] | None = None
+        begin = self._generated_writers.begin
 
         def write(wire: WireValue, objects: LiveObjects | None = None) -> JSON:
             nonlocal fast
             if fast is None:
                 fast = self._generated_writers.entrance(type)
             outgoing: list[Outgoing] = []
+            begin()
             try:
                 obj = fast(wire, outgoing)
             except Refusal as refusal:

@@ -154,7 +154,7 @@ def _write_int(value: WireValue, type: Type, form: Form, rules: Rules) -> JSON:
 
 
 _FINITE: Final = "v if v - v == 0.0 else FLOAT(v)"  # the difference is NaN for an infinity and for NaN
-_ROUNDED: Final = "v if (v := F32(v)) - v == 0.0 else FLOAT(v)"
+_ROUNDED: Final = "v if (v := F32OUT(v)) - v == 0.0 else FLOAT(v)"
 _FLOATS: Final = (
     lambda value, type, form, rules: scalars.read_float(value, type.kind),
     lambda value, type, form, rules: scalars.write_float(value, type.kind),

@@ -6,30 +6,34 @@ is asked for only after its whole value was found valid, so that a refused messa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.errors import GatewayError, Status
-from gateway.json.codec.value_paths import Path, Positions, Rendering
+from gateway.json.codec.value_paths import Path, Positions, as_given, render_steps, steps_of
 from gateway.json.text import JSON
+
+Where: TypeAlias = "Callable[[], str]"
+"""Says the JSON path of a reference, for errors. To be called while the door is asked for it, or not at all: most
+references have no error, and a large body has many."""
 
 
 class LiveObjects(Protocol):
     """What a door (REST, WebSocket) does with the references of one message.
 
     Each method is called once per reference, in the order of appearance, after the rest of the value was found
-    valid. ``interface`` is the declared type, None in an AnyPointer; ``path`` the reference's place for errors.
+    valid. ``interface`` is the declared type, None in an AnyPointer; ``where`` says the reference's place for errors.
     """
 
-    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
+    def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
         """The object of that handle."""
 
-    def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
+    def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         """An object that stands for the client's own of that name."""
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
         """What an object in the answer to another call will be; ``obj`` is the reference as it was given."""
 
     def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
@@ -56,7 +60,7 @@ class ReferenceForm(Protocol):
         """What kind of reference this is if nothing is wrong with it; else None. It must be quick."""
 
     def resolve(
-        self, kind: str, obj: Mapping[str, Any], interface: Type | None, path: str, objects: LiveObjects
+        self, kind: str, obj: Mapping[str, Any], interface: Type | None, where: Where, objects: LiveObjects
     ) -> Capability:
         """Ask the door for the object that a faultless reference means.
 
@@ -87,12 +91,18 @@ def receive_all(
     Raises:
         GatewayError: what the door raises, or there is no door.
     """
-    render, resolve = Rendering(positions).of, form.resolve
+    asked: Path | None = None
+
+    def where() -> str:
+        return render_steps(as_given(steps_of(asked), positions))
+
+    resolve = form.resolve
     for container, key, kind, obj, interface, place in incoming:
-        path = render(place)
+        asked = place
         if objects is None:
+            path = where()
             raise GatewayError(Status.FAILED_PRECONDITION, f"{path}: a reference cannot be given here", path=path)
-        container[key] = resolve(kind, obj, interface, path, objects)
+        container[key] = resolve(kind, obj, interface, where, objects)
 
 
 def send_all(outgoing: list[Outgoing], objects: LiveObjects | None) -> None:

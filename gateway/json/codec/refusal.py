@@ -16,14 +16,14 @@ class Refusal(Exception):
         reason: why, without the place.
         steps: where, seen from whoever catches this: names and indexes, the innermost first. What is around adds its
             own step, so nobody on the way down has to know the place.
-        too_deep: whether it is the depth that is wrong.
+        too_large: whether it is the depth or the number of values that is wrong.
     """
 
-    def __init__(self, reason: str, steps: list[str | int], *, too_deep: bool = False) -> None:
+    def __init__(self, reason: str, steps: list[str | int], *, too_large: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.steps = steps
-        self.too_deep = too_deep
+        self.too_large = too_large
 
     def within(self, step: str | int) -> Refusal:
         """The same refusal, seen from one level further out."""

@@ -43,6 +43,7 @@ class Results:
         self.names = tuple(member.tag_value for member in self._members)
         self._single = self._members[0] if len(self._members) == 1 else None
         self._single_id = -1 if self._single is None else self._single.id
+        self._begin = conversions.begin_writing
         self._write_fast: Callable[[WireValue, list[Outgoing]], JSON] | None = None
         self._read_single = None
         if self._single is not None and self._single.type is not None:
@@ -66,6 +67,7 @@ class Results:
             # What `_write` would do; a call has no time for its way there.
             fast = self._write_fast or self._compile()
             by_id = {self._single_id: wire}
+            self._begin()
             try:
                 obj = fast(by_id, [])
             except FAILURES as failure:

@@ -25,6 +25,7 @@ _FLOAT = re.compile(
     r"[+-]?(?:inf(?:inity)?|nan|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)", re.ASCII | re.IGNORECASE
 )
 _FLOAT32 = struct.Struct("<f")
+MAX_FLOAT32: Final = (2 - 2**-23) * 2.0**127
 WIDE: Final = (Kind.INT64, Kind.UINT64)
 """The integers that a double may not hold."""
 
@@ -114,25 +115,39 @@ def _inexact(shown: str) -> str:
 
 
 def read_float(value: JSON, kind: Kind) -> float:
-    """A number, null for NaN, or a text: "Infinity", "-inf", "NaN", "1e3". Float32 is rounded."""
+    """A number, null for NaN, or a text as in C: "Infinity", "-inf", "NaN", "1e3". Float32 is rounded.
+
+    A number beyond the range does not fit, while a text becomes an infinity, as in C.
+    """
     if value is None:
-        number = math.nan
-    elif (isinstance(value, str) and len(value) <= 400 and _FLOAT.fullmatch(value)) or (
-        isinstance(value, int | float) and not isinstance(value, bool)
-    ):
+        return math.nan
+    if isinstance(value, str) and len(value) <= 400 and _FLOAT.fullmatch(value):
         number = float(value)
-    else:
+        return round_to_float32(number) if kind is Kind.FLOAT32 else number
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise Misfit(f"expected {kind.value}, got {show(value)}")
-    return round_to_float32(number) if kind is Kind.FLOAT32 else number
+    try:
+        return nearest_float32(value) if kind is Kind.FLOAT32 else float(value)
+    except OverflowError:
+        raise Misfit(f"{show(value)} is out of range for Float32 (±{MAX_FLOAT32:.8g})") from None
+
+
+def nearest_float32(number: float) -> float:
+    """The nearest Float32.
+
+    Raises:
+        OverflowError: the number is beyond its range.
+    """
+    rounded: float = _FLOAT32.unpack(_FLOAT32.pack(number))[0]
+    return rounded
 
 
 def round_to_float32(number: float) -> float:
     """The nearest Float32; what is beyond its range becomes an infinity, as in C."""
     try:
-        rounded: float = _FLOAT32.unpack(_FLOAT32.pack(number))[0]
+        return nearest_float32(number)
     except OverflowError:
         return math.copysign(math.inf, number)
-    return rounded
 
 
 def read_bytes(value: JSON, form: Form) -> bytes:

@@ -60,7 +60,8 @@ class Functions:
             "STRS": frozenset({str}).issuperset,
             "BOOLS": frozenset({bool}).issuperset,
             "FLOATS": frozenset({float}).issuperset,
-            "F32": scalars.round_to_float32,
+            "F32": scalars.nearest_float32,
+            "F32OUT": scalars.round_to_float32,
             "FLOAT": scalars.float_out,
             "BASE64": scalars.base64_out,
             "Capability": Capability,
@@ -202,7 +203,7 @@ class Functions:
         """The statements that turn ``o``, a list, into what they return."""
         row, layout = row_of(element), self.layout_of(element)
         deep = f" or d > {self.deepest(type)}" if self.is_bottomless(type) else ""
-        lines = [f"if {self.no_array}{deep}: return {self._whole(type)}"]
+        lines = [f"if {self.no_array}{deep}: return {self._whole(type)}", *self.counted(layout)]
         mend = f"{self.constant(self.mends_element(element))}(x, %s, e, %s, {', '.join(self._here(type))})"
         if row.shape is Shape.OBJECT or row.shape is Shape.ANY:
             body = ["if v is not None:", *indented(self.put(element, "x", "i", "d + 1", "(h, i)"))]
@@ -253,6 +254,10 @@ class Functions:
 
     no_array = "type(o) is not list"
     unchanged = "o"
+
+    def counted(self, layout: StructLayout | None) -> Lines:
+        """The statements that see that ``o``, a list of such structs, is not too much; none where that is known."""
+        return []
 
     def descend(self, type: Type) -> tuple[Lines, Lines]:
         """The statements before a loop whose ``o`` is the element and no more the list, and the first ones in it."""

@@ -47,34 +47,6 @@ def as_given(steps: list[str | int], positions: Positions | None) -> list[str | 
     return steps
 
 
-class Rendering:
-    """Renders many places of one value, which share most of their way."""
-
-    def __init__(self, positions: Positions | None = None) -> None:
-        self._positions = positions or {}
-        # By identity: whoever has the places keeps what is around them alive.
-        self._known: dict[int, str] = {}
-        self._segments: dict[str, str] = {}
-
-    def of(self, path: Path | None) -> str:
-        """A place as `render` shows it."""
-        if path is None:
-            return "$"
-        around, step = path
-        if around is None:
-            return "$" + _segment(self._positions.get(step, step) if isinstance(step, str) else step)
-        if type(around[1]) is int:  # an element: each of a list is another place
-            before = self.of(around)
-        else:
-            before = self._known.get(id(around)) or self._known.setdefault(id(around), self.of(around))
-        if isinstance(step, int):
-            return f"{before}[{step}]"
-        segment = self._segments.get(step)
-        if segment is None:
-            segment = self._segments[step] = _segment(step)
-        return before + segment
-
-
 def _segment(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"

@@ -17,6 +17,7 @@ from gateway.json.codec.source import OTHERWISE, Functions, Key, Lines, cases, i
 from gateway.json.codec.value_paths import Path, steps_of
 from gateway.json.codec.writing import ANYTHING, Writing
 from gateway.json.text import JSON
+from gateway.json.value_count import too_many
 
 
 class Writers(Functions):
@@ -31,9 +32,25 @@ class Writers(Functions):
         self.namespace["JSON"] = self._json
         self.namespace["ANY"] = self._any
         self.namespace["EMPTY"] = {}
+        self.namespace["LEFT"] = self._left = [0]
+        self.namespace["TOO_MANY"] = self._too_many
 
     def arguments(self, key: Key, depth: Any, found: Any, path: Any) -> list[Any]:
         return [*super().arguments(key, depth, found, path), found]
+
+    def begin(self) -> None:
+        """A value is about to be written: it may have all the elements and members that a value may have."""
+        self._left[0] = self._options.max_values
+
+    def counted(self, layout: StructLayout | None) -> Lines:
+        # What comes in is bounded, but what it becomes is more: fields that are not there are written, too. Whoever
+        # sends empty structs to somebody who sends them back could make a hundred values of each.
+        if layout is None:
+            return []
+        return [f"LEFT[0] -= {_least_values(layout)} * len(o)", "if LEFT[0] < 0: TOO_MANY()"]
+
+    def _too_many(self) -> None:
+        raise Refusal(too_many(self._options.max_values).detail, [], too_large=True)
 
     def members(self, layout: StructLayout) -> Lines:
         ids = self.constant(frozenset(field.id for field in layout.node.fields).issuperset)
@@ -195,3 +212,9 @@ class Writers(Functions):
                 self._needless.add(title)
 
         return mend
+
+
+def _least_values(layout: StructLayout) -> int:
+    """How many elements and members a list of such structs has by each of them, at least: itself and what is in it."""
+    always = [member for member in layout.fields if member.type is None or not member.type.kind.is_pointer]
+    return 1 + sum(1 if member.group is None else _least_values(member.group) for member in always)

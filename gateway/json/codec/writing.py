@@ -27,7 +27,7 @@ from gateway.json.text import JSON
 def unfit(refusal: Refusal) -> GatewayError:
     """The error of a wire value that does not fit the schema: the service's fault, not the caller's."""
     where = render_steps(refusal.steps)
-    if refusal.too_deep:
+    if refusal.too_large:
         return GatewayError(Status.TOO_LARGE, refusal.reason, path=where)
     detail = f"what the service sent does not fit its schema: {where}: {refusal.reason}"
     return GatewayError(Status.INTERNAL, detail, path=where)
@@ -225,7 +225,7 @@ class Writing:
     def _deep(self, depth: int, path: Path | None) -> None:
         if depth > self._options.max_depth:
             reason = f"what the service sent is nested more than {self._options.max_depth} levels deep"
-            raise Refusal(reason, steps_of(path), too_deep=True)
+            raise Refusal(reason, steps_of(path), too_large=True)
 
     def _list(self, type: Type, value: WireValue, path: Path | None, depth: int) -> list[JSON]:
         assert type.element is not None  # the loader gives every list one

@@ -12,7 +12,8 @@ from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.messages import MAX_ID, Id, Request
 from gateway.reference_form import TOKEN
 
-SUPPORTED = (1,)
+PROTOCOL: Final = 1
+SUPPORTED = (PROTOCOL,)
 """The protocol versions that `rpc.hello` may ask for."""
 
 _MAX_TEXT_CHARS = 4096
@@ -82,8 +83,6 @@ OF_SOCKETS: Final = ("rpc.hello", "rpc.ack")
 
 Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe"
 
-ControlReader: TypeAlias = "Callable[[Request], Control | None]"
-
 
 def read_control(message: Request, without: Collection[str] = ()) -> Control | None:
     """The ``rpc.`` method that a request calls, or None if it calls something else.
@@ -112,6 +111,21 @@ def read_control(message: Request, without: Collection[str] = ()) -> Control | N
     if reader is _hello and message.notification:
         return HelloParams(error=GatewayError.bad_request("rpc.hello needs an id"))
     return reader(params)
+
+
+def welcome(
+    session: str, stream: str, received: int, resumed: bool, resume_window_s: float, limits: dict[str, JSON]
+) -> JSON:
+    """The result of ``rpc.hello``."""
+    return {
+        "protocol": PROTOCOL,
+        "session": session,
+        "stream": stream,
+        "received": received,
+        "resumed": resumed,
+        "resume_window_s": resume_window_s,
+        "limits": limits,
+    }
 
 
 def _hello(params: Mapping[str, JSON]) -> HelloParams:

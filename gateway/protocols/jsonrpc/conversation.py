@@ -21,12 +21,14 @@ from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.describing import described
+from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import DiscardedReferences, HolderReferences
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
+from gateway.turns import Turns
 
 _ID_BYTES: Final = 18
 _ACKNOWLEDGE_S: Final = 1.0
@@ -42,6 +44,9 @@ class Channel(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Send what is under way, then close with a code of RFC 6455 or ours. Nothing more is taken from the client."""
+
+    def hold(self, holds: bool) -> None:
+        """Stop reading what the client sends, or go on."""
 
     def carry(self, conversation: Conversation) -> None:
         """Give what comes from now on to that conversation."""
@@ -64,8 +69,15 @@ class Conversation:
         channel: Channel | None,
         principal: str | None = None,
         stream: Stream | None = None,
+        turns: Turns | None = None,
+        address: str = "",
     ) -> None:
-        """Begin one, or with ``stream`` go on with one whose client is away."""
+        """Begin one, or with ``stream`` go on with one whose client is away.
+
+        Args:
+            turns: of the loop, for what cannot be done at once; None = its own.
+            address: where the client is, which is its lane there.
+        """
         self._served = served
         self._calls = calls
         self._sessions = sessions
@@ -82,6 +94,8 @@ class Conversation:
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits) if stream is None else stream
         self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
+        self._turns = Turns() if turns is None else turns
+        self._intake = Intake(self, self._turns, address, self._hold)
         self._actions: dict[type[Any], Callable[[Any], None]] = {
             events.Send: self._on_send,
             events.Close: self._on_close,
@@ -98,12 +112,34 @@ class Conversation:
     # The channel.
 
     def receive(self, text: str | bytes) -> None:
-        """Act on one message of the client."""
+        """Take one text of the client, and act on it now or when it is its turn."""
         if not self._over:
-            self._run(self.stream.receive(text))
-            if self._acknowledging is None and self.stream.greeted and not self._over:
-                loop = asyncio.get_running_loop()
-                self._acknowledging = loop.call_later(_ACKNOWLEDGE_S, self._acknowledge)
+            self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+
+    def act_on(self, data: bytes) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._run(self.stream.receive(data))
+        if self._acknowledging is None and self.stream.greeted:
+            self._acknowledge_later()
+
+    def act_on_rest(self) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._run(self.stream.work_on())
+        if self._acknowledging is None and self.stream.greeted:
+            self._acknowledge_later()
+
+    @property
+    def unworked(self) -> int:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        return self.stream.unworked
+
+    def _acknowledge_later(self) -> None:
+        if not self._over:
+            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
+
+    def _hold(self, holds: bool) -> None:
+        if self._channel is not None:
+            self._channel.hold(holds)
 
     def channel_closed(self, channel: Channel, code: int | None = None) -> None:
         """The channel is gone, whoever closed it. A stream that said hello waits for another one; else it ends.
@@ -144,8 +180,9 @@ class Conversation:
 
     def _stop(self) -> None:
         self._over = True
-        self._channel = None
         self.stream.end()
+        self._intake.clear()
+        self._channel = None
         self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
@@ -195,7 +232,7 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waits)
+        return bool(self._running or self._waits or self._intake)
 
     @property
     def unboxes(self) -> bool:
@@ -295,7 +332,7 @@ class Conversation:
     def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
         stream = Stream.restored(id, record, session.id, self._limits)
         restored = Conversation(
-            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream
+            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns
         )
         self._sessions.taken(session, id)
         restored._join(session)
@@ -305,22 +342,25 @@ class Conversation:
     def _give_way(self, hello: events.Hello, other: Conversation) -> None:
         channel = self._channel
         assert channel is not None  # hello has just come over it
-        id = self.stream.give_way(hello.call)
+        id, intake = self.stream.give_way(hello.call), self._intake
+        self._intake = Intake(self, self._turns, intake.lane, self._hold)
         self.end()
-        other._resume(channel, id, hello.received or 0)
+        other._resume(channel, id, hello.received or 0, intake)
 
-    def _resume(self, channel: Channel, hello: messages.Id, received: int) -> None:
-        """Go on over that channel, and answer there the hello of that id."""
+    def _resume(self, channel: Channel, hello: messages.Id, received: int, intake: Intake) -> None:
+        """Go on over that channel, and answer there the hello of that id; behind it came what is in that intake."""
+        happened = self.stream.resume(hello, received, self._limits.resume_window_s)
+        self._intake.clear()  # the client sends it again: what was received is settled before hello is answered
         replaced, self._channel = self._channel, channel
         if replaced is not None:
-            # Nothing more is taken from it, so what was received is settled before hello is answered.
             replaced.close(close_codes.REPLACED, "another socket took this stream over")
             self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
             self._away = None
         channel.carry(self)
-        self._run(self.stream.resume(hello, received, self._limits.resume_window_s))
+        self._run(happened)
+        self._intake.take_over(intake)
 
     # Calls of the client.
 

@@ -106,6 +106,13 @@ def parse(obj: JSON) -> Message:
     return tuple.__new__(Request, (id, "id" not in obj, method, params, meta))
 
 
+def refused(message: Message, error: GatewayError) -> Message | None:
+    """What a message becomes that is not acted on for that error: None if it is a notification, which has no answer."""
+    if isinstance(message, Answer):
+        return Answer(message.id, None, error)
+    return None if isinstance(message, Request) and message.notification else Invalid(message.id, error)
+
+
 def parse_meta(obj: JSON) -> Meta:
     """Read the member ``meta``; unknown members are ignored.
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError, Status, quote
+from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import CallRequested, HandleTarget, Outcome, ResultTarget, ServiceTarget
 from gateway.protocols.jsonrpc.messages import Id
@@ -192,15 +193,17 @@ def _started(waiting: _Waiting) -> CallRequested:
     return waiting.request._replace(target=waiting.place, results=waiting.results)
 
 
-def _referred(value: Any) -> Iterator[Id]:
-    if type(value) is dict:
-        if REFERENCE_FORM.recognise(value) == RESULT and type(value[RESULT]) in (int, str):
-            yield value[RESULT]
-        for member in value.values():
-            yield from _referred(member)
-    elif type(value) is list:
-        for element in value:
-            yield from _referred(element)
+def _referred(value: JSON) -> Iterator[Id]:
+    # No recursion: nobody has looked yet how deep the value is.
+    left = [value]
+    while left:
+        value = left.pop()
+        if type(value) is dict:
+            if REFERENCE_FORM.recognise(value) == RESULT and type(value[RESULT]) in (int, str):
+                yield value[RESULT]
+            left += value.values()
+        elif type(value) is list:
+            left += value
 
 
 def _handle(outcome: Outcome, path: tuple[str, ...]) -> HandleTarget | GatewayError:
@@ -232,13 +235,13 @@ def find_object(outcome: Outcome, path: tuple[str | int, ...]) -> str:
     return token
 
 
-def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None, path: str) -> str:
+def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None, where: Where) -> str:
     """The token of the object in an answer that a reference means.
 
     Args:
         obj: the reference as it was given.
         results: the answers that are known.
-        path: where the reference stands, for errors.
+        where: says where the reference stands, for errors.
 
     Raises:
         GatewayError: FAILED_PRECONDITION, there is no such answer; or as `find_object`.
@@ -246,11 +249,13 @@ def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None
     id, way = obj[RESULT], obj.get("path") or ()
     outcome = None if results is None else results.get(id)
     if outcome is None:
+        path = where()
         detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
     try:
         return find_object(outcome, tuple(way))
     except GatewayError as error:
+        path = where()
         error.path, error.detail = path, f"{path}: {error.detail}"
         raise
 

@@ -16,27 +16,29 @@ repeats on the next socket what the client has not received.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.json.text import JSON, dump, parse
+from gateway.json.text import JSON, dump
+from gateway.json.value_count import check_values, too_many
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
+from gateway.protocols.jsonrpc.call_table import CallRecord, CallTable
 from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.control import (
     CONTROL,
     Ack,
     Cancel,
     Control,
-    ControlReader,
     Describe,
     HelloParams,
     Release,
     read_control,
+    welcome,
 )
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import (
@@ -57,11 +59,10 @@ from gateway.protocols.jsonrpc.events import (
     Send,
     WaitEnded,
 )
-from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Request
+from gateway.protocols.jsonrpc.frame import Frame, read
+from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Request
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
-
-PROTOCOL: Final = 1
 
 
 class _State(enum.Enum):
@@ -72,16 +73,12 @@ class _State(enum.Enum):
     CLOSED = "closed"
 
 
-class _Call(NamedTuple):
-    id: Id
-    notification: bool
-    place: BatchPlace | None
-
-
 _VOID: Final = dump(messages.notification("rpc.void", {}))
 """Stands for a request that was withdrawn, so that both sides count the same."""
 _CLOSED: Final = _State.CLOSED
 _COUNTED: Final = _State.COUNTED
+IN_ONE_STEP: Final = 16
+"""Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
 
 
 class Stream:
@@ -91,22 +88,30 @@ class Stream:
         id: its name within the session.
         unbox: whether single results stand for themselves, as the client said in its hello.
         counting: its message counters.
+        calls: the calls in flight.
+        ids: the same by their JSON-RPC ids.
+        requests: those to the client that it has not answered.
     """
 
-    def __init__(self, id: str, limits: Limits, read_control: ControlReader = read_control) -> None:
+    def __init__(
+        self, id: str, limits: Limits, read_control: Callable[[Request], Control | None] = read_control
+    ) -> None:
         self.id = id
-        self.unbox = False
+        self._read_control = read_control
+        self.unbox = self._may_refer = False
         self.counting = Counting()
         self._limits = limits
-        self._read_control = read_control
         self._state = _State.FRESH
-        self._calls: dict[int, _Call] = {}
-        self._ids: dict[Id, int] = {}
+        table = CallTable()
+        self._calls, self._ids, self._begin, self._end = table.by_number, table.by_id, table.begin, table.end
+        self.calls: Collection[int] = self._calls.keys()
+        self.ids: Mapping[Id, int] = self._ids
+        self._frame: Frame | None = None
         self._pipeline = Pipeline()
         self._session_id = ""
-        self._may_refer = False
-        self._last_call = 0
         self._requests = ClientRequests(limits.max_message_bytes)
+        self.requests: Collection[str] = self._requests.keys
+        self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
 
     @classmethod
     def restored(cls, id: str, record: StreamRecord, session_id: str, limits: Limits) -> Stream:
@@ -116,7 +121,7 @@ class Stream:
         stream.counting = Counting.restored(record)
         stream._state = _State.COUNTED
         stream._session_id = session_id
-        stream._requests = ClientRequests(limits.max_message_bytes, record.requests)
+        stream._requests.made = record.requests
         return stream
 
     def record(self) -> StreamRecord:
@@ -128,21 +133,6 @@ class Stream:
         """Whether the client said hello and was welcomed."""
         return self._state is _State.COUNTED
 
-    @property
-    def calls(self) -> Collection[int]:
-        """The calls in flight."""
-        return self._calls.keys()
-
-    @property
-    def ids(self) -> Mapping[Id, int]:
-        """The calls in flight by their JSON-RPC ids."""
-        return self._ids
-
-    @property
-    def requests(self) -> Collection[str]:
-        """The requests to the client that it has not answered."""
-        return self._requests.keys
-
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
         state = self._state
@@ -151,19 +141,57 @@ class Stream:
         assert state is not _State.GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
-            obj = parse(data)
+            text_read = read(data, self._limits.max_values)
         except GatewayError as error:
             return self._unreadable(error)
         events: list[Event] = []
         self._may_refer = may_refer(data)
-        if type(obj) is list:
-            self._batch(obj, events)
-        else:
-            self._message(obj, None, events)
-        if state is _COUNTED and self._state is not _CLOSED:
+        if state is _COUNTED:
             self.counting.take(0, len(data))
-            if self.counting.is_due:
-                events += self.acknowledge()
+        if isinstance(text_read, Frame):
+            self._open(text_read, events)
+            return events + self.work_on()
+        self._message(text_read[0], None, events, text_read[1])
+        return self._and_confirmed(events) if state is _COUNTED else events
+
+    @property
+    def unworked(self) -> int:
+        """How many messages of the last text were not looked at yet; `work_on` does, before the next text is taken."""
+        return 0 if self._frame is None else len(self._frame)
+
+    def work_on(self) -> list[Event]:
+        """Look at the next messages of the last text, a few."""
+        events: list[Event] = []
+        frame = self._frame
+        if frame is None:
+            return events
+        try:
+            for _ in range(min(IN_ONE_STEP, len(frame))):
+                obj, is_too_much = frame.take()
+                if self._state is _COUNTED and type(obj) is not dict:
+                    return [*events, self._close("an element of an array is no object, so no message")]
+                place = None if frame.batch is None else frame.batch.place()
+                self._message(obj, place, events, is_too_much)
+                if self._state is _CLOSED:
+                    return events
+        except GatewayError as error:
+            events += self._unreadable(error)
+            self.drop_unworked()
+        if not len(frame) or self._frame is None:
+            self.drop_unworked()
+            if frame.batch is not None:
+                events += self._finish_one(frame.batch)
+        return self._and_confirmed(events) if self._state is _COUNTED else events
+
+    def drop_unworked(self) -> None:
+        """Forget what was not looked at: it was not received."""
+        self._frame = None
+        if self._state is _State.PLAIN:
+            self._pipeline.forget(0)  # what could be called into from the same array only
+
+    def _and_confirmed(self, events: list[Event]) -> list[Event]:
+        if self._state is not _CLOSED and self.counting.is_due:
+            events += self.acknowledge()
         return events
 
     def answer(self, call: int, result: JSON, may_hold_objects: bool = True) -> list[Event]:
@@ -180,13 +208,15 @@ class Stream:
             self._end(call)
             return [AnswerDropped(call)]
         data = dump(messages.result(record.id, result))
-        if len(data) > self._limits.max_message_bytes:
+        if len(data) > self._small_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
+            check_values(data, result, self._limits.max_values, "the result")
         if record.place is not None:
             check_size(data, self._limits.send_buffer_bytes - record.place.batch.kept_bytes, "the result")
         self._end(call)
         events = self._send(data) if record.place is None else self._reply(record, data)
-        if self._state is _COUNTED or self._pipeline.waiting:  # else nobody can have called into it, or will
+        # Else nobody can have called into it, or will.
+        if self._state is _COUNTED or self._frame is not None or self._pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
             if step is not None:
                 self._go_on(step, events)
@@ -222,6 +252,7 @@ class Stream:
     def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
         """Go on over a new socket (see `can_resume`): hello's answer, then what the client has not received."""
         counting = self.counting
+        self.drop_unworked()
         # What the client repeats may call into answers that it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
         counting.confirm()
@@ -231,18 +262,12 @@ class Stream:
     def end(self) -> None:
         """The stream is over."""
         self._state = _State.CLOSED
+        self._frame = None
         self.counting.drop()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
-        result = {
-            "protocol": PROTOCOL,
-            "session": self._session_id,
-            "stream": self.id,
-            "received": self.counting.received,
-            "resumed": resumed,
-            "resume_window_s": resume_window_s,
-            "limits": self._limits.public(),
-        }
+        received = self.counting.received
+        result = welcome(self._session_id, self.id, received, resumed, resume_window_s, self._limits.public())
         return Send(dump(messages.result(id, result)))
 
     def call_callback(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
@@ -291,26 +316,22 @@ class Stream:
         self.end()
         return Close(code, reason)
 
-    def _batch(self, objs: list[JSON], events: list[Event]) -> None:
-        if not objs:
-            if self._state is _State.FRESH:
-                self._state = _State.PLAIN
-            events += self._send(dump(messages.error(None, GatewayError.bad_request("the batch is empty"))))
-        elif self.greeted:
-            for obj in objs:
-                self._message(obj, None, events)
-        else:
+    def _open(self, frame: Frame, events: list[Event]) -> None:
+        """Begin with an array, whose messages `work_on` looks at."""
+        if not self.greeted:
             self._state = _State.PLAIN
-            batch = Batch()
-            for obj in objs:
-                self._message(obj, batch.place(), events)
-            events += self._finish_one(batch)
+            frame.batch = Batch()
+        error = frame.fault(self._limits.max_batch_messages)
+        if error is None:
+            self._frame = frame
+        else:
+            events += self._send(dump(messages.error(None, error)))
 
-    def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event]) -> None:
+    def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
         state = self._state
         if state is _CLOSED:
             return
-        message = messages.parse(obj)
+        message: Message | None = (parsed := messages.parse(obj))
         control = None
         if type(message) is Request and message.method.startswith(CONTROL):
             control = self._read_control(message)
@@ -322,6 +343,8 @@ class Stream:
                 self._greet(message, control, events)
                 return
             self._state = _State.PLAIN
+        if is_too_much and control is None:  # the gateway's own methods look at little
+            message = messages.refused(parsed, too_many(self._limits.max_values))
         if type(message) is Request:  # as most are
             if message.id is not None and message.id in self._ids:
                 error = GatewayError.bad_request("a call with this id is under way")
@@ -354,7 +377,7 @@ class Stream:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            record = _Call(message.id, False, place)
+            record = CallRecord(message.id, False, place)
             events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
 
     def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
@@ -410,7 +433,7 @@ class Stream:
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                record = _Call(message.id, False, place)
+                record = CallRecord(message.id, False, place)
                 events += self._reply_at_once(record, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
@@ -419,23 +442,7 @@ class Stream:
         else:
             events.append(CancelRequested(call))
 
-    def _begin(self, message: Request, place: BatchPlace | None) -> int:
-        self._last_call = call = self._last_call + 1
-        id, notification = message.id, message.notification
-        self._calls[call] = tuple.__new__(_Call, (id, notification, place))
-        if id is not None:
-            self._ids[id] = call
-        if place is not None and not notification:
-            place.batch.expect()
-        return call
-
-    def _end(self, call: int) -> _Call | None:
-        record = self._calls.pop(call, None)
-        if record is not None and record.id is not None:
-            del self._ids[record.id]
-        return record
-
-    def _failed(self, call: int, record: _Call, error: GatewayError) -> list[Event]:
+    def _failed(self, call: int, record: CallRecord, error: GatewayError) -> list[Event]:
         events: list[Event] = []
         withdrawn = self._pipeline.withdraw(call)
         if withdrawn is not None:
@@ -447,7 +454,7 @@ class Stream:
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
-        if id is not None and self._state is _COUNTED:
+        if id is not None and (self._state is _COUNTED or self._frame is not None):
             self._pipeline.remember(id, outcome, self.counting.sent)
         return self._pipeline.ended(call, outcome) if self._pipeline.waiting else None
 
@@ -469,17 +476,17 @@ class Stream:
     def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
         if message.notification:
             return []
-        record = _Call(message.id, False, place)
+        record = CallRecord(message.id, False, place)
         return self._reply_at_once(record, dump(messages.error(message.id, error)))
 
-    def _reply_at_once(self, record: _Call, data: bytes) -> list[Event]:
+    def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
         """Answer a message that never became a call."""
         if record.place is None:
             return self._send(data)
         record.place.put(data)
         return []
 
-    def _reply(self, record: _Call, data: bytes) -> list[Event]:
+    def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
         if record.place is None:
             return self._send(data)
         record.place.put(data)

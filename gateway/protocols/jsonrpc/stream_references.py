@@ -8,6 +8,7 @@ from typing import Any
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
+from gateway.json.codec.objects import Where
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.pipeline import token_of_result
@@ -23,5 +24,5 @@ class StreamReferences(HolderReferences):
         HolderReferences.__init__(self, holder, service)
         self._results = results
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
-        return self.handle_in(token_of_result(obj, self._results, path), interface, path)
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
+        return self.handle_in(token_of_result(obj, self._results, where), interface, where)

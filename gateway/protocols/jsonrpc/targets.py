@@ -13,6 +13,8 @@ from gateway.protocols.jsonrpc.events import HandleTarget, ResultTarget, Service
 _KNOWN: Final = 1024
 _KNOWN_CHARS: Final = 128
 """So many services' methods, up to that length, are split once and then remembered."""
+_MAX_CHARS: Final = 4096
+"""Of a method with the way into an answer: more than any schema's names take at the permitted depth."""
 _RESULT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -21,6 +23,8 @@ def read_target(method: str) -> tuple[ServiceTarget | HandleTarget | ResultTarge
 
     In ``#id.path.method`` it is the last one too: what lies between is the way into the answer.
     """
+    if len(method) > _MAX_CHARS:
+        return _not_found(f"there is no method {quote(method)}; at most {_MAX_CHARS} characters name one")
     if method[:1] not in "@#!" and len(method) <= _KNOWN_CHARS:
         target = _service_target(method)
         if target is not None:

@@ -17,6 +17,15 @@ def entity_tag(data: bytes) -> str:
     return f'W/"{blake2b(data, digest_size=12).hexdigest()}"'
 
 
+def is_known(tag: str, if_none_match: str | None) -> bool:
+    """Whether a client that sends this ``If-None-Match`` has the answer of a tag (RFC 9110 section 13.1.2)."""
+    if if_none_match is None:
+        return False
+    # Compared weakly, as that field is; none of our tags holds a comma.
+    known = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return tag.removeprefix("W/") in known or known == ["*"]
+
+
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether an ``Accept-Encoding`` field permits gzip; ``*`` counts, and ``q=0`` forbids."""
     accepted = False

@@ -9,6 +9,7 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
+from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.callbacks import Callback
@@ -49,17 +50,19 @@ class HttpReferences:
             self._reserved = False
             self._owner.unreserve()
 
-    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
+    def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
         session = self._owner.session
         if session is None:
+            path = where()
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return fitting(session.handles.get(token, path), self._service, interface, path)
+        return fitting(session.handles.get(token, where), self._service, interface, where)
 
-    def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
+    def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         session = self._owner.session
         listener = None if session is None else session.listener
         if listener is None or not listener.client.is_open:
+            path = where()
             detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
         callback, is_new = listener.callbacks.pass_in(name, self._service, interface)
@@ -67,7 +70,8 @@ class HttpReferences:
             self._made.append(callback)
         return callback.capability
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
+        path = where()
         detail = f"{path}: a request cannot refer to the result of another one"
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -26,16 +27,21 @@ _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 _SPECIAL_FLOATS: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
-def query_params(routes: ServiceRoutes, bound: BoundMethod, pairs: Iterable[tuple[str, str]]) -> dict[str, JSON]:
+def query_params(
+    routes: ServiceRoutes, bound: BoundMethod, pairs: Iterable[tuple[str, str]], max_depth: int = 64
+) -> dict[str, JSON]:
     """An object of parameters from the pairs of a query, decoded.
 
     Raises:
-        GatewayError: INVALID_ARGUMENT with the path: a name is unknown, empty or repeated, or its text does not fit.
+        GatewayError: INVALID_ARGUMENT with the path: a name is unknown, empty, repeated or of too many parts, or its
+            text does not fit.
     """
-    return _Texts(routes, bound).read(pairs)
+    return _Texts(routes, bound, max_depth).read(pairs)
 
 
-def http_params(match: HttpMatch, pairs: Iterable[tuple[str, str]], body: JSON, has_body: bool) -> dict[str, JSON]:
+def http_params(
+    match: HttpMatch, pairs: Iterable[tuple[str, str]], body: JSON, has_body: bool, max_depth: int = 64
+) -> dict[str, JSON]:
     """An object of parameters for an `$http` route from its path, its query and its body.
 
     Raises:
@@ -43,7 +49,7 @@ def http_params(match: HttpMatch, pairs: Iterable[tuple[str, str]], body: JSON, 
             parameter given twice.
     """
     rule = match.rule
-    texts = _Texts(match.service, match.bound)
+    texts = _Texts(match.service, match.bound, max_depth)
     if has_body and not rule.body:
         raise GatewayError.invalid("this route takes no body")
     params: dict[str, JSON] = {}
@@ -81,13 +87,18 @@ def _merged(params: Mapping[str, JSON], more: Mapping[str, JSON], path: Path | N
 class _Texts:
     """The texts of one request against the parameters of its method."""
 
-    def __init__(self, routes: ServiceRoutes, bound: BoundMethod) -> None:
+    def __init__(self, routes: ServiceRoutes, bound: BoundMethod, max_depth: int) -> None:
+        self._max_depth = max_depth
         self._layouts: Layouts = routes.layouts
         self._layout = routes.params_layout(bound)
 
     def read(self, pairs: Iterable[tuple[str, str]]) -> dict[str, JSON]:
         params: dict[str, JSON] = {}
         for name, text in pairs:
+            # The object of the parameters is the first level.
+            if name.count(".") >= self._max_depth:
+                reason = f"{show(name)} leads more than {self._max_depth} levels deep"
+                raise GatewayError.invalid(reason)
             self._put(self._layout, params, name.split("."), text, None)
         return params
 
@@ -142,7 +153,10 @@ class _Texts:
             # The codec takes integers as text too, so that no digit of a 64-bit one is lost on the way.
             value = text if _INTEGER.fullmatch(text) else float(text) if _NUMBER.fullmatch(text) else None
         elif kind in (Kind.FLOAT32, Kind.FLOAT64):
-            value = text if _NUMBER.fullmatch(text) or text in _SPECIAL_FLOATS else None
+            value = text if text in _SPECIAL_FLOATS else float(text) if _NUMBER.fullmatch(text) else None
+            if isinstance(value, float) and math.isinf(value):  # as it would be refused in a body
+                words = describe_type(self._layouts.schema, type)
+                raise GatewayError.invalid(f"{show(text)} is out of range for {words}", render(path))
         elif kind is Kind.ENUM:
             return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else text
         elif kind is Kind.DATA:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.application import MAX_DRAINED_BYTES
+from gateway.http.connection import MAX_DRAINED_BYTES
 from tests.gateway.http.conftest import Edge, problem
 from tests.gateway.http.raw import RawConnection
 

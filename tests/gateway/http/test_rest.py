@@ -69,6 +69,48 @@ async def test_a_time_that_is_none_is_refused_before_the_service_is_asked(edge: 
     assert root.calls == []
 
 
+@pytest.mark.parametrize("name", ["Idempotency-Key", "Traceparent"])
+@pytest.mark.parametrize(
+    ("text", "is_taken"),
+    [("x", True), ("x" * 512, True), ("a b", True), ("x" * 513, False), ("", False), ("a\tb", False)],
+)
+async def test_what_goes_on_to_the_service_is_bounded(
+    edge: Edge, root: Any, name: str, text: str, is_taken: bool
+) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", ADD, "Content-Type: application/json", f"{name}: {text}", body=b"[2,5]")
+    if is_taken:
+        (await root.next_call()).reply(7)
+        assert (await connection.answer())[0].status == 200
+        return
+    found = json.loads((await connection.answer())[1])
+    assert (found["status"], found["service"], found["method"]) == (400, "calculator", "add")
+    assert found["detail"] == f"{name} must be 1 to 512 printable characters"
+    assert root.calls == []
+
+
+@pytest.mark.parametrize(
+    ("details", "path"),
+    [
+        ({"path": "$.first"}, "$.first"),
+        ({"path": "$[0]", "more": 1}, "$[0]"),
+        ({"path": "$"}, "$"),
+        ({"path": "first"}, None),
+        ({"path": "$.a\n"}, None),
+        ({"path": "$." + "x" * 600}, None),
+        ({"path": 5}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+async def test_a_service_may_say_which_value_is_to_blame(edge: Edge, root: Any, details: Any, path: str | None) -> None:
+    asked = edge.asks("POST", ADD, [2, 5])
+    (await root.next_call()).set_exception(RpcError("invalid_argument", "too odd", details))
+    found = problem(await asked)
+    assert found.get("path") == path
+    assert found.get("details") == details
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
@@ -398,12 +440,24 @@ async def test_the_header_wins_over_the_cookie(edge: Edge) -> None:
 
 async def test_the_cookie_of_an_ended_session_is_taken_away(edge: Edge, root: Any) -> None:
     cookie = {"Cookie": f"cara_session_{edge.port}=nobody"}
-    answer = await edge.post(ADD, [2, 5], cookie)
+    answer = await edge.post(ACCUMULATOR, {}, cookie)
     assert answer.code == 404
     assert answer.headers["Set-Cookie"].startswith(f'cara_session_{edge.port}="";')
     for headers in ({"Session-Id": "nobody"}, {"Session-Id": "nobody", **cookie}):
-        assert "Set-Cookie" not in (await edge.post(ADD, [2, 5], headers)).headers
+        assert "Set-Cookie" not in (await edge.post(ACCUMULATOR, {}, headers)).headers
     assert root.calls == []
+
+
+async def test_the_cookie_of_an_ended_session_does_no_harm_where_none_is_needed(edge: Edge, root: Any) -> None:
+    cookie = {"Cookie": f"cara_session_{edge.port}=nobody"}
+    for result, *request in ((7, "POST", ADD, [2, 5]), ({"quotient": 3, "remainder": 1}, "GET", DIVIDE, None)):
+        answer = await called(edge, root, result, *request, cookie)
+        assert answer.code == 200
+        assert answer.headers["Set-Cookie"].startswith(f'cara_session_{edge.port}="";')
+    for headers in ({"Session-Id": "nobody"}, {"Session-Id": "nobody", **cookie}):
+        refused = await edge.post(ADD, [2, 5], headers)
+        assert (refused.code, "Set-Cookie" in refused.headers) == (404, False)
+    assert len(root.calls) == 2
 
 
 async def test_the_cookie_of_a_session_that_is_there_stays(edge: Edge) -> None:

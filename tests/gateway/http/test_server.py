@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 import pytest
-from tornado.http1connection import HTTP1ServerConnection
 
+from gateway.http.connection import HttpConnection
 from tests.clock import MovedClock
 from tests.gateway.http.conftest import PATIENCE_S, Built, Edge, moves_time
 from tests.gateway.http.raw import WAIT_S, RawConnection
@@ -122,7 +122,7 @@ async def test_what_goes_on_after_its_request_is_not_looked_at(edge: Edge, clock
 def connections() -> int:
     """How many there are in this process, those included that other tests have left to the collector."""
     gc.collect()
-    return sum(isinstance(found, HTTP1ServerConnection) for found in gc.get_objects())
+    return sum(isinstance(found, HttpConnection) for found in gc.get_objects())
 
 
 async def test_connections_that_are_closed_are_forgotten(edge: Edge) -> None:

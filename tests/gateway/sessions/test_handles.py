@@ -165,7 +165,7 @@ def test_the_limit_refuses_new_objects_and_releases_them(schema: Schema, handles
 
 def test_an_unknown_token_is_not_found(handles: Handles) -> None:
     with pytest.raises(GatewayError) as raised:
-        handles.get("nope", "$.to")
+        handles.get("nope", lambda: "$.to")
     assert raised.value.detail == '$.to: there is no handle "nope" in this session, or it was released'
     assert raised.value.jsonrpc_error()["code"] == -32005
     with pytest.raises(GatewayError, match=r"^there is no handle"):

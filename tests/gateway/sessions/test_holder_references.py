@@ -46,7 +46,7 @@ def test_an_object_for_nobody_is_released(calculator: Service, fakes: Any) -> No
         play.notifies("calculator.accumulator")
         play.calls[0].reply(thing)
         assert await play.hears() == []
-        assert thing.released == 1
+        assert (thing.given_back, thing.released) == (1, 1)
 
     fakes.run(main())
 

@@ -13,7 +13,7 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import BoundMethod, Kind, Schema, Type
 from gateway.errors import GatewayError
 from gateway.json import codec
-from gateway.json.codec.objects import LiveObjects
+from gateway.json.codec.objects import LiveObjects, Where
 from gateway.json.codec.options import CodecOptions
 from gateway.json.codec.reading import refused
 from gateway.json.codec.refusal import Refusal
@@ -54,14 +54,14 @@ class Door:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
 
-    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
-        self.asked.append((token, path))
+    def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
+        self.asked.append((token, where()))
         return Capability()
 
     callback_in = handle_in
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
-        return self.handle_in("result", interface, path)
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
+        return self.handle_in("result", interface, where)
 
     def handle_out(self, capability: Capability, interface: Type | None) -> Any:
         raise AssertionError("nothing is written")

@@ -10,6 +10,7 @@ import pytest
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.errors import GatewayError, Status
+from gateway.json.codec.objects import Where
 from gateway.json.text import dump, parse
 from tests.codecs import Codec
 
@@ -39,18 +40,18 @@ class Door:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
 
-    def handle_in(self, token: str, interface: Type | None, path: str) -> Capability:
-        self.asked.append(("handle", token, interface and interface.node_id, path))
+    def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
+        self.asked.append(("handle", token, interface and interface.node_id, where()))
         if token == "unknown":
-            raise GatewayError(Status.NOT_FOUND, f"{path}: no such handle", path=path)
+            raise GatewayError(Status.NOT_FOUND, f"{where()}: no such handle", path=where())
         return Thing(token)
 
-    def callback_in(self, name: str, interface: Type | None, path: str) -> Capability:
-        self.asked.append(("callback", name, interface and interface.node_id, path))
+    def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
+        self.asked.append(("callback", name, interface and interface.node_id, where()))
         return Thing(name)
 
-    def result_in(self, obj: Mapping[str, Any], interface: Type | None, path: str) -> Capability:
-        self.asked.append(("result", obj["$result"], interface and interface.node_id, path))
+    def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
+        self.asked.append(("result", obj["$result"], interface and interface.node_id, where()))
         return Thing("pending")
 
     def handle_out(self, capability: Capability, interface: Type | None) -> Any:

@@ -74,7 +74,8 @@ READ: list[tuple[str, str, Any]] = [
     ("Numbers", '{"i64":9223372036854774784}', {2: 9223372036854774784}),
     ("Numbers", '{"i64s":["1",2,3.0]}', {8: [1, 2, 3]}),
     ("Numbers", '{"f32":0.1,"f32s":[1,0.1]}', {4: 0.10000000149011612, 12: [1.0, 0.10000000149011612]}),
-    ("Numbers", '{"f32":1e39}', {4: float("inf")}),
+    ("Numbers", '{"f32":3.4028235e38}', {4: 3.4028234663852886e38}),
+    ("Numbers", '{"f32":"1e39","f64":"-1e400"}', {4: float("inf"), 5: float("-inf")}),
     ("Numbers", '{"f64s":[1,2.5,"NaN"],"bools":[true,false],"u8s":[0,255]}', {10: [1.0, 2.5, ...], 11: [True, False],
                                                                                 9: [0, 255]}),
     ("Numbers", '{"v":[{}]}', {7: None}),
@@ -121,6 +122,8 @@ def test_json_is_read_as_a_wire_value(read: Callable[..., Any], name: str, text:
 
 
 REFUSED: list[tuple[str, str, str]] = [
+    ("Numbers", '{"f32":1e39}', "$.f32: 1e+39 is out of range for Float32 (±3.4028235e+38)"),
+    ("Numbers", '{"f32s":[0.5,-3.5e38]}', "$.f32s[1]: -3.5e+38 is out of range for Float32 (±3.4028235e+38)"),
     ("Order", '{"items":[{},{"qty":40000}]}', "$.items[1].qty: 40000 is out of range for Int16 (-32768 … 32767)"),
     ("Order", '{"items":[{},{"qty":"40000"}]}', "$.items[1].qty: 40000 is out of range for Int16 (-32768 … 32767)"),
     ("Order", '{"items":[{"qty":2.5}]}', "$.items[0].qty: expected Int16, got 2.5"),

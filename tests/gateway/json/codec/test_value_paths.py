@@ -1,10 +1,10 @@
-"""Places in values, one at a time and many at once."""
+"""Places in values."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateway.json.codec.value_paths import Path, Rendering, render, steps_of
+from gateway.json.codec.value_paths import Path, as_given, render, render_steps, steps_of
 
 
 def path_of(*steps: str | int) -> Path | None:
@@ -27,18 +27,11 @@ PLACES: list[tuple[tuple[str | int, ...], str]] = [
 @pytest.mark.parametrize(("steps", "text"), PLACES)
 def test_a_place_is_a_json_path(steps: tuple[str | int, ...], text: str) -> None:
     assert render(path_of(*steps)) == text
-    assert Rendering().of(path_of(*steps)) == text
-
-
-def test_many_places_that_share_their_way_are_as_if_alone() -> None:
-    rendering, around = Rendering(), path_of("list")
-    places: list[Path] = [((around, index), name) for index in range(3) for name in ("a", "b c")]
-    assert [rendering.of(place) for place in places] == [render(place) for place in places]
 
 
 def test_the_outermost_member_may_stand_at_a_position() -> None:
-    rendering = Rendering({"on": 4})
-    assert rendering.of(path_of("on", "on", 1)) == "$[4].on[1]"
+    steps = steps_of(path_of("on", "on", 1))
+    assert render_steps(as_given(steps, {"on": 4})) == "$[4].on[1]"
 
 
 def test_steps_lead_from_a_place_to_one_within() -> None:

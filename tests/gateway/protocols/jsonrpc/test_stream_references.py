@@ -9,11 +9,16 @@ import pytest
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
+from gateway.json.codec.objects import Where
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.pipeline import NOT_THERE
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.sessions.record import SessionRecord
 from gateway.sessions.session import Session
+
+
+def at(path: str) -> Where:
+    return lambda: path
 
 
 class OneSession:
@@ -42,15 +47,15 @@ def test_a_result_is_the_object_behind_its_handle(calculator: Service, fakes: An
         7: Outcome({"people": [{"tool": {"$handle": token}}]}),
     }
     references = StreamReferences(holder, calculator, results)
-    assert references.result_in({"$result": "direct"}, None, "$.a") is thing
-    assert references.result_in({"$result": 7, "path": ["people", 0, "tool"]}, None, "$.a") is thing
-    assert references.handle_in(token, None, "$.a") is thing
+    assert references.result_in({"$result": "direct"}, None, at("$.a")) is thing
+    assert references.result_in({"$result": 7, "path": ["people", 0, "tool"]}, None, at("$.a")) is thing
+    assert references.handle_in(token, None, at("$.a")) is thing
 
 
 @pytest.mark.parametrize("results", [None, {}, {"2": Outcome(1)}])
 def test_a_result_that_is_not_there(calculator: Service, holder: OneSession, results: Any) -> None:
     with pytest.raises(GatewayError) as raised:
-        StreamReferences(holder, calculator, results).result_in({"$result": 2}, None, "$.tool")
+        StreamReferences(holder, calculator, results).result_in({"$result": 2}, None, at("$.tool"))
     error = raised.value
     assert (error.status, error.reason, error.path) == (Status.FAILED_PRECONDITION, "result", "$.tool")
     assert error.detail == f"$.tool: 2: {NOT_THERE}"
@@ -73,7 +78,7 @@ def test_a_result_with_no_object_is_an_error_with_its_place(
 ) -> None:
     reference = {"$result": "a"} | ({} if path is None else {"path": path})
     with pytest.raises(GatewayError) as raised:
-        StreamReferences(holder, calculator, {"a": outcome}).result_in(reference, None, "$.tool")
+        StreamReferences(holder, calculator, {"a": outcome}).result_in(reference, None, at("$.tool"))
     assert (raised.value.status, raised.value.path, raised.value.detail) == (status, "$.tool", detail)
 
 
@@ -84,5 +89,5 @@ def test_a_result_must_have_the_interface_that_is_expected(
     token = holder.live_session().handles.put("s1", calculator, own, fakes.Object()).token
     references = StreamReferences(holder, calculator, {"a": Outcome({"$handle": token})})
     with pytest.raises(GatewayError, match=r"expected an object with the interface Calculator\.Transform"):
-        references.result_in({"$result": "a"}, other, "$.a")
-    references.result_in({"$result": "a"}, own, "$.a")
+        references.result_in({"$result": "a"}, other, at("$.a"))
+    references.result_in({"$result": "a"}, own, at("$.a"))

@@ -11,6 +11,7 @@ import pytest
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
+from gateway.json.codec.objects import Where
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST
@@ -18,6 +19,10 @@ from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
 LIMITS = Limits(max_sessions=2, max_handles_per_session=1)
+
+
+def at(path: str) -> Where:
+    return lambda: path
 
 
 def listening(sessions: Sessions, session: Session, *, is_open: bool = True) -> Callbacks:
@@ -103,7 +108,7 @@ def test_a_handle_in_a_request_with_a_session_goes_there(play: Any, calculator: 
         refs.handle_out(thing, None)
         assert (refs.session, refs.opened) == (session, False)
         (handle,) = session.handles
-        assert RestReferences(calculator, session, sessions).handle_in(handle.token, None, "$.a") is thing
+        assert RestReferences(calculator, session, sessions).handle_in(handle.token, None, at("$.a")) is thing
         full = "the session holds 1 handles already; release some first"
         refused(Status.RESOURCE_EXHAUSTED, full, RestReferences(calculator, session, sessions).make_room)
 
@@ -114,7 +119,7 @@ def test_a_request_without_a_session_has_no_handles(play: Any, calculator: Servi
     def test(sessions: Sessions) -> None:
         refs = RestReferences(calculator, None, sessions)
         detail = "$.a: there is no such handle, because the request belongs to no session"
-        assert refused(Status.NOT_FOUND, detail, refs.handle_in, "t1", None, "$.a").path == "$.a"
+        assert refused(Status.NOT_FOUND, detail, refs.handle_in, "t1", None, at("$.a")).path == "$.a"
 
     play(test)
 
@@ -123,7 +128,7 @@ def test_a_request_refers_to_no_results(play: Any, calculator: Service) -> None:
     def test(sessions: Sessions) -> None:
         refs = RestReferences(calculator, None, sessions)
         detail = "$.a: a request cannot refer to the result of another one"
-        error = refused(Status.FAILED_PRECONDITION, detail, refs.result_in, {"$result": 1}, None, "$.a")
+        error = refused(Status.FAILED_PRECONDITION, detail, refs.result_in, {"$result": 1}, None, at("$.a"))
         assert error.path == "$.a"
 
     play(test)
@@ -184,9 +189,9 @@ def test_a_callback_is_its_listener_s(play: Any, calculator: Service) -> None:
     def test(sessions: Sessions) -> None:
         session = sessions.open()
         callbacks = listening(sessions, session)
-        capability = RestReferences(calculator, session, sessions).callback_in("f", None, "$.f")
+        capability = RestReferences(calculator, session, sessions).callback_in("f", None, at("$.f"))
         assert callbacks.names == ["f"]
-        assert RestReferences(calculator, session, sessions).callback_in("f", None, "$.f") is capability
+        assert RestReferences(calculator, session, sessions).callback_in("f", None, at("$.f")) is capability
 
     play(test)
 
@@ -199,7 +204,7 @@ def test_a_callback_needs_an_open_listener(play: Any, calculator: Service, liste
             listening(sessions, session, is_open=False)
         refs = RestReferences(calculator, None if listener == "no session" else session, sessions)
         detail = "$.f: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
-        assert refused(Status.FAILED_PRECONDITION, detail, refs.callback_in, "f", None, "$.f").path == "$.f"
+        assert refused(Status.FAILED_PRECONDITION, detail, refs.callback_in, "f", None, at("$.f")).path == "$.f"
         assert session.callbacks == 0
 
     play(test)
@@ -209,10 +214,10 @@ def test_only_new_callbacks_of_a_call_that_was_never_sent_are_let_go(play: Any, 
     def test(sessions: Sessions) -> None:
         session = sessions.open()
         callbacks = listening(sessions, session)
-        RestReferences(calculator, session, sessions).callback_in("known", None, "$.f")
+        RestReferences(calculator, session, sessions).callback_in("known", None, at("$.f"))
         refs = RestReferences(calculator, session, sessions)
         for name in ("known", "new"):
-            refs.callback_in(name, None, "$.f")
+            refs.callback_in(name, None, at("$.f"))
         for _ in range(2):
             refs.never_sent()
         assert callbacks.names == ["known"]

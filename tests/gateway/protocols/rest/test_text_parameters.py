@@ -96,6 +96,8 @@ REFUSED: list[tuple[list[tuple[str, str]], str]] = [
     ([("i", "05")], '$.i: expected Int32, got "05"'),
     ([("f", "inf")], '$.f: expected Float64, got "inf"'),
     ([("f", " 1")], '$.f: expected Float64, got " 1"'),
+    ([("f", "1e400")], '$.f: "1e400" is out of range for Float64'),
+    ([("f", "-1e400")], '$.f: "-1e400" is out of range for Float64'),
     ([("d", "a")], '$.d: expected base64url, got "a"'),
     ([("d", "+/+/")], '$.d: expected base64url, got "+/+/"'),
     ([("d", "+w")], '$.d: expected base64url, got "+w"'),
@@ -117,6 +119,19 @@ def test_a_query_that_does_not_fit_is_refused_with_its_path(
         query_params(routes, every, pairs)
     assert raised.value.detail.startswith(detail)
     assert raised.value.problem()["status"] == 400
+
+
+def test_a_name_leads_as_deep_as_a_body_may(routes: ServiceRoutes, every: BoundMethod) -> None:
+    params = query_params(routes, every, [("person." + "boss." * 62 + "name", "Ann")], 64)
+    assert Codec(routes.schema).params(every).by_name(params)
+
+
+@pytest.mark.parametrize("levels", [65, 20_000])
+def test_a_name_leads_no_deeper_than_a_body_may(routes: ServiceRoutes, every: BoundMethod, levels: int) -> None:
+    name = "person." + "boss." * (levels - 2) + "name"
+    with pytest.raises(GatewayError) as raised:
+        query_params(routes, every, [(name, "Ann")], 64)
+    assert raised.value.detail == '$: "person.boss.boss.boss.boss.boss.boss.bo…" leads more than 64 levels deep'
 
 
 def test_ranges_are_checked_by_the_codec(routes: ServiceRoutes, every: BoundMethod) -> None:

@@ -1,6 +1,6 @@
 """One HTTP request's messages at work: what they ask for is done, and their answers leave as one text.
 
-    receive ── calls under way ──► reply ── notifications under way ──► idle
+    receive ── calls under way ──► told ── notifications under way ──► idle
        └── close(): the client is gone; the calls that it waits for are cancelled
 
 Handles and callbacks are those of REST; the rules of the messages are in `gateway.protocols.jsonrpc.stream`.
@@ -9,8 +9,8 @@ Handles and callbacks are those of REST; the rules of the messages are in `gatew
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
@@ -20,52 +20,64 @@ from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc import events
 from gateway.protocols.jsonrpc.describing import described
-from gateway.protocols.jsonrpc.exchange_references import ExchangeReferences
+from gateway.protocols.jsonrpc.intake import Intake
+from gateway.protocols.jsonrpc.single_references import SingleReferences
 from gateway.protocols.jsonrpc.single_stream import SingleStream
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.handles import REST
 from gateway.sessions.holder_references import DiscardedReferences
 from gateway.sessions.session import Session
+from gateway.turns import Turns
 
 
-class Exchange:
+class Asker(Protocol):
+    """Whoever brought the request."""
+
+    def tell(self, data: bytes | None) -> None:
+        """Take the answer, once; None where nothing is to be answered."""
+
+    def idle(self) -> None:
+        """Learn, once, that the answer is told and no call is under way any more."""
+
+
+class SingleConversation:
     """One request and its answer: a `gateway.calls.CallWaiter` for each call in it.
 
     Attributes:
         stream: the rules.
-        reply: the text of the answer; None where nothing is to be answered.
     """
 
     def __init__(
         self,
+        asker: Asker,
         served: Served,
         calls: Calls,
         limits: Limits,
         owner: RequestSession,
         options: CallOptions,
-        idle: Callable[[], None],
+        turns: Turns,
+        lane: str,
     ) -> None:
-        """Begin one; to be made in its loop.
+        """Begin one.
 
         Args:
             owner: whose handles and callbacks the messages may name.
             options: what the request says about its calls; a message's ``meta`` goes before it.
-            idle: called once, when the reply is there and no call is under way any more.
+            turns: where a long batch waits for its turns, in that lane.
         """
+        self._asker: Asker | None = asker
         self._served = served
         self._calls = calls
         self._limits = limits
         self._owner = owner
         self._options = options
-        self._idle: Callable[[], None] | None = idle
         self._running: dict[int, Call] = {}
         self._waits: dict[int, asyncio.TimerHandle] = {}
-        self._given: list[ExchangeReferences] = []
-        self._closed = False
-        self._is_read = False
+        self._given: list[SingleReferences] = []
+        self._is_read = self._is_told = self._is_closed = False
         self.stream = SingleStream(limits)
-        self.reply: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._actions: dict[type[Any], Callable[[Any], None]] = {
+        self._intake = Intake(self, turns, lane, lambda holds: None)
+        self._actions: dict[type[Any], Any] = {
             events.Send: self._on_send,
             events.CallRequested: self._on_call,
             events.CancelRequested: self._on_cancel,
@@ -79,27 +91,46 @@ class Exchange:
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether the request's text was no JSON; the reply says why."""
+        """Whether the request's text was no JSON; the answer says why."""
         return self.stream.is_unreadable
 
     @property
     def holds_handles(self) -> bool:
-        """Whether there are handles in the reply."""
+        """Whether there are handles in the answer."""
         return any(refs.holds_handles for refs in self._given)
 
     def receive(self, text: bytes) -> None:
         """Take the request's one text."""
-        self._run(self.stream.receive(text))
-        self._is_read = True
-        if not self.reply.done() and not self.stream.owes_answers:
-            self.reply.set_result(None)
-        self._settle_down()
+        self._intake.put(text)
+
+    def act_on(self, data: bytes) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._work(self.stream.receive(data))
+
+    def act_on_rest(self) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._work(self.stream.work_on())
+
+    @property
+    def unworked(self) -> int:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        return self.stream.unworked
+
+    def _work(self, happened: Iterable[events.Event]) -> None:
+        self._run(happened)
+        if not self.stream.unworked and not self._is_closed:
+            self._is_read = True
+            if not self.stream.owes_answers:
+                self._tell(None)
+            self._settle_down()
 
     def close(self) -> None:
         """The client is gone: what it waits for is cancelled and what it was to get goes back. Notifications go on."""
-        if self._closed:
+        if self._is_closed:
             return
-        self._closed = True
+        self._is_read = self._is_told = self._is_closed = True
+        self.stream.drop_unworked()
+        self._intake.clear()
         for key, call in list(self._running.items()):
             if not self.stream.is_notification(key):
                 call.cancel()
@@ -108,24 +139,28 @@ class Exchange:
         for refs in self._given:
             refs.take_back()
         self._owner.abandon()
-        if not self.reply.done():
-            self.reply.set_exception(GatewayError(Status.CANCELLED, "the client is gone"))
         self._settle_down()
 
     def _run(self, happened: Iterable[events.Event]) -> None:
         for event in happened:
             self._actions[type(event)](event)
 
+    def _on_send(self, event: events.Send) -> None:
+        self._tell(event.data)
+
+    def _tell(self, data: bytes | None) -> None:
+        if not self._is_told and self._asker is not None:
+            self._is_told = True
+            if not self.holds_handles:
+                self._owner.abandon()  # it was opened for a result that could not be sent
+            self._asker.tell(data)
+
     def _settle_down(self) -> None:
         # As long as the text is worked off, what fails at once may be followed by what takes time.
-        is_over = self._is_read and self.reply.done() and not self._running and not self._waits
-        if is_over and self._idle is not None:
-            idle, self._idle = self._idle, None
-            idle()
-
-    def _on_send(self, event: events.Send) -> None:
-        if not self.reply.done():
-            self.reply.set_result(event.data)
+        is_over = self._is_read and self._is_told and not self._running and not self._waits
+        if is_over and self._asker is not None:
+            asker, self._asker = self._asker, None
+            asker.idle()
 
     def _on_nothing(self, event: events.Event) -> None:
         """An answer to no question of ours, or one that nobody waits for."""
@@ -147,7 +182,7 @@ class Exchange:
             return
         refs: CallReferences | None = None
         if method.has_references:
-            given = ExchangeReferences(method.service, self._owner, event.results)
+            given = SingleReferences(method.service, self._owner, event.results)
             refs = DiscardedReferences(given) if event.notification else given
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, self._owner.session, options
@@ -182,8 +217,8 @@ class Exchange:
         """See `gateway.calls.CallWaiter`."""
         happened = self.stream.answer(call.key, result, call.refs is not None)
         del self._running[call.key]
-        is_wanted = not self._closed and not any(type(event) is events.AnswerDropped for event in happened)
-        if is_wanted and isinstance(call.refs, ExchangeReferences):
+        is_wanted = not self._is_closed and not any(type(event) is events.AnswerDropped for event in happened)
+        if is_wanted and isinstance(call.refs, SingleReferences):
             self._given.append(call.refs)
         self._run(happened)
         self._settle_down()

@@ -1,0 +1,127 @@
+"""What a client sent and nobody has looked at yet: its texts in order, worked off in slices.
+
+    nothing waits ── small text, time left ──► acted on at once
+         │  ▲
+         │  └── all worked off ──┐
+         └── else ──► waits in its address's lane: a slice in each turn, and behind it whatever comes meanwhile
+
+Nothing here waits for anything but its turn, so an acknowledgement or an answer that stands behind other messages comes
+to its turn, too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Final, Protocol
+
+from gateway.turns import LARGE_BYTES, SLICE_S, Turns
+
+LONG_BYTES: Final = 65_536
+LONG_MESSAGES: Final = 256
+"""With so much waiting, the socket is not read before that is worked off; the rest waits in kernel and client."""
+
+
+class Worker(Protocol):
+    """Who acts on what was sent."""
+
+    def act_on(self, data: bytes) -> None:
+        """Take the next text; only when `unworked` is 0."""
+
+    def act_on_rest(self) -> None:
+        """Look at the next messages of the last text."""
+
+    @property
+    def unworked(self) -> int:
+        """How many messages of the last text were not looked at."""
+
+
+class Intake:
+    """One client's texts.
+
+    Attributes:
+        lane: where they come from, an address.
+    """
+
+    __slots__ = ("_bytes", "_is_paused", "_is_queued", "_pause", "_size", "_texts", "_turns", "_worker", "lane")
+
+    def __init__(self, worker: Worker, turns: Turns, lane: Hashable, pause: Callable[[bool], None]) -> None:
+        """Begin with none.
+
+        Args:
+            turns: where they wait.
+            pause: called with True to have nothing more read, with False to have it read again.
+        """
+        self._worker = worker
+        self._turns = turns
+        self.lane = lane
+        self._pause = pause
+        self._texts: deque[bytes] = deque()
+        self._bytes = 0
+        self._size = 0
+        self._is_queued = False
+        self._is_paused = False
+
+    def __bool__(self) -> bool:
+        return bool(self._texts) or self._worker.unworked > 0
+
+    def put(self, data: bytes) -> None:
+        """Act on a text now, or when its turn comes."""
+        if not self._is_queued:
+            turns, worker = self._turns, self._worker
+            if len(data) < LARGE_BYTES and turns.has_time():
+                self._size = len(data)
+                worker.act_on(data)
+                while worker.unworked and turns.has_time():
+                    worker.act_on_rest()
+                if not worker.unworked:
+                    return
+            else:
+                self._texts.append(data)
+                self._bytes += len(data)
+            self._is_queued = True
+            turns.add(self.lane, self._piece)
+        else:
+            self._texts.append(data)
+            self._bytes += len(data)
+        self._look()
+
+    def take_over(self, other: Intake) -> None:
+        """Go on with another one's texts, and with its socket."""
+        texts, self._is_paused, self.lane = list(other._texts), other._is_paused, other.lane
+        other.clear()
+        for data in texts:
+            self.put(data)
+        self._look()
+
+    def clear(self) -> None:
+        """Forget what waits. What `Worker.unworked` counts is for the worker to forget, before this."""
+        self._texts.clear()
+        self._bytes = 0
+        self._look()
+
+    def _piece(self) -> bool:
+        worker, clock = self._worker, self._turns.stalls.clock
+        until = clock() + SLICE_S
+        while True:
+            if worker.unworked:
+                worker.act_on_rest()
+            elif self._texts:
+                data = self._texts.popleft()
+                self._size = len(data)
+                self._bytes -= self._size
+                worker.act_on(data)
+            else:
+                break
+            if clock() >= until:
+                break
+        self._turns.stalls.spent("reading a frame of %d bytes from %s", self._size, self.lane)
+        self._is_queued = bool(worker.unworked or self._texts)
+        self._look()
+        return self._is_queued
+
+    def _look(self) -> None:
+        is_long = self._bytes >= LONG_BYTES or self._worker.unworked >= LONG_MESSAGES
+        if is_long != self._is_paused:
+            self._is_paused = is_long
+            self._pause(is_long)

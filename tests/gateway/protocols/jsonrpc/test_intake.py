@@ -1,0 +1,173 @@
+"""What a client sends is acted on at once where that is short, else in slices, in order, and not read on for ever."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import pytest
+
+from gateway.protocols.jsonrpc.intake import LONG_BYTES, LONG_MESSAGES, Intake
+from gateway.stalls import Stalls
+from gateway.turns import AT_ONCE_S, LARGE_BYTES, Turns
+
+IN_A_STEP = 4
+
+
+class Worker:
+    """Acts on texts that say how many messages they are; each step takes a time that the test says."""
+
+    def __init__(self) -> None:
+        self.now = 10.0
+        self.step_s = 0.0
+        self.left = 0
+        self.acted: list[str] = []
+        self.held: list[bool] = []
+        self.turns = Turns(Stalls(lambda: self.now), watched=True)
+        self.intake = Intake(self, self.turns, "an address", self.held.append)
+
+    def act_on(self, data: bytes) -> None:
+        assert self.left == 0
+        name, _, number = data.decode().strip().partition(":")
+        self.acted.append(name)
+        self.left = int(number or 1)
+        self.act_on_rest()
+
+    def act_on_rest(self) -> None:
+        self.now += self.step_s
+        self.left = max(self.left - IN_A_STEP, 0)
+        self.acted.append(".")
+
+    @property
+    def unworked(self) -> int:
+        return self.left
+
+    def begins_turn(self) -> None:
+        self.turns.stalls.turn_begins(self.now)
+
+    async def works(self, fakes: Any) -> None:
+        """Let the loop turn until nothing is left."""
+        for _ in range(1000):
+            if not self.intake:
+                return
+            await fakes.pass_time(1)
+        raise AssertionError("it never ends")
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+def test_what_is_short_is_acted_on_at_once(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        worker.intake.put(b"a")
+        worker.intake.put(b"b:9")
+        assert worker.acted == ["a", ".", "b", ".", ".", "."]
+        assert not worker.intake
+
+    fakes.run(main())
+
+
+def test_a_turn_that_has_no_time_left_leaves_the_rest_for_the_next_ones_in_order(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        worker.step_s = AT_ONCE_S * 0.6
+        worker.begins_turn()
+        worker.intake.put(b"a:20")
+        worker.intake.put(b"b")
+        assert worker.acted == ["a", ".", "."]
+        assert worker.intake
+        await worker.works(fakes)
+        assert worker.acted == ["a", ".", ".", ".", ".", ".", "b", "."]
+
+    fakes.run(main())
+
+
+def test_a_large_text_waits_for_its_turn(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        worker.intake.put(b"a".ljust(LARGE_BYTES))
+        worker.intake.put(b"b")
+        assert worker.acted == []
+        await worker.works(fakes)
+        assert worker.acted == ["a", ".", "b", "."]
+        assert worker.held == [True, False]
+
+    fakes.run(main())
+
+
+def test_two_clients_of_two_addresses_take_turns(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        other = Worker()
+        other.turns = worker.turns
+        other.intake = Intake(other, worker.turns, "another address", other.held.append)
+        worker.step_s = 0.01
+        worker.intake.put(b"a:400".ljust(LARGE_BYTES))
+        other.intake.put(b"b".ljust(LARGE_BYTES))
+        await other.works(fakes)
+        assert 0 < worker.acted.count(".") < 50
+        await worker.works(fakes)
+        assert worker.acted.count(".") == 100
+
+    fakes.run(main())
+
+
+def test_the_socket_is_not_read_while_much_waits(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        worker.step_s = 1.1 * AT_ONCE_S
+        worker.begins_turn()
+        worker.intake.put(b"a:%d" % (LONG_MESSAGES + IN_A_STEP + 1))
+        assert worker.held == [True]
+        await worker.works(fakes)
+        assert worker.held == [True, False]
+
+    fakes.run(main())
+
+
+def test_the_socket_is_read_while_little_waits(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        worker.step_s = 1.1 * AT_ONCE_S
+        worker.begins_turn()
+        worker.intake.put(b"a:9")
+        for _ in range(10):
+            worker.intake.put(b"b".ljust(LONG_BYTES // 11))
+        assert worker.held == []
+        worker.intake.put(b"b".ljust(LONG_BYTES // 11 * 2))
+        assert worker.held == [True]
+        await worker.works(fakes)
+        assert worker.held == [True, False]
+
+    fakes.run(main())
+
+
+def test_what_is_forgotten_is_not_acted_on(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        worker.step_s = 1.1 * AT_ONCE_S
+        worker.begins_turn()
+        worker.intake.put(b"a:9")
+        worker.intake.put(b"b".ljust(LONG_BYTES))
+        worker.left = 0
+        worker.intake.clear()
+        await fakes.pass_time(1)
+        assert worker.acted == ["a", "."]
+        assert worker.held == [True, False]
+        assert not worker.intake
+        worker.begins_turn()
+        worker.intake.put(b"c")
+        assert worker.acted == ["a", ".", "c", "."]
+
+    fakes.run(main())
+
+
+def test_another_client_goes_on_with_its_texts_and_its_socket(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        other = Worker()
+        worker.intake.put(b"a".ljust(LARGE_BYTES))
+        worker.intake.put(b"b")
+        other.intake.take_over(worker.intake)
+        assert other.intake.lane == "an address"
+        await other.works(fakes)
+        assert (worker.acted, other.acted) == ([], ["a", ".", "b", "."])
+        assert other.held == [False]
+        assert deque(worker.held) == deque([True, False])
+
+    fakes.run(main())
