@@ -95,6 +95,10 @@ class CallReferences(LiveObjects, Protocol):
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
 
+    @property
+    def may_be_sent_again(self) -> bool:
+        """Whether the callbacks in the parameters still reach their client, and did not end with a connection."""
+
     def settled(self) -> None:
         """The call is over, however it ended."""
 
@@ -259,7 +263,7 @@ class Calls:
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
             if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
-                future = self._repeatable(future, method, target, args, options, write)
+                future = self._repeatable(future, method, target, args, options, write, refs)
         except Exception as error:
             call.refuse(error)
             return None
@@ -289,8 +293,11 @@ class Calls:
         args: Any,
         options: CallOptions,
         write: Callable[[Any], JSON],
+        refs: CallReferences | None,
     ) -> asyncio.Future[Any]:
-        def again(left_s: float) -> asyncio.Future[Any]:
+        def again(left_s: float) -> asyncio.Future[Any] | None:
+            if refs is not None and not refs.may_be_sent_again:
+                return None
             return target.invoke(method.bound, args, NO_ARGUMENTS, CallOptions(left_s, *options[1:]), write)
 
         assert options.timeout is not None
@@ -353,9 +360,13 @@ def _without_secrets(error: BaseException, method: ServiceMethod, args: Sequence
 
 
 async def _at_most_twice(
-    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any]], upstream: Upstream, until: float
+    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any] | None], upstream: Upstream, until: float
 ) -> Any:
-    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline."""
+    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline.
+
+    Args:
+        again: makes the call that has so many seconds left; None if it cannot be made as it was.
+    """
     loop = asyncio.get_running_loop()
     try:
         return await first
@@ -371,4 +382,7 @@ async def _at_most_twice(
             raise lost from None
         finally:
             forget()
-        return await again(max(until - loop.time(), 0.001))
+        second = again(max(until - loop.time(), 0.001))
+        if second is None:
+            raise
+        return await second

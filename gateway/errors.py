@@ -149,6 +149,19 @@ class GatewayError(Exception):
                 problem[name] = value
         return problem
 
+    def as_cause(self) -> Mapping[str, Any]:
+        """What a call that failed by this one tells of it: the call that failed first, one level deep, and short.
+
+        Many calls may fail by one, and each has an answer of its own; what the service said for programs stands in the
+        answer of the first only.
+        """
+        if self.cause is not None:
+            return self.cause
+        problem = self.problem()
+        problem.pop("details", None)
+        problem["detail"] = shortened(self.detail)
+        return problem
+
     def jsonrpc_error(self) -> dict[str, Any]:
         """The error object of JSON-RPC 2.0 with the problem as its data."""
         code = self.status.jsonrpc if self._jsonrpc is None else self._jsonrpc
@@ -163,10 +176,11 @@ def from_rpc_error(error: RpcError, *, expose_errors: bool = False) -> GatewayEr
     """
     status = Status.of(error.code)
     if isinstance(error, RemoteError):
-        detail = f"the service raised {error.exception_class}"
+        name = shortened(error.exception_class, _NAME_CHARS)
+        detail = f"the service raised {name}"
         if expose_errors and error.message:
             detail += f": {error.message}"
-        return GatewayError(status, detail, details={"exception": error.exception_class})
+        return GatewayError(status, detail, details={"exception": name})
     details = error.details
     path = details.get("path") if isinstance(details, Mapping) else None
     return GatewayError(
@@ -179,6 +193,17 @@ def from_rpc_error(error: RpcError, *, expose_errors: bool = False) -> GatewayEr
 
 
 _PATH: Final = re.compile(r"\$(?:[.\[][^\0-\x1f\x7f]{0,500})?\Z")
+
+
+TOLD_CHARS: Final = 1000
+"""How much of a text is told where the whole has no place; what is said first says most."""
+_NAME_CHARS: Final = 200
+"""Of an exception's class: a service chooses it, and no program has longer ones."""
+
+
+def shortened(text: str, chars: int = TOLD_CHARS) -> str:
+    """The beginning of a text, with a mark if that is not the whole."""
+    return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
 SHOWN_CHARS = 40

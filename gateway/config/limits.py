@@ -52,7 +52,19 @@ class Limits:
     """Tabs and processes of one user; each has a send buffer."""
 
     send_buffer_bytes: int = 8 * 1_048_576
-    """Unsent and unacknowledged messages of one stream. A slower reader is disconnected, memory does not grow."""
+    """Unsent and unacknowledged messages of one stream above which it is not asked for more and no call of it begins.
+
+    A mark, not an end: enough to keep a fast line busy, and calls that had begun are answered all the same.
+    """
+
+    max_kept_bytes: int = 64 * 1_048_576
+    """The same with the answers of calls that had begun; further ones are too large. As much as a page may ever use."""
+
+    max_kept_bytes_over_all: int = 512 * 1_048_576
+    """The same of all streams and listeners together: what slow clients may take of a small machine's memory."""
+
+    slow_client_s: float = 30.0
+    """A client above the mark that takes no byte and confirms nothing for so long is closed: a lift, not a tunnel."""
 
     default_call_timeout_s: float = 30.0
     """A call without a wish of its own; long enough for people, short enough for proxies (60 s)."""
@@ -85,6 +97,8 @@ class Limits:
             "max_handles_per_session": self.max_handles_per_session,
             "max_callbacks_per_session": self.max_callbacks_per_session,
             "send_buffer_bytes": self.send_buffer_bytes,
+            "max_kept_bytes": self.max_kept_bytes,
+            "callback_timeout_s": self.callback_timeout_s,
             "default_call_timeout_s": self.default_call_timeout_s,
             "max_call_timeout_s": self.max_call_timeout_s,
         }

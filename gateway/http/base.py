@@ -29,6 +29,7 @@ from gateway.http.origins import OriginPolicy
 from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.request_head import HeadError, HttpRequest
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
+from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
@@ -331,7 +332,7 @@ class BaseHandler(Exchange):
         if origin is not None and self.site.origins.is_configured(origin):
             self._share_with(origin)
         self.error_headers(error)
-        self.finish(dump(self.problem(error)))
+        self.finish(write_error(error, self.problem, self.site.limits.max_message_bytes))
 
     def error_headers(self, error: GatewayError) -> None:
         """Add headers to an error's answer; nothing here."""

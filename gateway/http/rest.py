@@ -326,9 +326,7 @@ class HandleHandler(ApiHandler):
     head = get
 
     def delete(self) -> None:
-        handles = self.required_session().handles
-        handles.get(self._token)
-        handles.drop(self._token)
+        self.site.sessions.drop_handle(self.required_session(), self._token)
         self.set_status(204)
 
 

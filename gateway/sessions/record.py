@@ -53,6 +53,7 @@ class SessionRecord:
         listener: which of its streams is that of ``/api/events``.
         handles: by their tokens.
         streams: those that are with no process at the moment, by their ids.
+        events: the number behind which the next listener's events begin, so that none has a number of an earlier one's.
     """
 
     id: str
@@ -62,6 +63,7 @@ class SessionRecord:
     listener: str | None = None
     handles: dict[str, HandleRecord] = field(default_factory=dict)
     streams: dict[str, StreamRecord] = field(default_factory=dict)
+    events: int = 0
 
     def to_json(self) -> dict[str, JSON]:
         """The record as a JSON object."""

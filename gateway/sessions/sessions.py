@@ -24,7 +24,8 @@ from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.sessions.callbacks import Callbacks
-from gateway.sessions.handles import Handle
+from gateway.sessions.handles import REST, Handle
+from gateway.sessions.kept_bytes import KeptBytes
 from gateway.sessions.record import SessionRecord
 from gateway.sessions.session import Session
 from gateway.sessions.store import MemoryStore, SessionStore
@@ -54,6 +55,7 @@ class Sessions:
         services: Callable[[str], Service | None] = no_services,
     ) -> None:
         self._limits = limits
+        self.kept = KeptBytes(limits.max_kept_bytes_over_all)
         self._store: SessionStore = MemoryStore() if store is None else store
         self._services = services
         self._live: dict[str, Session] = {}
@@ -237,11 +239,23 @@ class Sessions:
                 if handle.service.name == service and not handle.capability.alive:
                     self._lose(session, handle, reason)
 
-    def _lose(self, session: Session, handle: Handle, reason: str) -> None:
+    def drop_handle(self, session: Session, token: str) -> None:
+        """End a handle over REST, whoever holds it; the streams that do are told.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such handle.
+        """
+        handle = session.handles.get(token)
+        handle.counts.pop(REST, None)  # whoever ends it knows
+        self._lose(session, handle, "it was released over REST", "released")
+
+    def _lose(
+        self, session: Session, handle: Handle, reason: str, code: str = Status.UNAVAILABLE.code
+    ) -> None:
         clients = {id(client): client for name in handle.counts if (client := session.holder(name))}
         session.handles.drop(handle.token)
         for client in clients.values():
-            client.handle_ended(handle.token, Status.UNAVAILABLE.code, reason)
+            client.handle_ended(handle.token, code, reason)
 
     def end_all(self, reason: str) -> None:
         """End every session; the gateway stops."""

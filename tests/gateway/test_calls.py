@@ -298,8 +298,8 @@ def test_a_fault_of_the_gateway_s_own_is_logged_without_its_text_where_that_may_
     assert "ZeroDivisionError in test_a_fault_of_the_gateway" in caplog.text
 
 
-def begin_idempotent(service: Service, fakes: Any) -> Any:
-    return fakes.Begun(Calls(LIMITS), service.method("divide"), service.upstream.root, [7, 2])
+def begin_idempotent(service: Service, fakes: Any, **more: Any) -> Any:
+    return fakes.Begun(Calls(LIMITS), service.method("divide"), service.upstream.root, [7, 2], **more)
 
 
 def test_an_idempotent_call_is_repeated_once_when_the_connection_is_back(calculator: Service, fakes: Any) -> None:
@@ -403,6 +403,41 @@ def test_a_loss_by_our_own_stop_is_told_at_once(calculator: Service, fakes: Any)
         assert future.done()
         with pytest.raises(GatewayError, match="the connection was lost"):
             await future
+
+    fakes.run(main())
+
+
+class FakeReferences:
+    """References of a call that passed a callback, which may have died."""
+
+    def __init__(self, may_be_sent_again: bool) -> None:
+        self.may_be_sent_again = may_be_sent_again
+
+    def make_room(self) -> None: ...
+    def take_back(self) -> None: ...
+    def settled(self) -> None: ...
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_call_is_not_repeated_with_a_callback_that_died_with_the_connection(
+    calculator: Service, fakes: Any, is_alive: bool
+) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        future = begin_idempotent(calculator, fakes, refs=FakeReferences(is_alive))
+        upstream.become("connecting")
+        upstream.root.calls[0].set_exception(OutcomeUnknown())
+        await fakes.settle()
+        upstream.become("up")
+        await fakes.settle()
+        assert len(upstream.root.calls) == 1 + is_alive
+        if is_alive:
+            upstream.root.calls[1].reply({"quotient": 3, "remainder": 1})
+            assert await future == {"quotient": 3, "remainder": 1}
+        else:
+            with pytest.raises(GatewayError) as raised:
+                await future
+            assert raised.value.status is Status.OUTCOME_UNKNOWN
 
     fakes.run(main())
 

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import Any, Final, Protocol
 
 import tornado
 from tornado.iostream import IOStream, StreamClosedError
 
+from gateway.http.tcp import untaken_bytes
+
 _LOG: Final = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 65536
+_PIECE_BYTES: Final = 16384
 _KNOWN_TORNADO: Final = ((6, 4), (6, 7))
 """Versions, from and below, whose stream behaves as `LoopTransports` needs it: a read for what is there is done at
 once, and closing it closes its own descriptor and says nothing to the other side."""
@@ -47,6 +51,10 @@ class ByteTransport(Protocol):
 
     def hold(self, holds: bool) -> None:
         """Read nothing more, or go on reading; idempotent."""
+
+    @property
+    def untaken_bytes(self) -> int:
+        """How much of what was written the other side's machine has not taken."""
 
     def close(self) -> None:
         """End the connection at once; idempotent."""
@@ -86,19 +94,28 @@ class _StreamTransport:
         self._owner = owner
         self._may_read = asyncio.Event()
         self._may_read.set()
+        self._unwritten: deque[int] = deque()
         self._early = early
         owner.transport_made(self)
         self._reader = asyncio.ensure_future(self._read())
 
     def write(self, data: bytes) -> bool:
-        try:
-            written = self._stream.write(data)
-        except StreamClosedError:
-            return False  # the reader says that the connection is lost
-        if written.done():
-            return True
-        written.add_done_callback(self._written)
-        return False
+        # Tornado says only when all of a write has left, so that a long one would look like no progress for long.
+        view = memoryview(data)
+        for at in range(0, len(data), _PIECE_BYTES):
+            piece = view[at : at + _PIECE_BYTES]
+            try:
+                written = self._stream.write(piece)
+            except StreamClosedError:
+                return False  # the reader says that the connection is lost
+            if not written.done():
+                self._unwritten.append(len(piece))
+                written.add_done_callback(self._written)
+        return not self._unwritten
+
+    @property
+    def untaken_bytes(self) -> int:
+        return sum(self._unwritten) + untaken_bytes(self._stream.socket)
 
     def hold(self, holds: bool) -> None:
         if holds:
@@ -112,7 +129,9 @@ class _StreamTransport:
 
     def _written(self, written: asyncio.Future[Any]) -> None:
         if not written.cancelled() and written.exception() is None:
-            self._owner.writable()
+            self._unwritten.popleft()
+            if not self._unwritten:
+                self._owner.writable()
 
     async def _read(self) -> None:
         try:
@@ -184,6 +203,10 @@ class _LoopTransport(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+    @property
+    def untaken_bytes(self) -> int:
+        return self._transport.get_write_buffer_size() + untaken_bytes(self._transport.get_extra_info("socket"))
 
     def close(self) -> None:
         self._transport.abort()

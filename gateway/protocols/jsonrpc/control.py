@@ -73,6 +73,13 @@ class Describe:
     error: None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PingParams:
+    """``rpc.ping``, which asks for nothing but an answer."""
+
+    error: None = None
+
+
 CONTROL: Final = "rpc."
 """What the methods of the gateway itself begin with."""
 DISCOVER: Final = "rpc.discover"
@@ -81,7 +88,7 @@ DISCOVER: Final = "rpc.discover"
 OF_SOCKETS: Final = ("rpc.hello", "rpc.ack")
 """What only a stream needs that may outlive its socket."""
 
-Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe"
+Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe | PingParams"
 
 
 def read_control(message: Request, without: Collection[str] = ()) -> Control | None:
@@ -99,6 +106,7 @@ def read_control(message: Request, without: Collection[str] = ()) -> Control | N
         "rpc.cancel": _cancel,
         "rpc.describe": _describe,
         DISCOVER: lambda params: Describe("everything", ""),
+        "rpc.ping": lambda _: PingParams(),
     }
     reader = None if message.method in without else readers.get(message.method)
     if reader is None:

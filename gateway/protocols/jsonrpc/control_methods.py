@@ -28,6 +28,7 @@ def control_methods() -> list[JSON]:
         _method("rpc.describe", "What a service, an interface or an object can do.", {
             "service": (False, _TEXT), "interface": (False, _TEXT), "handle": (False, _TEXT),
         }, _OBJECT),
+        _method("rpc.ping", "Show that both sides are there.", {}, _NOTHING),
         _method("rpc.discover", "This document.", {}, _OBJECT),
     ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
@@ -20,10 +21,12 @@ from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
-from gateway.protocols.jsonrpc.describing import described
+from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
+from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
+from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import DiscardedReferences, HolderReferences
 from gateway.sessions.session import Session
@@ -36,11 +39,8 @@ _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
 
 
-class Channel(Protocol):
+class Channel(Outlet, Protocol):
     """What carries a stream's messages."""
-
-    def send(self, data: bytes) -> None:
-        """Send one text message; never waits and never fails."""
 
     def close(self, code: int, reason: str) -> None:
         """Send what is under way, then close with a code of RFC 6455 or ours. Nothing more is taken from the client."""
@@ -88,16 +88,18 @@ class Conversation:
         self._over = False
         self._draining = False
         self._running: dict[int, Call] = {}
-        self._waits: dict[int, asyncio.TimerHandle] = {}
+        self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
-        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits) if stream is None else stream
+        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, sessions.kept) if stream is None else stream
+        self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
         self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
         self._actions: dict[type[Any], Callable[[Any], None]] = {
-            events.Send: self._on_send,
+            events.Send: lambda event: self._pace.send(event.data),
+            events.BufferFull: lambda _: self._pace.full(),
             events.Close: self._on_close,
             events.Hello: self._on_hello,
             events.CallRequested: self._on_call,
@@ -105,8 +107,8 @@ class Conversation:
             events.CancelRequested: self._on_cancel,
             events.ReleaseRequested: self._on_release,
             events.DescribeRequested: self._on_describe,
-            events.CallWaits: self._on_call_waits,
-            events.WaitEnded: self._on_wait_ended,
+            events.CallWaits: self._waits.begin,
+            events.WaitEnded: lambda event: self._waits.end(event.call),
         }
 
     # The channel.
@@ -118,23 +120,23 @@ class Conversation:
 
     def act_on(self, data: bytes) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self._run(self.stream.receive(data))
-        if self._acknowledging is None and self.stream.greeted:
-            self._acknowledge_later()
+        self.run(self.stream.receive(data))
+        self._after_messages()
 
     def act_on_rest(self) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self._run(self.stream.work_on())
-        if self._acknowledging is None and self.stream.greeted:
-            self._acknowledge_later()
+        self.run(self.stream.work_on())
+        self._after_messages()
 
     @property
     def unworked(self) -> int:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
         return self.stream.unworked
 
-    def _acknowledge_later(self) -> None:
-        if not self._over:
+    def _after_messages(self) -> None:
+        if self._pace:
+            self._pace.begin_held()
+        if self._acknowledging is None and self.stream.greeted and not self._over:
             self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
     def _hold(self, holds: bool) -> None:
@@ -153,7 +155,7 @@ class Conversation:
             self.end()
             return
         self._channel = None
-        self.stream.counting.leave()
+        self._pace.left()
         self._stop_acknowledging()
         window_s = self._limits.resume_window_s
         if code == close_codes.NORMAL:
@@ -183,11 +185,10 @@ class Conversation:
         self.stream.end()
         self._intake.clear()
         self._channel = None
+        self._pace.end()
         self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
-        for timer in self._waits.values():
-            timer.cancel()
         self._waits.clear()
         for call in list(self._running.values()):
             call.cancel()
@@ -199,21 +200,22 @@ class Conversation:
                 self._channel.close(code, reason)
             self.end()
 
-    def _run(self, happened: Iterable[events.Event]) -> None:
+    def drained(self) -> None:
+        """The channel has nothing to write any more, after it said that enough waits."""
+        self._pace.drained()
+
+    def run(self, happened: Iterable[events.Event]) -> None:
+        """Do what the stream says."""
         actions = self._actions
         for event in happened:
             actions[type(event)](event)
-
-    def _on_send(self, event: events.Send) -> None:
-        if self._channel is not None:  # else it is kept for the next one
-            self._channel.send(event.data)
 
     def _on_close(self, event: events.Close) -> None:
         self._close(event.code, event.reason)
 
     def _acknowledge(self) -> None:
         self._acknowledging = None
-        self._run(self.stream.acknowledge())
+        self.run(self.stream.acknowledge())
 
     def _stop_acknowledging(self) -> None:
         if self._acknowledging is not None:
@@ -232,7 +234,7 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waits or self._intake)
+        return bool(self._running or self._waits or self._intake or self._pace)
 
     @property
     def unboxes(self) -> bool:
@@ -240,7 +242,7 @@ class Conversation:
 
     def request(self, name: str, method: str, params: list[JSON]) -> str:
         key, happened = self.stream.call_callback(name, method, params)
-        self._run(happened)
+        self.run(happened)
         return key
 
     def withdraw(self, key: str) -> bool:
@@ -249,27 +251,29 @@ class Conversation:
             if type(event) is events.RequestDropped:
                 was_dropped = True
             else:
-                self._run((event,))
+                self.run((event,))
         return was_dropped
 
     def callback_ended(self, name: str, code: str, reason: str) -> None:
         if not self._over:
-            self._run(self.stream.released(callback=name, code=code, reason=reason))
+            self.run(self.stream.released(callback=name, code=code, reason=reason))
 
     def handle_ended(self, token: str, code: str, reason: str) -> None:
-        self._run(self.stream.released(handle=token, code=code, reason=reason))
+        self.run(self.stream.released(handle=token, code=code, reason=reason))
 
     def session_ended(self, reason: str) -> None:
         self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
         self._draining = True  # what waited for a call that is lost is not begun
-        lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
+        why = "the gateway's process left the session"
+        lost = GatewayError(Status.OUTCOME_UNKNOWN, f"{why} before the answer came")
         for call in [*self._running, *self._waits]:
-            self._run(self.stream.fail(call, lost))
+            self.run(self.stream.fail(call, lost))
+        self._pace.fail_held(why)
         self.callbacks.withdraw()
         for name in self.callbacks.names:
-            self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
+            self.callback_ended(name, Status.UNAVAILABLE.code, why)
         record = self.stream.record()
         if self._channel is not None:
             self._channel.close(close_codes.SHUTDOWN, "the session goes on in another process")
@@ -278,6 +282,7 @@ class Conversation:
 
     def drain(self) -> None:
         self._draining = True
+        self._pace.fail_held("the gateway shuts down")
 
     def shut_down(self) -> None:
         self._close(close_codes.SHUTDOWN, "the gateway shuts down")
@@ -308,9 +313,9 @@ class Conversation:
                 return
             self._join(session)
         except GatewayError as error:
-            self._run(self.stream.fail(hello.call, error))
+            self.run(self.stream.fail(hello.call, error))
         else:
-            self._run(self.stream.welcome(hello.call, session.id, self._limits.resume_window_s))
+            self.run(self.stream.welcome(hello.call, session.id, self._limits.resume_window_s))
 
     def _find(self, session: Session, id: str, received: int) -> Conversation:
         """The stream of that id, if it can go on behind so many received messages.
@@ -330,12 +335,12 @@ class Conversation:
         return client
 
     def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
-        stream = Stream.restored(id, record, session.id, self._limits)
+        stream = Stream.restored(id, record, session.id, self._limits, self._sessions.kept)
         restored = Conversation(
             self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns
         )
-        self._sessions.taken(session, id)
         restored._join(session)
+        self._sessions.taken(session, id)
         restored._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, restored.end)
         return restored
 
@@ -359,14 +364,23 @@ class Conversation:
             self._away.cancel()
             self._away = None
         channel.carry(self)
-        self._run(happened)
+        self._pace.outlet = channel
+        self.run(happened)
+        self._pace.resumed(channel)
         self._intake.take_over(intake)
 
     # Calls of the client.
 
     def _on_call(self, event: events.CallRequested) -> None:
+        timeout_s = event.meta.timeout_s if not self._waits else self._waits.left_s(event)
+        if self._pace.is_asked_to_wait:
+            self._pace.hold(event, timeout_s, len(self._running))
+        else:
+            self.begin(event, timeout_s)
+
+    def begin(self, event: events.CallRequested, timeout_s: float | None) -> None:
+        """Begin a call."""
         meta = event.meta
-        timeout_s = meta.timeout_s if not self._waits else self._left_after_wait(event)
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
@@ -382,7 +396,7 @@ class Conversation:
                 assert type(target) is events.HandleTarget
                 method, capability = method_of_handle(session, target.token, event.method)
         except GatewayError as error:
-            self._run(self.stream.fail(event.call, error.at(request_id=request_id)))
+            self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return
         refs: CallReferences | None = None
         if method.has_references:
@@ -411,8 +425,8 @@ class Conversation:
         is_wanted = True
         for event in happened:
             if type(event) is events.Send:
-                if channel is not None:  # else it is kept for the next one
-                    channel.send(event.data)
+                if channel is not None and channel.send(event.data):
+                    self.stream.hold()
             elif type(event) is events.AnswerDropped:
                 is_wanted = False
             else:
@@ -423,46 +437,37 @@ class Conversation:
         """See `gateway.calls.CallWaiter`."""
         self._running.pop(call.key, None)
         if not self._over:
-            self._run(self.stream.fail(call.key, error))
+            self.run(self.stream.fail(call.key, error))
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
-
-    def _on_call_waits(self, event: events.CallWaits) -> None:
-        limits = self._limits
-        timeout_s = min(event.timeout_s or limits.default_call_timeout_s, limits.max_call_timeout_s)
-        self._waits[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._wait_expired, event.call)
-
-    def _on_wait_ended(self, event: events.WaitEnded) -> None:
-        timer = self._waits.pop(event.call, None)
-        if timer is not None:
-            timer.cancel()
+        else:
+            self._pace.cancel(event.call)
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
-        self._run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
-
-    def _left_after_wait(self, event: events.CallRequested) -> float | None:
-        """What a call that waited has left of the time that its client gave it."""
-        timer = self._waits.pop(event.call, None)
-        wished_s = event.meta.timeout_s
-        if timer is None:
-            return wished_s
-        timer.cancel()
-        return None if wished_s is None else max(timer.when() - asyncio.get_running_loop().time(), 0.001)
+        self.run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
 
     def _on_release(self, event: events.ReleaseRequested) -> None:
         if self._session is not None:
             self._session.handles.release(self.id, event.token, event.count)
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
+        if self._pace.is_asked_to_wait:
+            self._pace.hold(event, None, len(self._running))
+        else:
+            self.describe(event)
+
+    def describe(self, event: events.DescribeRequested) -> None:
+        """Answer with a description."""
         try:
-            happened = self.stream.answer(event.call, described(event, self._served.catalogue, self.live_session))
+            answer = describe(event, self._served.catalogue, lambda token: self.live_session().handles.get(token))
+            happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
-        self._run(event for event in happened if type(event) is not events.AnswerDropped)
+        self.run(event for event in happened if type(event) is not events.AnswerDropped)
 
     # Calls of services.
 

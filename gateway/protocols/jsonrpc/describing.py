@@ -1,4 +1,4 @@
-"""What `rpc.describe` and `rpc.discover` are answered with."""
+"""What ``rpc.describe`` and ``rpc.discover`` answer."""
 
 from __future__ import annotations
 
@@ -11,29 +11,26 @@ from gateway.describe.descriptions import describe_handle, describe_interface, d
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON, parse
 from gateway.protocols.jsonrpc.events import DescribeRequested
-from gateway.sessions.session import Session
+from gateway.sessions.handles import Handle
 
 
-def described(asked: DescribeRequested, catalogue: Catalogue, session: Callable[[], Session]) -> JSON:
-    """What the thing can do that is asked about; of everything, the OpenRPC document.
-
-    Args:
-        session: the asker's; raises a `GatewayError` if there is none.
+def describe(wanted: DescribeRequested, catalogue: Catalogue, handle_of: Callable[[str], Handle]) -> JSON:
+    """What something can do; of everything, the OpenRPC document.
 
     Raises:
-        GatewayError: NOT_FOUND, there is no such thing.
+        GatewayError: NOT_FOUND, there is no such thing; or what ``handle_of`` raises for a token.
     """
-    if asked.kind == "everything":
+    if wanted.kind == "everything":
         return parse(catalogue.documents[fixed_paths.OPENRPC].data)
     services = catalogue.services
-    if asked.kind == "service":
-        return describe_service(find_service(services, asked.name).routes)
-    if asked.kind == "handle":
-        handle = session().handles.get(asked.name)
+    if wanted.kind == "service":
+        return describe_service(find_service(services, wanted.name).routes)
+    if wanted.kind == "handle":
+        handle = handle_of(wanted.name)
         return describe_handle(handle.token, handle.service.routes, handle.interface)
-    only = None if asked.service is None else find_service(services, asked.service)
+    only = None if wanted.service is None else find_service(services, wanted.service)
     for service in services.values() if only is None else (only,):
-        node = service.schema.find(asked.name)
+        node = service.schema.find(wanted.name)
         if isinstance(node, InterfaceNode):
             return describe_interface(service.routes, Type(Kind.INTERFACE, node.id))
-    raise GatewayError(Status.NOT_FOUND, f"no service has an interface {quote(asked.name)}")
+    raise GatewayError(Status.NOT_FOUND, f"no service has an interface {quote(wanted.name)}")

@@ -19,7 +19,7 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc import events
-from gateway.protocols.jsonrpc.describing import described
+from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.single_references import SingleReferences
 from gateway.protocols.jsonrpc.single_stream import SingleStream
@@ -260,7 +260,8 @@ class SingleConversation:
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         try:
-            happened = self.stream.answer(event.call, described(event, self._served.catalogue, self._session))
+            answer = describe(event, self._served.catalogue, lambda token: self._session().handles.get(token))
+            happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
         self._run(happened)

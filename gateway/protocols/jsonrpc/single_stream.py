@@ -22,7 +22,7 @@ class SingleStream(Stream):
     """
 
     def __init__(self, limits: Limits) -> None:
-        super().__init__("", limits, _read_control)
+        super().__init__("", limits, read_control=_read_control)
         self.is_unreadable = False
 
     @property

@@ -2,7 +2,7 @@
 
     fresh ── any message but hello ──► plain ──────────────────────────────► closed
       │ ▲                                                                      ▲
-      │ └──── refused ────┐                          bad frame, full buffer    │
+      │ └──── refused ────┐                          bad frame                 │
       └── rpc.hello ──► greeting ── welcome() ──► counted ─────────────────────┤
                           │                        │   ▲                       │
                           │                        └───┘ resume()              │
@@ -28,7 +28,7 @@ from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
 from gateway.protocols.jsonrpc.call_table import CallRecord, CallTable
-from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
+from gateway.protocols.jsonrpc.client_requests import check_size
 from gateway.protocols.jsonrpc.control import (
     CONTROL,
     Ack,
@@ -40,7 +40,6 @@ from gateway.protocols.jsonrpc.control import (
     read_control,
     welcome,
 )
-from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import (
     NO_OBJECTS,
     AnswerDropped,
@@ -54,15 +53,19 @@ from gateway.protocols.jsonrpc.events import (
     Hello,
     Outcome,
     ReleaseRequested,
-    RequestDropped,
     ResultTarget,
     Send,
     WaitEnded,
 )
 from gateway.protocols.jsonrpc.frame import Frame, read
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Request
+from gateway.protocols.jsonrpc.outbound import Outbound
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.targets import read_target
+from gateway.sessions.kept_bytes import KeptBytes
+
+_REPEATED_BYTES: Final = 65_536
+"""So much is written to a new socket before it is asked whether it takes more."""
 
 
 class _State(enum.Enum):
@@ -73,8 +76,6 @@ class _State(enum.Enum):
     CLOSED = "closed"
 
 
-_VOID: Final = dump(messages.notification("rpc.void", {}))
-"""Stands for a request that was withdrawn, so that both sides count the same."""
 _CLOSED: Final = _State.CLOSED
 _COUNTED: Final = _State.COUNTED
 IN_ONE_STEP: Final = 16
@@ -94,12 +95,22 @@ class Stream:
     """
 
     def __init__(
-        self, id: str, limits: Limits, read_control: Callable[[Request], Control | None] = read_control
+        self,
+        id: str,
+        limits: Limits,
+        kept: KeptBytes | None = None,
+        record: StreamRecord | None = None,
+        read_control: Callable[[Request], Control | None] = read_control,
     ) -> None:
         self.id = id
-        self._read_control = read_control
         self.unbox = self._may_refer = False
-        self.counting = Counting()
+        self._read_control = read_control
+        over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
+        self._out = Outbound(limits, over_all, record)
+        self._send = self._out.send
+        self.counting = self._out.counting
+        self._requests = self._out.requests
+        self.requests: Collection[str] = self._requests.keys
         self._limits = limits
         self._state = _State.FRESH
         table = CallTable()
@@ -109,19 +120,17 @@ class Stream:
         self._frame: Frame | None = None
         self._pipeline = Pipeline()
         self._session_id = ""
-        self._requests = ClientRequests(limits.max_message_bytes)
-        self.requests: Collection[str] = self._requests.keys
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
 
     @classmethod
-    def restored(cls, id: str, record: StreamRecord, session_id: str, limits: Limits) -> Stream:
+    def restored(
+        cls, id: str, record: StreamRecord, session_id: str, limits: Limits, kept: KeptBytes | None = None
+    ) -> Stream:
         """The stream of a record; to be gone on with by `resume`."""
-        stream = cls(id, limits)
+        stream = cls(id, limits, kept, record)
         stream.unbox = record.unbox
-        stream.counting = Counting.restored(record)
         stream._state = _State.COUNTED
         stream._session_id = session_id
-        stream._requests.made = record.requests
         return stream
 
     def record(self) -> StreamRecord:
@@ -132,6 +141,20 @@ class Stream:
     def greeted(self) -> bool:
         """Whether the client said hello and was welcomed."""
         return self._state is _State.COUNTED
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the client that it is to read before its next call begins."""
+        return self._out.is_full
+
+    def hold(self) -> None:
+        """The socket takes no more: what is said from now on is given by `next`, when it does."""
+        if self._state is _COUNTED or self._state is _State.PLAIN:  # what is said before is not counted
+            self.counting.hold()
+
+    def next(self, max_bytes: int) -> list[bytes]:
+        """The next messages that were held, at most so many bytes but one at least; none if there are none."""
+        return self._out.next(max_bytes)
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
@@ -180,7 +203,7 @@ class Stream:
         if not len(frame) or self._frame is None:
             self.drop_unworked()
             if frame.batch is not None:
-                events += self._finish_one(frame.batch)
+                events += self._out.finish_one(frame.batch)
         return self._and_confirmed(events) if self._state is _COUNTED else events
 
     def drop_unworked(self) -> None:
@@ -201,20 +224,21 @@ class Stream:
             may_hold_objects: whether there may be handles in the result, that is, whether others can call into it.
 
         Raises:
-            GatewayError: the result is too large, or no JSON. The call is still to be ended.
+            GatewayError: the result is too large, or no JSON, or too much waits for the client already. The call is
+                still to be ended.
         """
         record = self._calls.get(call)
         if record is None or record.notification:
             self._end(call)
             return [AnswerDropped(call)]
         data = dump(messages.result(record.id, result))
+        self._out.check_answer(data)
         if len(data) > self._small_bytes:
-            check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")
         if record.place is not None:
             check_size(data, self._limits.send_buffer_bytes - record.place.batch.kept_bytes, "the result")
         self._end(call)
-        events = self._send(data) if record.place is None else self._reply(record, data)
+        events = self._send(data) if record.place is None else self._out.answer(record.place, data)
         # Else nobody can have called into it, or will.
         if self._state is _COUNTED or self._frame is not None or self._pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
@@ -235,6 +259,7 @@ class Stream:
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
         self._state = _State.COUNTED
+        self._out.counts = True
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -250,20 +275,20 @@ class Stream:
         return self.greeted and self.counting.can_repeat(received)
 
     def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
-        """Go on over a new socket (see `can_resume`): hello's answer, then what the client has not received."""
+        """Go on over a new socket (see `can_resume`): hello's answer, and some of what the client lacks."""
         counting = self.counting
         self.drop_unworked()
-        # What the client repeats may call into answers that it has received: only rpc.ack says that it needs no more.
+        # What the client repeats may call into what it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
         counting.confirm()
-        greeting = self._greeting(hello, True, resume_window_s)
-        return [greeting, *(Send(data) for data in counting.repeat())]
+        counting.restart()
+        return [self._greeting(hello, True, resume_window_s), *map(Send, self._out.next(_REPEATED_BYTES))]
 
     def end(self) -> None:
         """The stream is over."""
         self._state = _State.CLOSED
         self._frame = None
-        self.counting.drop()
+        self._out.close()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
         received = self.counting.received
@@ -274,21 +299,14 @@ class Stream:
         """Ask the client's object ``name`` to run a method; the key comes back in `CallbackAnswered`.
 
         Raises:
-            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
+            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
+                the client. Nothing was sent.
         """
-        key, data = self._requests.write(name, method, params)
-        happened = self._send(data)
-        self._requests.sent(key, self.counting.sent)
-        return key, happened
+        return self._out.request(name, method, params)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
-        number = self._requests.end(key)
-        if not number or self._state is not _COUNTED:
-            return []
-        if not self.counting.replace(number, _VOID):
-            return [RequestDropped(key)]
-        return self._send(dump(messages.notification("rpc.cancel", {"id": key})))
+        return self._out.withdraw(key)
 
     def released(
         self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
@@ -310,11 +328,11 @@ class Stream:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
         self._state = _State.PLAIN
-        return [Send(dump(messages.error(None, error)))]
+        return self._send(self._out.error(None, error))
 
-    def _close(self, reason: str, code: int = close_codes.BAD_MESSAGE) -> Close:
+    def _close(self, reason: str) -> Close:
         self.end()
-        return Close(code, reason)
+        return Close(close_codes.BAD_MESSAGE, reason)
 
     def _open(self, frame: Frame, events: list[Event]) -> None:
         """Begin with an array, whose messages `work_on` looks at."""
@@ -325,7 +343,7 @@ class Stream:
         if error is None:
             self._frame = frame
         else:
-            events += self._send(dump(messages.error(None, error)))
+            events += self._send(self._out.error(None, error))
 
     def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
         state = self._state
@@ -377,8 +395,7 @@ class Stream:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            record = CallRecord(message.id, False, place)
-            events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
+            events += self._out.put(place, self._out.error(message.id, message.error))
 
     def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
@@ -433,8 +450,7 @@ class Stream:
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                record = CallRecord(message.id, False, place)
-                events += self._reply_at_once(record, dump(messages.result(message.id, {})))
+                events += self._out.put(place, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
         if self._pipeline.is_waiting(call):
@@ -449,7 +465,7 @@ class Stream:
             events.append(WaitEnded(call))
             events += withdrawn.started
         if not record.notification:
-            events += self._reply(record, dump(messages.error(record.id, error)))
+            events += self._out.answer(record.place, self._out.error(record.id, error))
         self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
         return events
 
@@ -467,40 +483,11 @@ class Stream:
             record = self._end(call)
             assert record is not None  # it waited
             if not record.notification:
-                events += self._reply(record, dump(messages.error(record.id, error)))
+                events += self._out.answer(record.place, self._out.error(record.id, error))
             more = self._ended(call, record.id, Outcome(None, error))
             if more is not None:
                 events += more.started
                 failing += more.failed
 
     def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
-        if message.notification:
-            return []
-        record = CallRecord(message.id, False, place)
-        return self._reply_at_once(record, dump(messages.error(message.id, error)))
-
-    def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
-        """Answer a message that never became a call."""
-        if record.place is None:
-            return self._send(data)
-        record.place.put(data)
-        return []
-
-    def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
-        if record.place is None:
-            return self._send(data)
-        record.place.put(data)
-        return self._finish_one(record.place.batch)
-
-    def _finish_one(self, batch: Batch) -> list[Event]:
-        answers = batch.finish_one()
-        return [] if answers is None else self._send(answers)
-
-    def _send(self, data: bytes) -> list[Event]:
-        if self._state is not _COUNTED:
-            return [] if self._state is _CLOSED else [Send(data)]
-        counting = self.counting
-        counting.keep(data)
-        if counting.kept_bytes > self._limits.send_buffer_bytes:
-            return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", close_codes.SLOW_READER)]
-        return [tuple.__new__(Send, (data,))]
+        return [] if message.notification else self._out.put(place, self._out.error(message.id, error))

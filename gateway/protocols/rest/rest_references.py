@@ -26,13 +26,14 @@ class HttpReferences:
         owner: the session of the request, which may have other calls.
     """
 
-    __slots__ = ("_counted", "_made", "_owner", "_reserved", "_service")
+    __slots__ = ("_counted", "_made", "_owner", "_passed", "_reserved", "_service")
 
     def __init__(self, service: Service, owner: RequestSession) -> None:
         self._service = service
         self._owner = owner
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
+        self._passed: list[Callback] = []
         self._reserved = False
 
     def make_room(self) -> None:
@@ -66,6 +67,7 @@ class HttpReferences:
             detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
         callback, is_new = listener.callbacks.pass_in(name, self._service, interface)
+        self._passed.append(callback)
         if is_new:
             self._made.append(callback)
         return callback.capability
@@ -88,6 +90,11 @@ class HttpReferences:
             capability.give_back(1)
             raise GatewayError(Status.NOT_FOUND, "the session ended before the answer came", reason="session")
         return self._counted.put(session.handles, REST, capability, interface)
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """See `gateway.calls.CallReferences`."""
+        return all(callback.is_alive for callback in self._passed)
 
     @property
     def holds_handles(self) -> bool:

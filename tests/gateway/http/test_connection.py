@@ -187,7 +187,7 @@ async def test_events_over_http_1_0_end_with_the_connection(edge: Edge) -> None:
     head = await connection.head()
     assert (head.status, head.headers["connection"]) == (200, "close")
     assert not {"transfer-encoding", "content-length"} & head.headers.keys()
-    assert await connection.until(b"\n\n") == b"retry: 1000\n\n"
+    assert await connection.until(b"\n\n") == b"retry: 1000\nid: 0\n\n"
 
 
 # One after another.

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from cara_pseud.errors import DeadlineExceeded, RpcError, Unavailable
+from cara_pseud.errors import DeadlineExceeded, RemoteError, RpcError, Unavailable
+from gateway.config.limits import Limits
 from tests.clock import MovedClock
 from tests.gateway.http.conftest import Built, Edge, moves_time, problem
 
@@ -364,6 +365,57 @@ async def test_a_released_handle_is_gone_at_the_service_too(edge: Edge, root: An
     for method, place in (("GET", path), ("HEAD", path), ("DELETE", path), ("POST", f"{path}/value")):
         assert (await edge.request(method, place, None, session)).code == 404
     assert thing.released == 1
+
+
+async def test_streams_that_hold_a_handle_are_told_when_it_is_released_over_rest(
+    edge: Edge, root: Any, fakes: Any
+) -> None:
+    socket = await edge.socket()
+    socket.say("rpc.hello", {"protocol": 1}, id=0)
+    session = {"Session-Id": (await socket.hear())["result"]["session"]}
+    socket.say("calculator.accumulator", id=1)
+    (await root.next_call()).reply(thing := fakes.Object())
+    token = (await socket.hear())["result"]["accumulator"]["$handle"]
+    assert (await edge.request("DELETE", f"/api/handles/{token}", None, session)).code == 204
+    assert thing.released == 1
+    told = await socket.hear()
+    assert (told["method"], told["params"]["handle"], told["params"]["code"]) == ("rpc.released", token, "released")
+
+
+DEEP: Any = "the bottom"
+for _ in range(300):
+    DEEP = {"in": DEEP}
+OUTWARDS = [
+    (RpcError("aborted", "no", {"deep": DEEP}), "aborted", "no"),
+    (RpcError("aborted", "no", {1: "key", "bytes": b"\xff", "half": "\ud800", "huge": 2**70}), "aborted", "no"),
+    (RpcError("aborted", "no", {"large": "x" * 10_000_000}), "aborted", "no"),
+    (RpcError("aborted", "no" * 5_000_000), "aborted", "nonono"),
+    (RemoteError("E" * 1_000_000, "no"), "unknown", "the service raised EEE"),
+]
+"""What a service may raise, none of which may leave as it is."""
+
+
+@pytest.mark.parametrize(("error", "code", "begins"), OUTWARDS, ids=["deep", "odd", "large", "long", "class"])
+async def test_whatever_a_service_raises_is_answered_within_the_limit_of_a_message(
+    edge: Edge, root: Any, limits: Limits, error: Exception, code: str, begins: str
+) -> None:
+    asked = edge.asks("POST", ADD, [2, 5])
+    (await root.next_call()).set_exception(error)
+    answer = await asked
+    found = problem(answer)
+    assert (found["code"], found["detail"].startswith(begins)) == (code, True)
+    assert len(answer.body) <= limits.max_message_bytes
+    socket = await edge.socket()
+    socket.say("calculator.add", [2, 5])
+    (await root.next_call()).set_exception(error)
+    told = await socket.hear()
+    assert (told["id"], told["error"]["data"]["code"]) == (1, code)
+    assert told["error"]["message"].startswith(begins)
+    assert len(json.dumps(told)) <= limits.max_message_bytes
+    # And the next call is answered as any other.
+    socket.say("calculator.add", [2, 5])
+    (await root.next_call()).reply(7)
+    assert (await socket.hear())["result"] == {"result": 7}
 
 
 async def test_handles_are_not_compressed_beside_what_a_caller_chose(edge: Edge, people: Any, fakes: Any) -> None:

@@ -12,6 +12,7 @@ from gateway.protocols.jsonrpc.control import (
     Control,
     Describe,
     HelloParams,
+    PingParams,
     Release,
     Unknown,
     read_control,
@@ -48,6 +49,8 @@ READINGS: list[tuple[str, Any, Control | None]] = [
     ("rpc.discover", {}, Describe("everything", "")),
     ("rpc.discover", None, Describe("everything", "")),
     ("rpc.discover", [], Describe("everything", "")),
+    ("rpc.ping", {}, PingParams()),
+    ("rpc.ping", {"unknown": 1}, PingParams()),
 ]  # fmt: skip
 
 
@@ -107,7 +110,7 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.describ", {}, Unknown, 'the gateway has no method "rpc.describ"; did you mean "rpc.describe"?'),
     ("rpc.xxxxxxxxxxxx", {}, Unknown,
      'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.discover, '
-     'rpc.hello, rpc.release'),
+     'rpc.hello, rpc.ping, rpc.release'),
 ]  # fmt: skip
 
 
