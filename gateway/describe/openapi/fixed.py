@@ -20,6 +20,8 @@ _STATES: Final[Shape] = {
     "description": "The connections to the services by their names; `up` is one that works.",
     "additionalProperties": _TEXT,
 }
+_SENSIBLE_S: Final = 0.5
+"""What a call takes at the least where much goes on: whoever makes requests of the document shall see calls succeed."""
 _REASONS: Final[Shape] = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
@@ -47,8 +49,9 @@ def parameter_components(max_timeout_s: float) -> dict[str, JSON]:
     return {
         "Request-Timeout": {
             "name": "Request-Timeout", "in": "header",
-            "description": "Seconds that the call may take. A longer time than the maximum is cut to it.",
-            "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": max_timeout_s},
+            "description": "Seconds that the call may take. Any time above 0 is taken; one below the minimum is hardly "
+            "ever enough, and a longer one than the maximum is cut to it.",
+            "schema": {"type": "number", "minimum": min(_SENSIBLE_S, max_timeout_s), "maximum": max_timeout_s},
         },
         "X-Request-Id": {
             "name": "X-Request-Id", "in": "header", "description": "An id of the caller's for the logs.",

@@ -294,7 +294,7 @@ def test_a_call_may_take_what_the_gateway_permits(routes: ServiceRoutes) -> None
     document = openapi_document([routes], CodecOptions(), "1", limits)
     components: Any = document["components"]
     timeout = components["parameters"]["Request-Timeout"]["schema"]
-    assert timeout == {"type": "number", "exclusiveMinimum": 0, "maximum": 7.5}
+    assert timeout == {"type": "number", "minimum": 0.5, "maximum": 7.5}
 
 
 def test_every_operation_says_who_may_call_it_and_every_array_what_is_in_it(routes: ServiceRoutes) -> None:
