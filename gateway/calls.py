@@ -18,6 +18,8 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
+from gateway.access.refusals import Refusals
+from gateway.access.shares import Shares
 from gateway.catalogue import Catalogue, ServiceMethod, find_service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error, quote
@@ -33,6 +35,7 @@ _LOG: Final = logging.getLogger(__name__)
 _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKNOWN})
 
 NO_OPTIONS: Final = CallOptions()
+_RETRY_S: Final = 1
 
 Authorise = Callable[[str | None, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
@@ -126,9 +129,10 @@ class Call:
         refs: what the door knows of its references; None if the schema permits none.
         session: whose it is; None if it belongs to no session.
         args: what the service was sent, if there are secrets in it.
+        address: who counts it in the bounds per address.
     """
 
-    __slots__ = ("_calls", "_future", "args", "key", "method", "refs", "request_id", "session", "waiter")
+    __slots__ = ("_calls", "_future", "address", "args", "key", "method", "refs", "request_id", "session", "waiter")
 
     _future: asyncio.Future[Any] | None
 
@@ -141,6 +145,7 @@ class Call:
         refs: CallReferences | None,
         request_id: str | None,
         session: Session | None,
+        address: str = "",
     ) -> None:
         self._calls = calls
         self.waiter = waiter
@@ -150,6 +155,7 @@ class Call:
         self.request_id = request_id
         self.session = session
         self.args: Sequence[Any] = ()
+        self.address = address
 
     def cancel(self) -> None:
         """Give the call up; the caller is told that it was cancelled, unless it is over already."""
@@ -161,6 +167,7 @@ class Call:
         # The future refers to this method; without a cycle both are freed at once.
         self._future = None
         session, refs = self.session, self.refs
+        self._calls.under_way.give(self.address)
         if session is None:
             self._calls.without_session -= 1
         else:
@@ -191,6 +198,7 @@ class Calls:
     Attributes:
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
+        under_way: all of them.
     """
 
     def __init__(
@@ -200,11 +208,13 @@ class Calls:
         expose_errors: bool = False,
         authorise: Authorise | None = None,
         admit: Admit | None = None,
+        refusals: Refusals | None = None,
         stalls: Stalls | None = None,
     ) -> None:
         """Begin with none.
 
         Args:
+            refusals: where it is counted what was refused because too many are under way.
             expose_errors: whether callers are told the texts of services' exceptions.
             authorise: None permits everybody everything.
             admit: None admits all calls that their sessions permit.
@@ -214,8 +224,10 @@ class Calls:
         self._expose_errors = expose_errors
         self._authorise = authorise
         self._admit = admit
+        self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
         self.without_session = 0
+        self.under_way = Shares(limits.max_calls, limits.max_calls_per_address)
 
     def begin(
         self,
@@ -228,6 +240,7 @@ class Calls:
         session: Session | None = None,
         options: CallOptions = NO_OPTIONS,
         unbox: bool = False,
+        address: str = "",
     ) -> Call | None:
         """Start a call; when this returns it is on its way, so calls keep the order in which they are begun.
 
@@ -236,11 +249,13 @@ class Calls:
             params: an object by name, an array by position, or None for no parameters at all.
             options: what the caller said about the call, and who it is; its timeout may be None.
             unbox: whether a single result stands for itself.
+            address: who counts it in the bounds per address; "" if that is not known.
 
         Returns:
             None if the call was refused, of which the caller is told before this returns.
         """
-        call = Call(self, waiter, key, method, refs, options.request_id, session)
+        call = Call(self, waiter, key, method, refs, options.request_id, session, address)
+        under_way = self.under_way
         try:
             if self._authorise is not None:
                 self._authorise(options.principal, method)
@@ -248,6 +263,8 @@ class Calls:
                 self._admit(options.principal, session, method)
             if session is not None:
                 session.check_calls()
+            if under_way.is_full_for(address) or under_way.is_full():
+                raise self._too_many(address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
             method.counts.calls += 1
@@ -267,6 +284,7 @@ class Calls:
         except Exception as error:
             call.refuse(error)
             return None
+        under_way.take(address)
         if session is None:
             self.without_session += 1
         else:
@@ -284,6 +302,16 @@ class Calls:
             refs.never_sent()
         future.add_done_callback(call.settle)
         return call
+
+    def _too_many(self, address: str) -> GatewayError:
+        under_way = self.under_way
+        if under_way.is_full_for(address):
+            name, number, status = "max_calls_per_address", under_way.of(address), Status.RESOURCE_EXHAUSTED
+        else:
+            name, number, status = "max_calls", under_way.total, Status.UNAVAILABLE
+        self._refusals.count(name)
+        detail = f"{number} calls are under way already, as many as {name} permits: try again in {_RETRY_S} s"
+        return GatewayError(status, detail, retry_after=_RETRY_S)
 
     def _repeatable(
         self,

@@ -72,6 +72,7 @@ class GatewayError(Exception):
         reason: a word for programs where one status has several causes.
         cause: the problem object of the call that made this one fail.
         details: what the service said for programs.
+        retry_after: in how many seconds it is worth to try again; also the header ``Retry-After``.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class GatewayError(Exception):
         reason: str | None = None,
         cause: Mapping[str, Any] | None = None,
         details: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
         jsonrpc: int | None = None,
     ) -> None:
         super().__init__(detail)
@@ -98,6 +100,7 @@ class GatewayError(Exception):
         self.reason = reason
         self.cause = cause
         self.details = details
+        self.retry_after = retry_after
         self._jsonrpc = jsonrpc
 
     @classmethod
@@ -134,6 +137,11 @@ class GatewayError(Exception):
         self.request_id = self.request_id or request_id
         return self
 
+    def alone(self) -> Self:
+        """Let go of where it was raised, which holds everything that was there then; returns self."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
+
     def problem(self) -> dict[str, Any]:
         """The problem object of RFC 9457, with our members behind its own."""
         problem: dict[str, Any] = {
@@ -143,7 +151,7 @@ class GatewayError(Exception):
             "detail": self.detail,
             "code": self.status.code,
         }
-        for name in ("path", "service", "method", "request_id", "reason", "cause", "details"):
+        for name in ("path", "service", "method", "request_id", "reason", "cause", "details", "retry_after"):
             value = getattr(self, name)
             if value is not None:
                 problem[name] = value

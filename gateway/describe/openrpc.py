@@ -37,13 +37,18 @@ of an object of the client's own: the gateway calls it, with its name in place o
 
 
 def openrpc_document(
-    services: Iterable[ServiceRoutes], options: CodecOptions, version: str, own: Sequence[JSON] = ()
+    services: Iterable[ServiceRoutes],
+    options: CodecOptions,
+    version: str,
+    own: Sequence[JSON] = (),
+    prefix: str = "",
 ) -> dict[str, JSON]:
     """The document of all services.
 
     Args:
         version: of the gateway, for ``info``.
         own: the method objects of the gateway's own methods.
+        prefix: below which clients find the paths, such as ``/gw``.
     """
     components = components_of_references()
     components.add("Problem", problem_schema())
@@ -59,8 +64,8 @@ def openrpc_document(
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "servers": [
-            {"name": "HTTP", "url": fixed_paths.RPC},
-            {"name": "WebSocket", "url": fixed_paths.WEBSOCKET},
+            {"name": "HTTP", "url": prefix + fixed_paths.RPC},
+            {"name": "WebSocket", "url": prefix + fixed_paths.WEBSOCKET},
         ],
         "methods": methods,
         "components": {"schemas": components.schemas, "errors": _errors()},

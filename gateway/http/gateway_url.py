@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _FORMS: Final = "HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:/PATH"
-UNIX: Final = "unix:"
+_UNIX: Final = "unix:"
+_UNIX_URL: Final = "http+unix://"
+"""As the gateway prints it: the path's slashes are escaped, and a path of HTTP may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,14 @@ def read_url(text: str, *, tls: bool = False) -> GatewayUrl:
     Raises:
         ValueError: it is none of the forms, which the text names.
     """
-    if text.startswith(UNIX):
-        path = text.removeprefix(UNIX).removeprefix("//") if text.startswith("unix:///") else text.removeprefix(UNIX)
+    if text.startswith(_UNIX_URL):
+        socket, _, base = text.removeprefix(_UNIX_URL).partition("/")
+        if not socket:
+            raise ValueError(f"expected http+unix://PATH, with %2F for a slash, not {text!r}")
+        return GatewayUrl(text, tls, "localhost", 0, f"/{base}".rstrip("/"), unquote(socket))
+    if text.startswith(_UNIX):
+        path = text.removeprefix(_UNIX)
+        path = path.removeprefix("//") if path.startswith("///") else path
         if not path.startswith("/"):
             raise ValueError(f"expected {_FORMS}, not {text!r}")
         return GatewayUrl(text, tls, "localhost", 0, socket=path)

@@ -23,10 +23,9 @@ class RpcHandler(ApiHandler):
     def post(self) -> None:
         site = self.site
         text = self.json_text(_OTHER_TYPES) if self.request.body else b""
-        self._owner = RequestSession(site.sessions, self.session_if_known(), self.principal)
+        self._owner = RequestSession(site.sessions, self.session_if_known(), self.principal, self.address)
         conversation = self._conversation = SingleConversation(
-            self, site.served, site.calls, site.limits, self._owner, self._options(), site.turns,
-            self.request.remote_ip or "",
+            self, site.served, site.calls, site.limits, self._owner, self._options(), site.turns, self.address,
         )  # fmt: skip
         self.answers_later()
         site.calls_under_way += 1

@@ -53,7 +53,15 @@ def _rebuilt(
         for name in ("path", "service", "method", "request_id", "reason")
     }
     code = error.jsonrpc_error()["code"]
-    return GatewayError(error.status, _writable_text(detail), **texts, cause=cause, details=details, jsonrpc=code)
+    return GatewayError(
+        error.status,
+        _writable_text(detail),
+        **texts,
+        cause=cause,
+        details=details,
+        retry_after=error.retry_after,
+        jsonrpc=code,
+    )
 
 
 def _writable_details(details: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

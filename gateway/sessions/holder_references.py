@@ -14,7 +14,7 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
-from gateway.json.codec.objects import LiveObjects, Where
+from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import Callback, Callbacks
@@ -135,23 +135,12 @@ class HolderReferences:
         """See `gateway.calls.CallReferences`."""
 
 
-class ReferencesInParameters(LiveObjects, Protocol):
-    """References of a call as far as they stand in what the caller sends."""
-
-    @property
-    def may_be_sent_again(self) -> bool:
-        """See `gateway.calls.CallReferences`."""
-
-    def never_sent(self) -> None:
-        """See `gateway.calls.CallReferences`."""
-
-
 class DiscardedReferences:
     """References in a call whose answer nobody waits for: every object in it is let go."""
 
     __slots__ = ("_inner",)
 
-    def __init__(self, inner: ReferencesInParameters) -> None:
+    def __init__(self, inner: HolderReferences) -> None:
         self._inner = inner
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:

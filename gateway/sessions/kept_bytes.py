@@ -13,17 +13,18 @@ class KeptBytes:
 
     Attributes:
         total: bytes.
+        limit: how many there may be.
     """
 
-    __slots__ = ("_limit", "total")
+    __slots__ = ("limit", "total")
 
     def __init__(self, limit: int) -> None:
         self.total = 0
-        self._limit = limit
+        self.limit = limit
 
     def has_room(self, kept_bytes: int, size: int) -> bool:
         """Whether a client for which so many bytes are kept may have so many more.
 
         Where there is no room, who keeps next to nothing still gets its answers.
         """
-        return self.total + size <= self._limit or kept_bytes <= _ALWAYS_BYTES
+        return self.total + size <= self.limit or kept_bytes <= _ALWAYS_BYTES

@@ -97,6 +97,14 @@ class Session:
         attachment = self.listener if name == REST else self._clients.get(name)
         return None if attachment is None else attachment.client
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing, and no client of it is there or would miss anything."""
+        if self.calls_in_flight or len(self.handles) or self.record.streams or self.record.rest:
+            return False
+        clients = self._clients.values()
+        return not any(client.is_open or not client.is_unused or len(callbacks) for client, callbacks in clients)
+
     def clear(self) -> None:
         """Forget all clients and release all handles."""
         self._clients.clear()

@@ -222,9 +222,9 @@ class FakeChannel:
     def __init__(self) -> None:
         self.sent: list[Any] = []
         self.closed: tuple[int, str] | None = None
-        self.held = False
         self.is_full = False
         self.progress = 0
+        self.held = False
 
     def hold(self, holds: bool) -> None:
         self.held = holds
@@ -257,9 +257,8 @@ class Play:
         self.channel.conversation = self.conversation
 
     def _conversation(self) -> Conversation:
-        return Conversation(
-            self.served, Calls(self.limits), self.sessions, self.limits, self.channel, turns=self.turns
-        )
+        limits = self.limits
+        return Conversation(self.served, Calls(limits), self.sessions, limits, self.channel, turns=self.turns)
 
     @property
     def roots(self) -> Sequence[Any]:

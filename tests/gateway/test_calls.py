@@ -19,6 +19,7 @@ from cara_pseud.errors import (
     Unavailable,
 )
 from cara_pseud.schema.nodes import Schema
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Service, ServiceMethod
 from gateway.config.limits import Limits
@@ -186,6 +187,36 @@ def test_calls_under_way_are_counted_where_they_belong(calculator: Service, fake
         assert method.counts.calls == 6
         assert method.counts.failures == {"invalid_argument": 2, "cancelled": 1, "unavailable": 1}
         sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_there_are_bounds_of_calls_per_address_and_over_all(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root, method, refusals = calculator.upstream.root, calculator.method("add"), Refusals()
+        calls = Calls(Limits(max_calls=4, max_calls_per_address=3), refusals=refusals)
+        mine = [fakes.Begun(calls, method, root, [], address="mine") for _ in range(3)]
+        with pytest.raises(GatewayError, match="3 calls are under way already, as many as max_calls_per") as raised:
+            await fakes.Begun(calls, method, root, [], address="mine")
+        assert (raised.value.status, raised.value.retry_after) == (Status.RESOURCE_EXHAUSTED, 1)
+        theirs = fakes.Begun(calls, method, root, [], address="theirs")
+        with pytest.raises(GatewayError, match="4 calls are under way already, as many as max_calls permits") as raised:
+            await fakes.Begun(calls, method, root, [], address="theirs")
+        assert raised.value.status is Status.UNAVAILABLE
+        assert len(root.calls) == 4
+        root.calls[0].reply(1)
+        mine[1].cancel()
+        for begun in mine[:1]:
+            await begun
+        await fakes.settle()
+        assert calls.under_way.of("mine") == 1
+        fakes.Begun(calls, method, root, {"first": "x"}, address="mine")  # which never begins
+        root.error = Unavailable()
+        fakes.Begun(calls, method, root, [], address="mine")
+        await fakes.settle()
+        assert (calls.under_way.of("mine"), calls.under_way.total) == (1, 2)
+        assert not theirs.done()
+        assert refusals.counts == {"max_calls_per_address": 1, "max_calls": 1}
 
     fakes.run(main())
 
@@ -526,7 +557,7 @@ def test_a_call_that_may_give_an_object_is_not_sent_when_there_is_no_room_for_on
         first = RestReferences(calculator, None, sessions)
         pending = fakes.Begun(calls, method, root, {}, refs=first)
         second = RestReferences(calculator, None, sessions)
-        with pytest.raises(GatewayError, match="there are 1 sessions already; try again later"):
+        with pytest.raises(GatewayError, match="there are 1 sessions already, as many as max_sessions permits"):
             await fakes.Begun(calls, method, root, {}, refs=second)
         assert len(root.calls) == 1
         root.calls[0].reply(fakes.Object())

@@ -31,12 +31,17 @@ _TEXT: Final[Shape] = {"type": "string"}
 
 
 def openapi_document(
-    services: Iterable[ServiceRoutes], options: CodecOptions, version: str, limits: Limits | None = None
+    services: Iterable[ServiceRoutes],
+    options: CodecOptions,
+    version: str,
+    prefix: str = "",
+    limits: Limits | None = None,
 ) -> dict[str, JSON]:
     """The document of all services.
 
     Args:
         version: of the gateway, for ``info``.
+        prefix: below which clients find the paths, such as ``/gw``.
         limits: of the gateway; None = the default ones.
     """
     routes = list(services)
@@ -62,7 +67,7 @@ def openapi_document(
             "contact": {"name": "Whoever runs this gateway"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": prefix or "/"}],
         "security": [{}, {"session": []}],
         "tags": [*map(service_tag, routes), {"name": "gateway", "description": _GATEWAY}],
         "paths": paths,

@@ -14,7 +14,7 @@ from collections import deque
 from typing import Any, Final, Protocol
 
 import tornado
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from gateway.http.tcp import untaken_bytes
 
@@ -49,12 +49,12 @@ class ByteTransport(Protocol):
     def write(self, data: bytes) -> bool:
         """Write; False if the kernel did not take everything: the owner is to wait for `TransportOwner.writable`."""
 
-    def hold(self, holds: bool) -> None:
-        """Read nothing more, or go on reading; idempotent."""
-
     @property
     def untaken_bytes(self) -> int:
         """How much of what was written the other side's machine has not taken."""
+
+    def hold(self, holds: bool) -> None:
+        """Read nothing more, or go on reading; idempotent."""
 
     def close(self) -> None:
         """End the connection at once; idempotent."""
@@ -92,9 +92,9 @@ class _StreamTransport:
     def __init__(self, stream: IOStream, owner: TransportOwner, early: bytes) -> None:
         self._stream = stream
         self._owner = owner
+        self._unwritten: deque[int] = deque()
         self._may_read = asyncio.Event()
         self._may_read.set()
-        self._unwritten: deque[int] = deque()
         self._early = early
         owner.transport_made(self)
         self._reader = asyncio.ensure_future(self._read())
@@ -157,7 +157,7 @@ class LoopTransports:
 
     async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
         """See `ByteTransports`."""
-        if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
+        if isinstance(stream, SSLIOStream):  # what TLS has decrypted already could not be taken along
             _StreamTransport(stream, owner, early)
             return
         early += _read_already(stream)
@@ -198,15 +198,15 @@ class _LoopTransport(asyncio.BufferedProtocol):
         self._transport.write(data)
         return not self._is_full
 
+    @property
+    def untaken_bytes(self) -> int:
+        return self._transport.get_write_buffer_size() + untaken_bytes(self._transport.get_extra_info("socket"))
+
     def hold(self, holds: bool) -> None:
         if holds:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
-
-    @property
-    def untaken_bytes(self) -> int:
-        return self._transport.get_write_buffer_size() + untaken_bytes(self._transport.get_extra_info("socket"))
 
     def close(self) -> None:
         self._transport.abort()

@@ -17,7 +17,7 @@ from gateway.config.limits import Limits
 from gateway.http.websocket import frames
 from gateway.http.websocket.byte_transports import ByteTransport
 from gateway.http.websocket.deflate import Agreement
-from gateway.protocols.close_codes import PROTOCOL_ERROR, SLOW_READER
+from gateway.protocols.close_codes import IDLE, PROTOCOL_ERROR, SLOW_READER
 from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.stalls import Stalls
 
@@ -73,12 +73,12 @@ class SocketChannel:
         self._ended = ended
         self._cork = cork
         self._agreement = agreement
-        self._stalls = Stalls() if stalls is None else stalls
-        self._address = address
-        self._held = False
         # Who says more is asked to keep it, so only a fault of ours, or a client that says hello wrongly again and
         # again and never reads, comes so far.
         self._max_waiting_bytes = limits.send_buffer_bytes + 2 * limits.max_message_bytes
+        self._stalls = Stalls() if stalls is None else stalls
+        self._address = address
+        self._held = False
         self._transport: ByteTransport | None = None
         self._frames: deque[bytes] = deque((greeting,))
         self._waiting_bytes = len(greeting)
@@ -97,6 +97,18 @@ class SocketChannel:
     def client(self) -> Conversation:
         """Who is at its other end; see `gateway.http.base.Socket`."""
         return self.conversation
+
+    @property
+    def is_unused(self) -> bool:
+        """See `gateway.http.connections.Upgraded`."""
+        conversation = self.conversation
+        return not conversation.stream.greeted and conversation.is_unused
+
+    def evict(self) -> None:
+        """See `gateway.http.connections.Upgraded`."""
+        self.close(IDLE, "there is no room, and nothing was asked for")
+        self.conversation.channel_closed(self)
+        self._end_when_written()
 
     def transport_made(self, transport: ByteTransport) -> None:
         """See `gateway.http.websocket.byte_transports.TransportOwner`."""

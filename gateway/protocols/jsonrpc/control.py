@@ -149,6 +149,10 @@ def _hello(params: Mapping[str, JSON]) -> HelloParams:
         text = params.get(name)
         if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= _MAX_TEXT_CHARS):
             return HelloParams(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
+    if params.get("token") is not None:
+        # Taken silently, it would let a client believe that it is somebody here.
+        detail = "$.token: the gateway knows no tokens, as it has no authentication; leave it out"
+        return HelloParams(error=GatewayError(Status.UNAUTHENTICATED, detail, path="$.token"))
     unbox, received = params.get("unbox", False), params.get("received")
     if not isinstance(unbox, bool):
         return HelloParams(error=GatewayError.invalid("expected true or false", "$.unbox"))

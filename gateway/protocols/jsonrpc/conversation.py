@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -84,6 +85,7 @@ class Conversation:
         self._limits = limits
         self._channel = channel
         self._principal = principal
+        self._address = address
         self._session: Session | None = None
         self._over = False
         self._draining = False
@@ -91,12 +93,14 @@ class Conversation:
         self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
-        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, sessions.kept) if stream is None else stream
+        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
+        self._held, self._counting, self._mark = self._pace.held, self.stream.counting, limits.send_buffer_bytes
         self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
+        self._pace.stop = lambda stops: self._intake.stop(stops)
         self._actions: dict[type[Any], Callable[[Any], None]] = {
             events.Send: lambda event: self._pace.send(event.data),
             events.BufferFull: lambda _: self._pace.full(),
@@ -118,26 +122,25 @@ class Conversation:
         if not self._over:
             self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
-    def act_on(self, data: bytes) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self.run(self.stream.receive(data))
-        self._after_messages()
-
     def act_on_rest(self) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self.run(self.stream.work_on())
-        self._after_messages()
+        self.act_on(None)
+
+    def act_on(self, data: bytes | None) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`; None stands for the rest of the last text."""
+        before = self._counting.kept_bytes
+        self.run(self.stream.work_on() if data is None else self.stream.receive(data))
+        if (kept := self._counting.kept_bytes) > self._mark:
+            self._pace.said_at_once(kept - before)
+        if self._held:
+            self._pace.begin_held()
+        if self._acknowledging is None and self.stream.greeted and not self._over:
+            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
     @property
     def unworked(self) -> int:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
         return self.stream.unworked
-
-    def _after_messages(self) -> None:
-        if self._pace:
-            self._pace.begin_held()
-        if self._acknowledging is None and self.stream.greeted and not self._over:
-            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
     def _hold(self, holds: bool) -> None:
         if self._channel is not None:
@@ -161,6 +164,8 @@ class Conversation:
         if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
         self._away = asyncio.get_running_loop().call_later(window_s, self.end)
+        if self._session is not None:
+            self._sessions.left(self._session)
 
     def channel_failed(self, channel: Channel) -> None:
         """The channel is closed because of what the client sent or did not read: the stream is over."""
@@ -183,9 +188,9 @@ class Conversation:
     def _stop(self) -> None:
         self._over = True
         self.stream.end()
+        self._pace.end()
         self._intake.clear()
         self._channel = None
-        self._pace.end()
         self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
@@ -234,7 +239,16 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waits or self._intake or self._pace)
+        return bool(self._running or self._waits or self._held or self._intake)
+
+    @property
+    def is_unused(self) -> bool:
+        if self.is_busy:
+            return False
+        if not self.stream.greeted:
+            return self._session is None
+        counting = self.stream.counting
+        return not counting.received and not counting.sent
 
     @property
     def unboxes(self) -> bool:
@@ -266,14 +280,13 @@ class Conversation:
 
     def suspend(self) -> StreamRecord:
         self._draining = True  # what waited for a call that is lost is not begun
-        why = "the gateway's process left the session"
-        lost = GatewayError(Status.OUTCOME_UNKNOWN, f"{why} before the answer came")
+        lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
         for call in [*self._running, *self._waits]:
             self.run(self.stream.fail(call, lost))
-        self._pace.fail_held(why)
+        self._pace.fail_held("the gateway's process left the session")
         self.callbacks.withdraw()
         for name in self.callbacks.names:
-            self.callback_ended(name, Status.UNAVAILABLE.code, why)
+            self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
         record = self.stream.record()
         if self._channel is not None:
             self._channel.close(close_codes.SHUTDOWN, "the session goes on in another process")
@@ -305,7 +318,7 @@ class Conversation:
     def _on_hello(self, hello: events.Hello) -> None:
         try:
             if hello.session is None:
-                session = self._sessions.open(self._principal)
+                session = self._sessions.open(self._principal, address=self._address)
             else:
                 session = self._sessions.find(hello.session, self._principal)
             if hello.stream is not None:
@@ -337,8 +350,9 @@ class Conversation:
     def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
         stream = Stream.restored(id, record, session.id, self._limits, self._sessions.kept)
         restored = Conversation(
-            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns
-        )
+            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns,
+            self._address,
+        )  # fmt: skip
         restored._join(session)
         self._sessions.taken(session, id)
         restored._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, restored.end)
@@ -371,16 +385,16 @@ class Conversation:
 
     # Calls of the client.
 
-    def _on_call(self, event: events.CallRequested) -> None:
-        timeout_s = event.meta.timeout_s if not self._waits else self._waits.left_s(event)
-        if self._pace.is_asked_to_wait:
-            self._pace.hold(event, timeout_s, len(self._running))
-        else:
-            self.begin(event, timeout_s)
+    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> None:
+        """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
+        self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
 
-    def begin(self, event: events.CallRequested, timeout_s: float | None) -> None:
-        """Begin a call."""
+    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> None:
         meta = event.meta
+        timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event)
+        if (self._counting.kept_bytes > self._mark or self._held) and not was_held:
+            self._pace.hold(event, timeout_s, len(self._running))
+            return
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
@@ -408,7 +422,7 @@ class Conversation:
             CallOptions, (timeout_s, request_id, self._principal, meta.traceparent, meta.idempotency_key, ())
         )
         call = self._calls.begin(
-            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox
+            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox, self._address
         )
         if call is not None:
             self._running[event.call] = call
@@ -455,13 +469,13 @@ class Conversation:
             self._session.handles.release(self.id, event.token, event.count)
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
-        if self._pace.is_asked_to_wait:
+        if self._counting.kept_bytes > self._mark or self._held:
             self._pace.hold(event, None, len(self._running))
         else:
-            self.describe(event)
+            self.describe_held(event)
 
-    def describe(self, event: events.DescribeRequested) -> None:
-        """Answer with a description."""
+    def describe_held(self, event: events.DescribeRequested) -> None:
+        """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
         try:
             answer = describe(event, self._served.catalogue, lambda token: self.live_session().handles.get(token))
             happened = self.stream.answer(event.call, answer)

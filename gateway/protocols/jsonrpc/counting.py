@@ -32,6 +32,7 @@ class Counting:
         acknowledged: how many of the sent ones the client has confirmed.
         kept_bytes: the size of the rest.
         is_away: whether there is no socket.
+        written: how many messages were given to a socket; None if all were, as soon as they were sent.
     """
 
     def __init__(self, over_all: KeptBytes | None = None) -> None:
@@ -45,12 +46,11 @@ class Counting:
         self.acknowledged = 0
         self.kept_bytes = 0
         self.is_away = False
+        self.written: int | None = None
         self._over_all = KeptBytes(0) if over_all is None else over_all
         self._kept: deque[bytes] = deque()
         self._confirmed = 0
         self._unconfirmed_bytes = 0
-        # How many messages were given to a socket, if not all.
-        self._written: int | None = None
 
     @classmethod
     def restored(cls, record: StreamRecord, over_all: KeptBytes | None = None) -> Counting:
@@ -117,17 +117,17 @@ class Counting:
     @property
     def reached(self) -> int:
         """How many of the sent messages were given to a socket."""
-        return self.sent if self._written is None else self._written
+        return self.sent if self.written is None else self.written
 
     @property
     def is_held(self) -> bool:
         """Whether what is sent is not written now."""
-        return self._written is not None
+        return self.written is not None
 
     def hold(self) -> None:
         """The client reads too slowly: what is kept from now on is written when `next` gives it."""
-        if self._written is None:
-            self._written = self.sent
+        if self.written is None:
+            self.written = self.sent
 
     def leave(self) -> None:
         """There is no socket: what is kept from now on is written after `restart`."""
@@ -137,7 +137,7 @@ class Counting:
     def restart(self) -> None:
         """There is a new socket: `next` begins with the first message that the client has not confirmed."""
         self.is_away = False
-        self._written = self.acknowledged
+        self.written = self.acknowledged
 
     def repeat(self) -> list[bytes]:
         """There is a new socket, and everything that the client has not confirmed is to be written to it, in order."""
@@ -146,18 +146,18 @@ class Counting:
 
     def next(self, max_bytes: int) -> list[bytes]:
         """The next messages to be written, at most so many bytes but one at least; none if nothing is held."""
-        if self._written is None:
+        if self.written is None:
             return []
         found: list[bytes] = []
         size = 0
-        for data in islice(self._kept, self._written - self.acknowledged, None):
+        for data in islice(self._kept, self.written - self.acknowledged, None):
             size += len(data)
             if size > max_bytes and found:
                 break
             found.append(data)
-        self._written += len(found)
-        if self._written == self.sent:
-            self._written = None
+        self.written += len(found)
+        if self.written == self.sent:
+            self.written = None
         return found
 
     def replace(self, number: int, data: bytes) -> bool:
@@ -170,14 +170,14 @@ class Counting:
         if 0 <= place < len(self._kept):
             self._grow(len(data) - len(self._kept[place]))
             self._kept[place] = data
-        return self._written is None or number <= self._written
+        return self.written is None or number <= self.written
 
     def drop(self) -> None:
         """Forget what was kept, as if it were confirmed: nobody will ask for it."""
         self._kept.clear()
         self._grow(-self.kept_bytes)
         self.acknowledged = self.sent
-        self._written = None
+        self.written = None
 
     def _grow(self, size: int) -> None:
         self.kept_bytes += size

@@ -23,32 +23,35 @@ class HeldCalls:
 
     Args:
         expired: told of a call, by the stream's number, whose time is over; it is not held any more.
+
+    Attributes:
+        by_number: those that are held.
     """
 
-    __slots__ = ("_expired", "_held")
+    __slots__ = ("_expired", "by_number")
 
     def __init__(self, expired: Callable[[int], None]) -> None:
         self._expired = expired
-        self._held: OrderedDict[int, _Held] = OrderedDict()
+        self.by_number: OrderedDict[int, _Held] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self.by_number)
 
     def put(self, event: Holdable, timeout_s: float) -> None:
         """Hold a call for so many seconds at the most."""
         loop = asyncio.get_running_loop()
         timer = loop.call_later(timeout_s, self._expire, event.call)
-        self._held[event.call] = _Held(event, loop.time() + timeout_s, timer)
+        self.by_number[event.call] = _Held(event, loop.time() + timeout_s, timer)
 
     def take(self) -> tuple[Holdable, float]:
         """The first call, and how many seconds it has left."""
-        _, held = self._held.popitem(last=False)
+        _, held = self.by_number.popitem(last=False)
         held.timer.cancel()
         return held.event, max(held.until - asyncio.get_running_loop().time(), 0.001)
 
     def drop(self, call: int) -> bool:
         """Forget a call; False if it is not held."""
-        held = self._held.pop(call, None)
+        held = self.by_number.pop(call, None)
         if held is None:
             return False
         held.timer.cancel()
@@ -56,12 +59,12 @@ class HeldCalls:
 
     def clear(self) -> list[int]:
         """Forget all; they are returned."""
-        calls = list(self._held)
-        for held in self._held.values():
+        calls = list(self.by_number)
+        for held in self.by_number.values():
             held.timer.cancel()
-        self._held.clear()
+        self.by_number.clear()
         return calls
 
     def _expire(self, call: int) -> None:
-        del self._held[call]
+        del self.by_number[call]
         self._expired(call)

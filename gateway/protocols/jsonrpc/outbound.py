@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.protocols.jsonrpc import messages
-from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
+from gateway.protocols.jsonrpc.batch import BatchPlace
 from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import BUFFER_FULL, Event, RequestDropped, Send
@@ -24,6 +24,8 @@ from gateway.sessions.kept_bytes import KeptBytes
 
 _VOID: Final = dump(messages.notification("rpc.void", {}))
 """Stands for a request that was withdrawn, so that both sides count the same."""
+_REPEATED_BYTES: Final = 65_536
+"""So much is written to a new socket before it is asked whether it takes more."""
 _SHORT_BYTES: Final = 2048
 """Of an error when there is no room for more; its text for people goes into that."""
 
@@ -37,12 +39,14 @@ class Outbound:
         requests: what it is asked.
     """
 
-    __slots__ = ("_closed", "_limits", "_mark", "_over_all", "counting", "counts", "requests")
+    __slots__ = ("_closed", "_limits", "_mark", "_over_all", "_small_bytes", "counting", "counts", "requests")
 
     def __init__(self, limits: Limits, over_all: KeptBytes, record: StreamRecord | None = None) -> None:
         """Begin, or with ``record`` go on with what a client that said hello was not told yet."""
         self._limits = limits
         self._mark = limits.send_buffer_bytes
+        # Nothing is to be asked of an answer up to that.
+        self._small_bytes = min(limits.max_message_bytes, limits.send_buffer_bytes)
         self._over_all = over_all
         self._closed = False
         self.counting = Counting(over_all) if record is None else Counting.restored(record, over_all)
@@ -59,7 +63,7 @@ class Outbound:
         if self._closed:
             return []
         counting = self.counting
-        is_held = counting.is_held
+        is_held = counting.written is not None
         if is_held or self.counts:
             counting.keep(data)
             if counting.kept_bytes > self._mark:
@@ -67,25 +71,6 @@ class Outbound:
             if is_held:
                 return []
         return [tuple.__new__(Send, (data,))]
-
-    def put(self, place: BatchPlace | None, data: bytes) -> list[Event]:
-        """Answer a message that never became a call, in its batch if it came in one."""
-        if place is None:
-            return self.send(data)
-        place.put(data)
-        return []
-
-    def answer(self, place: BatchPlace | None, data: bytes) -> list[Event]:
-        """Answer a call, in its batch if it came in one; the batch leaves with its last answer."""
-        if place is None:
-            return self.send(data)
-        place.put(data)
-        return self.finish_one(place.batch)
-
-    def finish_one(self, batch: Batch) -> list[Event]:
-        """Wait for one answer less; see `Batch.finish_one`."""
-        answers = batch.finish_one()
-        return [] if answers is None else self.send(answers)
 
     def request(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
         """Ask the client's object ``name`` to run a method; the key under which it will answer.
@@ -113,6 +98,11 @@ class Outbound:
         self._closed = True
         self.counting.drop()
 
+    def repeat(self) -> list[Event]:
+        """Begin anew on another socket: the first of what the client has not received; `next` gives the rest."""
+        self.counting.restart()
+        return [Send(data) for data in self.counting.next(_REPEATED_BYTES)]
+
     def next(self, max_bytes: int) -> list[bytes]:
         """What was held and is to be written now; see `Counting.next`."""
         counting = self.counting
@@ -127,10 +117,13 @@ class Outbound:
         Raises:
             GatewayError: TOO_LARGE, for any client or for one that has so much to read already.
         """
-        size, limits, counting = len(data), self._limits, self.counting
-        if size > limits.max_message_bytes:
-            check_size(data, limits.max_message_bytes, "the result")
-        kept = counting.kept_bytes
+        size, kept, over_all = len(data), self.counting.kept_bytes, self._over_all
+        if kept + size > self._small_bytes or over_all.total + size > over_all.limit:
+            self._check_large(data, size, kept)
+
+    def _check_large(self, data: bytes, size: int, kept: int) -> None:
+        limits, counting = self._limits, self.counting
+        check_size(data, limits.max_message_bytes, "the result")
         if kept + size > self._mark:
             most = self._mark if counting.is_away else limits.max_kept_bytes
             if kept + size > most:
@@ -153,9 +146,11 @@ class Outbound:
             detail = "the gateway keeps as much as it may for slow clients already"
             raise GatewayError(Status.RESOURCE_EXHAUSTED, detail, reason="slow")
 
-    def error(self, id: Id, failure: GatewayError) -> bytes:
-        """The answer to a request that failed, as text that can be sent."""
+    def error(self, id: Id, failure: GatewayError, place: BatchPlace | None = None) -> bytes:
+        """The answer to a request that failed, as text that can be sent; ``place`` is where it goes in a batch."""
         limits = self._limits
         room = limits.max_kept_bytes - self.counting.kept_bytes
         max_bytes = limits.max_message_bytes if room > limits.max_message_bytes else max(room, _SHORT_BYTES)
+        if place is not None:
+            max_bytes = min(max_bytes, max(place.batch.room(limits.max_message_bytes), _SHORT_BYTES))
         return write_error(failure, lambda failed: messages.error(id, failed), max_bytes)

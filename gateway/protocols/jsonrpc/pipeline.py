@@ -11,7 +11,6 @@ object inside an answer is the handle that it turns out to be, and its calls are
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -252,7 +251,7 @@ def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None
     outcome = None if results is None else results.get(id)
     if outcome is None:
         path = where()
-        detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"
+        detail = f"{path}: {quote(id) if isinstance(id, str) else id}: {NOT_THERE}"
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
     try:
         return find_object(outcome, tuple(way))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from cara_pseud.capabilities import CallOptions
-from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
+from gateway.calls import Call, Calls, method_of_handle, method_of_service
 from gateway.catalogue import Served
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
@@ -25,7 +25,6 @@ from gateway.protocols.jsonrpc.single_references import SingleReferences
 from gateway.protocols.jsonrpc.single_stream import SingleStream
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.handles import REST
-from gateway.sessions.holder_references import DiscardedReferences
 from gateway.sessions.session import Session
 from gateway.turns import Turns
 
@@ -56,14 +55,15 @@ class SingleConversation:
         owner: RequestSession,
         options: CallOptions,
         turns: Turns,
-        lane: str,
+        address: str,
     ) -> None:
         """Begin one.
 
         Args:
             owner: whose handles and callbacks the messages may name.
             options: what the request says about its calls; a message's ``meta`` goes before it.
-            turns: where a long batch waits for its turns, in that lane.
+            turns: where a long batch waits for its turns, in the lane of its address.
+            address: whose request it is, as bounds per address count.
         """
         self._asker: Asker | None = asker
         self._served = served
@@ -71,12 +71,13 @@ class SingleConversation:
         self._limits = limits
         self._owner = owner
         self._options = options
+        self._address = address
         self._running: dict[int, Call] = {}
         self._waits: dict[int, asyncio.TimerHandle] = {}
         self._given: list[SingleReferences] = []
         self._is_read = self._is_told = self._is_closed = False
         self.stream = SingleStream(limits)
-        self._intake = Intake(self, turns, lane, lambda holds: None)
+        self._intake = Intake(self, turns, address, lambda holds: None)
         self._actions: dict[type[Any], Any] = {
             events.Send: self._on_send,
             events.CallRequested: self._on_call,
@@ -180,13 +181,13 @@ class SingleConversation:
         except GatewayError as error:
             self._run(self.stream.fail(event.call, error.at(request_id=options.request_id)))
             return
-        refs: CallReferences | None = None
+        refs = None
         if method.has_references:
-            given = SingleReferences(method.service, self._owner, event.results)
-            refs = DiscardedReferences(given) if event.notification else given
+            refs = SingleReferences(method.service, self._owner, event.results, discards=event.notification)
         call = self._calls.begin(
-            self, event.call, method, capability, event.params, refs, self._owner.session, options
-        )
+            self, event.call, method, capability, event.params, refs, self._owner.session, options,
+            address=self._address,
+        )  # fmt: skip
         if call is not None:
             self._running[event.call] = call
 

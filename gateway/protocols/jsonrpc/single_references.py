@@ -21,8 +21,10 @@ class SingleReferences(HttpReferences):
 
     __slots__ = ("_results",)
 
-    def __init__(self, service: Service, owner: RequestSession, results: Mapping[Id, Outcome] | None) -> None:
-        super().__init__(service, owner)
+    def __init__(
+        self, service: Service, owner: RequestSession, results: Mapping[Id, Outcome] | None, *, discards: bool = False
+    ) -> None:
+        super().__init__(service, owner, discards=discards)
         self._results = results
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from gateway.config.limits import Limits
@@ -52,11 +52,15 @@ class Doing(Protocol):
     def run(self, happened: Iterable[Event]) -> None:
         """Do what the stream says."""
 
-    def begin(self, event: CallRequested, timeout_s: float | None) -> None:
-        """Begin a call."""
+    def begin_held(self, event: CallRequested, timeout_s: float | None) -> None:
+        """Begin a call that waited."""
 
-    def describe(self, event: DescribeRequested) -> None:
-        """Answer with a description."""
+    def describe_held(self, event: DescribeRequested) -> None:
+        """Answer with a description that waited."""
+
+
+def _nothing(stops: bool) -> None:
+    """What there is to be stopped is said later."""
 
 
 class SlowClient:
@@ -64,9 +68,11 @@ class SlowClient:
 
     Attributes:
         outlet: where its messages are written; None while it is away.
+        held: its calls that wait, by the stream's numbers.
+        stop: called with True to have nothing more that it sends looked at, with False to go on.
     """
 
-    __slots__ = ("_doing", "_give_up", "_held", "_limits", "_stream", "_watch", "outlet")
+    __slots__ = ("_doing", "_give_up", "_held", "_limits", "_said_bytes", "_stream", "_watch", "held", "outlet", "stop")
 
     def __init__(
         self, stream: Stream, limits: Limits, outlet: Outlet | None, doing: Doing, give_up: Callable[[str], None]
@@ -82,10 +88,10 @@ class SlowClient:
         self._doing = doing
         self._give_up = give_up
         self._held = HeldCalls(self._expired)
+        self.held: Mapping[int, object] = self._held.by_number
+        self._said_bytes = 0
+        self.stop: Callable[[bool], None] = _nothing
         self._watch = ProgressWatch(self._progress, self._stuck, limits.slow_client_s)
-
-    def __len__(self) -> int:
-        return len(self._held)
 
     # Messages.
 
@@ -98,8 +104,9 @@ class SlowClient:
         """The outlet has nothing to write any more: give it what was held, and begin the calls that waited for that."""
         outlet, stream = self.outlet, self._stream
         is_full = False
+        self._go_on()
         while outlet is not None and not is_full and stream.counting.is_held:
-            for data in stream.next(_WRITE_BYTES):
+            for data in stream.out.next(_WRITE_BYTES):
                 is_full = outlet.send(data)
         if is_full:
             stream.hold()
@@ -109,12 +116,13 @@ class SlowClient:
         """There is another outlet: write what its client has not confirmed."""
         self.outlet = outlet
         self.drained()
-        if self._stream.is_full:
+        if self._stream.out.is_full:
             self._watch.begin()
 
     def left(self) -> None:
         """There is none any more. What is held goes on waiting, as its client may come back in time."""
         self.outlet = None
+        self._go_on()
         self._watch.end()
         self._stream.counting.leave()
 
@@ -131,8 +139,25 @@ class SlowClient:
         if self.outlet is not None:  # who is away has the window to come back
             self._watch.begin()
 
+    def said_at_once(self, size: int) -> None:
+        """So many bytes were kept, above the mark, by looking at what the client sent: refusals, answers to pings.
+
+        Some of that cannot be put off. Of a client that goes on sending and takes nothing, no more is looked at until
+        it does; for one that takes everything and confirms nothing there is an end.
+        """
+        limits, counting = self._limits, self._stream.counting
+        self._said_bytes += size
+        if self._said_bytes > limits.max_message_bytes and counting.is_held and not counting.is_away:
+            self.stop(True)
+        if counting.kept_bytes > limits.max_kept_bytes + limits.send_buffer_bytes:
+            self._give_up(f"{counting.kept_bytes} bytes were waiting, and more is asked all the time")
+
+    def _go_on(self) -> None:
+        self._said_bytes = 0
+        self.stop(False)
+
     def _progress(self) -> tuple[int, int] | None:
-        if self.outlet is None or not self._stream.is_full:
+        if self.outlet is None or not self._stream.out.is_full:
             return None
         return self.outlet.progress, self._stream.counting.acknowledged
 
@@ -144,13 +169,8 @@ class SlowClient:
 
     # Calls.
 
-    @property
-    def is_asked_to_wait(self) -> bool:
-        """Whether its next call is to be held; see `hold`."""
-        return bool(self._held) or self._stream.is_full
-
     def hold(self, event: Holdable, wished_s: float | None, running: int) -> None:
-        """Let a call wait until its client has read; where too many do, refuse it.
+        """Let a call wait until its client has read what is kept for it; where too many do, refuse it.
 
         Args:
             wished_s: the time that the client gives it, if it said one.
@@ -177,16 +197,16 @@ class SlowClient:
     def begin_held(self) -> None:
         """Begin calls that were held, as long as their client has room for what they answer."""
         begun = 0
-        while self._held and not self._stream.is_full:
+        while self._held and not self._stream.out.is_full:
             if begun == _BEGUN_AT_ONCE:
                 asyncio.get_running_loop().call_soon(self.begin_held)
                 return
             begun += 1
             event, left_s = self._held.take()
             if isinstance(event, CallRequested):
-                self._doing.begin(event, None if event.meta.timeout_s is None else left_s)
+                self._doing.begin_held(event, None if event.meta.timeout_s is None else left_s)
             else:
-                self._doing.describe(event)
+                self._doing.describe_held(event)
 
     def _expired(self, call: int) -> None:
         kept = self._stream.counting.kept_bytes

@@ -15,7 +15,6 @@ repeats on the next socket what the client has not received.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
@@ -61,23 +60,12 @@ from gateway.protocols.jsonrpc.frame import Frame, read
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Request
 from gateway.protocols.jsonrpc.outbound import Outbound
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
+from gateway.protocols.jsonrpc.stream_state import StreamState
 from gateway.protocols.jsonrpc.targets import read_target
 from gateway.sessions.kept_bytes import KeptBytes
 
-_REPEATED_BYTES: Final = 65_536
-"""So much is written to a new socket before it is asked whether it takes more."""
-
-
-class _State(enum.Enum):
-    FRESH = "fresh"
-    GREETING = "greeting"
-    PLAIN = "plain"
-    COUNTED = "counted"
-    CLOSED = "closed"
-
-
-_CLOSED: Final = _State.CLOSED
-_COUNTED: Final = _State.COUNTED
+_CLOSED: Final = StreamState.CLOSED
+_COUNTED: Final = StreamState.COUNTED
 IN_ONE_STEP: Final = 16
 """Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
 
@@ -89,6 +77,7 @@ class Stream:
         id: its name within the session.
         unbox: whether single results stand for themselves, as the client said in its hello.
         counting: its message counters.
+        out: what it says, and what of that waits for the client.
         calls: the calls in flight.
         ids: the same by their JSON-RPC ids.
         requests: those to the client that it has not answered.
@@ -98,21 +87,18 @@ class Stream:
         self,
         id: str,
         limits: Limits,
+        read_control: Callable[[Request], Control | None] = read_control,
         kept: KeptBytes | None = None,
         record: StreamRecord | None = None,
-        read_control: Callable[[Request], Control | None] = read_control,
     ) -> None:
         self.id = id
-        self.unbox = self._may_refer = False
         self._read_control = read_control
+        self.unbox = self._may_refer = False
         over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
-        self._out = Outbound(limits, over_all, record)
-        self._send = self._out.send
-        self.counting = self._out.counting
-        self._requests = self._out.requests
-        self.requests: Collection[str] = self._requests.keys
+        self.out = Outbound(limits, over_all, record)
+        self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
         self._limits = limits
-        self._state = _State.FRESH
+        self._state = StreamState.FRESH
         table = CallTable()
         self._calls, self._ids, self._begin, self._end = table.by_number, table.by_id, table.begin, table.end
         self.calls: Collection[int] = self._calls.keys()
@@ -120,6 +106,7 @@ class Stream:
         self._frame: Frame | None = None
         self._pipeline = Pipeline()
         self._session_id = ""
+        self.requests: Collection[str] = self._requests.keys
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
 
     @classmethod
@@ -127,9 +114,9 @@ class Stream:
         cls, id: str, record: StreamRecord, session_id: str, limits: Limits, kept: KeptBytes | None = None
     ) -> Stream:
         """The stream of a record; to be gone on with by `resume`."""
-        stream = cls(id, limits, kept, record)
+        stream = cls(id, limits, kept=kept, record=record)
         stream.unbox = record.unbox
-        stream._state = _State.COUNTED
+        stream._state = StreamState.COUNTED
         stream._session_id = session_id
         return stream
 
@@ -140,28 +127,19 @@ class Stream:
     @property
     def greeted(self) -> bool:
         """Whether the client said hello and was welcomed."""
-        return self._state is _State.COUNTED
-
-    @property
-    def is_full(self) -> bool:
-        """Whether so much waits for the client that it is to read before its next call begins."""
-        return self._out.is_full
+        return self._state is StreamState.COUNTED
 
     def hold(self) -> None:
-        """The socket takes no more: what is said from now on is given by `next`, when it does."""
-        if self._state is _COUNTED or self._state is _State.PLAIN:  # what is said before is not counted
+        """The socket takes no more: what is said from now on is given by `out.next`, when it does."""
+        if self._state is _COUNTED or self._state is StreamState.PLAIN:  # what is said before is not counted
             self.counting.hold()
-
-    def next(self, max_bytes: int) -> list[bytes]:
-        """The next messages that were held, at most so many bytes but one at least; none if there are none."""
-        return self._out.next(max_bytes)
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
         state = self._state
         if state is _CLOSED:
             return []
-        assert state is not _State.GREETING  # the edge answers hello before it reads on
+        assert state is not StreamState.GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
             text_read = read(data, self._limits.max_values)
@@ -203,13 +181,13 @@ class Stream:
         if not len(frame) or self._frame is None:
             self.drop_unworked()
             if frame.batch is not None:
-                events += self._out.finish_one(frame.batch)
+                events += self._finish_one(frame.batch)
         return self._and_confirmed(events) if self._state is _COUNTED else events
 
     def drop_unworked(self) -> None:
         """Forget what was not looked at: it was not received."""
         self._frame = None
-        if self._state is _State.PLAIN:
+        if self._state is StreamState.PLAIN:
             self._pipeline.forget(0)  # what could be called into from the same array only
 
     def _and_confirmed(self, events: list[Event]) -> list[Event]:
@@ -232,13 +210,15 @@ class Stream:
             self._end(call)
             return [AnswerDropped(call)]
         data = dump(messages.result(record.id, result))
-        self._out.check_answer(data)
         if len(data) > self._small_bytes:
+            check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")
-        if record.place is not None:
-            check_size(data, self._limits.send_buffer_bytes - record.place.batch.kept_bytes, "the result")
+        if record.place is None:
+            self.out.check_answer(data)
+        else:
+            record.place.batch.check_answer(data, self._limits.max_message_bytes)
         self._end(call)
-        events = self._send(data) if record.place is None else self._out.answer(record.place, data)
+        events = self._send(data) if record.place is None else self._reply(record, data)
         # Else nobody can have called into it, or will.
         if self._state is _COUNTED or self._frame is not None or self._pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
@@ -249,8 +229,8 @@ class Stream:
     def fail(self, call: int, error: GatewayError) -> list[Event]:
         """End a call with an error; a call that nobody waits for, quietly."""
         record = self._end(call)
-        if self._state is _State.GREETING:
-            self._state = _State.FRESH
+        if self._state is StreamState.GREETING:
+            self._state = StreamState.FRESH
             self.unbox = False
         return [] if record is None else self._failed(call, record, error)
 
@@ -258,8 +238,7 @@ class Stream:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
-        self._state = _State.COUNTED
-        self._out.counts = True
+        self._state, self.out.counts = StreamState.COUNTED, True
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -267,7 +246,7 @@ class Stream:
         """Leave hello, and the socket, to the stream that goes on: this one is over. The id of hello."""
         record = self._end(call)
         assert record is not None
-        self._state = _State.CLOSED
+        self._state = StreamState.CLOSED
         return record.id
 
     def can_resume(self, received: int) -> bool:
@@ -281,14 +260,13 @@ class Stream:
         # What the client repeats may call into what it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
         counting.confirm()
-        counting.restart()
-        return [self._greeting(hello, True, resume_window_s), *map(Send, self._out.next(_REPEATED_BYTES))]
+        return [self._greeting(hello, True, resume_window_s), *self.out.repeat()]
 
     def end(self) -> None:
         """The stream is over."""
-        self._state = _State.CLOSED
+        self._state = StreamState.CLOSED
         self._frame = None
-        self._out.close()
+        self.out.close()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
         received = self.counting.received
@@ -302,11 +280,11 @@ class Stream:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
                 the client. Nothing was sent.
         """
-        return self._out.request(name, method, params)
+        return self.out.request(name, method, params)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
-        return self._out.withdraw(key)
+        return self.out.withdraw(key)
 
     def released(
         self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
@@ -327,8 +305,8 @@ class Stream:
     def _unreadable(self, error: GatewayError) -> list[Event]:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
-        self._state = _State.PLAIN
-        return self._send(self._out.error(None, error))
+        self._state = StreamState.PLAIN
+        return self._send(self.out.error(None, error))
 
     def _close(self, reason: str) -> Close:
         self.end()
@@ -337,13 +315,13 @@ class Stream:
     def _open(self, frame: Frame, events: list[Event]) -> None:
         """Begin with an array, whose messages `work_on` looks at."""
         if not self.greeted:
-            self._state = _State.PLAIN
+            self._state = StreamState.PLAIN
             frame.batch = Batch()
         error = frame.fault(self._limits.max_batch_messages)
         if error is None:
             self._frame = frame
         else:
-            events += self._send(self._out.error(None, error))
+            events += self._send(self.out.error(None, error))
 
     def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
         state = self._state
@@ -356,11 +334,11 @@ class Stream:
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
-        elif state is _State.FRESH:
+        elif state is StreamState.FRESH:
             if isinstance(message, Request) and isinstance(control, HelloParams):
                 self._greet(message, control, events)
                 return
-            self._state = _State.PLAIN
+            self._state = StreamState.PLAIN
         if is_too_much and control is None:  # the gateway's own methods look at little
             message = messages.refused(parsed, too_many(self._limits.max_values))
         if type(message) is Request:  # as most are
@@ -381,7 +359,7 @@ class Stream:
             events += self._refuse(message, None, hello.error)
             return
         call = self._begin(message, None)
-        self._state = _State.GREETING
+        self._state = StreamState.GREETING
         self.unbox = hello.unbox
         events.append(Hello(call, hello.session, hello.stream, hello.received))
 
@@ -395,7 +373,8 @@ class Stream:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            events += self._out.put(place, self._out.error(message.id, message.error))
+            record = CallRecord(message.id, False, place)
+            events += self._reply_at_once(record, self.out.error(message.id, message.error, place))
 
     def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
@@ -450,7 +429,8 @@ class Stream:
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                events += self._out.put(place, dump(messages.result(message.id, {})))
+                record = CallRecord(message.id, False, place)
+                events += self._reply_at_once(record, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
         if self._pipeline.is_waiting(call):
@@ -465,8 +445,8 @@ class Stream:
             events.append(WaitEnded(call))
             events += withdrawn.started
         if not record.notification:
-            events += self._out.answer(record.place, self._out.error(record.id, error))
-        self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
+            events += self._reply(record, self.out.error(record.id, error, record.place))
+        self._go_on(self._ended(call, record.id, Outcome(None, error.alone())), events)
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
@@ -483,11 +463,29 @@ class Stream:
             record = self._end(call)
             assert record is not None  # it waited
             if not record.notification:
-                events += self._out.answer(record.place, self._out.error(record.id, error))
+                events += self._reply(record, self.out.error(record.id, error, record.place))
             more = self._ended(call, record.id, Outcome(None, error))
             if more is not None:
                 events += more.started
                 failing += more.failed
 
     def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
-        return [] if message.notification else self._out.put(place, self._out.error(message.id, error))
+        if message.notification:
+            return []
+        record = CallRecord(message.id, False, place)
+        return self._reply_at_once(record, self.out.error(message.id, error, place))
+
+    def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
+        """Answer a message that never became a call."""
+        if record.place is None:
+            return self._send(data)
+        record.place.put(data)
+        return []
+
+    def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
+        events = self._reply_at_once(record, data)
+        return events if record.place is None else self._finish_one(record.place.batch)
+
+    def _finish_one(self, batch: Batch) -> list[Event]:
+        answers = batch.finish_one(self._limits.max_message_bytes)
+        return [] if answers is None else self._send(answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.errors import GatewayError, Status
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
@@ -9,16 +10,30 @@ from gateway.sessions.sessions import Sessions
 class RequestSession:
     """Shared by all calls of the request.
 
+    Args:
+        principal, address: who asks, for whom one is opened.
+        may_open: whether one may be opened.
+
     Attributes:
         session: None as long as there is none.
         opened: whether it was opened here, so that the answer has to name it.
     """
 
-    __slots__ = ("_principal", "_sessions", "opened", "session")
+    __slots__ = ("_address", "_may_open", "_principal", "_sessions", "opened", "session")
 
-    def __init__(self, sessions: Sessions, session: Session | None, principal: str | None = None) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        session: Session | None,
+        principal: str | None = None,
+        address: str = "",
+        *,
+        may_open: bool = True,
+    ) -> None:
         self._sessions = sessions
         self._principal = principal
+        self._address = address
+        self._may_open = may_open
         self.session = session
         self.opened = False
 
@@ -26,13 +41,16 @@ class RequestSession:
         """Keep a place for a session; to be followed by `unreserve`.
 
         Raises:
-            GatewayError: RESOURCE_EXHAUSTED, there is none.
+            GatewayError: RESOURCE_EXHAUSTED, there is none; PERMISSION_DENIED, none may be opened.
         """
-        self._sessions.reserve()
+        if not self._may_open:
+            detail = "the answer may hold objects, for which pages of other sites cannot open a session"
+            raise GatewayError(Status.PERMISSION_DENIED, detail)
+        self._sessions.reserve(self._address)
 
     def unreserve(self) -> None:
         """Give the place back, if only to open the session in it."""
-        self._sessions.unreserve()
+        self._sessions.unreserve(self._address)
 
     def open(self) -> Session:
         """Open one.
@@ -40,7 +58,7 @@ class RequestSession:
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, there are too many.
         """
-        self.session = self._sessions.open(self._principal, rest=True)
+        self.session = self._sessions.open(self._principal, rest=True, address=self._address)
         self.opened = True
         return self.session
 

@@ -24,20 +24,24 @@ class HttpReferences:
 
     Args:
         owner: the session of the request, which may have other calls.
+        discards: whether nobody will read the answer, so that every object in it is let go.
     """
 
-    __slots__ = ("_counted", "_made", "_owner", "_passed", "_reserved", "_service")
+    __slots__ = ("_counted", "_discards", "_made", "_owner", "_passed", "_reserved", "_service")
 
-    def __init__(self, service: Service, owner: RequestSession) -> None:
+    def __init__(self, service: Service, owner: RequestSession, *, discards: bool = False) -> None:
         self._service = service
         self._owner = owner
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
+        self._discards = discards
         self._reserved = False
 
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        if self._discards:
+            return
         session = self._owner.session
         if session is not None:
             session.handles.check_room()
@@ -78,6 +82,9 @@ class HttpReferences:
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
 
     def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
+        if self._discards:
+            capability.give_back(1)
+            return None
         session = self._owner.session
         if session is None:
             self.settled()  # in the place that was kept for it
@@ -114,14 +121,30 @@ class HttpReferences:
 
 
 class RestReferences(HttpReferences):
-    """Those of a request that is one call."""
+    """Those of a request that is one call.
+
+    Args:
+        session: the request's; None if it names none.
+        principal, address: who asks, for whom a session is opened.
+        may_open: whether one may be opened.
+        discards: whether nobody will read the answer.
+    """
 
     __slots__ = ()
 
     def __init__(
-        self, service: Service, session: Session | None, sessions: Sessions, principal: str | None = None
+        self,
+        service: Service,
+        session: Session | None,
+        sessions: Sessions,
+        principal: str | None = None,
+        address: str = "",
+        *,
+        may_open: bool = True,
+        discards: bool = False,
     ) -> None:
-        super().__init__(service, RequestSession(sessions, session, principal))
+        owner = RequestSession(sessions, session, principal, address, may_open=may_open)
+        super().__init__(service, owner, discards=discards)
 
     @property
     def session(self) -> Session | None:

@@ -211,6 +211,10 @@ class Listener:
         return False
 
     @property
+    def is_unused(self) -> bool:
+        return False
+
+    @property
     def unboxes(self) -> bool:
         return False
 

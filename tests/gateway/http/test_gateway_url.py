@@ -18,6 +18,7 @@ from gateway.http.gateway_url import GatewayUrl, read_url
         ("https://a.example/gw/", True, GatewayUrl("https://a.example/gw/", True, "a.example", 443, "/gw")),
         ("a.example:1/gw", False, GatewayUrl("a.example:1/gw", False, "a.example", 1, "/gw")),
         ("unix:/run/g.sock", False, GatewayUrl("unix:/run/g.sock", False, "localhost", 0, socket="/run/g.sock")),
+        ("http+unix://%2Fg/gw", False, GatewayUrl("http+unix://%2Fg/gw", False, "localhost", 0, "/gw", "/g")),
         ("unix:///run/g.sock", False, GatewayUrl("unix:///run/g.sock", False, "localhost", 0, socket="/run/g.sock")),
     ],
 )

@@ -252,6 +252,8 @@ async def test_the_answers_of_a_batch_are_bounded(edge: Edge, root: Any, fakes: 
     asked = edge.asks("POST", "/rpc", [call(number, "calculator.map", {"values": []}) for number in range(60)])
     for _ in range(60):
         (await root.next_call()).reply([1] * 4_900)
-    found = [code for _, code in codes(read(await asked))]
+    answer = read(await asked)
+    assert isinstance(answer, list), answer
+    found = [code for _, code in codes(answer)]
     assert found.count(-32018) > 0
     assert all(isinstance(code, dict) or code == -32018 for code in found)

@@ -34,6 +34,11 @@ def test_a_record_is_read_as_it_was_written(interface: Type | None, name: Object
         "events",
         {"t1": HandleRecord("calculator", interface, name, 3, {REST: 2, "s1": 1})},
         {"s1": StreamRecord(True, 5, 4, 3, 2, ['{"text":"ä"}', "{}"])},
+        7,
+        "192.0.2.7",
+        True,
+        True,
+        "secret of the cookie",
     )
     text = json.dumps(record.to_json())
     assert SessionRecord.from_json(json.loads(text)) == record
@@ -43,7 +48,8 @@ def test_a_record_is_read_as_it_was_written(interface: Type | None, name: Object
 def test_a_record_has_nothing_but_plain_data() -> None:
     record = SessionRecord("secret", handles={"t1": HandleRecord("svc", BOX, ObjectName("00", 7))})
     assert set(record.to_json()) == {
-        "id", "principal", "expires_at", "rest", "listener", "handles", "streams", "events",
+        "id", "principal", "expires_at", "rest", "listener", "handles", "streams", "address", "by_rest", "provisional",
+        "cookie", "events",
     }  # fmt: skip
     assert json.loads(json.dumps(record.to_json())) == record.to_json()
 

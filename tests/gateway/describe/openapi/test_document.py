@@ -291,7 +291,7 @@ def test_only_what_has_objects_needs_a_session(routes: ServiceRoutes, path: str,
 
 def test_a_call_may_take_what_the_gateway_permits(routes: ServiceRoutes) -> None:
     limits = Limits(max_call_timeout_s=7.5)
-    document = openapi_document([routes], CodecOptions(), "1", limits)
+    document = openapi_document([routes], CodecOptions(), "1", limits=limits)
     components: Any = document["components"]
     timeout = components["parameters"]["Request-Timeout"]["schema"]
     assert timeout == {"type": "number", "minimum": 0.5, "maximum": 7.5}

@@ -403,3 +403,75 @@ def test_a_record_has_what_was_not_written_and_another_process_writes_it(calcula
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+# Who sends and does not read.
+
+
+def test_of_who_sends_and_does_not_read_no_more_is_looked_at_until_it_reads(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        good = fakes.Play(calculator, sessions=play.sessions)
+        await play.hello()
+        play.channel.is_full = True
+        await fill(play)
+        kept = play.sessions.kept
+        for number in range(500):
+            play.says("no.such", id=f"x{number}")
+        assert play.channel.held
+        assert kept.total < 2 * MARK + 10_000
+        good.says("calculator.add", [1, 2])
+        good.calls[-1].reply(3)
+        assert (await good.hears())[0]["result"] == {"result": 3}
+        heard = await play.hears()
+        play.channel.is_full = False
+        play.conversation.drained()
+        while play.channel.held or len(play.turns):
+            heard += await play.hears()
+        heard += await play.hears()
+        answers = [message["id"] for message in heard if "id" in message]
+        # The first five wait, as many as may be under way; the others were refused at once.
+        assert answers == [2, 3, *(f"x{number}" for number in range(5, 500))]
+        acknowledges(play, len(answers) + 1)
+        assert [message["id"] for message in await play.hears()] == [f"x{number}" for number in range(5)]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_who_reads_everything_confirms_nothing_and_asks_on_comes_to_an_end(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator, max_kept_bytes=40_000)
+        await play.hello()
+        for number in range(1000):
+            play.says("no.such", id=f"x{number}")
+            if play.channel.closed is not None:
+                break
+        assert play.channel.closed is not None
+        code, reason = play.channel.closed
+        assert code == 4003
+        assert reason.endswith("bytes were waiting, and more is asked all the time")
+        assert play.sessions.kept.total == 0
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_client_that_was_stopped_and_comes_back_is_looked_at_again(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        hello = await play.hello()
+        play.channel.is_full = True
+        await fill(play)
+        for number in range(100):
+            play.says("no.such", id=f"x{number}")
+        assert play.channel.held
+        play.cut()
+        greeting, *_ = await play.resume(hello, received=0)
+        taken = greeting["result"]["received"]
+        assert 3 < taken < 103
+        play.says("rpc.ping", id="p")
+        assert (await play.hears())[-1]["id"] == "p"
+        play.sessions.end_all("done")
+
+    fakes.run(main())
