@@ -11,6 +11,7 @@ import pytest
 from tornado.httpclient import HTTPResponse
 
 from cara_pseud.errors import RpcError
+from gateway.config.limits import Limits
 from tests.clock import MovedClock
 from tests.gateway.http.conftest import FRIEND, Built, Edge, moves_time, problem
 
@@ -247,13 +248,22 @@ async def test_a_cancelled_call_of_a_batch_is_answered(edge: Edge, root: Any) ->
     assert codes(read(await asked)) == [(1, -32001), (2, {})]
 
 
-async def test_the_answers_of_a_batch_are_bounded(edge: Edge, root: Any, fakes: Any) -> None:
-    # Each result is within its own bound; together they are over what one client may keep the gateway holding.
-    asked = edge.asks("POST", "/rpc", [call(number, "calculator.map", {"values": []}) for number in range(60)])
-    for _ in range(60):
-        (await root.next_call()).reply([1] * 4_900)
-    answer = read(await asked)
-    assert isinstance(answer, list), answer
-    found = [code for _, code in codes(answer)]
-    assert found.count(-32018) > 0
+async def test_the_answers_of_a_batch_are_bounded_together(edge: Edge, root: Any) -> None:
+    asked = edge.asks("POST", "/rpc", [call(number, "calculator.map", {"values": []}) for number in range(8)])
+    for _ in range(8):
+        (await root.next_call()).reply([1] * 2_000)
+    found = [code for _, code in codes(read(await asked))]
+    assert found[0] == {"results": [1] * 2_000}
+    assert found[-1] == -32018
     assert all(isinstance(code, dict) or code == -32018 for code in found)
+
+
+async def test_a_batch_has_a_bound(edge: Edge, root: Any, limits: Limits) -> None:
+    most = limits.max_batch_messages
+    message = read(await edge.request("POST", "/rpc", b"[" + b",".join([b"{}"] * (most + 1)) + b"]"))
+    assert (message["id"], message["error"]["code"]) == (None, -32018)
+    assert root.calls == []
+    # Somebody else is not told of it.
+    asked = edge.asks("POST", "/rpc", call(1))
+    (await root.next_call()).reply(7)
+    assert read(await asked)["result"] == {"result": 7}
