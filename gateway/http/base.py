@@ -376,7 +376,7 @@ class BaseHandler(Exchange):
 
     def logged_path(self) -> str:
         """The path as it may stand in a log."""
-        return self.request.path
+        return self.site.served.catalogue.secret_paths.shown(self.request.path)
 
     def on_finish(self) -> None:
         request, status, answered = self.request, self._status, self.site.answered

@@ -468,8 +468,7 @@ class Conversation:
     def describe_held(self, event: events.DescribeRequested) -> None:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
         try:
-            services = self._served.catalogue.services
-            answer = describe(event, services, lambda token: self.live_session().handles.get(token))
+            answer = describe(event, self._served.catalogue, lambda token: self.live_session().handles.get(token))
             happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
