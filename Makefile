@@ -160,11 +160,11 @@ node-tools:
 	$(call need,node:nodejs npm:npm)
 
 test-tools:
-	$(call need,curl:curl chromium:chromium)
+	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy)
 
 # $(call need,COMMAND:PACKAGE …)
 define need
-	@missing=; \
+	@missing=; PATH="$$PATH:/usr/sbin"; \
 	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair#*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

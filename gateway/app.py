@@ -10,17 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import tornado.netutil
-
 from cara_pseud.cork import Cork
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
 from gateway.catalogue_loading import load_catalogue
+from gateway.config.exposure import exposures
 from gateway.config.file import GatewayConfig, ServiceConfig
+from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
+from gateway.http.bound_sockets import BoundSockets, bind
+from gateway.http.connections import Connections
+from gateway.http.descriptors import most_connections
 from gateway.http.origins import OriginPolicy
-from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
@@ -33,9 +37,8 @@ from gateway.upstream.pseud import PseudUpstream
 
 _LOG: Final = logging.getLogger(__name__)
 
-_IDLE_CONNECTION_S: Final = 120.0
-"""A connection is closed on which no request comes, or only a part of one; longer than the proxies' 60 s, so that they
-close first."""
+_DESCRIPTORS_OF_A_SERVICE: Final = 8
+"""Of a connection over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
 _GRACE_S: Final = 10.0
 """How long calls under way may take to end when the gateway stops."""
 _CLOSING_S: Final = 1.0
@@ -49,7 +52,7 @@ class Gateway:
     """A gateway from `start` to `stop`.
 
     Attributes:
-        port: the port it listens on, known after `start`.
+        port: the port it listens on, known after `start`; None at a unix socket.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Gateway:
         self._config = config
         self._log = log
         self._transports = best_transports() if transports is None else transports
-        self.port = config.listen.port
+        self.port = config.listen.port if isinstance(config.listen, Listen) else None
         # One for both sides: what a read from one gives leaves at the other when it is handled.
         self._cork = Cork()
         self._turns = Turns(stalls, self._cork, watched=stalls is not None)
@@ -82,16 +85,30 @@ class Gateway:
         self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
-        self._sessions = Sessions(config.limits, services=self._service)
+        self._refusals, self._closings = Refusals(), Refusals()
+        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
         self._server: GatewayServer | None = None
         self._site: Site | None = None
+        self._bound: BoundSockets | None = None
         self._application: GatewayApplication | None = None
 
     @property
     def url(self) -> str:
-        """Where people find it."""
-        host = self._config.listen.host
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        """Where people find it, when nothing stands between."""
+        listen = self._config.listen
+        if isinstance(listen, UnixListen):
+            return listen.url
+        return f"http://{Listen(listen.host, self.port or 0)}"
+
+    @property
+    def wanted_descriptors(self) -> int:
+        """How many files the process is to open at once, so that all connections that the limits permit are taken."""
+        return self._config.limits.max_connections + self._reserved_descriptors
+
+    @property
+    def _reserved_descriptors(self) -> int:
+        services = len(self._served.catalogue.services)
+        return self._config.limits.reserved_descriptors + services * _DESCRIPTORS_OF_A_SERVICE
 
     # What is served.
 
@@ -153,30 +170,48 @@ class Gateway:
         Raises:
             OSError: the address cannot be bound; nothing is left running.
         """
-        listen = self._config.listen
-        sockets = tornado.netutil.bind_sockets(listen.port, listen.host)
-        self.port = sockets[0].getsockname()[1]
+        config = self._config
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+            _LOG.warning("%s", exposure)
+        self._bound = bound = bind(config.listen, config.socket_mode)
+        self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
         self._site = site = Site(
             served=self._served,
-            calls=Calls(self._config.limits, expose_errors=self._config.expose_errors, stalls=self._turns.stalls),
+            calls=Calls(
+                self._config.limits,
+                expose_errors=self._config.expose_errors,
+                refusals=self._refusals,
+                stalls=self._turns.stalls,
+            ),
             sessions=self._sessions,
             limits=self._config.limits,
-            origins=OriginPolicy(listen.host, self._config.hosts, self._config.origins),
+            origins=OriginPolicy(_host_of(config.listen), config.hosts, config.origins),
+            proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
-            cookie_name=f"cara_session_{self.port}",
-            deadlines=RequestDeadlines(_IDLE_CONNECTION_S),
+            cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
+            connections=self._connections(),
+            refusals=self._refusals,
+            closings=self._closings,
             transports=self._transports,
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
         )
         self._application = GatewayApplication(site, str(static_tree()))
-        self._server = GatewayServer(self._application, deadlines=site.deadlines)
-        self._server.add_sockets(sockets)
-        # Until now there was nobody to be held up.
-        self._turns.stalls.turn_begins(self._turns.stalls.clock())
+        self._server = GatewayServer(self._application, connections=site.connections)
+        self._server.add_sockets(bound.sockets)
+
+    def _connections(self) -> Connections:
+        limits = self._config.limits
+        most = most_connections(limits.max_connections, self._reserved_descriptors)
+        if most < limits.max_connections:
+            _LOG.warning(
+                "the process may open too few files for max_connections = %d: at most %d connections are taken",
+                limits.max_connections, most,
+            )  # fmt: skip
+        return Connections(limits, most, self._refusals, self._closings)
 
     async def stop(self) -> None:
         """Take no more, let calls under way end, close what is open."""
@@ -185,6 +220,8 @@ class Gateway:
             return
         site.stopping = True
         server.stop()
+        if self._bound is not None:
+            self._bound.remove()
         for socket in site.sockets:
             socket.client.drain()
         await _until(lambda: not site.is_busy, _GRACE_S)
@@ -218,6 +255,10 @@ class Gateway:
             finally:
                 forget()
         return True
+
+
+def _host_of(listen: Listen | UnixListen) -> str | None:
+    return listen.host if isinstance(listen, Listen) else None
 
 
 class _Reports:

@@ -17,6 +17,8 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
+from gateway.access.refusals import Refusals
+from gateway.access.shares import Shares
 from gateway.catalogue import Catalogue, ServiceMethod, find_service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error
@@ -30,6 +32,7 @@ _LOG: Final = logging.getLogger(__name__)
 _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKNOWN})
 
 NO_OPTIONS: Final = CallOptions()
+_RETRY_S: Final = 1
 
 Authorise = Callable[[str | None, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
@@ -74,6 +77,10 @@ class CallReferences(LiveObjects, Protocol):
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
 
+    @property
+    def may_be_sent_again(self) -> bool:
+        """Whether the callbacks in the parameters still reach their client, and did not end with a connection."""
+
     def settled(self) -> None:
         """The call is over, however it ended."""
 
@@ -100,9 +107,10 @@ class Call:
         method: what is called.
         refs: what the door knows of its references; None if the schema permits none.
         session: whose it is; None if it belongs to no session.
+        address: who counts it in the bounds per address.
     """
 
-    __slots__ = ("_calls", "_future", "key", "method", "refs", "request_id", "session", "waiter")
+    __slots__ = ("_calls", "_future", "address", "key", "method", "refs", "request_id", "session", "waiter")
 
     _future: asyncio.Future[Any] | None
 
@@ -115,6 +123,7 @@ class Call:
         refs: CallReferences | None,
         request_id: str | None,
         session: Session | None,
+        address: str = "",
     ) -> None:
         self._calls = calls
         self.waiter = waiter
@@ -123,6 +132,7 @@ class Call:
         self.refs = refs
         self.request_id = request_id
         self.session = session
+        self.address = address
 
     def cancel(self) -> None:
         """Give the call up; the caller is told that it was cancelled, unless it is over already."""
@@ -134,6 +144,7 @@ class Call:
         # The future refers to this method; without a cycle both are freed at once.
         self._future = None
         session, refs = self.session, self.refs
+        self._calls.under_way.give(self.address)
         if session is None:
             self._calls.without_session -= 1
         else:
@@ -164,6 +175,7 @@ class Calls:
     Attributes:
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
+        under_way: all of them.
     """
 
     def __init__(
@@ -173,11 +185,13 @@ class Calls:
         expose_errors: bool = False,
         authorise: Authorise | None = None,
         admit: Admit | None = None,
+        refusals: Refusals | None = None,
         stalls: Stalls | None = None,
     ) -> None:
         """Begin with none.
 
         Args:
+            refusals: where it is counted what was refused because too many are under way.
             expose_errors: whether callers are told the texts of services' exceptions.
             authorise: None permits everybody everything.
             admit: None admits all calls that their sessions permit.
@@ -187,8 +201,10 @@ class Calls:
         self._expose_errors = expose_errors
         self._authorise = authorise
         self._admit = admit
+        self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
         self.without_session = 0
+        self.under_way = Shares(limits.max_calls, limits.max_calls_per_address)
 
     def begin(
         self,
@@ -201,6 +217,7 @@ class Calls:
         session: Session | None = None,
         options: CallOptions = NO_OPTIONS,
         unbox: bool = False,
+        address: str = "",
     ) -> Call | None:
         """Start a call; when this returns it is on its way, so calls keep the order in which they are begun.
 
@@ -209,11 +226,13 @@ class Calls:
             params: an object by name, an array by position, or None for no parameters at all.
             options: what the caller said about the call, and who it is; its timeout may be None.
             unbox: whether a single result stands for itself.
+            address: who counts it in the bounds per address; "" if that is not known.
 
         Returns:
             None if the call was refused, of which the caller is told before this returns.
         """
-        call = Call(self, waiter, key, method, refs, options.request_id, session)
+        call = Call(self, waiter, key, method, refs, options.request_id, session, address)
+        under_way = self.under_way
         try:
             if self._authorise is not None:
                 self._authorise(options.principal, method)
@@ -221,6 +240,8 @@ class Calls:
                 self._admit(options.principal, session, method)
             if session is not None:
                 session.check_calls()
+            if under_way.is_full_for(address) or under_way.is_full():
+                raise self._too_many(address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
             method.counts.calls += 1
@@ -234,10 +255,11 @@ class Calls:
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
             if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
-                future = self._repeatable(future, method, target, args, options, write)
+                future = self._repeatable(future, method, target, args, options, write, refs)
         except Exception as error:
             call.refuse(error)
             return None
+        under_way.take(address)
         if session is None:
             self.without_session += 1
         else:
@@ -256,6 +278,16 @@ class Calls:
         future.add_done_callback(call.settle)
         return call
 
+    def _too_many(self, address: str) -> GatewayError:
+        under_way = self.under_way
+        if under_way.is_full_for(address):
+            name, number, status = "max_calls_per_address", under_way.of(address), Status.RESOURCE_EXHAUSTED
+        else:
+            name, number, status = "max_calls", under_way.total, Status.UNAVAILABLE
+        self._refusals.count(name)
+        detail = f"{number} calls are under way already, as many as {name} permits: try again in {_RETRY_S} s"
+        return GatewayError(status, detail, retry_after=_RETRY_S)
+
     def _repeatable(
         self,
         first: asyncio.Future[Any],
@@ -264,8 +296,11 @@ class Calls:
         args: Any,
         options: CallOptions,
         write: Callable[[Any], JSON],
+        refs: CallReferences | None,
     ) -> asyncio.Future[Any]:
-        def again(left_s: float) -> asyncio.Future[Any]:
+        def again(left_s: float) -> asyncio.Future[Any] | None:
+            if refs is not None and not refs.may_be_sent_again:
+                return None
             return target.invoke(method.bound, args, NO_ARGUMENTS, CallOptions(left_s, *options[1:]), write)
 
         assert options.timeout is not None
@@ -301,9 +336,13 @@ class Calls:
 
 
 async def _at_most_twice(
-    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any]], upstream: Upstream, until: float
+    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any] | None], upstream: Upstream, until: float
 ) -> Any:
-    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline."""
+    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline.
+
+    Args:
+        again: makes the call that has so many seconds left; None if it cannot be made as it was.
+    """
     loop = asyncio.get_running_loop()
     try:
         return await first
@@ -319,4 +358,7 @@ async def _at_most_twice(
             raise lost from None
         finally:
             forget()
-        return await again(max(until - loop.time(), 0.001))
+        second = again(max(until - loop.time(), 0.001))
+        if second is None:
+            raise
+        return await second

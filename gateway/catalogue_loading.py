@@ -14,13 +14,14 @@ from gateway import fixed_paths
 from gateway.access.roles import unenforced_roles
 from gateway.catalogue import CallCounts, Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
-from gateway.describe.documents import TEXT_TYPE, Document
+from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import typescript_module
 from gateway.errors import nearest, quote
 from gateway.json.codec import Codec
 from gateway.json.codec.options import CodecOptions
 from gateway.json.text import dump
+from gateway.path_prefix import below
 from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
 from gateway.upstream.base import Upstream
@@ -57,14 +58,14 @@ def load_catalogue(
 def _documents(routes: list[ServiceRoutes], options: CodecOptions) -> dict[str, Document]:
     """By their paths. Each is made when it is first asked for."""
 
-    def openapi() -> bytes:
-        return dump(openapi_document(routes, options, version("cara-gateway")))
+    def openapi(prefix: str) -> bytes:
+        return dump(openapi_document(routes, options, version("cara-gateway"), prefix))
 
     def types(service: ServiceRoutes) -> bytes:
         return typescript_module([service], options).encode("utf-8")
 
     return {
-        fixed_paths.OPENAPI: Document(openapi),
+        fixed_paths.OPENAPI: PlacedDocument(openapi),
         **{
             fixed_paths.filled(fixed_paths.TYPES, service=service.name): Document(partial(types, service), TEXT_TYPE)
             for service in routes
@@ -101,9 +102,21 @@ def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]
         # Two services may have one schema, and then one complaint.
         raise ConfigError(*dict.fromkeys(complaints))
     try:
-        return routes, HttpRoutes(routes)
+        http_routes = HttpRoutes(routes)
     except RouteError as error:
         raise ConfigError(f"routes: {error}") from None
+    _check_base_path(config.base_path, http_routes)
+    return routes, http_routes
+
+
+def _check_base_path(base_path: str, routes: HttpRoutes) -> None:
+    # Where a proxy takes the prefix away, such a path would lose its own beginning.
+    for verb, path, service, method in routes.rows():
+        if base_path and (path == base_path or below(base_path, path) is not None):
+            raise ConfigError(
+                f"gateway.base_path: {quote(base_path)} is the beginning of {verb} {path}, which is a route of "
+                f"{service}.{method}"
+            )
 
 
 def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:

@@ -25,14 +25,16 @@ from cara_pseud.passwords import PasswordFileError, set_password
 from gateway import logs
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
+from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
+from gateway.http.descriptors import permit_descriptors
 from gateway.http.path_table import default_routes
 from gateway.http.rest_client import call_method
-from gateway.loop import CollectorWatch, watched_loop
+from gateway.loop import CollectorWatch, settle_collector, watched_loop
 from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
@@ -51,7 +53,9 @@ _config_option = click.option(
     envvar="CARA_GATEWAY_CONFIG",
     help="The TOML file.",
 )
-_listen_option = click.option("--listen", metavar="HOST:PORT", help="Where to accept connections; port 0 picks one.")
+_listen_option = click.option(
+    "--listen", metavar="HOST:PORT", help="Where to accept connections; port 0 picks one, unix:PATH is a socket."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,8 +99,9 @@ def demo(listen: str | None, database: Path | None) -> None:
             services.watch()
             click.echo(f"listening on {gateway.url}")
             click.echo()
-            click.echo(f"The console: {gateway.url}/")
-            click.echo()
+            if gateway.port is not None:
+                click.echo(f"The console: {gateway.url}/")
+                click.echo()
             for comment, line in curl_lines(gateway.url):
                 click.echo(f"# {comment}\n{line}\n")
 
@@ -117,6 +122,8 @@ def check(config_path: Path) -> None:
         load_routes(config)
     except ConfigError as error:
         _refuse(error)
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 
 
@@ -129,7 +136,7 @@ def openapi(config_path: Path) -> None:
         services, _ = load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    document = openapi_document(services, config.codec, version("cara-gateway"))
+    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path)
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
@@ -240,6 +247,7 @@ def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) 
     stalls = Stalls()
     try:
         gateway = Gateway(config, log, stalls=stalls)
+        permit_descriptors(gateway.wanted_descriptors)
         with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
             runner.run(_until_signal(gateway, config, announce))
     except ConfigError as error:
@@ -260,6 +268,7 @@ async def _until_signal(
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise _Failed(f"cannot listen on {config.listen}: {reason}") from None
+        settle_collector()
         try:
             announcing = asyncio.ensure_future(announce(gateway))
             waiting = asyncio.ensure_future(stopped.wait())

@@ -47,6 +47,10 @@ class Client(Protocol):
         """Whether calls of it are under way."""
 
     @property
+    def is_unused(self) -> bool:
+        """Whether it never asked for anything, and was told nothing that it could miss."""
+
+    @property
     def unboxes(self) -> bool:
         """Whether it answers a single result as itself."""
 

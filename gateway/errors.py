@@ -72,6 +72,7 @@ class GatewayError(Exception):
         reason: a word for programs where one status has several causes.
         cause: the problem object of the call that made this one fail.
         details: what the service said for programs.
+        retry_after: in how many seconds it is worth to try again; also the header ``Retry-After``.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class GatewayError(Exception):
         reason: str | None = None,
         cause: Mapping[str, Any] | None = None,
         details: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
         jsonrpc: int | None = None,
     ) -> None:
         super().__init__(detail)
@@ -98,6 +100,7 @@ class GatewayError(Exception):
         self.reason = reason
         self.cause = cause
         self.details = details
+        self.retry_after = retry_after
         self._jsonrpc = jsonrpc
 
     @classmethod
@@ -134,6 +137,11 @@ class GatewayError(Exception):
         self.request_id = self.request_id or request_id
         return self
 
+    def alone(self) -> Self:
+        """Let go of where it was raised, which holds everything that was there then; returns self."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
+
     def problem(self) -> dict[str, Any]:
         """The problem object of RFC 9457, with our members behind its own."""
         problem: dict[str, Any] = {
@@ -143,10 +151,23 @@ class GatewayError(Exception):
             "detail": self.detail,
             "code": self.status.code,
         }
-        for name in ("path", "service", "method", "request_id", "reason", "cause", "details"):
+        for name in ("path", "service", "method", "request_id", "reason", "cause", "details", "retry_after"):
             value = getattr(self, name)
             if value is not None:
                 problem[name] = value
+        return problem
+
+    def as_cause(self) -> Mapping[str, Any]:
+        """What a call that failed by this one tells of it: the call that failed first, one level deep, and short.
+
+        Many calls may fail by one, and each has an answer of its own; what the service said for programs stands in the
+        answer of the first only.
+        """
+        if self.cause is not None:
+            return self.cause
+        problem = self.problem()
+        problem.pop("details", None)
+        problem["detail"] = shortened(self.detail)
         return problem
 
     def jsonrpc_error(self) -> dict[str, Any]:
@@ -163,10 +184,11 @@ def from_rpc_error(error: RpcError, *, expose_errors: bool = False) -> GatewayEr
     """
     status = Status.of(error.code)
     if isinstance(error, RemoteError):
-        detail = f"the service raised {error.exception_class}"
+        name = shortened(error.exception_class, _NAME_CHARS)
+        detail = f"the service raised {name}"
         if expose_errors and error.message:
             detail += f": {error.message}"
-        return GatewayError(status, detail, details={"exception": error.exception_class})
+        return GatewayError(status, detail, details={"exception": name})
     details = error.details
     path = details.get("path") if isinstance(details, Mapping) else None
     return GatewayError(
@@ -179,6 +201,17 @@ def from_rpc_error(error: RpcError, *, expose_errors: bool = False) -> GatewayEr
 
 
 _PATH: Final = re.compile(r"\$(?:[.\[][^\0-\x1f\x7f]{0,500})?\Z")
+
+
+TOLD_CHARS: Final = 1000
+"""How much of a text is told where the whole has no place; what is said first says most."""
+_NAME_CHARS: Final = 200
+"""Of an exception's class: a service chooses it, and no program has longer ones."""
+
+
+def shortened(text: str, chars: int = TOLD_CHARS) -> str:
+    """The beginning of a text, with a mark if that is not the whole."""
+    return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
 SHOWN_CHARS = 40

@@ -21,6 +21,8 @@ from gateway.log_drain import LogDrain, writer_to
 
 _FLUSH_S: Final = 0.1
 _MAX_LINES: Final = 1000
+_SHOWN_CHARS: Final = 300
+"""How much of a value that a client chose a line has; no host's name is longer (RFC 1035 section 2.3.4)."""
 _MAX_PATH_CHARS: Final = 1000
 """Of a request's path in its line; a head has room for 64 times as much."""
 
@@ -49,9 +51,22 @@ class LogWriter:
         return 0
 
     def request(
-        self, method: str, path: str, status: int, seconds: float, remote: str, request_id: str, code: str | None
+        self,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        remote: str,
+        request_id: str,
+        code: str | None,
+        refused: tuple[str, str] | None = None,
     ) -> None:
-        """Note an answered request. ``code`` is the status name of an error."""
+        """Note an answered request.
+
+        Args:
+            code: the status name of an error.
+            refused: for what it was refused: a name and its value, such as ``origin`` and where its page is from.
+        """
         milliseconds = round(seconds * 1000, 2)
         if len(path) > _MAX_PATH_CHARS:
             path = path[:_MAX_PATH_CHARS] + "…"
@@ -68,9 +83,13 @@ class LogWriter:
             }
             if code is not None:
                 entry["code"] = code
+            if refused is not None:
+                entry[refused[0]] = refused[1][:_SHOWN_CHARS]
             line = _json(entry)
         else:
             shown = f" {code}" if code is not None else ""
+            if refused is not None:
+                shown += f" ({refused[0]} {_printable(refused[1][:_SHOWN_CHARS])})"
             line = f"{_clock()} {status}{shown} {method} {_printable(path)} {milliseconds} ms [{request_id}]"
         with self._lock:
             self._lines.append(line)

@@ -44,12 +44,13 @@ class Stalls:
         now = self.clock()
         spent, self._at = now - self._at, now
         if spent > self._longest:
-            self.blame(spent, what, *details)
+            self._longest, self._what = spent, (what, details)
 
-    def blame(self, seconds: float, what: str, *details: object) -> None:
-        """Say what took that long, wherever in the turn it was."""
+    def interrupted(self, seconds: float, what: str) -> None:
+        """Say what came in between for so long, and is no part of what is done."""
+        self._at += seconds
         if seconds > self._longest:
-            self._longest, self._what = seconds, (what, details)
+            self._longest, self._what = seconds, (what, ())
 
     def turn_begins(self, now: float) -> None:
         """The loop has waited and goes on."""

@@ -9,6 +9,8 @@ import { LiveObjects, valueNodes } from './console/objects.js';
 /** @typedef {import('./console/description.js').Description} Description */
 /** @typedef {import('./client/index.js').Gateway} Gateway */
 
+// The gateway may serve its paths, and this file beside them, below a prefix.
+const ROOT = new URL('.', import.meta.url).pathname;
 // Older calls are of no use and a busy service makes many.
 const LOG_LENGTH = 200;
 
@@ -34,7 +36,7 @@ let gateway;
 
 /** @param {string} path */
 async function fetchJson(path) {
-  const response = await fetch(path, { headers: { Accept: 'application/json' } });
+  const response = await fetch(ROOT + path, { headers: { Accept: 'application/json' } });
   const body = await response.json();
   if (!response.ok) {
     throw new Error(body.detail ?? `${path}: ${response.status}`);
@@ -159,7 +161,7 @@ function makePanel(place) {
 function curlCommand(service, method, description) {
   const params = sampleParams(method, description);
   const words = [
-    `curl ${location.origin}/api/${service}/${method.name}`,
+    `curl ${location.origin}${ROOT}api/${service}/${method.name}`,
     "-H 'Content-Type: application/json'",
     `-d '${JSON.stringify(params).replaceAll("'", "'\\''")}'`,
   ];
@@ -172,7 +174,7 @@ function overview() {
     'section',
     { class: 'overview' },
     element('h2', {}, 'Services'),
-    element('p', {}, 'For other programs: ', element('a', { href: '/openapi.json' }, 'OpenAPI document'), '.'),
+    element('p', {}, 'For other programs: ', element('a', { href: `${ROOT}openapi.json` }, 'OpenAPI document'), '.'),
     ...[...services].map(([name, description]) =>
       element(
         'article',
@@ -183,9 +185,9 @@ function overview() {
           'p',
           { class: 'quiet' },
           `${description.methods.length} methods · `,
-          element('a', { href: `/schema/${encodeURIComponent(name)}` }, 'schema'),
+          element('a', { href: `${ROOT}schema/${encodeURIComponent(name)}` }, 'schema'),
           ' · ',
-          element('a', { href: `/types/${encodeURIComponent(name)}.d.ts` }, 'TypeScript types'),
+          element('a', { href: `${ROOT}types/${encodeURIComponent(name)}.d.ts` }, 'TypeScript types'),
         ),
       ),
     ),
@@ -200,9 +202,9 @@ async function start() {
   });
   const connecting = openConnection();
   try {
-    const list = await fetchJson('/api');
+    const list = await fetchJson('api');
     const described = await Promise.all(
-      list.services.map((/** @type {{name: string}} */ { name }) => fetchJson(`/api/${encodeURIComponent(name)}`)),
+      list.services.map((/** @type {{name: string}} */ { name }) => fetchJson(`api/${encodeURIComponent(name)}`)),
     );
     list.services.forEach((/** @type {{name: string}} */ { name }, /** @type {number} */ index) =>
       services.set(name, described[index]),

@@ -68,15 +68,21 @@ RINGS = {
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
     "gateway.http.chunks": PURE,
+    "gateway.http.proxies": PURE,
     "gateway.http.request_head": PURE,
     "gateway.catalogue_loading": EDGE,
     "gateway.log_drain": EDGE,
     "gateway.logs": EDGE,
     "gateway.loop": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
+    "gateway.protocols.jsonrpc.held_calls": WAITING,
+    "gateway.protocols.jsonrpc.waiting_calls": WAITING,
+    "gateway.protocols.jsonrpc.slow_client": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,
+    "gateway.protocols.progress_watch": WAITING,
     "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
+    "gateway.sessions.away": WAITING,
     "gateway.protocols.jsonrpc.intake": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,
@@ -90,7 +96,9 @@ RINGS = {
 
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
-    {"errors", "annotations", "fixed_paths", "trees", "log_drain", "logs", "stalls"},
+    {
+        "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
+    },
     {"config.limits", "turns", "loop"},
     {"json"},
     {"routes", "reference_form"},

@@ -37,8 +37,11 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
     config = GatewayConfig()
     assert documented("gateway") == {
         "listen": f'`"{DEFAULT_LISTEN.host}:{DEFAULT_LISTEN.port}"`',
+        "socket_mode": f"`{config.socket_mode:#o}`",
         "hosts": "`[]`" if not config.hosts else "",
         "origins": "`[]`" if not config.origins else "",
+        "trusted_proxies": "`[]`" if not config.trusted_proxies else "",
+        "base_path": f'`"{config.base_path}"`',
         "import_path": "`[]`" if not config.import_path else "",
         "unknown_fields": f'`"{config.codec.unknown_fields}"`',
         "int64": f'`"{config.codec.int64}"`',

@@ -24,6 +24,7 @@ MODULES = {"pycapnp": "capnp", "pyzmq": "zmq"}
 OTHER_USES = {
     # Nobody names these as a module: their name, the files that use them, and how that looks there.
     "editables": ("Makefile", "--editable ."),
+    "httpie": ("tests/integration/test_http_clients.py", 'with_name("http")'),
     "pytest-tornado": ("tests/gateway/http/test_*.py", "pytest.mark.gen_test"),
     "pytest-xdist": ("Makefile", "-n auto --maxprocesses 4 --dist loadfile"),
     "setuptools": ("site-packages/pytest_tornado/plugin.py", "import pkg_resources"),
@@ -170,7 +171,7 @@ def test_every_extra_and_every_tool_is_used() -> None:
     assert unused_in_node(json.loads(text("tests/js/package.json"))["devDependencies"]) == []
 
 
-@pytest.mark.parametrize("name", ["requests", "pytest-timeout", "zope.schema", "setuptools-scm"])
+@pytest.mark.parametrize("name", ["flask", "pytest-timeout", "zope.schema", "setuptools-scm"])
 def test_what_nothing_uses_is_found(name: str) -> None:
     assert unused({name, "pyyaml", "ruff", "hatchling"}, used_modules()) == [name]
     assert unused_in_node({"left-pad", "ws", "typescript"}) == ["left-pad"]

@@ -16,18 +16,22 @@ from typing import Any, Final
 
 from gateway.config.limits import Limits
 from gateway.config.values import (
+    BASE_PATH,
     COUNT,
     CURVE_KEY,
     ENDPOINT,
     FLAG,
     HOSTS,
     LISTEN,
+    MODE,
+    NETWORKS,
     ORIGINS,
     SECONDS,
     SECRET,
     TEXT,
     TEXTS,
     Listen,
+    UnixListen,
     ValueKind,
     one_of,
 )
@@ -37,6 +41,8 @@ from gateway.routes import check_service_name
 
 DEFAULT_LISTEN: Final = Listen("127.0.0.1", 8080)
 ENVIRONMENT_PREFIX: Final = "CARA_GATEWAY_"
+MAX_SOCKET_PATH_BYTES: Final = 107
+"""Of a unix socket on Linux, without the zero at its end (unix(7))."""
 
 OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
 """Variables of the command line that are no key of the file."""
@@ -46,8 +52,11 @@ _KUBERNETES: Final = re.compile(r"CARA_GATEWAY_(?:SERVICE_(?:HOST|PORT\w*)|PORT(
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "listen": LISTEN,
+    "socket_mode": MODE,
     "hosts": HOSTS,
     "origins": ORIGINS,
+    "trusted_proxies": NETWORKS,
+    "base_path": BASE_PATH,
     "import_path": TEXTS,
     "unknown_fields": one_of("reject", "ignore"),
     "int64": one_of("string", "number", "auto"),
@@ -122,11 +131,21 @@ class ServiceConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
-    """Everything that an operator says, checked."""
+    """Everything that an operator says, checked.
 
-    listen: Listen = DEFAULT_LISTEN
+    Attributes:
+        socket_mode: the permission bits of a unix socket.
+        hosts: names and patterns; see `gateway.host_names.host_pattern`.
+        trusted_proxies: addresses and networks, and ``unix:``.
+        base_path: as `gateway.path_prefix.path_prefix` gives it.
+    """
+
+    listen: Listen | UnixListen = DEFAULT_LISTEN
+    socket_mode: int = 0o660
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    base_path: str = ""
     import_path: tuple[Path, ...] = ()
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
@@ -183,6 +202,14 @@ class _Reading:
             self._complain("services", "there must be at least one, [services.NAME]")
         given = self._values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags)
         bounds = self._values("gateway.limits", limits, LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
+        listen = given.get("listen")
+        if isinstance(listen, UnixListen):
+            given["listen"] = listen = UnixListen(self._folder / listen.path)
+            if len(str(listen.path).encode()) > MAX_SOCKET_PATH_BYTES:
+                self._complain(
+                    "gateway.listen",
+                    f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
+                )
         configured = [self._service(name, settings) for name, settings in services.items()]
         self._known_variables()
         if self._complaints:

@@ -46,13 +46,33 @@ class Limits:
     """Each callback keeps an export at a service."""
 
     max_sessions: int = 10_000
-    """A session costs memory before its opener has shown anything."""
+    """A session costs memory before its opener has shown anything. A quarter of them is for sockets alone, so that
+    clients of REST that keep no cookies cannot shut pages out."""
+
+    max_sessions_per_address: int = 2_000
+    """An office behind one address fits in; a single client cannot take all places."""
+
+    provisional_session_s: float = 60.0
+    """So long a session that REST opened is safe although nobody came back to it; a script's second request comes
+    sooner. Then it may go, but only if more than half of the places are taken."""
 
     max_streams_per_session: int = 100
     """Tabs and processes of one user; each has a send buffer."""
 
     send_buffer_bytes: int = 8 * 1_048_576
-    """Unsent and unacknowledged messages of one stream. A slower reader is disconnected, memory does not grow."""
+    """Unsent and unacknowledged messages of one stream above which it is not asked for more and no call of it begins.
+
+    A mark, not an end: enough to keep a fast line busy, and calls that had begun are answered all the same.
+    """
+
+    max_kept_bytes: int = 64 * 1_048_576
+    """The same with the answers of calls that had begun; further ones are too large. As much as a page may ever use."""
+
+    max_kept_bytes_over_all: int = 512 * 1_048_576
+    """The same of all streams and listeners together: what slow clients may take of a small machine's memory."""
+
+    slow_client_s: float = 30.0
+    """A client above the mark that takes no byte and confirms nothing for so long is closed: a lift, not a tunnel."""
 
     default_call_timeout_s: float = 30.0
     """A call without a wish of its own; long enough for people, short enough for proxies (60 s)."""
@@ -69,6 +89,50 @@ class Limits:
     max_log_bytes: int = 4 * 1_048_576
     """Log lines that wait for whoever reads stderr. What is beyond it is lost, counted and told: a reader that stops
     must stop nobody else."""
+    max_connections: int = 10_000
+    """Of all doors. Each costs a descriptor and some kilobytes; what the process may open bounds them, too."""
+
+    max_connections_per_address: int = 1_000
+    """As many as a large office has behind its address; one client alone cannot take all."""
+
+    max_half_open: int = 1_000
+    """Connections that have not completed a request yet. A client sends its request within a round trip, so these are
+    few unless somebody means harm."""
+
+    max_half_open_per_address: int = 250
+    """A page of a browser opens six at once, a proxy as many as it has requests."""
+
+    max_waiting_bytes: int = 256 * 1_048_576
+    """Bodies of requests that are coming or worked on, and answers that nobody reads; WebSockets have bounds of their
+    own."""
+
+    max_waiting_bytes_per_address: int = 64 * 1_048_576
+    """Sixty-four of the largest messages at once, from or for one address."""
+
+    max_calls: int = 20_000
+    """Calls under way of all clients. Each costs some kilobytes here, and work at a service."""
+
+    max_calls_per_address: int = 5_000
+    """Five sessions that have as many under way as they may."""
+
+    head_s: float = 10.0
+    """How long the head of a request may take from its first byte on, and how long a body need not come. A slow link
+    does it in a second."""
+
+    min_bytes_per_s: int = 500
+    """What the rest of a body, or of an answer that is read slowly, must make on average; Apache's default, too."""
+
+    slow_reader_s: float = 30.0
+    """A client that does not read a byte of its answer for so long is gone or means harm."""
+
+    idle_connection_s: float = 120.0
+    """A connection on which no request comes; longer than the proxies' 60 s, so that they close first."""
+
+    in_use_s: float = 5.0
+    """A connection that had a request so lately does not go for a new one: who calls once a second is no idler."""
+
+    reserved_descriptors: int = 64
+    """What the process opens beside connections: files, logs, pipes of a compiler. Services have eight each on top."""
 
     @property
     def callback_timeout_s(self) -> float:
@@ -85,6 +149,8 @@ class Limits:
             "max_handles_per_session": self.max_handles_per_session,
             "max_callbacks_per_session": self.max_callbacks_per_session,
             "send_buffer_bytes": self.send_buffer_bytes,
+            "max_kept_bytes": self.max_kept_bytes,
+            "callback_timeout_s": self.callback_timeout_s,
             "default_call_timeout_s": self.default_call_timeout_s,
             "max_call_timeout_s": self.max_call_timeout_s,
         }

@@ -10,9 +10,33 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote as percent_encoded
 
 from gateway.errors import quote
+from gateway.host_names import ANY_HOST, host_pattern
+from gateway.path_prefix import path_prefix
+from gateway.routes import FIXED_ROUTES
+
+UNIX_URL: Final = "http+unix://"
+"""How addresses of unix sockets begin; their path stands where a host would, with %2F for a slash."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnixListen:
+    """A unix socket at which the gateway accepts connections."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+    @property
+    def url(self) -> str:
+        """Its address, as programs that have one for unix sockets write it."""
+        return UNIX_URL + percent_encoded(str(self.path.absolute()), safe="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +116,30 @@ def _parse_number(text: str) -> Any:
     return text
 
 
-def _listen(value: Any) -> Listen:
+def _listen(value: Any) -> Listen | UnixListen:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and text.startswith(_UNIX):
+        return _unix_listen(text)
     matched = _LISTEN.fullmatch(text) if isinstance(text, str) else None
     if matched is None or int(matched["port"]) > 65535:
-        raise ValueError(f'expected "HOST:PORT", "[IPv6]:PORT" or a port up to 65535, not {shown(value)}')
+        raise ValueError(
+            f'expected "HOST:PORT", "[IPv6]:PORT" or a port up to 65535, not {shown(value)}; '
+            'or "unix:PATH" for a unix socket'
+        )
     return Listen(matched["ipv6"] or matched["host"] or "127.0.0.1", int(matched["port"]))
 
 
 _LISTEN = re.compile(r"(?:(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s:/\[\]]+))?:)?(?P<port>\d{1,5})")
+_UNIX = "unix:"
+
+
+def _unix_listen(text: str) -> UnixListen:
+    path = text.removeprefix(_UNIX)
+    # "unix://…" is an address as some programs write it; three slashes begin an absolute path.
+    path = path.removeprefix("//") if path.startswith("///") else path
+    if not path or path.endswith("/") or path.startswith("//") or "\0" in path:
+        raise ValueError(f'expected "unix:" and the path of a socket, like "unix:/run/gateway.sock", not {shown(text)}')
+    return UnixListen(Path(path))
 
 
 def _endpoint(value: Any) -> str:
@@ -117,21 +156,85 @@ def _origin(value: Any) -> tuple[str, ...]:
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):
             raise ValueError(f'expected origins like "https://app.example.org", not {shown(origin)}')
-    return tuple(origin.lower() for origin in origins)
+        if "*" in origin:
+            raise ValueError(f"no origin has a \"*\", so {shown(origin)} would match none; each has to be named")
+    return tuple(_as_browsers_write(origin.lower()) for origin in origins)
+
+
+def _as_browsers_write(origin: str) -> str:
+    """An origin without a port that its scheme has anyway, and with a name of other letters as name servers have it."""
+    scheme, _, host = origin.partition("://")
+    name, colon, port = host.rpartition(":")
+    if colon and port == _DEFAULT_PORTS.get(scheme):
+        host = name
+    if not host.isascii():
+        name, colon, port = host.partition(":")
+        host = host_pattern(name) + colon + port
+    return f"{scheme}://{host}"
+
+
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+", re.IGNORECASE)
 
 
 def _host(value: Any) -> tuple[str, ...]:
-    hosts = _texts(value)
-    for host in hosts:
-        if not _HOST.fullmatch(host):
-            raise ValueError(f'expected host names without scheme and port, like "api.example.org", not {shown(host)}')
-    return tuple(host.lower() for host in hosts)
+    patterns = []
+    for host in _texts(value):
+        try:
+            patterns.append(host_pattern(host))
+        except ValueError as reason:
+            expected = f'expected host names without scheme and port, like "api.example.org", not {shown(host)}'
+            raise ValueError(f"{expected}: {reason}" if ANY_HOST in host else expected) from None
+    return tuple(patterns)
 
 
-_HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+")
+def _networks(value: Any) -> tuple[str, ...]:
+    networks = []
+    for text in _texts(value):
+        if text == "unix:":
+            networks.append(text)
+            continue
+        try:
+            networks.append(str(ip_network(text, strict=False)))
+        except ValueError:
+            expected = 'expected addresses and networks like "10.0.0.0/8", or "unix:" for whoever uses a unix socket'
+            raise ValueError(f"{expected}, not {shown(text)}") from None
+        if not _is_network(text):
+            raise ValueError(f"{shown(text)} is an address within a network; did you mean {shown(networks[-1])}?")
+    return tuple(networks)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _base_path(value: Any) -> str:
+    if value == "":
+        return ""
+    prefix = path_prefix(value) if isinstance(value, str) else None
+    if prefix is None:
+        raise ValueError(
+            f'expected a path like "/gw", of letters, digits, ".", "_", "~", "@", "-" and escapes, not {shown(value)}'
+        )
+    if prefix.split("/")[1:2] and prefix.split("/")[1] in FIXED_ROUTES:
+        raise ValueError(
+            f"{shown(value)} begins like the gateway's own paths, which could not be told from those below it"
+        )
+    return prefix
+
+
+def _mode(value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"(?:0o?)?[0-7]{3}", value):
+        return int(value[-3:], 8)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= 0o777:
+        raise ValueError(f'expected permission bits like 0o660 or "660", not {shown(value)}')
+    return value
 
 
 def _curve_key(value: Any) -> str:
@@ -167,4 +270,7 @@ LISTEN = ValueKind(_listen)
 ENDPOINT = ValueKind(_endpoint)
 ORIGINS = ValueKind(_origin, _parse_texts)
 HOSTS = ValueKind(_host, _parse_texts)
+NETWORKS = ValueKind(_networks, _parse_texts)
+BASE_PATH = ValueKind(_base_path)
+MODE = ValueKind(_mode)
 CURVE_KEY = ValueKind(_curve_key)

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import unquote
 
 from cara_pseud.schema.trees import schema_tree
 from gateway.config.file import GatewayConfig, ServiceConfig
-from gateway.config.values import Listen
+from gateway.config.values import UNIX_URL, Listen, UnixListen
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class DemoServices:
         assert self._process is not None
         return self._process.pid
 
-    def config(self, listen: Listen) -> GatewayConfig:
+    def config(self, listen: Listen | UnixListen) -> GatewayConfig:
         """The configuration of a gateway for the services; waits until they say where they are.
 
         Raises:
@@ -124,6 +126,8 @@ def curl_lines(url: str) -> list[tuple[str, str]]:
     """What a newcomer may paste into a shell: (what it does, the line)."""
     json_type = "-H 'Content-Type: application/json'"
     port = url.rpartition(":")[2]
+    if url.startswith(UNIX_URL):
+        port, url = "unix", f"--unix-socket {shlex.quote(unquote(url.removeprefix(UNIX_URL)))} http://localhost"
     jar = f"/tmp/cara-demo-{port}.cookies"  # noqa: S108
     find = f"curl -s -c {jar} {url}/api/addressbook/find {json_type} -d '{{\"name\":\"Ann\"}}'"
     handle = "sed 's/.*\"$handle\":\"\\([^\"]*\\)\".*/\\1/'"

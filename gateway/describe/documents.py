@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
+_PREFIXES: Final = 8
+"""So many forms of one document are kept; only proxies that are trusted name a prefix, and each has its own."""
 
 
 class Document:
@@ -25,3 +27,23 @@ class Document:
     def data(self) -> bytes:
         """The document itself."""
         return self._make()
+
+    def below(self, prefix: str) -> bytes:
+        """The document as it is served below a prefix of paths."""
+        return self.data
+
+
+class PlacedDocument(Document):
+    """A document that says below which prefix it is served.
+
+    Args:
+        make: gives its bytes for a prefix, such as ``/gw`` or an empty one.
+    """
+
+    def __init__(self, make: Callable[[str], bytes], media_type: str = JSON_TYPE) -> None:
+        super().__init__(lambda: self.below(""), media_type)
+        self._made = lru_cache(_PREFIXES)(make)
+
+    def below(self, prefix: str) -> bytes:
+        """See `Document.below`."""
+        return self._made(prefix)

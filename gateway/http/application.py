@@ -5,8 +5,10 @@ from __future__ import annotations
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError
 from gateway.http.base import BaseHandler, RefusingHandler, Site, UnreadHandler
-from gateway.http.path_table import PathTable
+from gateway.http.pages import BasePathHandler
+from gateway.http.path_table import PathTable, Route
 from gateway.http.request_head import HttpRequest
+from gateway.path_prefix import below
 
 
 class GatewayApplication:
@@ -32,15 +34,25 @@ class GatewayApplication:
 
     def answer(self, request: HttpRequest) -> BaseHandler:
         """Begin to answer a request; what that puts off leaves at once."""
-        kind, arguments = self._paths.find(request.method, request.path)
+        kind, arguments = self._route(request)
         handler = kind(request)
         handler.initialize(**arguments)
         with self.site.cork:
             handler.run()
         return handler
 
-    def refuse(self, request: HttpRequest, error: GatewayError) -> None:
+    def _route(self, request: HttpRequest) -> Route:
+        """The route of a request. Its path becomes that below the base path, which proxies may have left there."""
+        base_path = self.site.proxies.base_path
+        if base_path and request.path.startswith(base_path):
+            if request.path == base_path:
+                return BasePathHandler, {"site": self.site}
+            request.path = below(base_path, request.path) or request.path
+        return self._paths.find(request.method, request.path)
+
+    def refuse(self, request: HttpRequest, error: GatewayError) -> BaseHandler:
         """Answer with an error, whatever is asked; without a method, nobody knows what that is."""
         handler = (RefusingHandler if request.method else UnreadHandler)(request)
         handler.initialize(self.site, error)
         handler.run()
+        return handler

@@ -15,20 +15,24 @@ import secrets
 import time
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from cara_pseud.cork import Cork
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Served
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
+from gateway.http.addresses import counted
+from gateway.http.connections import Connections
 from gateway.http.exchange import Exchange
 from gateway.http.origins import OriginPolicy
-from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.proxies import Downstream, Proxies
 from gateway.http.request_head import HeadError, HttpRequest
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
+from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
@@ -58,12 +62,15 @@ class Site:
         served: what is served now.
         stopping: true when the gateway is about to end.
         sockets: the open WebSockets and event streams.
+        proxies: which of them are believed.
         transports: how the bytes of WebSockets travel.
         compresses_sockets: whether their messages may be compressed.
         cork: what their reads are the work of; their answers leave at its end.
         calls_under_way: of REST.
         answered: requests by HTTP status.
-        deadlines: connections from which a request is still to come.
+        connections: all of them, with what each owes.
+        refusals: what was refused, by the bound that was met.
+        closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
     """
 
@@ -74,8 +81,9 @@ class Site:
     origins: OriginPolicy
     log: LogWriter
     cookie_name: str
-    deadlines: RequestDeadlines
+    connections: Connections
     compresses_sockets: bool
+    proxies: Proxies = field(default_factory=Proxies)
     request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
     stopping: bool = False
     calls_under_way: int = 0
@@ -83,12 +91,19 @@ class Site:
     sockets: set[Socket] = field(default_factory=set)
     transports: ByteTransports = field(default_factory=best_transports)
     cork: Cork = field(default_factory=Cork)
+    refusals: Refusals = field(default_factory=Refusals)
+    closings: Refusals = field(default_factory=Refusals)
     turns: Turns = field(default_factory=Turns)
 
     @property
     def is_busy(self) -> bool:
         """Whether calls are under way, of REST or of WebSockets."""
         return self.calls_under_way > 0 or any(socket.client.is_busy for socket in self.sockets)
+
+
+def downstream_of(site: Site, request: HttpRequest) -> Downstream:
+    """How the client of a request reached us."""
+    return site.proxies.downstream(request.remote_ip, request.protocol, request.host, request.headers)
 
 
 def _request_ids() -> Iterator[str]:
@@ -102,11 +117,15 @@ class BaseHandler(Exchange):
 
     Attributes:
         principal: who asks; None as long as there is no authentication.
+        downstream: how the client reached us.
+        answers_any_address: whether it may be asked by any address, as probes do that know no name.
         is_lost: whether the client has left, so that nobody reads the answer.
     """
 
     site: Site
     principal: str | None = None
+    downstream: Downstream = Downstream("", "http", "", "", False)
+    answers_any_address: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None
     is_lost = False
     _problem_code: str | None = None
@@ -115,6 +134,11 @@ class BaseHandler(Exchange):
 
     def initialize(self, site: Site) -> None:
         self.site = site
+
+    @property
+    def address(self) -> str:
+        """Whose request it is, as bounds per address count."""
+        return counted(self.downstream.address)
 
     def run(self) -> None:
         """Answer the request."""
@@ -152,7 +176,7 @@ class BaseHandler(Exchange):
 
     def _act_later(self) -> None:
         """Read a large body when it is the turn of its address."""
-        site, request, lane = self.site, self.request, self.request.remote_ip or ""
+        site, request, lane = self.site, self.request, self.downstream.address
         patience_s = site.limits.default_call_timeout_s
         detail = f"other large bodies of this address were read for {patience_s:g} s before this one; try again"
         late = GatewayError(Status.RESOURCE_EXHAUSTED, detail)
@@ -185,8 +209,10 @@ class BaseHandler(Exchange):
         site, request, sent = self.site, self.request, self.sent
         given = sent.get("X-Request-Id")
         self.request_id = given if given is not None and _REQUEST_ID.fullmatch(given) else next(site.request_ids)
-        site.origins.check_host(request.host)
-        site.origins.check_origin(request.method, "Upgrade" in sent, request.host, sent)
+        self.downstream = downstream = downstream_of(site, request)
+        host = downstream.host
+        site.origins.check_host(host, any_address=self.answers_any_address)
+        site.origins.check_origin(request.method, "Upgrade" in sent, host, sent, any_port=downstream.is_proxied)
         self.authenticate()
         origin = sent.get("Origin")
         if origin is not None and site.origins.is_configured(origin):
@@ -230,7 +256,8 @@ class BaseHandler(Exchange):
         """
         sent, methods = self.sent, ", ".join(self.methods())
         if self._is_preflight():
-            self.site.origins.check_page(sent["Origin"], self.request.host)
+            downstream = self.downstream
+            self.site.origins.check_page(sent["Origin"], downstream.host, any_port=downstream.is_proxied)
             # What is asked is permitted even where it will be refused, so that the page can read the refusal.
             wished = sent["Access-Control-Request-Method"]
             permitted = methods if wished in self.methods() or wished not in METHODS else f"{methods}, {wished}"
@@ -325,13 +352,15 @@ class BaseHandler(Exchange):
             self.set_status(error.status.http, error.status.title)
         self.set_header("Content-Type", PROBLEM_TYPE)
         self.set_header("Cache-Control", "no-store")
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(error.retry_after))
         if error.status is Status.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.methods()))
         origin = self.sent.get("Origin")
         if origin is not None and self.site.origins.is_configured(origin):
             self._share_with(origin)
         self.error_headers(error)
-        self.finish(dump(self.problem(error)))
+        self.finish(write_error(error, self.problem, self.site.limits.max_message_bytes))
 
     def error_headers(self, error: GatewayError) -> None:
         """Add headers to an error's answer; nothing here."""
@@ -354,10 +383,18 @@ class BaseHandler(Exchange):
             _shown_path(self.logged_path()),
             status,
             time.perf_counter() - request.began_s,
-            request.remote_ip or "-",
+            self.downstream.address or request.remote_ip or "-",
             self.request_id,
             self._problem_code,
+            self._refused(status) if status in (403, 421) else None,
         )
+
+    def _refused(self, status: int) -> tuple[str, str] | None:
+        """What the log says of a refusal: the name of a value of the request, and the value."""
+        if status == 421:
+            return "host", self.downstream.host
+        origin = self.sent.get("Origin", self.sent.get("Sec-Fetch-Site"))
+        return None if origin is None else ("origin", origin)
 
 
 _MAX_SHOWN_CHARS: Final = 1000

@@ -20,6 +20,7 @@ from tornado.iostream import IOStream, StreamClosedError
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.http.chunks import ChunkReader
+from gateway.http.metered_stream import MeteredStream
 from gateway.http.request_head import (
     CHUNKED,
     HeadError,
@@ -54,8 +55,11 @@ class ConnectionOwner(Protocol):
     def start_request(self, connection: HttpConnection) -> None:
         """The connection may send its next request."""
 
-    def head_arrived(self, connection: HttpConnection) -> None:
-        """A head has come, now its body must."""
+    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
+        """A head has come, now its body must; or why it may not."""
+
+    def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
+        """A piece of a body has come, behind which more must; or why that may not."""
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """A request is complete, or refused before it was."""
@@ -65,6 +69,9 @@ class ConnectionOwner(Protocol):
 
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """Answer a request with an error, whatever it asks; one without a method is none that could be read."""
+
+    def on_detach(self, connection: HttpConnection) -> None:
+        """The connection is no more one of HTTP."""
 
     def on_close(self, connection: HttpConnection) -> None:
         """The connection is no more."""
@@ -82,10 +89,12 @@ class HttpConnection:
 
     Attributes:
         remote_ip: the address at its other end; ``unix:`` where that has none.
+        client: what is known of it among all connections.
     """
 
-    def __init__(self, stream: IOStream, address: object, owner: ConnectionOwner, limits: Limits) -> None:
+    def __init__(self, stream: MeteredStream, address: object, owner: ConnectionOwner, limits: Limits) -> None:
         self.stream = stream
+        self.client = stream.client
         is_ip = stream.socket.family in (socket.AF_INET, socket.AF_INET6)
         self.remote_ip = str(address[0]) if is_ip and isinstance(address, tuple) else "unix:"
         self._owner = owner
@@ -129,6 +138,7 @@ class HttpConnection:
                 return
             assert isinstance(reading, asyncio.Future)
             self._reading = True
+            self.stream.watch(False)
             reading.add_done_callback(self._received)
 
     def _received(self, reading: asyncio.Future[bytes]) -> None:
@@ -152,6 +162,8 @@ class HttpConnection:
         # An upgrade takes what follows along, and the stream with it, so that nothing may read from it then.
         if not is_answered or (len(self._ahead) < MAX_AHEAD_BYTES and not self._upgrades):
             self._read()
+        elif not self._is_detached:
+            self.stream.watch(True)
 
     @property
     def _upgrades(self) -> bool:
@@ -204,9 +216,11 @@ class HttpConnection:
         self._state = _State.BODY
         self._body_bytes = self._wire_bytes = 0
         self._chunks = ChunkReader() if request.length == CHUNKED else None
-        self._owner.head_arrived(self)
         limit = self._limits.max_message_bytes
-        if request.length > limit and (request.length > MAX_DRAINED_BYTES or request.waits):
+        refusal = self._owner.head_arrived(self)
+        if refusal is not None:
+            self._refuse(request, refusal)
+        elif request.length > limit and (request.length > MAX_DRAINED_BYTES or request.waits):
             # Who waits to be told to send it is told not to.
             self._refuse(request, self._too_large())
         elif request.waits and not self._ahead:
@@ -226,6 +240,8 @@ class HttpConnection:
         self._count(data)
         if self._body_bytes == request.length:
             self._body_arrived(request)
+        else:
+            self._wait_for_more(request, len(data))
 
     def _take_chunks(self, request: HttpRequest, chunks: ChunkReader, data: bytes) -> None:
         self._ahead = b""
@@ -241,6 +257,14 @@ class HttpConnection:
             self._body_arrived(request)
         elif self._wire_bytes > MAX_DRAINED_BYTES:
             self._refuse(request, self._too_large())
+        else:
+            self._wait_for_more(request, len(piece))
+
+    def _wait_for_more(self, request: HttpRequest, size: int) -> None:
+        if self._body:  # else it is too large already, and what came is let go
+            refusal = self._owner.body_grows(self, size)
+            if refusal is not None:
+                self._refuse(request, refusal)
 
     def _count(self, data: bytes) -> None:
         self._body_bytes += len(data)
@@ -375,9 +399,10 @@ class HttpConnection:
             raise GatewayError(Status.FAILED_PRECONDITION, "an upgrade is sent when all other requests are answered")
         self._is_detached = True
         stream, ahead = self.stream, self._ahead
+        stream.watch(False)
         stream.set_close_callback(None)
         self._request = self._answerer = None
-        self._owner.on_close(self)
+        self._owner.on_detach(self)
         return stream, ahead
 
     def _lost(self) -> None:

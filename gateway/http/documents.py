@@ -14,7 +14,7 @@ class DocumentHandler(BaseHandler):
         self._document = document
 
     def get(self) -> None:
-        self.answer_unless_known(self._document.data, self._document.media_type)
+        self.answer_unless_known(self._document.below(self.downstream.prefix), self._document.media_type)
 
     head = get
 

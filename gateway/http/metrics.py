@@ -18,6 +18,8 @@ Sample = tuple[Mapping[str, str], float]
 class MetricsHandler(BaseHandler):
     """``/metrics``"""
 
+    answers_any_address = True
+
     def get(self) -> None:
         self.set_header("Content-Type", METRICS_TYPE)
         self.set_header("Cache-Control", "no-store")
@@ -45,6 +47,13 @@ def metrics_text(site: Site) -> str:
          [({"service": name}, service.codec.needless_refusals) for name, service in services.items()]),
         ("service_up", "gauge", "Whether the gateway is connected to the service.",
          [({"service": name}, float(service.upstream.state == "up")) for name, service in services.items()]),
+        ("refused_total", "counter", "What was refused because a bound was met, by the name of the limit.",
+         [({"reason": reason}, number) for reason, number in sorted(site.refusals.counts.items())]),
+        ("closed_total", "counter", "Connections that the gateway closed because they were slow or idle, by reason.",
+         [({"reason": reason}, number) for reason, number in sorted(site.closings.counts.items())]),
+        ("connections", "gauge", "Open connections of all doors.", [({}, len(site.connections))]),
+        ("max_connections", "gauge", "How many there may be, as limits and descriptors permit.",
+         [({}, site.connections.most)]),
         ("sessions", "gauge", "Sessions that can be found by their id.", [({}, len(sessions))]),
         ("streams", "gauge", "Streams of these sessions, those included that wait to be resumed.",
          [({}, sum(session.streams for session in sessions))]),

@@ -109,6 +109,18 @@ def _tag(path: Path, changed_ns: int, size: int) -> str:
     return entity_tag(path.read_bytes())
 
 
+class BasePathHandler(BaseHandler):
+    """The base path without a slash behind it: below it what a page names would be looked for beside it."""
+
+    def get(self) -> None:
+        query = self.request.query
+        self.set_header("Location", f"{self.downstream.prefix}/" + (f"?{query}" if query else ""))
+        self.set_status(308)
+        self.finish()
+
+    head = get
+
+
 def _nothing() -> GatewayError:
     return GatewayError(Status.NOT_FOUND, "there is nothing at this path")
 
@@ -123,6 +135,8 @@ class ServerHandler(BaseHandler):
 class HealthHandler(BaseHandler):
     """``/healthz``: the process answers."""
 
+    answers_any_address = True
+
     def get(self) -> None:
         self.answer({"status": "ok"})
 
@@ -131,6 +145,8 @@ class HealthHandler(BaseHandler):
 
 class ReadyHandler(BaseHandler):
     """``/readyz``: whether every service can be reached, and which cannot."""
+
+    answers_any_address = True
 
     def get(self) -> None:
         states = self._states()

@@ -194,7 +194,7 @@ _known_name: Final = lru_cache(maxsize=512)(_name)
 
 
 def _bad_header(text: str) -> HeadError:
-    line = next(line for line in text.split("\r\n") if not _HEADER_LINE.fullmatch(line))
+    line = next((line for line in text.split("\r\n") if not _HEADER_LINE.fullmatch(line)), "")
     if line[:1] in (" ", "\t"):
         return bad_request("a header may not be continued on a line that begins with a blank")
     name, colon, _ = line.partition(":")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
@@ -26,6 +27,9 @@ from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
+_SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_HOST_PREFIX: Final = "__Host-"
+_SECURE_PREFIX: Final = "__Secure-"
 
 
 class ApiHandler(BaseHandler):
@@ -37,10 +41,24 @@ class ApiHandler(BaseHandler):
         Raises:
             GatewayError: NOT_FOUND, there is no such session.
         """
-        id = self.sent.get(SESSION_HEADER)
-        if id is None and "Cookie" in self.sent:
-            id = self.get_cookie(self.site.cookie_name)
-        return self.site.sessions.find(id, self.principal, rest=True) if id else None
+        sessions, id = self.site.sessions, self.sent.get(SESSION_HEADER)
+        if id is not None:
+            return sessions.find(id, self.principal, rest=True) if id else None
+        cookie = self.get_cookie(self.cookie_name) if "Cookie" in self.sent else None
+        return sessions.find_by_cookie(cookie, self.principal) if cookie else None
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the cookie of sessions. With TLS one that no other host and no page without TLS can set."""
+        name = self.site.cookie_name
+        if not self._is_secure:
+            return name
+        # The better prefix is for cookies of a whole site only (RFC 6265bis section 4.1.3).
+        return (_SECURE_PREFIX if self.downstream.prefix else _HOST_PREFIX) + name
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.downstream.scheme == "https"
 
     def session_for(self, method: ServiceMethod) -> Session | None:
         """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
@@ -54,7 +72,7 @@ class ApiHandler(BaseHandler):
             # A browser sends the cookie with everything; who sends the header means it.
             if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
                 raise
-            self._forget_cookie()
+            self.forget_cookie()
             return None
 
     def required_session(self) -> Session:
@@ -71,21 +89,26 @@ class ApiHandler(BaseHandler):
 
     def open_session(self) -> Session:
         """Open a session for whoever asks."""
-        return self.site.sessions.open(self.principal, rest=True)
+        return self.site.sessions.open(self.principal, rest=True, address=self.address)
 
     def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
-        secure = self.request.protocol == "https"
-        self.set_cookie(self.site.cookie_name, session.id, path="/", httponly=True, samesite="Strict", secure=secure)
+        self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **self._cookie_attributes())
+
+    def forget_cookie(self) -> None:
+        """Have a browser forget the cookie, which it does only if it is told the attributes as well."""
+        self.clear_cookie(self.cookie_name, **self._cookie_attributes())
+
+    def _cookie_attributes(self) -> dict[str, Any]:
+        # Another gateway may have another prefix of the same site.
+        path = self.downstream.prefix or "/"
+        return {"path": path, "httponly": True, "samesite": "Strict", "secure": self._is_secure}
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
-        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.site.cookie_name):
-            self._forget_cookie()
-
-    def _forget_cookie(self) -> None:
-        self.clear_cookie(self.site.cookie_name, path="/", httponly=True, samesite="Strict")
+        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
+            self.forget_cookie()
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -144,10 +167,8 @@ def _text(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
+    # Python's own reading takes underscores, blanks and other digits.
+    seconds = float(text) if _SECONDS.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
         raise GatewayError(Status.INVALID_ARGUMENT, "Request-Timeout must be a number of seconds above 0")
     return seconds
@@ -158,6 +179,7 @@ class CallingHandler(ApiHandler):
 
     _under_way: Call | None = None
     _refs: RestReferences | None = None
+    _is_counted = False
 
     def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
         """Begin the call; its results or its failure are the answer.
@@ -166,7 +188,7 @@ class CallingHandler(ApiHandler):
             GatewayError: it cannot be made.
         """
         site = self.site
-        refs = RestReferences(method.service, session, site.sessions, self.principal) if method.has_references else None
+        refs = self._references(method, session) if method.has_references else None
         self._refs = refs
         try:
             options = self.options_of_call(method)
@@ -175,7 +197,20 @@ class CallingHandler(ApiHandler):
         # No coroutine waits for it: a task for each call would cost a tenth of the call.
         self.answers_later()
         site.calls_under_way += 1
-        self._under_way = site.calls.begin(self, 0, method, target, params, refs, session, options)
+        self._is_counted = True
+        self._under_way = site.calls.begin(
+            self, 0, method, target, params, refs, session, options, address=self.address
+        )
+
+    def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
+        verb, downstream = self.request.method, self.downstream
+        may_open = verb == "POST" or self.site.origins.permits_sessions(
+            downstream.host, self.sent, any_port=downstream.is_proxied
+        )
+        return RestReferences(
+            method.service, session, self.site.sessions, self.principal, self.address,
+            may_open=may_open, discards=verb == "HEAD",
+        )  # fmt: skip
 
     def _answer(self, method: ServiceMethod, data: bytes) -> None:
         refs = self._refs
@@ -208,7 +243,9 @@ class CallingHandler(ApiHandler):
 
     def _is_over(self) -> None:
         self._under_way = None
-        self.site.calls_under_way -= 1
+        if self._is_counted:
+            self._is_counted = False
+            self.site.calls_under_way -= 1
 
     def on_connection_close(self) -> None:
         if self._under_way is not None:
@@ -307,9 +344,7 @@ class HandleHandler(ApiHandler):
     head = get
 
     def delete(self) -> None:
-        handles = self.required_session().handles
-        handles.get(self._token)
-        handles.drop(self._token)
+        self.site.sessions.drop_handle(self.required_session(), self._token)
         self.set_status(204)
 
 
@@ -395,5 +430,5 @@ class SessionHandler(ApiHandler):
     def delete(self) -> None:
         session = self.required_session()
         self.site.sessions.end(session, "it was ended over REST")
-        self._forget_cookie()
+        self.forget_cookie()
         self.set_status(204)

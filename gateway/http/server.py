@@ -1,67 +1,119 @@
-"""The HTTP server: its connections, closed where no request comes, or comes to its end, in time."""
+"""The HTTP server: takes connections in, within bounds, and closes those that are too slow."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import socket
+from collections.abc import Iterable
+from typing import Any, Final
 
 from tornado.iostream import IOStream
 from tornado.tcpserver import TCPServer
 
+from gateway import fixed_paths
 from gateway.errors import GatewayError
+from gateway.http.addresses import address_of_socket
 from gateway.http.application import GatewayApplication
 from gateway.http.connection import READ_BYTES, Answerer, HttpConnection
-from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.connections import Connections
+from gateway.http.hangups import Hangups
+from gateway.http.listening import Listening
+from gateway.http.metered_stream import MeteredStream
 from gateway.http.request_head import HttpRequest
 
-SWEEP_S: Final = 5.0
+SWEEP_S: Final = 1.0
+_FOR_WATCHERS: Final = frozenset({fixed_paths.HEALTH, fixed_paths.READY, fixed_paths.METRICS})
+"""What is answered although there is no room: else who watches the gateway would take a full one for a dead one, and
+would not learn what fills it."""
 
 
 class GatewayServer(TCPServer):
     """A server with one timer for all its connections; a timer for each request costs a fifteenth of a call.
 
     Args:
-        deadlines: of its connections.
+        connections: the table of all of this gateway.
     """
 
     def __init__(
-        self, application: GatewayApplication, *, deadlines: RequestDeadlines, sweep_s: float = SWEEP_S
+        self, application: GatewayApplication, *, connections: Connections, sweep_s: float = SWEEP_S
     ) -> None:
-        super().__init__(read_chunk_size=READ_BYTES)
+        super().__init__()
         self._application = application
-        self._deadlines = deadlines
+        self._table = connections
         self._sweep_s = sweep_s
         self._loop = asyncio.get_running_loop()
+        self._hangups = Hangups()
+        self._listening: list[Listening] = []
         self._connections: set[HttpConnection] = set()
         self._timer = self._loop.call_later(sweep_s, self._sweep)
 
+    # Connections.
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept on listening sockets; in place of Tornado's way, which a full table of descriptors makes spin."""
+        self._listening += [Listening(self._loop, one, self._accepted, self._table.make_room) for one in sockets]
+
+    def stop(self) -> None:
+        """Accept no more."""
+        for listening in self._listening:
+            listening.close()
+        self._listening.clear()
+        super().stop()
+
+    def _accepted(self, connection: socket.socket, address: Any) -> None:
+        stream = MeteredStream(connection, self._table, self._hangups, read_chunk_size=READ_BYTES)
+        stream.client = self._table.admit(stream, self._owner_of(address), self._loop.time())
+        self.handle_stream(stream, address)
+
+    def _owner_of(self, address: Any) -> str:
+        # Behind a trusted proxy's connections are many clients, whom only their requests tell apart.
+        is_proxy = isinstance(address, tuple) and self._application.site.proxies.trusts(address[0])
+        return "" if is_proxy else address_of_socket(address)
+
     def handle_stream(self, stream: IOStream, address: object) -> None:
         """See `tornado.tcpserver.TCPServer`."""
+        assert isinstance(stream, MeteredStream)
         connection = HttpConnection(stream, address, self, self._application.site.limits)
         self._connections.add(connection)
         connection.start()
 
     def start_request(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
-        self._deadlines.expect(connection, self._loop.time())
+        self._table.expect(connection.client, self._loop.time())
 
-    head_arrived = start_request
+    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        self._table.expect_body(connection.client, self._loop.time())
+        return connection.client.refusal
+
+    def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        return self._table.body_grows(connection.client, size, self._loop.time())
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
-        self._deadlines.arrived(connection)
+        self._table.arrived(connection.client)
 
     def answer(self, request: HttpRequest) -> Answerer:
         """See `gateway.http.connection.ConnectionOwner`."""
+        refusal = request.connection.client.refusal
+        if refusal is not None:
+            request.keeps_alive = False
+            if request.path not in _FOR_WATCHERS:
+                return self._application.refuse(request, refusal)
         return self._application.answer(request)
 
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._application.refuse(request, error)
 
+    def on_detach(self, connection: HttpConnection) -> None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        self._connections.discard(connection)
+
     def on_close(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
-        self._deadlines.arrived(connection)
+        self._table.closed(connection.client)
         self._connections.discard(connection)
 
     async def close_all_connections(self) -> None:
@@ -72,9 +124,8 @@ class GatewayServer(TCPServer):
                 connection.close()
             # Each says in the loop's next turn that it is closed.
             await asyncio.sleep(0)
+        self._hangups.close()
 
     def _sweep(self) -> None:
-        for overdue in self._deadlines.overdue(self._loop.time()):
-            if isinstance(overdue, HttpConnection):
-                overdue.close()
+        self._table.end_overdue(self._loop.time())
         self._timer = self._loop.call_later(self._sweep_s, self._sweep)

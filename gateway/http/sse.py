@@ -9,51 +9,80 @@ from collections import deque
 from typing import Final
 
 import tornado.iostream
+from tornado.iostream import IOStream
 
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
 from gateway.http.base import PROBLEM_TYPE, Site
 from gateway.http.rest import ApiHandler
+from gateway.http.tcp import give_up_after, untaken_bytes
 from gateway.json.text import parse
 from gateway.protocols.jsonrpc.messages import Answer
 from gateway.protocols.sse.callback_answers import answer_of_problem, answer_of_results
+from gateway.protocols.sse.event_log import PING_EVENT, opening
 from gateway.protocols.sse.listener import Listener
 
 EVENT_STREAM: Final = "text/event-stream"
 LAST_EVENT_HEADER: Final = "Last-Event-Id"
-HEARTBEAT_S: Final = 15.0
-"""A comment after so much silence; proxies cut at 60 s."""
+HEARTBEAT_S: Final = 10.0
+"""An event after so much silence, for scripts that want to know whether the connection lives; proxies cut at 60 s."""
 _RETRY_MS: Final = 1000
+_DEAD_S: Final = 60.0
+"""A listener whose machine confirms nothing for so long is gone. Its silence says nothing: it never speaks."""
+_FULL_BYTES: Final = 65_536
+_FINISH_S: Final = 30.0
+"""How long the end may take of a connection whose client reads slowly."""
 
 
 class EventConnection:
     """One open ``/api/events``: a `gateway.protocols.sse.listener.EventSink`.
+
+    Args:
+        stream: what they are written to.
 
     Attributes:
         client: whose events it carries.
         waiting_bytes: how much of them is not written yet.
     """
 
-    def __init__(self, client: Listener) -> None:
+    def __init__(self, client: Listener, stream: IOStream | None = None) -> None:
         self.client = client
+        self._stream = stream
+        self._written_bytes = 0
+        self._cut: asyncio.TimerHandle | None = None
         self._waiting: deque[bytes] = deque()
         self._wake = asyncio.Event()
-        self._closed = False
+        self._closed = self._said_full = False
         self.waiting_bytes = self._taken_bytes = 0
         self._number = self._taken = 0
 
-    def put(self, data: bytes, number: int) -> None:
+    @property
+    def progress(self) -> int:
+        """See `EventSink`."""
+        return self._written_bytes - (0 if self._stream is None else untaken_bytes(self._stream.socket))
+
+    def put(self, data: bytes, number: int) -> bool:
         """See `EventSink`."""
         if not self._closed:
             self._waiting.append(data)
             self.waiting_bytes += len(data)
             self._number = max(self._number, number)
             self._wake.set()
+        is_full = self.waiting_bytes > _FULL_BYTES
+        self._said_full = self._said_full or is_full
+        return is_full
 
     def finish(self) -> None:
         """See `EventSink`."""
         self._closed = True
         self._wake.set()
+        if self._stream is not None and self._cut is None:
+            self._cut = asyncio.get_running_loop().call_later(_FINISH_S, self._stream.close)
+
+    def over(self) -> None:
+        """The connection is done."""
+        if self._cut is not None:
+            self._cut.cancel()
 
     def abandon(self) -> None:
         """The listener is gone."""
@@ -62,19 +91,23 @@ class EventConnection:
         self.finish()
 
     async def next(self) -> bytes | None:
-        """What is to be written next: events, or a comment when there are none for long. None: no more.
+        """What is to be written next: events, or one that only shows life when there are none for long. None: no more.
 
         To be called when what it gave the last time is written.
         """
         self.client.log.written(self._taken)
         self.waiting_bytes -= self._taken_bytes
+        self._written_bytes += self._taken_bytes
         self._taken_bytes = 0
+        if self._said_full and not self._waiting and not self._closed:
+            self._said_full = False
+            self.client.drained()
         if not self._waiting and not self._closed:
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), HEARTBEAT_S)
             except TimeoutError:
-                return b": still here\n\n"
+                return PING_EVENT
         if not self._waiting:
             return None
         data = b"".join(self._waiting)
@@ -96,19 +129,23 @@ class EventsHandler(ApiHandler):
         last_event = self._last_event()
         site = self.site
         listener = Listener.of(self.required_session(), site.sessions, site.limits, last_event)
-        self._connection = connection = EventConnection(listener)
+        stream = self.request.connection.stream
+        give_up_after(stream.socket, _DEAD_S)
+        self._connection = connection = EventConnection(listener, stream)
         listener.listen(connection, last_event)
+        first = opening(_RETRY_MS, listener.log.counting.acknowledged)
         self.set_header("Content-Type", EVENT_STREAM)
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # nginx would gather events
         site.sockets.add(connection)
         try:
-            await self._write(f"retry: {_RETRY_MS}\n\n".encode())
+            await self._write(first)
             while (data := await connection.next()) is not None:
                 await self._write(data)
         except tornado.iostream.StreamClosedError:
             return
         finally:
+            connection.over()
             site.sockets.discard(connection)
             listener.closed(connection)
         if not self._gone:

@@ -18,3 +18,5 @@ REPLACED: Final = 4001
 SESSION_ENDED: Final = 4002
 SLOW_READER: Final = 4003
 """More was waiting to be read than may."""
+IDLE: Final = 4004
+"""Nothing was asked for, and there is no room for connections that ask for nothing."""

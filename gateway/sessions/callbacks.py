@@ -51,6 +51,11 @@ class Callback:
         self.service = service
         self.capability = LocalCapability(self, ("callback", client_id, name, service.name))
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether a service that gets it can still call the client's object."""
+        return self._callbacks is not None
+
     def pass_again(self, service: Service, interface: Type | None) -> None:
         """Note that the object is passed once more, perhaps as something else, by what is known of the service now."""
         self.service = service

@@ -77,13 +77,14 @@ class Holder(Protocol):
 class HolderReferences:
     """References in one message to or from a client, or in a call and its answer."""
 
-    __slots__ = ("_counted", "_holder", "_made", "_service")
+    __slots__ = ("_counted", "_holder", "_made", "_passed", "_service")
 
     def __init__(self, holder: Holder, service: Service) -> None:
         self._holder = holder
         self._service = service
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
+        self._passed: list[Callback] = []
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
         return fitting(self._holder.live_session().handles.get(token, where), self._service, interface, where)
@@ -92,6 +93,7 @@ class HolderReferences:
         # Its session bounds how many there may be, so there has to be one.
         self._holder.live_session()
         callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface)
+        self._passed.append(callback)
         if is_new:
             self._made.append(callback)
         return callback.capability
@@ -123,6 +125,11 @@ class HolderReferences:
         """The message did not reach the service, so nobody but us will ever let go of its callbacks."""
         for callback in self._made:
             callback.released()
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """See `gateway.calls.CallReferences`."""
+        return all(callback.is_alive for callback in self._passed)
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
@@ -158,6 +165,11 @@ class DiscardedReferences:
     def never_sent(self) -> None:
         """See `gateway.calls.CallReferences`."""
         self._inner.never_sent()
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """See `gateway.calls.CallReferences`."""
+        return self._inner.may_be_sent_again
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""

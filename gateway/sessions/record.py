@@ -53,6 +53,11 @@ class SessionRecord:
         listener: which of its streams is that of ``/api/events``.
         handles: by their tokens.
         streams: those that are with no process at the moment, by their ids.
+        events: the number behind which the next listener's events begin, so that none has a number of an earlier one's.
+        address: who opened it, as far as that is known: "" if not.
+        by_rest: whether REST opened it.
+        provisional: whether nobody came back to it yet.
+        cookie: the secret half of the cookie that names it; None if the gateway set none.
     """
 
     id: str
@@ -62,6 +67,11 @@ class SessionRecord:
     listener: str | None = None
     handles: dict[str, HandleRecord] = field(default_factory=dict)
     streams: dict[str, StreamRecord] = field(default_factory=dict)
+    events: int = 0
+    address: str = ""
+    by_rest: bool = False
+    provisional: bool = False
+    cookie: str | None = None
 
     def to_json(self) -> dict[str, JSON]:
         """The record as a JSON object."""

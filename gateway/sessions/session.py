@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.client import Client
@@ -28,15 +28,19 @@ class Session:
         handles: what its clients hold of services.
         calls_in_flight: calls begun and not ended, of all clients and of REST.
         ended: whether it is over.
+        lost_callbacks: the names of the last listener's objects that no other one has been told are lost.
     """
 
-    __slots__ = ("__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "record")
+    __slots__ = (
+        "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks", "record",
+    )  # fmt: skip
 
     def __init__(self, record: SessionRecord, limits: Limits, new_token: Callable[[], str]) -> None:
         self.record = record
         self.handles = Handles(record.handles, limits.max_handles_per_session, new_token)
         self.calls_in_flight = 0
         self.ended = False
+        self.lost_callbacks: Sequence[str] = ()
         self._clients: dict[str, Attachment] = {}
         self._limits = limits
 
@@ -58,7 +62,9 @@ class Session:
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, the session has as many streams as may be.
         """
-        if self.streams >= self._limits.max_streams_per_session:
+        # A client of the record is counted already, and not lost where this process permits fewer than the last one.
+        is_known = client.id in self.record.streams
+        if not is_known and self.streams >= self._limits.max_streams_per_session:
             raise GatewayError(Status.RESOURCE_EXHAUSTED, f"the session has {self.streams} streams already")
         self._clients[client.id] = Attachment(client, callbacks)
 
@@ -90,6 +96,14 @@ class Session:
         """Whom to tell of the end of what a holder of handles has; what REST holds, its listener is told."""
         attachment = self.listener if name == REST else self._clients.get(name)
         return None if attachment is None else attachment.client
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing, and no client of it is there or would miss anything."""
+        if self.calls_in_flight or len(self.handles) or self.record.streams or self.record.rest:
+            return False
+        clients = self._clients.values()
+        return not any(client.is_open or not client.is_unused or len(callbacks) for client, callbacks in clients)
 
     def clear(self) -> None:
         """Forget all clients and release all handles."""

@@ -19,19 +19,24 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakSet
 
+from gateway.access.refusals import Refusals
 from gateway.catalogue import Service
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
+from gateway.sessions.away import AwaySessions
 from gateway.sessions.callbacks import Callbacks
-from gateway.sessions.handles import Handle
+from gateway.sessions.handles import REST, Handle
+from gateway.sessions.kept_bytes import KeptBytes
 from gateway.sessions.record import SessionRecord
 from gateway.sessions.session import Session
+from gateway.sessions.shares import SessionShares
 from gateway.sessions.store import MemoryStore, SessionStore
 
 _ID_BYTES: Final = 24
 _TOKEN_BYTES: Final = 18
 """192 and 144 random bits: more than anybody can guess, and a multiple of 3, so that base64 needs no padding."""
+_COOKIE_DOT: Final = "."
 
 
 def no_services(name: str) -> Service | None:
@@ -45,6 +50,7 @@ class Sessions:
     Args:
         store: where they are as plain data.
         services: the service of a name that is served now, or None; for sessions that come from the store.
+        refusals: where it is counted when there is no room for one.
     """
 
     def __init__(
@@ -52,13 +58,17 @@ class Sessions:
         limits: Limits,
         store: SessionStore | None = None,
         services: Callable[[str], Service | None] = no_services,
+        refusals: Refusals | None = None,
     ) -> None:
         self._limits = limits
+        self.kept = KeptBytes(limits.max_kept_bytes_over_all)
         self._store: SessionStore = MemoryStore() if store is None else store
         self._services = services
         self._live: dict[str, Session] = {}
         self._private: WeakSet[Session] = WeakSet()
-        self._reserved = 0
+        self._shares = SessionShares(limits)
+        self._away = AwaySessions()
+        self._refusals = Refusals() if refusals is None else refusals
         self._timer: asyncio.TimerHandle | None = None
         self._windows: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._wall_s: float | None = None
@@ -80,31 +90,57 @@ class Sessions:
         self._private.add(session)
         return session
 
-    def open(self, principal: str | None = None, *, rest: bool = False) -> Session:
-        """Make a session that can be found; ``rest`` is whether REST opens it.
+    def open(self, principal: str | None = None, *, rest: bool = False, address: str = "") -> Session:
+        """Make a session that can be found.
+
+        Args:
+            rest: whether REST opens it.
+            address: of who opens it, "" if it is not known.
 
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, there are too many.
         """
-        self._check_room()
-        record = SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal, rest=rest)
+        self._check_room(address, rest)
+        record = SessionRecord(
+            secrets.token_urlsafe(_ID_BYTES), principal, rest=rest, address=address, by_rest=rest, provisional=rest
+        )
         session = self._live[record.id] = self._made(record)
-        self._store.open(record)
+        self._keep(record)
         self._touch(record)
         return session
 
-    def reserve(self) -> None:
-        """Keep a place for a session that may have to be opened; to be followed by `unreserve`.
+    def reserve(self, address: str = "") -> None:
+        """Keep a place for a session that REST may have to open; to be followed by `unreserve`.
 
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, there is none.
         """
-        self._check_room()
-        self._reserved += 1
+        self._check_room(address, rest=True)
+        self._shares.take(address, rest=True)
 
-    def unreserve(self) -> None:
+    def unreserve(self, address: str = "") -> None:
         """Give the place back, if only to open the session in it."""
-        self._reserved -= 1
+        self._shares.give(address, rest=True)
+
+    def cookie_of(self, session: Session) -> str:
+        """The cookie that names a session. It is no id: who is only told the id cannot make a page use the session."""
+        record = session.record
+        if record.cookie is None:
+            record.cookie = secrets.token_urlsafe(_ID_BYTES)
+        return f"{record.id}{_COOKIE_DOT}{record.cookie}"
+
+    def find_by_cookie(self, cookie: str, principal: str | None = None) -> Session:
+        """Find a session by the cookie that REST was sent, and note that it is used.
+
+        Raises:
+            GatewayError: as `find`; NOT_FOUND also for a cookie that the gateway has not set.
+        """
+        id, _, secret = cookie.partition(_COOKIE_DOT)
+        record = self._store.find(id)
+        set_here = None if record is None else record.cookie
+        if set_here is None or not secrets.compare_digest(set_here.encode(), secret.encode()):
+            raise _no_session()
+        return self.find(id, principal, rest=True)
 
     def find(self, id: str, principal: str | None = None, *, rest: bool = False) -> Session:
         """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
@@ -118,21 +154,47 @@ class Sessions:
             self._end_record(record, "idle")
             record = None
         if record is None or record.principal != principal:
-            raise GatewayError(Status.NOT_FOUND, "there is no such session, or it has ended", reason="session")
+            raise _no_session()
         session = self._live.get(id) or self._revive(record)
         record.rest = record.rest or rest
+        self._shares.came_back(record)
+        self._away.discard(session)
         self._touch(record)
         return session
 
     def _made(self, record: SessionRecord) -> Session:
         return Session(record, self._limits, _new_token)
 
-    def _check_room(self) -> None:
-        limit = self._limits.max_sessions
-        if len(self._store) + self._reserved >= limit:
+    def _check_room(self, address: str, rest: bool) -> None:
+        now, shares = self._now(), self._shares
+        record = next(shares.evictable(address, now), None)
+        if record is not None:
+            self._end_record(record, "nobody came back to it")
+            self._refusals.count("provisional_session_s")
+        if shares.full(address, rest=rest) is not None:
             self._end_idle()
-        if len(self._store) + self._reserved >= limit:
-            raise GatewayError(Status.RESOURCE_EXHAUSTED, f"there are {limit} sessions already; try again later")
+        full = shares.full(address, rest=rest)
+        while full is not None:
+            left = self._away.take_empty(address if full[0] == "max_sessions_per_address" else None)
+            if left is None:
+                break
+            self.end(left, "its client was away and had asked for nothing")
+            full = shares.full(address, rest=rest)
+        if full is not None:
+            name, number = full
+            self._refusals.count(name)
+            retry_after = shares.retry_after_s(now)
+            detail = f"there are {number} sessions already, as many as {name} permits: try again in {retry_after} s"
+            raise GatewayError(Status.RESOURCE_EXHAUSTED, detail, retry_after=retry_after)
+
+    def _keep(self, record: SessionRecord) -> None:
+        self._store.open(record)
+        self._shares.opened(record, self._now())
+
+    def _drop(self, record: SessionRecord) -> None:
+        if self._store.find(record.id) is record:
+            self._store.drop(record.id)
+            self._shares.ended(record)
 
     # Clients.
 
@@ -152,6 +214,11 @@ class Sessions:
             self.end(session, "its last stream has ended")
         elif session in self:
             self._touch(session.record)
+
+    def left(self, session: Session) -> None:
+        """Note that a client of a session lost its socket, and may come back."""
+        if session in self:
+            self._away.add(session)
 
     # Processes.
 
@@ -174,6 +241,7 @@ class Sessions:
         session.handles.leave()
         session.ended = True
         self._live.pop(session.id, None)
+        self._away.discard(session)
         return record
 
     def adopt(self, record: SessionRecord) -> None:
@@ -182,7 +250,7 @@ class Sessions:
         Only for stores that do not share what they keep: with another store the record is there already. If nobody
         finds it, it ends when its time is over, or where other sessions are kept, one idle time later at the most.
         """
-        self._store.open(record)
+        self._keep(record)
         self._sweep_after(self._left_s(record))
 
     def _revive(self, record: SessionRecord) -> Session:
@@ -223,7 +291,8 @@ class Sessions:
             return
         session.ended = True
         self._live.pop(session.id, None)
-        self._store.drop(session.id)
+        self._away.discard(session)
+        self._drop(session.record)
         for client, _ in session:
             client.session_ended(reason)
         for id in session.record.streams:
@@ -237,11 +306,23 @@ class Sessions:
                 if handle.service.name == service and not handle.capability.alive:
                     self._lose(session, handle, reason)
 
-    def _lose(self, session: Session, handle: Handle, reason: str) -> None:
+    def drop_handle(self, session: Session, token: str) -> None:
+        """End a handle over REST, whoever holds it; the streams that do are told.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such handle.
+        """
+        handle = session.handles.get(token)
+        handle.counts.pop(REST, None)  # whoever ends it knows
+        self._lose(session, handle, "it was released over REST", "released")
+
+    def _lose(
+        self, session: Session, handle: Handle, reason: str, code: str = Status.UNAVAILABLE.code
+    ) -> None:
         clients = {id(client): client for name in handle.counts if (client := session.holder(name))}
         session.handles.drop(handle.token)
         for client in clients.values():
-            client.handle_ended(handle.token, Status.UNAVAILABLE.code, reason)
+            client.handle_ended(handle.token, code, reason)
 
     def end_all(self, reason: str) -> None:
         """End every session; the gateway stops."""
@@ -255,7 +336,7 @@ class Sessions:
         try:
             session = self._live.get(record.id) or self._revive(record)
         except GatewayError:
-            self._store.drop(record.id)  # and its objects go when their service has heard of nobody for a while
+            self._drop(record)  # and its objects go when their service has heard of nobody for a while
         else:
             self.end(session, reason)
 
@@ -300,6 +381,10 @@ class Sessions:
                 self._end_record(record, "idle")
             else:
                 self._store.touch(record, now + self._limits.idle_session_s)
+
+
+def _no_session() -> GatewayError:
+    return GatewayError(Status.NOT_FOUND, "there is no such session, or it has ended", reason="session")
 
 
 def _new_token() -> str:

@@ -15,7 +15,8 @@ export { GatewayError };
 
 /**
  * Open a connection to a gateway.
- * @param {string | URL} [url] of the gateway or of its `/ws`; without one: where this page came from
+ * @param {string | URL} [url] of the gateway, with its prefix if it has one, or of its `/ws`; without one: where this
+ *   page came from
  * @param {import('./gateway.js').GatewayOptions & {WebSocket?: import('./transport.js').SocketClass, signal?: AbortSignal}} [options]
  * @returns {Promise<Gateway>}
  */
@@ -54,13 +55,25 @@ function socketAddress(url) {
   if (url === undefined && page === undefined) {
     throw new TypeError('connect() needs the address of the gateway, such as http://127.0.0.1:8080');
   }
-  const address = new URL(url ?? '/', page);
+  const address = new URL(url ?? gatewayOf(page), page);
+  // The path of a socket is taken as it is, unless it can only be a folder's.
+  if (address.pathname.endsWith('/') || (/^http/.test(address.protocol) && !address.pathname.endsWith('/ws'))) {
+    address.pathname = address.pathname.replace(/\/?$/, '/ws');
+  }
   address.protocol = address.protocol.replace(/^http/, 'ws');
   address.hash = '';
-  if (address.pathname.endsWith('/')) {
-    address.pathname += 'ws';
-  }
   return address.href;
+}
+
+/**
+ * Where the page's gateway is. It may serve its paths below a prefix; this file lies at `client/index.js` below it too,
+ * unless it was bundled or comes from elsewhere.
+ * @param {string} page
+ */
+function gatewayOf(page) {
+  const own = new URL(import.meta.url ?? page);
+  const isServed = own.pathname.endsWith('/client/index.js') && own.origin === new URL(page).origin;
+  return new URL(isServed ? '..' : '/', isServed ? own : page);
 }
 
 /** For a node without a WebSocket of its own (before 22); browsers never load it. */

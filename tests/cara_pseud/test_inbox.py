@@ -12,6 +12,7 @@ import pytest
 from cara_pseud.batches import Message
 from cara_pseud.cork import Cork
 from cara_pseud.inbox import IN_ONE_TURN, Inbox, Inboxes
+from tests.clock import MovedClock
 
 
 class Peer:
@@ -64,6 +65,27 @@ def test_a_turn_s_share_is_handled_at_once_and_the_rest_in_later_turns() -> None
         assert max(shares) == IN_ONE_TURN
         assert desk.of(peer) == list(range(200))
         assert peer.inbox.bytes == 0
+
+    asyncio.run(main())
+
+
+def test_large_messages_are_handled_by_the_clock_and_in_later_turns() -> None:
+    async def main() -> None:
+        clock = MovedClock(stopped=True)
+
+        def take_time(peer: Peer, number: int) -> None:
+            clock._ahead_s += 0.006
+
+        desk, peer = Desk(take_time), Peer("a")
+        desk.inboxes.take_in(peer, messages(6), 1, desk.cork, desk.loop, large=True)
+        desk.take_in(peer, messages(1, 6))
+        assert desk.handled == []
+        shares = []
+        while peer.inbox:
+            before = len(desk.handled)
+            await asyncio.sleep(0)
+            shares.append(len(desk.handled) - before)
+        assert (max(shares), desk.of(peer)) == (2, list(range(7)))
 
     asyncio.run(main())
 

@@ -25,8 +25,8 @@ from gateway.config.limits import Limits
 from gateway.demo.calculator import calculator_service
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
+from gateway.http.connections import ClientConnection, Connections
 from gateway.http.origins import OriginPolicy
-from gateway.http.request_deadlines import RequestDeadlines
 from gateway.http.request_head import HttpRequest
 from gateway.http.server import GatewayServer
 from gateway.http.websocket import frames
@@ -80,7 +80,7 @@ class EchoChannel(SocketChannel):
 
 
 class EchoHandler(SocketHandler):
-    def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
+    def channel(self, greeting: bytes, agreement: Agreement | None, connection: ClientConnection) -> SocketChannel:
         limits = self.site.limits
         reader = frames.FrameReader(limits.max_message_bytes, takes_binary=True, inflates=agreement is not None)
         channel = EchoChannel(limits, reader, greeting, self.site.sockets.discard, self.site.cork, agreement)
@@ -118,12 +118,12 @@ async def main(transports: ByteTransports, echo_port: int) -> None:
         origins=OriginPolicy("127.0.0.1", (), ()),
         log=log,
         cookie_name="",
-        deadlines=RequestDeadlines(60),
+        connections=Connections(limits),
         transports=transports,
         compresses_sockets=True,
     )
     sockets = tornado.netutil.bind_sockets(echo_port, "127.0.0.1")
-    GatewayServer(EchoApplication(site, "."), deadlines=site.deadlines).add_sockets(sockets)
+    GatewayServer(EchoApplication(site, "."), connections=site.connections).add_sockets(sockets)
     print(gateway.port, sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 

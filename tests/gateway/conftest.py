@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,19 +215,24 @@ class Begun:
 
 
 class FakeChannel:
+    """A channel whose network takes everything, or nothing while the test says that it ``is_full``."""
+
     conversation: Conversation
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
         self.closed: tuple[int, str] | None = None
+        self.is_full = False
+        self.progress = 0
         self.held = False
 
     def hold(self, holds: bool) -> None:
         self.held = holds
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> bool:
         assert self.closed is None
         self.sent.append(json.loads(data))
+        return self.is_full
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -238,17 +244,21 @@ class FakeChannel:
 class Play:
     """A conversation with its service at one side and its client at the other."""
 
-    def __init__(self, *services: Service, sessions: Sessions | None = None, turns: Turns | None = None) -> None:
+    def __init__(
+        self, *services: Service, sessions: Sessions | None = None, turns: Turns | None = None, **limits: Any
+    ) -> None:
+        self.limits = replace(LIMITS, **limits)
         self.services = {service.name: service for service in services}
         self.served = Served(Catalogue(self.services, HttpRoutes([]), {}))
-        self.sessions = Sessions(LIMITS) if sessions is None else sessions
+        self.sessions = Sessions(self.limits) if sessions is None else sessions
         self.channel = FakeChannel()
         self.turns = Turns() if turns is None else turns
         self.conversation = self._conversation()
         self.channel.conversation = self.conversation
 
     def _conversation(self) -> Conversation:
-        return Conversation(self.served, Calls(LIMITS), self.sessions, LIMITS, self.channel, turns=self.turns)
+        limits = self.limits
+        return Conversation(self.served, Calls(limits), self.sessions, limits, self.channel, turns=self.turns)
 
     @property
     def roots(self) -> Sequence[Any]:

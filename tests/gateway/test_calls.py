@@ -19,6 +19,7 @@ from cara_pseud.errors import (
     Unavailable,
 )
 from cara_pseud.schema.nodes import Schema
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Service, ServiceMethod
 from gateway.config.limits import Limits
@@ -189,6 +190,36 @@ def test_calls_under_way_are_counted_where_they_belong(calculator: Service, fake
     fakes.run(main())
 
 
+def test_there_are_bounds_of_calls_per_address_and_over_all(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root, method, refusals = calculator.upstream.root, calculator.method("add"), Refusals()
+        calls = Calls(Limits(max_calls=4, max_calls_per_address=3), refusals=refusals)
+        mine = [fakes.Begun(calls, method, root, [], address="mine") for _ in range(3)]
+        with pytest.raises(GatewayError, match="3 calls are under way already, as many as max_calls_per") as raised:
+            await fakes.Begun(calls, method, root, [], address="mine")
+        assert (raised.value.status, raised.value.retry_after) == (Status.RESOURCE_EXHAUSTED, 1)
+        theirs = fakes.Begun(calls, method, root, [], address="theirs")
+        with pytest.raises(GatewayError, match="4 calls are under way already, as many as max_calls permits") as raised:
+            await fakes.Begun(calls, method, root, [], address="theirs")
+        assert raised.value.status is Status.UNAVAILABLE
+        assert len(root.calls) == 4
+        root.calls[0].reply(1)
+        mine[1].cancel()
+        for begun in mine[:1]:
+            await begun
+        await fakes.settle()
+        assert calls.under_way.of("mine") == 1
+        fakes.Begun(calls, method, root, {"first": "x"}, address="mine")  # which never begins
+        root.error = Unavailable()
+        fakes.Begun(calls, method, root, [], address="mine")
+        await fakes.settle()
+        assert (calls.under_way.of("mine"), calls.under_way.total) == (1, 2)
+        assert not theirs.done()
+        assert refusals.counts == {"max_calls_per_address": 1, "max_calls": 1}
+
+    fakes.run(main())
+
+
 SECRETS = """using Gateway = import "/gateway.capnp";
 interface Vault { open @0 (key :Text $Gateway.sensitive) -> (); }
 """
@@ -237,8 +268,8 @@ def test_a_value_that_may_be_a_secret_is_not_logged(
     assert caplog.messages == [f"vault.open: {logged} [None]"]
 
 
-def begin_idempotent(service: Service, fakes: Any) -> Any:
-    return fakes.Begun(Calls(LIMITS), service.method("divide"), service.upstream.root, [7, 2])
+def begin_idempotent(service: Service, fakes: Any, **more: Any) -> Any:
+    return fakes.Begun(Calls(LIMITS), service.method("divide"), service.upstream.root, [7, 2], **more)
 
 
 def test_an_idempotent_call_is_repeated_once_when_the_connection_is_back(calculator: Service, fakes: Any) -> None:
@@ -346,6 +377,41 @@ def test_a_loss_by_our_own_stop_is_told_at_once(calculator: Service, fakes: Any)
     fakes.run(main())
 
 
+class FakeReferences:
+    """References of a call that passed a callback, which may have died."""
+
+    def __init__(self, may_be_sent_again: bool) -> None:
+        self.may_be_sent_again = may_be_sent_again
+
+    def make_room(self) -> None: ...
+    def take_back(self) -> None: ...
+    def settled(self) -> None: ...
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_call_is_not_repeated_with_a_callback_that_died_with_the_connection(
+    calculator: Service, fakes: Any, is_alive: bool
+) -> None:
+    async def main() -> None:
+        upstream: Any = calculator.upstream
+        future = begin_idempotent(calculator, fakes, refs=FakeReferences(is_alive))
+        upstream.become("connecting")
+        upstream.root.calls[0].set_exception(OutcomeUnknown())
+        await fakes.settle()
+        upstream.become("up")
+        await fakes.settle()
+        assert len(upstream.root.calls) == 1 + is_alive
+        if is_alive:
+            upstream.root.calls[1].reply({"quotient": 3, "remainder": 1})
+            assert await future == {"quotient": 3, "remainder": 1}
+        else:
+            with pytest.raises(GatewayError) as raised:
+                await future
+            assert raised.value.status is Status.OUTCOME_UNKNOWN
+
+    fakes.run(main())
+
+
 def test_other_calls_are_never_repeated(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root = calculator.upstream.root
@@ -430,7 +496,7 @@ def test_a_call_that_may_give_an_object_is_not_sent_when_there_is_no_room_for_on
         first = RestReferences(calculator, None, sessions)
         pending = fakes.Begun(calls, method, root, {}, refs=first)
         second = RestReferences(calculator, None, sessions)
-        with pytest.raises(GatewayError, match="there are 1 sessions already; try again later"):
+        with pytest.raises(GatewayError, match="there are 1 sessions already, as many as max_sessions permits"):
             await fakes.Begun(calls, method, root, {}, refs=second)
         assert len(root.calls) == 1
         root.calls[0].reply(fakes.Object())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,24 @@ def test_each_service_has_its_schema_its_connection_and_its_deadline(folder: Pat
     assert shop.schema is inner.schema  # compiled once
     assert (list(shop.methods), list(inner.methods)) == (["order"], ["ping"])
     assert shop.method("order").counts is counts.of("shop", "order")
+
+
+@pytest.mark.parametrize("base_path", ["/orders", "/a/b", "/a"])
+def test_a_base_path_that_a_route_begins_with_is_refused(folder: Path, base_path: str) -> None:
+    (folder / "shop.capnp").write_text(SCHEMA.replace("/orders", "/orders" if base_path == "/orders" else "/a/b/c"))
+    with pytest.raises(ConfigError) as raised:
+        load_routes(GatewayConfig(services=(service(folder),), base_path=base_path))
+    assert raised.value.complaints[0].startswith(f'gateway.base_path: "{base_path}" is the beginning of POST /')
+    assert load_routes(GatewayConfig(services=(service(folder),), base_path="/ord"))
+
+
+def test_the_openapi_document_names_the_prefix_of_who_asks(folder: Path) -> None:
+    catalogue, _, _ = loaded(service(folder))
+    document = catalogue.documents["/openapi.json"]
+    servers = [json.loads(document.below(prefix))["servers"] for prefix in ("/gw", "", "/lab/gw")]
+    assert servers == [[{"url": "/gw"}], [{"url": "/"}], [{"url": "/lab/gw"}]]
+    assert document.data == document.below("")
+    assert document.below("/gw") is document.below("/gw")
 
 
 def test_values_are_written_as_the_configuration_says(folder: Path) -> None:

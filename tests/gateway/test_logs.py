@@ -42,6 +42,24 @@ def test_requests_are_gathered_and_written_soon(fakes: Any) -> None:
     fakes.run(main())
 
 
+def test_a_refused_request_says_what_it_was_refused_for(fakes: Any) -> None:
+    async def main() -> None:
+        for as_json, expected in ((True, '"origin":"https://evil.example\\u001b"'), (False, "(origin https://evil.example\ufffd)")):
+            stream = io.StringIO()
+            writer = LogWriter(stream, as_json=as_json)
+            refused = ("origin", "https://evil.example\x1b")
+            writer.request("POST", "/x", 403, 0.001, "127.0.0.1", "id-1", "permission_denied", refused)
+            writer.request("POST", "/x", 403, 0.001, "127.0.0.1", "id-1", "permission_denied", ("origin", "x" * 500))
+            writer.flush()
+            lines = stream.getvalue().splitlines()
+            assert expected in lines[0]
+            assert "x" * 300 in lines[1]
+            assert "x" * 301 not in lines[1]
+        await fakes.pass_time(1)
+
+    fakes.run(main())
+
+
 def test_a_message_comes_after_the_requests_before_it(fakes: Any) -> None:
     async def main() -> None:
         stream = io.StringIO()

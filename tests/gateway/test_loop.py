@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import selectors
+import subprocess
+import sys
 
 import pytest
 
@@ -56,7 +58,8 @@ def test_the_collector_is_blamed_only_while_it_is_watched() -> None:
     clock = Clock()
     stalls = Stalls(clock)
     blamed: list[float] = []
-    stalls_of_test = type("Watched", (), {"clock": clock, "blame": lambda _, seconds, what: blamed.append(seconds)})
+    members = {"clock": clock, "interrupted": lambda _, seconds, what: blamed.append(seconds)}
+    stalls_of_test = type("Watched", (), members)
     assert stalls.count == 0
     with CollectorWatch(stalls_of_test()):  # type: ignore[arg-type]
         gc.collect(0)
@@ -65,3 +68,23 @@ def test_the_collector_is_blamed_only_while_it_is_watched() -> None:
         assert blamed == [0.0]
     gc.collect()
     assert blamed == [0.0]
+
+
+def test_what_is_there_when_the_gateway_has_started_is_passed_over() -> None:
+    program = (
+        "import gc\n"
+        "from gateway.loop import settle_collector\n"
+        "settle_collector()\n"
+        "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 100, gc.get_threshold())\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, text=True)
+    assert said.stdout == "True True (5000, 10, 10)\n"
+
+
+def test_what_happened_before_the_loop_is_no_stall() -> None:
+    clock = Clock()
+    stalls = Stalls(clock)
+    clock.now += 5.0
+    with asyncio.Runner(loop_factory=lambda: watched_loop(stalls)) as runner:
+        runner.run(asyncio.sleep(0))
+    assert stalls.count == 0

@@ -74,12 +74,11 @@ def test_what_was_done_before_a_turn_is_not_blamed_for_it(turn: Turn, caplog: py
     assert caplog.messages == ["the event loop stood still for 0.15 s: something that nobody named"]
 
 
-def test_what_interrupts_something_else_may_be_blamed_for_its_part(
-    turn: Turn, caplog: pytest.LogCaptureFixture
-) -> None:
-    turn.begins()
-    turn.takes(0.2)
-    turn.stalls.blame(0.19, "collecting garbage")
-    turn.takes(0.0, "the answer of %s.%s", "calculator", "add")
-    turn.ends()
-    assert caplog.messages[0].startswith("the event loop stood still for 0.20 s: ")
+def test_what_came_in_between_is_told_apart(turn: Turn, caplog: pytest.LogCaptureFixture) -> None:
+    for pause_s, what in ((0.15, "collecting garbage"), (0.05, "the answer of calculator.add")):
+        turn.begins()
+        turn.takes(0.2)
+        turn.stalls.interrupted(pause_s, "collecting garbage")
+        turn.takes(0.0, "the answer of %s.%s", "calculator", "add")
+        turn.ends()
+        assert caplog.messages[-1] == f"the event loop stood still for 0.20 s: {what}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Web
+    from tests.integration.conftest import Start, Web
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -51,6 +51,18 @@ def write(folder: Path, config: str = CONFIG, schema: str | None = SCHEMA) -> No
     (folder / "gateway.toml").write_text(config, "utf-8")
     if schema is not None:
         (folder / "thing.capnp").write_text(schema, "utf-8")
+
+
+def test_what_is_open_to_more_than_it_seems_is_said_by_check_and_at_the_start(start: Start) -> None:
+    open_wide = '[gateway]\nhosts = ["*"]\ntrusted_proxies = ["0.0.0.0/0"]\n'
+    write(start.folder, open_wide + CONFIG)
+    done = run("check", "--config", "gateway.toml", folder=start.folder)
+    assert (done.returncode, done.stdout) == (0, "gateway.toml: fine, 1 service\n")
+    said = [line.removeprefix("gateway.toml: warning: ") for line in done.stderr.splitlines()]
+    assert [sentence.partition(" ")[0] for sentence in said] == ["hosts", "trusted_proxies"]
+    process, _ = start.gateway(open_wide + CONFIG)
+    logged = [json.loads(line) for line in process.log.read_text().splitlines()]
+    assert set(said) <= {line["message"] for line in logged if line["level"] == "warning"}
 
 
 def test_a_good_configuration_is_fine(tmp_path: Path) -> None:
@@ -184,6 +196,20 @@ def test_a_call_prints_the_result(web: Web) -> None:
     done = run("call", "calculator.add", '{"first":2,"second":5}', "--url", web.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, '{"result":7}\n', "")
     assert run("call", "calculator.add", "-", "--url", web.url, stdin="[2,5]").stdout == '{"result":7}\n'
+
+
+def test_a_call_ends_the_session_that_its_answer_opened_and_no_other(web: Web) -> None:
+    def sessions() -> str:
+        return next(line for line in web.get("/metrics").text.splitlines() if line.startswith("cara_gateway_sessions "))
+
+    own = {"Session-Id": web.post("/api/session").headers["session-id"]}
+    before = sessions()
+    done = run("call", "calculator.accumulator", "[41]", "--url", web.url)
+    assert "$handle" in done.stdout
+    assert sessions() == before
+    assert run("call", "calculator.accumulator", "[41]", "--url", web.url, "--session", own["Session-Id"]).stdout
+    assert web.get("/api/session", **own).json["handles"]
+    web.request("DELETE", "/api/session", None, own)
 
 
 def test_a_call_on_a_handle(web: Web) -> None:

@@ -109,7 +109,7 @@ def events(web: Web, session: str, last: str | None = None) -> Iterator[Callable
             while line := answer.readline().decode().rstrip("\n"):
                 name, _, value = line.partition(": ")
                 fields[name] = value
-            if "id" in fields and fields.get("event") != "released":
+            if "id" in fields and "retry" not in fields and fields.get("event") != "released":
                 return fields
 
     try:

@@ -6,8 +6,13 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+import WebSocket from 'ws';
+
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const PYTHON = process.env.PYTHON ?? path.join(ROOT, '.venv/bin/python');
+
+// More than hello takes, and a handshake of TLS before it.
+const FIRST_BYTES = 6000;
 
 /** Start `cara-gateway demo`; resolved when it answers. */
 export async function startDemo() {
@@ -65,12 +70,22 @@ export async function startProxy(target) {
 }
 
 /**
- * A TCP proxy that cuts each connection after so many bytes in one direction, in the middle of whatever is sent.
+ * A TCP proxy that cuts each connection after so many bytes in one direction, in the middle of whatever is sent. Its `Socket`
+ * finds it under the target's own name, which a certificate may be of.
  * @param {string} target
  * @param {{seed: number, averageBytes: number}} options
  */
 export async function startBreakingProxy(target, { seed, averageBytes }) {
-  const { hostname, port } = new URL(target);
+  const address = new URL(target);
+  const { port } = address;
+  const hostname = '127.0.0.1';
+  const lookup = (_name, options, found) =>
+    options.all ? found(null, [{ address: hostname, family: 4 }]) : found(null, hostname, 4);
+  class Socket extends WebSocket {
+    constructor(url) {
+      super(url, { lookup });
+    }
+  }
   const random = randomNumbers(seed);
   const sockets = new Set();
   let cuts = 0;
@@ -82,7 +97,7 @@ export async function startBreakingProxy(target, { seed, averageBytes }) {
     ];
     const breaking = ways[random() < 0.5 ? 0 : 1][0];
     // The first one is let through hello: `connect` tells at once that it failed.
-    let left = Math.floor(random() * 2 * averageBytes) + (sockets.size === 0 && cuts === 0 ? 2000 : 0);
+    let left = Math.floor(random() * 2 * averageBytes) + (sockets.size === 0 && cuts === 0 ? FIRST_BYTES : 0);
     for (const [from, to] of ways) {
       sockets.add(from);
       from.on('error', () => {});
@@ -109,7 +124,8 @@ export async function startBreakingProxy(target, { seed, averageBytes }) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: Object.assign(address, { port: server.address().port }).href,
+    Socket,
     get cuts() {
       return cuts;
     },

@@ -110,6 +110,10 @@ test('connect makes the socket address of a gateway address', async () => {
     ['http://host:1', 'ws://host:1/ws'],
     ['https://host/', 'wss://host/ws'],
     ['ws://host/other', 'ws://host/other'],
+    ['https://host/gw', 'wss://host/gw/ws'],
+    ['https://host/gw/', 'wss://host/gw/ws'],
+    ['wss://host/gw/', 'wss://host/gw/ws'],
+    ['https://host/gw/ws', 'wss://host/gw/ws'],
     [new URL('https://host/ws?x=1#y'), 'wss://host/ws?x=1'],
   ]) {
     const WebSocket = fakeWebSocketClass();

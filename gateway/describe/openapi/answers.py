@@ -115,6 +115,7 @@ def problem_schema() -> dict[str, JSON]:
             "reason": {**text, "description": "Tells causes of one code apart."},
             "cause": {"$ref": "#/components/schemas/Problem"},
             "details": {"description": "What the service adds."},
+            "retry_after": {"type": "integer", "description": "In how many seconds it is worth to try again."},
         },
         "required": ["type", "title", "status", "detail", "code", "request_id"],
     }

@@ -45,11 +45,14 @@ _TEXT: Final[Shape] = {"type": "string"}
 _ANY_OBJECT: Final[Shape] = {"type": "object"}
 
 
-def openapi_document(services: Iterable[ServiceRoutes], options: CodecOptions, version: str) -> dict[str, JSON]:
+def openapi_document(
+    services: Iterable[ServiceRoutes], options: CodecOptions, version: str, prefix: str = ""
+) -> dict[str, JSON]:
     """The document of all services.
 
     Args:
         version: of the gateway, for ``info``.
+        prefix: below which clients find the paths, such as ``/gw``.
     """
     routes = list(services)
     schemas: dict[str, Shape] = {
@@ -83,7 +86,7 @@ def openapi_document(services: Iterable[ServiceRoutes], options: CodecOptions, v
     return {
         "openapi": "3.1.0",
         "info": {"title": "cara-gateway", "version": version, "description": about},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": prefix or "/"}],
         "tags": [*tags, {"name": "gateway", "description": "The gateway itself: sessions, objects, health."}],
         "paths": paths,
         "components": {

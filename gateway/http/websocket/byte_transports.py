@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import Any, Final, Protocol
 
 import tornado
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+
+from gateway.http.tcp import untaken_bytes
 
 _LOG: Final = logging.getLogger(__name__)
 
 _READ_BYTES: Final = 65536
+_PIECE_BYTES: Final = 16384
 _KNOWN_TORNADO: Final = ((6, 4), (6, 7))
 """Versions, from and below, whose stream behaves as `LoopTransports` needs it: a read for what is there is done at
 once, and closing it closes its own descriptor and says nothing to the other side."""
@@ -44,6 +48,10 @@ class ByteTransport(Protocol):
 
     def write(self, data: bytes) -> bool:
         """Write; False if the kernel did not take everything: the owner is to wait for `TransportOwner.writable`."""
+
+    @property
+    def untaken_bytes(self) -> int:
+        """How much of what was written the other side's machine has not taken."""
 
     def hold(self, holds: bool) -> None:
         """Read nothing more, or go on reading; idempotent."""
@@ -84,6 +92,7 @@ class _StreamTransport:
     def __init__(self, stream: IOStream, owner: TransportOwner, early: bytes) -> None:
         self._stream = stream
         self._owner = owner
+        self._unwritten: deque[int] = deque()
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._early = early
@@ -91,14 +100,22 @@ class _StreamTransport:
         self._reader = asyncio.ensure_future(self._read())
 
     def write(self, data: bytes) -> bool:
-        try:
-            written = self._stream.write(data)
-        except StreamClosedError:
-            return False  # the reader says that the connection is lost
-        if written.done():
-            return True
-        written.add_done_callback(self._written)
-        return False
+        # Tornado says only when all of a write has left, so that a long one would look like no progress for long.
+        view = memoryview(data)
+        for at in range(0, len(data), _PIECE_BYTES):
+            piece = view[at : at + _PIECE_BYTES]
+            try:
+                written = self._stream.write(piece)
+            except StreamClosedError:
+                return False  # the reader says that the connection is lost
+            if not written.done():
+                self._unwritten.append(len(piece))
+                written.add_done_callback(self._written)
+        return not self._unwritten
+
+    @property
+    def untaken_bytes(self) -> int:
+        return sum(self._unwritten) + untaken_bytes(self._stream.socket)
 
     def hold(self, holds: bool) -> None:
         if holds:
@@ -112,7 +129,9 @@ class _StreamTransport:
 
     def _written(self, written: asyncio.Future[Any]) -> None:
         if not written.cancelled() and written.exception() is None:
-            self._owner.writable()
+            self._unwritten.popleft()
+            if not self._unwritten:
+                self._owner.writable()
 
     async def _read(self) -> None:
         try:
@@ -138,7 +157,7 @@ class LoopTransports:
 
     async def take(self, stream: IOStream, owner: TransportOwner, early: bytes = b"") -> None:
         """See `ByteTransports`."""
-        if type(stream) is not IOStream:  # what TLS has decrypted already could not be taken along
+        if isinstance(stream, SSLIOStream):  # what TLS has decrypted already could not be taken along
             _StreamTransport(stream, owner, early)
             return
         early += _read_already(stream)
@@ -178,6 +197,10 @@ class _LoopTransport(asyncio.BufferedProtocol):
     def write(self, data: bytes) -> bool:
         self._transport.write(data)
         return not self._is_full
+
+    @property
+    def untaken_bytes(self) -> int:
+        return self._transport.get_write_buffer_size() + untaken_bytes(self._transport.get_extra_info("socket"))
 
     def hold(self, holds: bool) -> None:
         if holds:

@@ -1,4 +1,4 @@
-"""One WebSocket behind its handshake: frames in and out, pings, a bound on what a slow reader may keep waiting.
+"""One WebSocket behind its handshake: frames in and out, pings, and word of what the other side has taken.
 
 What the messages mean is the conversation's business, how frames look that of `gateway.http.websocket.frames`, how
 bytes travel that of `gateway.http.websocket.byte_transports`.
@@ -17,13 +17,14 @@ from gateway.config.limits import Limits
 from gateway.http.websocket import frames
 from gateway.http.websocket.byte_transports import ByteTransport
 from gateway.http.websocket.deflate import Agreement
-from gateway.protocols.close_codes import PROTOCOL_ERROR, SLOW_READER
+from gateway.protocols.close_codes import IDLE, PROTOCOL_ERROR, SLOW_READER
 from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
 
 _WRITE_BYTES: Final = 262_144
+"""So much is written at a time, and when more waits, who has more to say is asked to keep it."""
 _CLOSE_S: Final = 3.0
 """How long the other side has to answer a close frame."""
 _SLOW_CLOSE_S: Final = 30.0
@@ -72,25 +73,42 @@ class SocketChannel:
         self._ended = ended
         self._cork = cork
         self._agreement = agreement
+        # Who says more is asked to keep it, so only a fault of ours, or a client that says hello wrongly again and
+        # again and never reads, comes so far.
+        self._max_waiting_bytes = limits.send_buffer_bytes + 2 * limits.max_message_bytes
         self._stalls = Stalls() if stalls is None else stalls
         self._address = address
         self._held = False
-        self._max_waiting_bytes = limits.send_buffer_bytes
         self._transport: ByteTransport | None = None
         self._frames: deque[bytes] = deque((greeting,))
         self._waiting_bytes = len(greeting)
-        self._written_bytes = 0
+        self._written_bytes = self._given_bytes = 0
+        self._said_full = False
+        self._pong: bytes | None = None
         # As if it were: nothing is written before there is a transport.
         self._writing = True
         self._done = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._heard_at = self._loop.time()
         self._ping_timer: asyncio.TimerHandle | None = None
+        self._progress_seen = 0
 
     @property
     def client(self) -> Conversation:
         """Who is at its other end; see `gateway.http.base.Socket`."""
         return self.conversation
+
+    @property
+    def is_unused(self) -> bool:
+        """See `gateway.http.connections.Upgraded`."""
+        conversation = self.conversation
+        return not conversation.stream.greeted and conversation.is_unused
+
+    def evict(self) -> None:
+        """See `gateway.http.connections.Upgraded`."""
+        self.close(IDLE, "there is no room, and nothing was asked for")
+        self.conversation.channel_closed(self)
+        self._end_when_written()
 
     def transport_made(self, transport: ByteTransport) -> None:
         """See `gateway.http.websocket.byte_transports.TransportOwner`."""
@@ -115,7 +133,7 @@ class SocketChannel:
                     self.conversation.receive(event.data)
             elif type(event) is frames.Ping:
                 if not reader.closing:
-                    self._put(frames.pong_frame(event.payload))
+                    self._answer_ping(event.payload)
             elif type(event) is frames.Closed:
                 self._on_closed(event.code)
             elif type(event) is frames.Fault:
@@ -167,15 +185,25 @@ class SocketChannel:
 
     # Out.
 
-    def send(self, data: bytes) -> None:
-        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+    @property
+    def progress(self) -> int:
+        """See `gateway.protocols.jsonrpc.slow_client.Outlet`."""
+        transport = self._transport
+        return self._given_bytes - (0 if transport is None else transport.untaken_bytes)
+
+    def send(self, data: bytes) -> bool:
+        """See `gateway.protocols.jsonrpc.slow_client.Outlet`."""
         if self._reader.closing:
-            return
+            return False
         packed = None if self._agreement is None else self._agreement.deflated(data)
         if packed is None:
             self._put(frames.text_header(len(data)) + data)
         else:
             self._put(frames.text_header(len(packed), packed=True) + packed)
+        if self._waiting_bytes <= _WRITE_BYTES:
+            return False
+        self._said_full = True
+        return True
 
     def send_binary(self, data: bytes) -> None:
         """Send one binary message."""
@@ -199,6 +227,14 @@ class SocketChannel:
             self._close_timer.cancel()
         self._close_timer = self._loop.call_later(seconds, self._end)
 
+    def _answer_ping(self, payload: bytes) -> None:
+        pong = frames.pong_frame(payload)
+        if self._waiting_bytes <= _WRITE_BYTES:
+            self._put(pong)
+        else:
+            # Of pings that come before one could be answered, only the last is (RFC 6455 section 5.5.3).
+            self._pong = pong
+
     def _put(self, frame: bytes) -> None:
         # Everything that one turn of the loop has to say leaves in one write.
         self._frames.append(frame)
@@ -221,15 +257,25 @@ class SocketChannel:
         while self._frames:
             if not transport.write(self._next_chunk()):
                 return
-            self._waiting_bytes -= self._written_bytes
+            self._written()
         self._writing = False
         if self._done:
             self._end()
 
     def writable(self) -> None:
         """See `gateway.http.websocket.byte_transports.TransportOwner`."""
-        self._waiting_bytes -= self._written_bytes
+        self._written()
         self._write()
+
+    def _written(self) -> None:
+        self._waiting_bytes -= self._written_bytes
+        self._written_bytes = 0
+        if self._pong is not None:
+            pong, self._pong = self._pong, None
+            self._put(pong)
+        if self._said_full and not self._frames and not self._reader.closing:
+            self._said_full = False
+            self.conversation.drained()
 
     def _next_chunk(self) -> bytes:
         waiting = self._frames
@@ -243,11 +289,16 @@ class SocketChannel:
                 size += len(parts[-1])
             chunk = b"".join(parts)
         self._written_bytes = len(chunk)
+        self._given_bytes += len(chunk)
         return chunk
 
     # Life.
 
     def _keep_alive(self) -> None:
+        if self._writing and self.progress != self._progress_seen:
+            # It is busy reading: what it answers to a ping may stand behind all of that.
+            self._progress_seen = self.progress
+            self._heard_at = self._loop.time()
         if self._held:  # it may have said something that nobody has read
             self._heard_at = self._loop.time()
         silence = self._loop.time() - self._heard_at

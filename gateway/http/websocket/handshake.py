@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler
+from gateway.http.connections import ClientConnection
 from gateway.http.websocket import frames
 from gateway.http.websocket.channel import SocketChannel
 from gateway.http.websocket.deflate import Agreement, agree
@@ -15,27 +16,34 @@ class SocketHandler(BaseHandler):
 
     async def get(self) -> None:
         key = self._key()
+        connection: ClientConnection = self.request.connection.client
         stream, early = self.detach()
         # Nothing may fail between here and the transport: the connection is ours and not that of HTTP.
         self.set_status(101)
         self.on_finish()
         agreement = self._agreement()
-        channel = self.channel(_greeting(key, agreement), agreement)
+        channel = self.channel(_greeting(key, agreement), agreement, connection)
         self.site.sockets.add(channel)
+        self.site.connections.upgraded(connection, channel)
         try:
             await self.site.transports.take(stream, channel, early)
         except OSError:  # the client left meanwhile
             stream.close()
             channel.transport_lost()
 
-    def channel(self, greeting: bytes, agreement: Agreement | None) -> SocketChannel:
+    def channel(self, greeting: bytes, agreement: Agreement | None, connection: ClientConnection) -> SocketChannel:
         """What the new WebSocket is for."""
         site = self.site
+
+        def ended(channel: SocketChannel) -> None:
+            site.sockets.discard(channel)
+            site.connections.closed(connection)
+
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
-        address = self.request.remote_ip or ""
+        address = self.address
         channel = SocketChannel(
-            limits, reader, greeting, site.sockets.discard, site.cork, agreement, site.turns.stalls, address
+            limits, reader, greeting, ended, site.cork, agreement, site.turns.stalls, address
         )
         channel.conversation = Conversation(
             site.served, site.calls, site.sessions, limits, channel, self.principal, turns=site.turns, address=address

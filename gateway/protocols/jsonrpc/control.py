@@ -72,10 +72,17 @@ class Describe:
     error: None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PingParams:
+    """``rpc.ping``, which asks for nothing but an answer."""
+
+    error: None = None
+
+
 CONTROL: Final = "rpc."
 """What the methods of the gateway itself begin with."""
 
-Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe"
+Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe | PingParams"
 
 
 def read_control(message: Request) -> Control | None:
@@ -88,6 +95,7 @@ def read_control(message: Request) -> Control | None:
         "rpc.release": _release,
         "rpc.cancel": _cancel,
         "rpc.describe": _describe,
+        "rpc.ping": lambda _: PingParams(),
     }
     reader = readers.get(message.method)
     if reader is None:
@@ -128,6 +136,10 @@ def _hello(params: Mapping[str, JSON]) -> HelloParams:
         text = params.get(name)
         if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= _MAX_TEXT_CHARS):
             return HelloParams(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
+    if params.get("token") is not None:
+        # Taken silently, it would let a client believe that it is somebody here.
+        detail = "$.token: the gateway knows no tokens, as it has no authentication; leave it out"
+        return HelloParams(error=GatewayError(Status.UNAUTHENTICATED, detail, path="$.token"))
     unbox, received = params.get("unbox", False), params.get("received")
     if not isinstance(unbox, bool):
         return HelloParams(error=GatewayError.invalid("expected true or false", "$.unbox"))

@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
-from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
-from gateway.catalogue import Served, Service, find_service
+from gateway.catalogue import Served, Service
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
-from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
-from gateway.errors import GatewayError, Status, quote
+from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
+from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
+from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
+from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import DiscardedReferences, HolderReferences
 from gateway.sessions.session import Session
@@ -37,11 +40,8 @@ _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
 
 
-class Channel(Protocol):
+class Channel(Outlet, Protocol):
     """What carries a stream's messages."""
-
-    def send(self, data: bytes) -> None:
-        """Send one text message; never waits and never fails."""
 
     def close(self, code: int, reason: str) -> None:
         """Send what is under way, then close with a code of RFC 6455 or ours. Nothing more is taken from the client."""
@@ -85,20 +85,25 @@ class Conversation:
         self._limits = limits
         self._channel = channel
         self._principal = principal
+        self._address = address
         self._session: Session | None = None
         self._over = False
         self._draining = False
         self._running: dict[int, Call] = {}
-        self._waits: dict[int, asyncio.TimerHandle] = {}
+        self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledging: asyncio.TimerHandle | None = None
         self._away: asyncio.TimerHandle | None = None
-        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits) if stream is None else stream
+        self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
+        self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
+        self._held, self._counting, self._mark = self._pace.held, self.stream.counting, limits.send_buffer_bytes
         self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
+        self._pace.stop = lambda stops: self._intake.stop(stops)
         self._actions: dict[type[Any], Callable[[Any], None]] = {
-            events.Send: self._on_send,
+            events.Send: lambda event: self._pace.send(event.data),
+            events.BufferFull: lambda _: self._pace.full(),
             events.Close: self._on_close,
             events.Hello: self._on_hello,
             events.CallRequested: self._on_call,
@@ -106,8 +111,8 @@ class Conversation:
             events.CancelRequested: self._on_cancel,
             events.ReleaseRequested: self._on_release,
             events.DescribeRequested: self._on_describe,
-            events.CallWaits: self._on_call_waits,
-            events.WaitEnded: self._on_wait_ended,
+            events.CallWaits: self._waits.begin,
+            events.WaitEnded: lambda event: self._waits.end(event.call),
         }
 
     # The channel.
@@ -117,26 +122,25 @@ class Conversation:
         if not self._over:
             self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
-    def act_on(self, data: bytes) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self._run(self.stream.receive(data))
-        if self._acknowledging is None and self.stream.greeted:
-            self._acknowledge_later()
-
     def act_on_rest(self) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self._run(self.stream.work_on())
-        if self._acknowledging is None and self.stream.greeted:
-            self._acknowledge_later()
+        self.act_on(None)
+
+    def act_on(self, data: bytes | None) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`; None stands for the rest of the last text."""
+        before = self._counting.kept_bytes
+        self.run(self.stream.work_on() if data is None else self.stream.receive(data))
+        if (kept := self._counting.kept_bytes) > self._mark:
+            self._pace.said_at_once(kept - before)
+        if self._held:
+            self._pace.begin_held()
+        if self._acknowledging is None and self.stream.greeted and not self._over:
+            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
     @property
     def unworked(self) -> int:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
         return self.stream.unworked
-
-    def _acknowledge_later(self) -> None:
-        if not self._over:
-            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
 
     def _hold(self, holds: bool) -> None:
         if self._channel is not None:
@@ -154,12 +158,14 @@ class Conversation:
             self.end()
             return
         self._channel = None
-        self.stream.counting.leave()
+        self._pace.left()
         self._stop_acknowledging()
         window_s = self._limits.resume_window_s
         if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
         self._away = asyncio.get_running_loop().call_later(window_s, self.end)
+        if self._session is not None:
+            self._sessions.left(self._session)
 
     def channel_failed(self, channel: Channel) -> None:
         """The channel is closed because of what the client sent or did not read: the stream is over."""
@@ -182,13 +188,12 @@ class Conversation:
     def _stop(self) -> None:
         self._over = True
         self.stream.end()
+        self._pace.end()
         self._intake.clear()
         self._channel = None
         self._stop_acknowledging()
         if self._away is not None:
             self._away.cancel()
-        for timer in self._waits.values():
-            timer.cancel()
         self._waits.clear()
         for call in list(self._running.values()):
             call.cancel()
@@ -200,21 +205,22 @@ class Conversation:
                 self._channel.close(code, reason)
             self.end()
 
-    def _run(self, happened: Iterable[events.Event]) -> None:
+    def drained(self) -> None:
+        """The channel has nothing to write any more, after it said that enough waits."""
+        self._pace.drained()
+
+    def run(self, happened: Iterable[events.Event]) -> None:
+        """Do what the stream says."""
         actions = self._actions
         for event in happened:
             actions[type(event)](event)
-
-    def _on_send(self, event: events.Send) -> None:
-        if self._channel is not None:  # else it is kept for the next one
-            self._channel.send(event.data)
 
     def _on_close(self, event: events.Close) -> None:
         self._close(event.code, event.reason)
 
     def _acknowledge(self) -> None:
         self._acknowledging = None
-        self._run(self.stream.acknowledge())
+        self.run(self.stream.acknowledge())
 
     def _stop_acknowledging(self) -> None:
         if self._acknowledging is not None:
@@ -233,7 +239,16 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waits or self._intake)
+        return bool(self._running or self._waits or self._held or self._intake)
+
+    @property
+    def is_unused(self) -> bool:
+        if self.is_busy:
+            return False
+        if not self.stream.greeted:
+            return self._session is None
+        counting = self.stream.counting
+        return not counting.received and not counting.sent
 
     @property
     def unboxes(self) -> bool:
@@ -241,7 +256,7 @@ class Conversation:
 
     def request(self, name: str, method: str, params: list[JSON]) -> str:
         key, happened = self.stream.call_callback(name, method, params)
-        self._run(happened)
+        self.run(happened)
         return key
 
     def withdraw(self, key: str) -> bool:
@@ -250,15 +265,15 @@ class Conversation:
             if type(event) is events.RequestDropped:
                 was_dropped = True
             else:
-                self._run((event,))
+                self.run((event,))
         return was_dropped
 
     def callback_ended(self, name: str, code: str, reason: str) -> None:
         if not self._over:
-            self._run(self.stream.released(callback=name, code=code, reason=reason))
+            self.run(self.stream.released(callback=name, code=code, reason=reason))
 
     def handle_ended(self, token: str, code: str, reason: str) -> None:
-        self._run(self.stream.released(handle=token, code=code, reason=reason))
+        self.run(self.stream.released(handle=token, code=code, reason=reason))
 
     def session_ended(self, reason: str) -> None:
         self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
@@ -267,7 +282,8 @@ class Conversation:
         self._draining = True  # what waited for a call that is lost is not begun
         lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
         for call in [*self._running, *self._waits]:
-            self._run(self.stream.fail(call, lost))
+            self.run(self.stream.fail(call, lost))
+        self._pace.fail_held("the gateway's process left the session")
         self.callbacks.withdraw()
         for name in self.callbacks.names:
             self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
@@ -279,6 +295,7 @@ class Conversation:
 
     def drain(self) -> None:
         self._draining = True
+        self._pace.fail_held("the gateway shuts down")
 
     def shut_down(self) -> None:
         self._close(close_codes.SHUTDOWN, "the gateway shuts down")
@@ -301,7 +318,7 @@ class Conversation:
     def _on_hello(self, hello: events.Hello) -> None:
         try:
             if hello.session is None:
-                session = self._sessions.open(self._principal)
+                session = self._sessions.open(self._principal, address=self._address)
             else:
                 session = self._sessions.find(hello.session, self._principal)
             if hello.stream is not None:
@@ -309,9 +326,9 @@ class Conversation:
                 return
             self._join(session)
         except GatewayError as error:
-            self._run(self.stream.fail(hello.call, error))
+            self.run(self.stream.fail(hello.call, error))
         else:
-            self._run(self.stream.welcome(hello.call, session.id, self._limits.resume_window_s))
+            self.run(self.stream.welcome(hello.call, session.id, self._limits.resume_window_s))
 
     def _find(self, session: Session, id: str, received: int) -> Conversation:
         """The stream of that id, if it can go on behind so many received messages.
@@ -331,12 +348,13 @@ class Conversation:
         return client
 
     def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
-        stream = Stream.restored(id, record, session.id, self._limits)
+        stream = Stream.restored(id, record, session.id, self._limits, self._sessions.kept)
         restored = Conversation(
-            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns
-        )
-        self._sessions.taken(session, id)
+            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns,
+            self._address,
+        )  # fmt: skip
         restored._join(session)
+        self._sessions.taken(session, id)
         restored._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, restored.end)
         return restored
 
@@ -360,14 +378,23 @@ class Conversation:
             self._away.cancel()
             self._away = None
         channel.carry(self)
-        self._run(happened)
+        self._pace.outlet = channel
+        self.run(happened)
+        self._pace.resumed(channel)
         self._intake.take_over(intake)
 
     # Calls of the client.
 
-    def _on_call(self, event: events.CallRequested) -> None:
+    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> None:
+        """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
+        self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
+
+    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> None:
         meta = event.meta
-        timeout_s = meta.timeout_s if not self._waits else self._left_after_wait(event)
+        timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event)
+        if (self._counting.kept_bytes > self._mark or self._held) and not was_held:
+            self._pace.hold(event, timeout_s, len(self._running))
+            return
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
@@ -383,7 +410,7 @@ class Conversation:
                 assert type(target) is events.HandleTarget
                 method, capability = method_of_handle(session, target.token, event.method)
         except GatewayError as error:
-            self._run(self.stream.fail(event.call, error.at(request_id=request_id)))
+            self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return
         refs: CallReferences | None = None
         if method.has_references:
@@ -395,7 +422,7 @@ class Conversation:
             CallOptions, (timeout_s, request_id, self._principal, meta.traceparent, meta.idempotency_key, ())
         )
         call = self._calls.begin(
-            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox
+            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox, self._address
         )
         if call is not None:
             self._running[event.call] = call
@@ -412,8 +439,8 @@ class Conversation:
         is_wanted = True
         for event in happened:
             if type(event) is events.Send:
-                if channel is not None:  # else it is kept for the next one
-                    channel.send(event.data)
+                if channel is not None and channel.send(event.data):
+                    self.stream.hold()
             elif type(event) is events.AnswerDropped:
                 is_wanted = False
             else:
@@ -424,60 +451,38 @@ class Conversation:
         """See `gateway.calls.CallWaiter`."""
         self._running.pop(call.key, None)
         if not self._over:
-            self._run(self.stream.fail(call.key, error))
+            self.run(self.stream.fail(call.key, error))
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
-
-    def _on_call_waits(self, event: events.CallWaits) -> None:
-        limits = self._limits
-        timeout_s = min(event.timeout_s or limits.default_call_timeout_s, limits.max_call_timeout_s)
-        self._waits[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._wait_expired, event.call)
-
-    def _on_wait_ended(self, event: events.WaitEnded) -> None:
-        timer = self._waits.pop(event.call, None)
-        if timer is not None:
-            timer.cancel()
+        else:
+            self._pace.cancel(event.call)
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
-        self._run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
-
-    def _left_after_wait(self, event: events.CallRequested) -> float | None:
-        """What a call that waited has left of the time that its client gave it."""
-        timer = self._waits.pop(event.call, None)
-        wished_s = event.meta.timeout_s
-        if timer is None:
-            return wished_s
-        timer.cancel()
-        return None if wished_s is None else max(timer.when() - asyncio.get_running_loop().time(), 0.001)
+        self.run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
 
     def _on_release(self, event: events.ReleaseRequested) -> None:
         if self._session is not None:
             self._session.handles.release(self.id, event.token, event.count)
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
+        if self._counting.kept_bytes > self._mark or self._held:
+            self._pace.hold(event, None, len(self._running))
+        else:
+            self.describe_held(event)
+
+    def describe_held(self, event: events.DescribeRequested) -> None:
+        """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
         try:
-            happened = self.stream.answer(event.call, self._describe(event))
+            services = self._served.catalogue.services
+            answer = describe(event, services, lambda token: self.live_session().handles.get(token))
+            happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
-        self._run(event for event in happened if type(event) is not events.AnswerDropped)
-
-    def _describe(self, event: events.DescribeRequested) -> JSON:
-        services = self._served.catalogue.services
-        if event.kind == "service":
-            return describe_service(find_service(services, event.name).routes)
-        if event.kind == "handle":
-            handle = self.live_session().handles.get(event.name)
-            return describe_handle(handle.token, handle.service.routes, handle.interface)
-        only = None if event.service is None else find_service(services, event.service)
-        for service in services.values() if only is None else (only,):
-            node = service.schema.find(event.name)
-            if isinstance(node, InterfaceNode):
-                return describe_interface(service.routes, Type(Kind.INTERFACE, node.id))
-        raise GatewayError(Status.NOT_FOUND, f"no service has an interface {quote(event.name)}")
+        self.run(event for event in happened if type(event) is not events.AnswerDropped)
 
     # Calls of services.
 

@@ -26,6 +26,14 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class BufferFull:
+    """So much waits for the client that its next calls are to wait until it has read; see `Stream.is_full`."""
+
+
+BUFFER_FULL: Final = BufferFull()
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """The client wants a session: ``session`` None is a new one. ``stream`` and ``received`` are set to resume.
 
@@ -158,6 +166,6 @@ NO_OBJECTS: Final = Outcome(None)
 """Of a call whose result holds nothing that could be called."""
 
 Event: TypeAlias = (
-    "Send | Close | Hello | CallRequested | CancelRequested | CallbackAnswered | ReleaseRequested"
+    "Send | Close | BufferFull | Hello | CallRequested | CancelRequested | CallbackAnswered | ReleaseRequested"
     " | DescribeRequested | AnswerDropped | RequestDropped | CallWaits | WaitEnded"
 )

@@ -43,7 +43,9 @@ class Intake:
         lane: where they come from, an address.
     """
 
-    __slots__ = ("_bytes", "_is_paused", "_is_queued", "_pause", "_size", "_texts", "_turns", "_worker", "lane")
+    __slots__ = (
+        "_bytes", "_is_paused", "_is_queued", "_is_stopped", "_pause", "_size", "_texts", "_turns", "_worker", "lane",
+    )  # fmt: skip
 
     def __init__(self, worker: Worker, turns: Turns, lane: Hashable, pause: Callable[[bool], None]) -> None:
         """Begin with none.
@@ -61,34 +63,48 @@ class Intake:
         self._size = 0
         self._is_queued = False
         self._is_paused = False
+        self._is_stopped = False
 
     def __bool__(self) -> bool:
         return bool(self._texts) or self._worker.unworked > 0
 
     def put(self, data: bytes) -> None:
         """Act on a text now, or when its turn comes."""
-        if not self._is_queued:
+        if not self._is_queued and not self._is_stopped:
             turns, worker = self._turns, self._worker
             if len(data) < LARGE_BYTES and turns.has_time():
                 self._size = len(data)
                 worker.act_on(data)
-                while worker.unworked and turns.has_time():
+                while worker.unworked and turns.has_time() and not self._is_stopped:
                     worker.act_on_rest()
                 if not worker.unworked:
                     return
             else:
                 self._texts.append(data)
                 self._bytes += len(data)
-            self._is_queued = True
-            turns.add(self.lane, self._piece)
+            self._queue()
         else:
             self._texts.append(data)
             self._bytes += len(data)
         self._look()
 
+    def stop(self, stops: bool) -> None:
+        """Look at nothing more, and have nothing more read, or go on: the client is to read first."""
+        if stops == self._is_stopped:
+            return
+        self._is_stopped = stops
+        if self and not stops and not self._is_queued:
+            self._queue()
+        self._look()
+
+    def _queue(self) -> None:
+        self._is_queued = True
+        self._turns.add(self.lane, self._piece)
+
     def take_over(self, other: Intake) -> None:
         """Go on with another one's texts, and with its socket."""
         texts, self._is_paused, self.lane = list(other._texts), other._is_paused, other.lane
+        self._is_stopped = False
         other.clear()
         for data in texts:
             self.put(data)
@@ -103,7 +119,7 @@ class Intake:
     def _piece(self) -> bool:
         worker, clock = self._worker, self._turns.stalls.clock
         until = clock() + SLICE_S
-        while True:
+        while not self._is_stopped:
             if worker.unworked:
                 worker.act_on_rest()
             elif self._texts:
@@ -116,12 +132,12 @@ class Intake:
             if clock() >= until:
                 break
         self._turns.stalls.spent("reading a frame of %d bytes from %s", self._size, self.lane)
-        self._is_queued = bool(worker.unworked or self._texts)
+        self._is_queued = bool(self) and not self._is_stopped
         self._look()
         return self._is_queued
 
     def _look(self) -> None:
-        is_long = self._bytes >= LONG_BYTES or self._worker.unworked >= LONG_MESSAGES
+        is_long = self._bytes >= LONG_BYTES or self._worker.unworked >= LONG_MESSAGES or self._is_stopped
         if is_long != self._is_paused:
             self._is_paused = is_long
             self._pause(is_long)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from gateway.errors import GatewayError, Status, quote
+from gateway.errors import GatewayError, Status, quote, shortened
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import CallRequested, HandleTarget, Outcome, ResultTarget, ServiceTarget
 from gateway.protocols.jsonrpc.messages import Id
@@ -219,9 +219,11 @@ def find_object(outcome: Outcome, path: tuple[str | int, ...]) -> str:
     """
     failure = outcome.error
     if failure is not None:
-        detail = f"the call that it refers to failed: {failure.detail}"
+        # A chain tells of the call that failed first: told one by one, the answers of a long one would never end.
+        is_first = failure.cause is None
+        detail = f"the call that it refers to failed: {shortened(failure.detail)}" if is_first else failure.detail
         code = failure.jsonrpc_error()["code"]
-        raise GatewayError(failure.status, detail, reason=failure.reason, cause=failure.problem(), jsonrpc=code)
+        raise GatewayError(failure.status, detail, reason=failure.reason, cause=failure.as_cause(), jsonrpc=code)
     value = outcome.result
     for segment in path:
         value = _member(value, segment)

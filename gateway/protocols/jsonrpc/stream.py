@@ -2,7 +2,7 @@
 
     fresh ── any message but hello ──► plain ──────────────────────────────► closed
       │ ▲                                                                      ▲
-      │ └──── refused ────┐                          bad frame, full buffer    │
+      │ └──── refused ────┐                          bad frame                 │
       └── rpc.hello ──► greeting ── welcome() ──► counted ─────────────────────┤
                           │                        │   ▲                       │
                           │                        └───┘ resume()              │
@@ -15,7 +15,6 @@ repeats on the next socket what the client has not received.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
@@ -28,7 +27,7 @@ from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
 from gateway.protocols.jsonrpc.call_table import CallRecord, CallTable
-from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
+from gateway.protocols.jsonrpc.client_requests import check_size
 from gateway.protocols.jsonrpc.control import (
     CONTROL,
     Ack,
@@ -40,7 +39,6 @@ from gateway.protocols.jsonrpc.control import (
     read_control,
     welcome,
 )
-from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import (
     NO_OBJECTS,
     AnswerDropped,
@@ -54,29 +52,20 @@ from gateway.protocols.jsonrpc.events import (
     Hello,
     Outcome,
     ReleaseRequested,
-    RequestDropped,
     ResultTarget,
     Send,
     WaitEnded,
 )
 from gateway.protocols.jsonrpc.frame import Frame, read
 from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Request
+from gateway.protocols.jsonrpc.outbound import Outbound
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
+from gateway.protocols.jsonrpc.stream_state import StreamState
 from gateway.protocols.jsonrpc.targets import read_target
+from gateway.sessions.kept_bytes import KeptBytes
 
-
-class _State(enum.Enum):
-    FRESH = "fresh"
-    GREETING = "greeting"
-    PLAIN = "plain"
-    COUNTED = "counted"
-    CLOSED = "closed"
-
-
-_VOID: Final = dump(messages.notification("rpc.void", {}))
-"""Stands for a request that was withdrawn, so that both sides count the same."""
-_CLOSED: Final = _State.CLOSED
-_COUNTED: Final = _State.COUNTED
+_CLOSED: Final = StreamState.CLOSED
+_COUNTED: Final = StreamState.COUNTED
 IN_ONE_STEP: Final = 16
 """Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
 
@@ -88,20 +77,28 @@ class Stream:
         id: its name within the session.
         unbox: whether single results stand for themselves, as the client said in its hello.
         counting: its message counters.
+        out: what it says, and what of that waits for the client.
         calls: the calls in flight.
         ids: the same by their JSON-RPC ids.
         requests: those to the client that it has not answered.
     """
 
     def __init__(
-        self, id: str, limits: Limits, read_control: Callable[[Request], Control | None] = read_control
+        self,
+        id: str,
+        limits: Limits,
+        read_control: Callable[[Request], Control | None] = read_control,
+        kept: KeptBytes | None = None,
+        record: StreamRecord | None = None,
     ) -> None:
         self.id = id
         self._read_control = read_control
         self.unbox = self._may_refer = False
-        self.counting = Counting()
+        over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
+        self.out = Outbound(limits, over_all, record)
+        self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
         self._limits = limits
-        self._state = _State.FRESH
+        self._state = StreamState.FRESH
         table = CallTable()
         self._calls, self._ids, self._begin, self._end = table.by_number, table.by_id, table.begin, table.end
         self.calls: Collection[int] = self._calls.keys()
@@ -109,19 +106,18 @@ class Stream:
         self._frame: Frame | None = None
         self._pipeline = Pipeline()
         self._session_id = ""
-        self._requests = ClientRequests(limits.max_message_bytes)
         self.requests: Collection[str] = self._requests.keys
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
 
     @classmethod
-    def restored(cls, id: str, record: StreamRecord, session_id: str, limits: Limits) -> Stream:
+    def restored(
+        cls, id: str, record: StreamRecord, session_id: str, limits: Limits, kept: KeptBytes | None = None
+    ) -> Stream:
         """The stream of a record; to be gone on with by `resume`."""
-        stream = cls(id, limits)
+        stream = cls(id, limits, kept=kept, record=record)
         stream.unbox = record.unbox
-        stream.counting = Counting.restored(record)
-        stream._state = _State.COUNTED
+        stream._state = StreamState.COUNTED
         stream._session_id = session_id
-        stream._requests.made = record.requests
         return stream
 
     def record(self) -> StreamRecord:
@@ -131,14 +127,19 @@ class Stream:
     @property
     def greeted(self) -> bool:
         """Whether the client said hello and was welcomed."""
-        return self._state is _State.COUNTED
+        return self._state is StreamState.COUNTED
+
+    def hold(self) -> None:
+        """The socket takes no more: what is said from now on is given by `out.next`, when it does."""
+        if self._state is _COUNTED or self._state is StreamState.PLAIN:  # what is said before is not counted
+            self.counting.hold()
 
     def receive(self, text: str | bytes) -> list[Event]:
         """Take one text message of the client."""
         state = self._state
         if state is _CLOSED:
             return []
-        assert state is not _State.GREETING  # the edge answers hello before it reads on
+        assert state is not StreamState.GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
             text_read = read(data, self._limits.max_values)
@@ -186,7 +187,7 @@ class Stream:
     def drop_unworked(self) -> None:
         """Forget what was not looked at: it was not received."""
         self._frame = None
-        if self._state is _State.PLAIN:
+        if self._state is StreamState.PLAIN:
             self._pipeline.forget(0)  # what could be called into from the same array only
 
     def _and_confirmed(self, events: list[Event]) -> list[Event]:
@@ -201,7 +202,8 @@ class Stream:
             may_hold_objects: whether there may be handles in the result, that is, whether others can call into it.
 
         Raises:
-            GatewayError: the result is too large, or no JSON. The call is still to be ended.
+            GatewayError: the result is too large, or no JSON, or too much waits for the client already. The call is
+                still to be ended.
         """
         record = self._calls.get(call)
         if record is None or record.notification:
@@ -211,8 +213,10 @@ class Stream:
         if len(data) > self._small_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")
-        if record.place is not None:
-            check_size(data, self._limits.send_buffer_bytes - record.place.batch.kept_bytes, "the result")
+        if record.place is None:
+            self.out.check_answer(data)
+        else:
+            record.place.batch.check_answer(data, self._limits.max_message_bytes)
         self._end(call)
         events = self._send(data) if record.place is None else self._reply(record, data)
         # Else nobody can have called into it, or will.
@@ -225,8 +229,8 @@ class Stream:
     def fail(self, call: int, error: GatewayError) -> list[Event]:
         """End a call with an error; a call that nobody waits for, quietly."""
         record = self._end(call)
-        if self._state is _State.GREETING:
-            self._state = _State.FRESH
+        if self._state is StreamState.GREETING:
+            self._state = StreamState.FRESH
             self.unbox = False
         return [] if record is None else self._failed(call, record, error)
 
@@ -234,7 +238,7 @@ class Stream:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
-        self._state = _State.COUNTED
+        self._state, self.out.counts = StreamState.COUNTED, True
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -242,7 +246,7 @@ class Stream:
         """Leave hello, and the socket, to the stream that goes on: this one is over. The id of hello."""
         record = self._end(call)
         assert record is not None
-        self._state = _State.CLOSED
+        self._state = StreamState.CLOSED
         return record.id
 
     def can_resume(self, received: int) -> bool:
@@ -250,20 +254,19 @@ class Stream:
         return self.greeted and self.counting.can_repeat(received)
 
     def resume(self, hello: Id, received: int, resume_window_s: float) -> list[Event]:
-        """Go on over a new socket (see `can_resume`): hello's answer, then what the client has not received."""
+        """Go on over a new socket (see `can_resume`): hello's answer, and some of what the client lacks."""
         counting = self.counting
         self.drop_unworked()
-        # What the client repeats may call into answers that it has received: only rpc.ack says that it needs no more.
+        # What the client repeats may call into what it has received: only rpc.ack says that it needs no more.
         counting.acknowledge(received)
         counting.confirm()
-        greeting = self._greeting(hello, True, resume_window_s)
-        return [greeting, *(Send(data) for data in counting.repeat())]
+        return [self._greeting(hello, True, resume_window_s), *self.out.repeat()]
 
     def end(self) -> None:
         """The stream is over."""
-        self._state = _State.CLOSED
+        self._state = StreamState.CLOSED
         self._frame = None
-        self.counting.drop()
+        self.out.close()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
         received = self.counting.received
@@ -274,21 +277,14 @@ class Stream:
         """Ask the client's object ``name`` to run a method; the key comes back in `CallbackAnswered`.
 
         Raises:
-            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
+            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
+                the client. Nothing was sent.
         """
-        key, data = self._requests.write(name, method, params, marked=self.unbox)
-        happened = self._send(data)
-        self._requests.sent(key, self.counting.sent)
-        return key, happened
+        return self.out.request(name, method, params, marked=self.unbox)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""
-        number = self._requests.end(key)
-        if not number or self._state is not _COUNTED:
-            return []
-        if not self.counting.replace(number, _VOID):
-            return [RequestDropped(key)]
-        return self._send(dump(messages.notification("rpc.cancel", {"id": key})))
+        return self.out.withdraw(key)
 
     def released(
         self, *, handle: str | None = None, callback: str | None = None, code: str, reason: str
@@ -309,23 +305,23 @@ class Stream:
     def _unreadable(self, error: GatewayError) -> list[Event]:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
-        self._state = _State.PLAIN
-        return [Send(dump(messages.error(None, error)))]
+        self._state = StreamState.PLAIN
+        return self._send(self.out.error(None, error))
 
-    def _close(self, reason: str, code: int = close_codes.BAD_MESSAGE) -> Close:
+    def _close(self, reason: str) -> Close:
         self.end()
-        return Close(code, reason)
+        return Close(close_codes.BAD_MESSAGE, reason)
 
     def _open(self, frame: Frame, events: list[Event]) -> None:
         """Begin with an array, whose messages `work_on` looks at."""
         if not self.greeted:
-            self._state = _State.PLAIN
+            self._state = StreamState.PLAIN
             frame.batch = Batch()
         error = frame.fault(self._limits.max_batch_messages)
         if error is None:
             self._frame = frame
         else:
-            events += self._send(dump(messages.error(None, error)))
+            events += self._send(self.out.error(None, error))
 
     def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
         state = self._state
@@ -338,11 +334,11 @@ class Stream:
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
-        elif state is _State.FRESH:
+        elif state is StreamState.FRESH:
             if isinstance(message, Request) and isinstance(control, HelloParams):
                 self._greet(message, control, events)
                 return
-            self._state = _State.PLAIN
+            self._state = StreamState.PLAIN
         if is_too_much and control is None:  # the gateway's own methods look at little
             message = messages.refused(parsed, too_many(self._limits.max_values))
         if type(message) is Request:  # as most are
@@ -363,7 +359,7 @@ class Stream:
             events += self._refuse(message, None, hello.error)
             return
         call = self._begin(message, None)
-        self._state = _State.GREETING
+        self._state = StreamState.GREETING
         self.unbox = hello.unbox
         events.append(Hello(call, hello.session, hello.stream, hello.received))
 
@@ -378,7 +374,7 @@ class Stream:
             events.append(CallbackAnswered(message.id, None, error))
         else:
             record = CallRecord(message.id, False, place)
-            events += self._reply_at_once(record, dump(messages.error(message.id, message.error)))
+            events += self._reply_at_once(record, self.out.error(message.id, message.error, place))
 
     def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
@@ -449,8 +445,8 @@ class Stream:
             events.append(WaitEnded(call))
             events += withdrawn.started
         if not record.notification:
-            events += self._reply(record, dump(messages.error(record.id, error)))
-        self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
+            events += self._reply(record, self.out.error(record.id, error, record.place))
+        self._go_on(self._ended(call, record.id, Outcome(None, error.alone())), events)
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
@@ -467,7 +463,7 @@ class Stream:
             record = self._end(call)
             assert record is not None  # it waited
             if not record.notification:
-                events += self._reply(record, dump(messages.error(record.id, error)))
+                events += self._reply(record, self.out.error(record.id, error, record.place))
             more = self._ended(call, record.id, Outcome(None, error))
             if more is not None:
                 events += more.started
@@ -477,7 +473,7 @@ class Stream:
         if message.notification:
             return []
         record = CallRecord(message.id, False, place)
-        return self._reply_at_once(record, dump(messages.error(message.id, error)))
+        return self._reply_at_once(record, self.out.error(message.id, error, place))
 
     def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
         """Answer a message that never became a call."""
@@ -487,20 +483,9 @@ class Stream:
         return []
 
     def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
-        if record.place is None:
-            return self._send(data)
-        record.place.put(data)
-        return self._finish_one(record.place.batch)
+        events = self._reply_at_once(record, data)
+        return events if record.place is None else self._finish_one(record.place.batch)
 
     def _finish_one(self, batch: Batch) -> list[Event]:
-        answers = batch.finish_one()
+        answers = batch.finish_one(self._limits.max_message_bytes)
         return [] if answers is None else self._send(answers)
-
-    def _send(self, data: bytes) -> list[Event]:
-        if self._state is not _COUNTED:
-            return [] if self._state is _CLOSED else [Send(data)]
-        counting = self.counting
-        counting.keep(data)
-        if counting.kept_bytes > self._limits.send_buffer_bytes:
-            return [self._close(f"{counting.kept_bytes} bytes were not acknowledged yet", close_codes.SLOW_READER)]
-        return [tuple.__new__(Send, (data,))]

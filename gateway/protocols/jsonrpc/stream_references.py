@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
-from gateway.errors import GatewayError, Status
+from gateway.errors import GatewayError, Status, quote
 from gateway.json.codec.objects import Where
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
@@ -32,7 +31,7 @@ class StreamReferences(HolderReferences):
         outcome = None if self._results is None else self._results.get(id)
         if outcome is None:
             path = where()
-            detail = f"{path}: {json.dumps(id)}: {NOT_THERE}"
+            detail = f"{path}: {quote(id) if isinstance(id, str) else id}: {NOT_THERE}"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
         try:
             token = find_object(outcome, tuple(way))

@@ -21,38 +21,64 @@ from gateway.sessions.sessions import Sessions
 class RestReferences:
     """What is known of them. The first handle in an answer opens a session.
 
+    Args:
+        session: the request's; None if it names none.
+        principal, address: who asks, for whom a session is opened.
+        may_open: whether one may be opened.
+        discards: whether nobody will read the answer, so that every object in it is let go.
+
     Attributes:
         session: the request's, or the one that was opened.
         opened: whether it was opened here.
     """
 
-    __slots__ = ("_counted", "_made", "_principal", "_reserved", "_service", "_sessions", "opened", "session")
+    __slots__ = (
+        "_address", "_counted", "_discards", "_made", "_may_open", "_passed", "_principal", "_reserved", "_service",
+        "_sessions", "opened", "session",
+    )  # fmt: skip
 
     def __init__(
-        self, service: Service, session: Session | None, sessions: Sessions, principal: str | None = None
+        self,
+        service: Service,
+        session: Session | None,
+        sessions: Sessions,
+        principal: str | None = None,
+        address: str = "",
+        *,
+        may_open: bool = True,
+        discards: bool = False,
     ) -> None:
         self._service = service
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
+        self._passed: list[Callback] = []
         self._sessions = sessions
         self._principal = principal
+        self._address = address
+        self._may_open = may_open
+        self._discards = discards
         self._reserved = False
         self.session = session
         self.opened = False
 
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        if self._discards:
+            return
         if self.session is not None:
             self.session.handles.check_room()
-        else:
-            self._sessions.reserve()
+        elif self._may_open:
+            self._sessions.reserve(self._address)
             self._reserved = True
+        else:
+            detail = "the answer may hold objects, for which pages of other sites cannot open a session"
+            raise GatewayError(Status.PERMISSION_DENIED, detail)
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
         if self._reserved:
             self._reserved = False
-            self._sessions.unreserve()
+            self._sessions.unreserve(self._address)
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
         if self.session is None:
@@ -68,6 +94,7 @@ class RestReferences:
             detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
         callback, is_new = listener.callbacks.pass_in(name, self._service, interface)
+        self._passed.append(callback)
         if is_new:
             self._made.append(callback)
         return callback.capability
@@ -78,10 +105,13 @@ class RestReferences:
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
 
     def handle_out(self, capability: Capability, interface: Type | None) -> JSON:
+        if self._discards:
+            capability.give_back(1)
+            return None
         if self.session is None:
             self.settled()  # in the place that was kept for it
             try:
-                self.session = self._sessions.open(self._principal, rest=True)
+                self.session = self._sessions.open(self._principal, rest=True, address=self._address)
             except GatewayError:
                 capability.give_back(1)
                 raise
@@ -90,6 +120,11 @@ class RestReferences:
             capability.give_back(1)
             raise GatewayError(Status.NOT_FOUND, "the session ended before the answer came", reason="session")
         return self._counted.put(self.session.handles, REST, capability, interface)
+
+    @property
+    def may_be_sent_again(self) -> bool:
+        """See `gateway.calls.CallReferences`."""
+        return all(callback.is_alive for callback in self._passed)
 
     @property
     def holds_handles(self) -> bool:

@@ -5,12 +5,14 @@ Pure: events are bytes. The browser's ``Last-Event-ID`` says what it has; nobody
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.client import StreamRecord
 from gateway.json.text import JSON, dump
 from gateway.protocols.jsonrpc.client_requests import ClientRequests
 from gateway.protocols.jsonrpc.counting import Counting
+from gateway.sessions.kept_bytes import KeptBytes
 
 _KEPT_EVENTS: Final = 256
 _KEPT_BYTES: Final = 1_048_576
@@ -24,16 +26,22 @@ class EventLog:
         counting: the numbers of the events, and those that can be sent again.
     """
 
-    def __init__(self, max_event_bytes: int) -> None:
-        self.counting = Counting()
-        self._written = 0
+    def __init__(self, max_event_bytes: int, before: int = 0, over_all: KeptBytes | None = None) -> None:
+        """Begin with no event.
+
+        Args:
+            before: the number in front of the first event's.
+            over_all: where what is kept is counted together with that of others.
+        """
+        self.counting = Counting(over_all)
+        self.counting.sent = self.counting.acknowledged = self._written = before
         self._requests = ClientRequests(max_event_bytes)
 
     @classmethod
-    def restored(cls, record: StreamRecord, max_event_bytes: int) -> EventLog:
+    def restored(cls, record: StreamRecord, max_event_bytes: int, over_all: KeptBytes | None = None) -> EventLog:
         """The log of a record, which nobody listens to yet."""
         log = cls(max_event_bytes)
-        log.counting = Counting.restored(record)
+        log.counting = Counting.restored(record, over_all)
         log._requests = ClientRequests(max_event_bytes, record.requests)
         return log
 
@@ -94,6 +102,23 @@ class EventLog:
         event = b"id: %d\nevent: %s\ndata: %s\n\n" % (self.counting.sent + 1, kind, data)
         self.counting.keep(event)
         return event
+
+
+PING_EVENT: Final = b"event: ping\ndata: {}\n\n"
+"""A sign of life that scripts see, unlike a comment. It has no number: nobody goes on behind it."""
+
+
+def opening(retry_ms: int, number: int) -> bytes:
+    """The first words on a connection: how soon to come back after a loss, and behind which event.
+
+    With the number a listener that is cut before its first event can say that it was there.
+    """
+    return b"retry: %d\nid: %d\n\n" % (retry_ms, number)
+
+
+def reset_event(reason: str, callbacks: Sequence[str]) -> bytes:
+    """Tells a listener that it does not go on where it was, and which of its objects nobody calls any more."""
+    return b"event: reset\ndata: %s\n\n" % dump({"reason": reason, "callbacks": list(callbacks)})
 
 
 def end_event(code: int, reason: str) -> bytes:

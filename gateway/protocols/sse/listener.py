@@ -12,27 +12,34 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
-from gateway.protocols.sse.event_log import EventLog, end_event
+from gateway.protocols.progress_watch import ProgressWatch
+from gateway.protocols.sse.event_log import EventLog, end_event, reset_event
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.holder_references import HolderReferences
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
 _ID_BYTES: Final = 18
+_PUT_BYTES: Final = 65_536
+"""So much is given at a time to a connection that has nothing to write any more."""
 
 
 class EventSink(Protocol):
     """One open connection that events are written to."""
 
     @property
-    def waiting_bytes(self) -> int:
-        """How much of what was put is not written yet."""
+    def progress(self) -> int:
+        """How many bytes the other side's machine has taken."""
 
-    def put(self, data: bytes, number: int) -> None:
-        """Write events; ``number`` is that of the last one. Never waits and never fails."""
+    def put(self, data: bytes, number: int) -> bool:
+        """Write events; ``number`` is that of the last one. Never waits and never fails.
+
+        Returns:
+            Whether so much waits for the network now that further events had better wait for `Listener.drained`.
+        """
 
     def finish(self) -> None:
-        """End the connection when everything is written."""
+        """End the connection when everything is written, or if that takes too long, without."""
 
 
 class Listener:
@@ -54,6 +61,8 @@ class Listener:
         self._sink: EventSink | None = None
         self._over = False
         self._away: asyncio.TimerHandle | None = None
+        self._watch = ProgressWatch(self._progress, self._stuck, limits.slow_client_s)
+        self._lost: bytes | None = None
 
     @classmethod
     def of(cls, session: Session, sessions: Sessions, limits: Limits, last_event: int | None) -> Listener:
@@ -63,12 +72,21 @@ class Listener:
             GatewayError: RESOURCE_EXHAUSTED, the session has as many streams as may be.
         """
         known = cls._known(session, sessions, limits)
+        lost = session.lost_callbacks
         if known is not None:
             if last_event is not None and known.log.counting.can_repeat(last_event):
                 return known
+            # Who listens still is told by itself that it was replaced.
+            lost = () if known.is_open else known.callbacks.names
             known._close(close_codes.REPLACED, "another listener of the session took its place")
-        new = cls(session, sessions, limits, secrets.token_urlsafe(_ID_BYTES), EventLog(limits.max_message_bytes))
+        log = EventLog(limits.max_message_bytes, session.record.events, sessions.kept)
+        new = cls(session, sessions, limits, secrets.token_urlsafe(_ID_BYTES), log)
+        if last_event is not None:
+            new._lost = reset_event(f"the events behind {last_event} cannot be had any more", lost)
+        elif lost:
+            new._lost = reset_event("the listener before came back without the id of its last event", lost)
         sessions.attach(session, new, new.callbacks)
+        session.lost_callbacks = ()
         session.record.listener = new.id
         return new
 
@@ -79,9 +97,10 @@ class Listener:
             return None
         record = session.record.streams.get(id)
         if record is not None:
-            sessions.taken(session, id)
-            restored = cls(session, sessions, limits, id, EventLog.restored(record, limits.max_message_bytes))
+            log = EventLog.restored(record, limits.max_message_bytes, sessions.kept)
+            restored = cls(session, sessions, limits, id, log)
             sessions.attach(session, restored, restored.callbacks)
+            sessions.taken(session, id)
             return restored
         attachment = session.listener
         client = None if attachment is None else attachment.client
@@ -98,16 +117,44 @@ class Listener:
         if self._away is not None:
             self._away.cancel()
             self._away = None
+        if self._lost is not None:
+            lost, self._lost = self._lost, None
+            sink.put(lost, 0)
         counting = self.log.counting
         counting.acknowledge(last_event or 0)
-        events = counting.repeat()
-        if events:
-            sink.put(b"".join(events), counting.sent)
+        counting.restart()
+        self.drained()
+        if counting.kept_bytes > self._limits.send_buffer_bytes:
+            self._watch.begin()
+
+    def drained(self) -> None:
+        """The connection has nothing to write any more, after it said that enough waits."""
+        sink, counting = self._sink, self.log.counting
+        is_full = False
+        while sink is not None and not is_full and counting.is_held:
+            events = counting.next(_PUT_BYTES)
+            is_full = bool(events) and sink.put(b"".join(events), counting.reached)
+        if is_full:
+            counting.hold()
+
+    def _progress(self) -> tuple[int, int] | None:
+        counting = self.log.counting
+        if self._sink is None or counting.kept_bytes <= self._limits.send_buffer_bytes:
+            return None
+        return self._sink.progress, counting.acknowledged
+
+    def _stuck(self) -> None:
+        unread_bytes, patience_s = self.log.counting.kept_bytes, self._limits.slow_client_s
+        self._close(
+            close_codes.SLOW_READER,
+            f"{unread_bytes} bytes of events were waiting, and none was read for {patience_s:g} s",
+        )
 
     def closed(self, sink: EventSink) -> None:
         """The connection is gone. The listener may come back for a while."""
         if not self._over and sink is self._sink:
             self._sink = None
+            self._watch.end()
             self.log.counting.leave()
             self._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, self.end)
 
@@ -130,6 +177,10 @@ class Listener:
     def _stop(self) -> None:
         self._over = True
         self._sink = None
+        self._watch.end()
+        # The next listener's events go on behind: what this one has seen is no place in them.
+        self._session.record.events = self.log.counting.sent + 1
+        self._session.lost_callbacks = self.callbacks.names
         if self._away is not None:
             self._away.cancel()
         self.log.counting.drop()
@@ -142,14 +193,12 @@ class Listener:
         self.end()
 
     def _tell(self, event: bytes) -> None:
-        sink, limit = self._sink, self._limits.send_buffer_bytes
-        if sink is not None:  # else it is kept for the next one
-            sink.put(event, self.log.counting.sent)
+        sink, counting, limit = self._sink, self.log.counting, self._limits.send_buffer_bytes
+        if sink is not None and not counting.is_held and sink.put(event, counting.sent):
+            counting.hold()
         self.log.make_room(limit)
-        # What was called off is not kept, but it was put, and waits there.
-        unread_bytes = max(self.log.counting.kept_bytes, 0 if sink is None else sink.waiting_bytes)
-        if unread_bytes > limit:
-            self._close(close_codes.SLOW_READER, f"{unread_bytes} bytes of events were not read yet")
+        if sink is not None and counting.kept_bytes > limit:
+            self._watch.begin()
 
     # A client of its session: see `gateway.client.Client`.
 
@@ -162,10 +211,19 @@ class Listener:
         return False
 
     @property
+    def is_unused(self) -> bool:
+        return False
+
+    @property
     def unboxes(self) -> bool:
         return False
 
     def request(self, name: str, method: str, params: list[JSON]) -> str:
+        counting, limit = self.log.counting, self._limits.send_buffer_bytes
+        self.log.make_room(limit)
+        if counting.kept_bytes > limit or not self._sessions.kept.has_room(counting.kept_bytes, 0):
+            detail = f"{counting.kept_bytes} bytes wait for the listener already; it is not asked above {limit}"
+            raise GatewayError(Status.RESOURCE_EXHAUSTED, detail, reason="slow")
         key, event = self.log.request(name, method, params)
         self._tell(event)
         return key

@@ -15,7 +15,7 @@ from gateway.config.file import (
     GatewayConfig,
     load,
 )
-from gateway.config.values import Listen
+from gateway.config.values import Listen, UnixListen
 
 SERVICE = """
 [services.calculator]
@@ -134,6 +134,113 @@ def test_variables_set_every_kind_of_key(tmp_path: Path) -> None:
 )
 def test_listen_has_several_forms(tmp_path: Path, text: str, host: str, port: int) -> None:
     assert read(tmp_path, f"[gateway]\nlisten = {text}\n{SERVICE}").listen == Listen(host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("unix:/run/gateway.sock", "/run/gateway.sock"),
+        ("unix:///run/gateway.sock", "/run/gateway.sock"),
+        ("unix:run/gateway.sock", "{folder}/run/gateway.sock"),
+        ("unix:a b:80", "{folder}/a b:80"),
+    ],
+)
+def test_a_unix_socket_is_a_path_from_the_file_s_folder(tmp_path: Path, text: str, path: str) -> None:
+    config = read(tmp_path, f'[gateway]\nlisten = "{text}"\n{SERVICE}')
+    assert config.listen == UnixListen(Path(path.format(folder=tmp_path)))
+    assert config.socket_mode == 0o660
+
+
+@pytest.mark.parametrize("text", ["unix:", "unix:/run/", "unix://host/run", "unix:/a\\u0000b"])
+def test_a_unix_socket_without_a_path_is_none(tmp_path: Path, text: str) -> None:
+    (line,) = complaints(tmp_path, f'[gateway]\nlisten = "{text}"\n{SERVICE}')
+    assert line.startswith('gateway.listen: expected "unix:" and the path of a socket, like "unix:/run/gateway.sock"')
+
+
+def test_a_path_that_no_socket_can_have_is_refused(tmp_path: Path) -> None:
+    long = "/" + "x" * 107
+    (line,) = complaints(tmp_path, f'[gateway]\nlisten = "unix:{long}"\n{SERVICE}')
+    assert line.startswith('gateway.listen: the path of a socket may have 107 bytes, "/xxx')
+    assert read(tmp_path, f'[gateway]\nlisten = "unix:{long[:-1]}"\n{SERVICE}')
+
+
+@pytest.mark.parametrize(("text", "mode"), [("0o600", 0o600), ('"660"', 0o660), ('"0o666"', 0o666), ('"0777"', 0o777)])
+def test_permission_bits_are_octal(tmp_path: Path, text: str, mode: int) -> None:
+    assert read(tmp_path, f"[gateway]\nsocket_mode = {text}\n{SERVICE}").socket_mode == mode
+
+
+@pytest.mark.parametrize("text", ["660", "0", "true", '"rw-rw----"', '"888"', '"1777"', "-1", '""'])
+def test_what_are_no_permission_bits_is_refused(tmp_path: Path, text: str) -> None:
+    (line,) = complaints(tmp_path, f"[gateway]\nsocket_mode = {text}\n{SERVICE}")
+    assert line.startswith('gateway.socket_mode: expected permission bits like 0o660 or "660", not ')
+
+
+def test_proxies_are_networks(tmp_path: Path) -> None:
+    text = '[gateway]\ntrusted_proxies = ["10.0.0.0/8", "192.0.2.1", "fd00::/8", "::1", "unix:"]\n' + SERVICE
+    assert read(tmp_path, text).trusted_proxies == ("10.0.0.0/8", "192.0.2.1/32", "fd00::/8", "::1/128", "unix:")
+    variable = {"CARA_GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, unix:"}
+    assert read(tmp_path, SERVICE, variable).trusted_proxies == ("10.0.0.0/8", "unix:")
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix"),
+    [("/gw", "/gw"), ("/gw/", "/gw"), ("/", ""), ("", ""), ("/a/b-c", "/a/b-c"), ("/apis", "/apis")],
+)
+def test_a_base_path_has_no_slash_at_its_end(tmp_path: Path, given: str, prefix: str) -> None:
+    assert read(tmp_path, f'[gateway]\nbase_path = "{given}"\n{SERVICE}').base_path == prefix
+
+
+def test_hosts_and_origins_have_the_form_in_which_browsers_write_them(tmp_path: Path) -> None:
+    text = (
+        '[gateway]\nhosts = ["*.Example.org", "*", "::1", "[2001:DB8::1]", "bücher.example"]\n'
+        'origins = ["https://App.example:443", "http://a.example:8080", "https://bücher.example:8443"]\n'
+    )
+    config = read(tmp_path, text + SERVICE)
+    assert config.hosts == ("*.example.org", "*", "[::1]", "[2001:db8::1]", "xn--bcher-kva.example")
+    assert config.origins == (
+        "https://app.example", "http://a.example:8080", "https://xn--bcher-kva.example:8443"
+    )  # fmt: skip
+
+
+NO_HOST = 'expected host names without scheme and port, like "api.example.org", not '
+NO_NETWORK = 'expected addresses and networks like "10.0.0.0/8", or "unix:" for whoever uses a unix socket, not '
+NO_PATH = 'expected a path like "/gw", of letters, digits, ".", "_", "~", "@", "-" and escapes, not '
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        (
+            "hosts",
+            '["api.*"]',
+            f'{NO_HOST}"api.*": a "*" stands for all names, or at the beginning of "*.example.org" for all below '
+            "that one",
+        ),
+        ("hosts", '["api.example.org:80"]', f'{NO_HOST}"api.example.org:80"'),
+        (
+            "origins",
+            '["https://*.example.org"]',
+            'no origin has a "*", so "https://*.example.org" would match none; each has to be named',
+        ),
+        ("trusted_proxies", '["proxy"]', f'{NO_NETWORK}"proxy"'),
+        ("trusted_proxies", '["*"]', f'{NO_NETWORK}"*"'),
+        (
+            "trusted_proxies",
+            '["10.0.0.1/8"]',
+            '"10.0.0.1/8" is an address within a network; did you mean "10.0.0.0/8"?',
+        ),
+        ("base_path", '"gw"', f'{NO_PATH}"gw"'),
+        ("base_path", '"/gw;x"', f'{NO_PATH}"/gw;x"'),
+        ("base_path", "1", f"{NO_PATH}1"),
+        (
+            "base_path",
+            '"/api/v1"',
+            '"/api/v1" begins like the gateway\'s own paths, which could not be told from those below it',
+        ),
+    ],
+)
+def test_what_would_let_in_nobody_or_anybody_is_refused(tmp_path: Path, key: str, value: str, expected: str) -> None:
+    assert complaints(tmp_path, f"[gateway]\n{key} = {value}\n{SERVICE}") == (f"gateway.{key}: {expected}",)
 
 
 @pytest.mark.parametrize("text", ['"127.0.0.1"', '"::1:80"', '"127.0.0.1:65536"', '""', "true", '"http://localhost:80"'])

@@ -19,14 +19,16 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
+from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
 from gateway.config.limits import Limits
-from gateway.describe.documents import TEXT_TYPE, Document
+from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
+from gateway.http.connections import Connections
 from gateway.http.origins import OriginPolicy
-from gateway.http.request_deadlines import RequestDeadlines
+from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
@@ -130,7 +132,7 @@ class Built:
 
     Attributes:
         log: what its handlers have logged, as JSON.
-        deadlines: the connections from which a request is still to come.
+        connections: the table of its connections.
         is_left: whether nothing is open or under way any more.
         is_busy: whether calls are under way, for whose end `gateway.app` waits when it stops.
         say_that_it_stops: have it say so, as `gateway.app` does first of all when it stops.
@@ -141,7 +143,7 @@ class Built:
         application: GatewayApplication,
         server: GatewayServer,
         log: io.StringIO,
-        deadlines: RequestDeadlines,
+        connections: Connections,
         is_left: Callable[[], bool],
         is_busy: Callable[[], bool],
         say_that_it_stops: Callable[[], None],
@@ -149,7 +151,7 @@ class Built:
         self.application = application
         self.server = server
         self.log = log
-        self.deadlines = deadlines
+        self.connections = connections
         self.is_left = is_left
         self.is_busy = is_busy
         self.say_that_it_stops = say_that_it_stops
@@ -162,10 +164,12 @@ def build(
     compresses: bool,
     pages: Path,
     port: int,
+    proxies: Proxies,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
     log = io.StringIO()
-    deadlines = RequestDeadlines(PATIENCE_S)
+    refusals, closings = Refusals(), Refusals()
+    connections = Connections(limits, refusals=refusals, closings=closings)
     made = iter(range(1, 10))
 
     def broken() -> bytes:
@@ -173,30 +177,34 @@ def build(
 
     documents = {
         "/openapi.json": Document(lambda: b'{"made":%d}' % next(made)),
+        "/placed.json": PlacedDocument(lambda prefix: b'{"prefix":"%b"}' % prefix.encode()),
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }
     http_routes = HttpRoutes([service.routes for service in services.values()])
     site = Site(
         served=Served(Catalogue(services, http_routes, documents)),
-        calls=Calls(limits),
-        sessions=Sessions(limits),
+        calls=Calls(limits, refusals=refusals),
+        sessions=Sessions(limits, refusals=refusals),
         limits=limits,
         origins=OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND]),
         log=LogWriter(log, as_json=True),
         cookie_name=f"cara_session_{port}",
-        deadlines=deadlines,
+        connections=connections,
+        refusals=refusals,
+        closings=closings,
         transports=transports,
         compresses_sockets=compresses,
+        proxies=proxies,
     )
     application = GatewayApplication(site, str(pages))
-    server = GatewayServer(application, deadlines=deadlines)
+    server = GatewayServer(application, connections=connections)
 
     def is_left() -> bool:
-        return not site.sockets and not site.is_busy and not len(deadlines)
+        return not site.sockets and not site.is_busy and not len(connections)
 
     return Built(
-        application, server, log, deadlines, is_left, lambda: site.is_busy, lambda: setattr(site, "stopping", True)
+        application, server, log, connections, is_left, lambda: site.is_busy, lambda: setattr(site, "stopping", True)
     )
 
 
@@ -214,6 +222,7 @@ def limits() -> Limits:
     return Limits(
         max_message_bytes=10_000, max_calls_per_session=3, send_buffer_bytes=400_000, max_sessions=20,
         default_call_timeout_s=30.0, max_call_timeout_s=50.0, idle_session_s=100.0,
+        head_s=PATIENCE_S, idle_connection_s=PATIENCE_S,
     )  # fmt: skip
 
 
@@ -227,6 +236,11 @@ def compresses() -> bool:
     return False
 
 
+@pytest.fixture
+def proxies() -> Proxies:
+    return Proxies()
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of pages, and a file beside it that is none."""
@@ -237,6 +251,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "client" / "index.js").write_text("export {};\n")
     (folder / "client" / "module.mjs").write_text("export {};\n")
     (folder / "console.css").write_text("body { margin: 0; }\n")
+    (folder / "large.bin").write_bytes(bytes(2_000_000))
     (folder / "logo.svg").write_text("<svg/>")
     (folder / "data.json").write_text("{}")
     (folder / "a b+c.txt").write_text("with a space")
@@ -257,9 +272,10 @@ def built(
     transports: ByteTransports,
     compresses: bool,
     pages: Path,
+    proxies: Proxies,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port)
+        return build(services, limits, transports, compresses, pages, http_port, proxies)
 
     made: Built = io_loop.run_sync(main)
     return made

@@ -36,7 +36,7 @@ PLACES = [
     "/", "/client/index.js", "/nothing", "/ws", "/healthz", "/readyz", "/api", "/api/session", "/api/handles/abc",
     "/api/handles/abc/name", "/api/addressbook", "/api/addressbook/find", "/people", "/api/nothing",
     "/api/events", "/api/callbacks/g:1", "/metrics", "/openapi.json", "/types/addressbook.d.ts",
-    "/schema/addressbook",
+    "/schema/addressbook", "/gw",
 ]  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[BaseHandler], 
                 interface="AddressBook",
                 endpoint="tcp://127.0.0.1:1",
             )
-            config = GatewayConfig(listen=Listen("127.0.0.1", 0), services=(service,))
+            config = GatewayConfig(listen=Listen("127.0.0.1", 0), services=(service,), base_path="/gw")
             running = Gateway(config, LogWriter(io.StringIO(), as_json=True))
             await running.start()
             await asyncio.to_thread(request_all, running.port)
@@ -162,13 +162,25 @@ async def test_no_two_requests_are_given_one_id(edge: Edge) -> None:
 @in_process
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("gateway.example", 200), ("Gateway.Example:80", 200), ("[::1]", 200), ("evil.example", 421), ("", 421)],
-)
+    [
+        ("gateway.example", 200), ("Gateway.Example:80", 200), ("[::1]", 200), ("evil.example", 421), ("", 421),
+        ("10.1.2.3:8080", 421), ("[fd00::1]", 421),
+    ],
+)  # fmt: skip
 async def test_only_known_names_are_answered(edge: Edge, host: str, status: int) -> None:
-    answer = await edge.get("/healthz", {"Host": host})
+    answer = await edge.get("/api", {"Host": host})
     assert answer.code == status
     if status == 421:
         assert problem(answer)["code"] == "misdirected"
+
+
+@in_process
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_a_probe_may_ask_by_any_address(edge: Edge, path: str) -> None:
+    for host in ("10.1.2.3:8080", "[fd00::1]:8080", "192.0.2.1"):
+        assert (await edge.get(path, {"Host": host})).code != 421
+    for host in ("evil.example", "10.1.2.3.evil.example", ""):
+        assert (await edge.get(path, {"Host": host})).code == 421
 
 
 @in_process

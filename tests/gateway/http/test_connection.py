@@ -187,7 +187,7 @@ async def test_events_over_http_1_0_end_with_the_connection(edge: Edge) -> None:
     head = await connection.head()
     assert (head.status, head.headers["connection"]) == (200, "close")
     assert not {"transfer-encoding", "content-length"} & head.headers.keys()
-    assert await connection.until(b"\n\n") == b"retry: 1000\n\n"
+    assert await connection.until(b"\n\n") == b"retry: 1000\nid: 0\n\n"
 
 
 # One after another.
@@ -208,6 +208,36 @@ async def test_a_hundred_requests_at_once_are_answered_in_their_order(edge: Edge
             assert (head.headers["x-request-id"], answered) == (id, body)
 
 
+@pytest.mark.parametrize("size", [1, 7, 64, 100_000])
+async def test_it_does_not_matter_how_requests_are_cut(edge: Edge, root: Any, size: int) -> None:
+    connection = await edge.connect()
+    sent = b"\r\n".join(
+        (
+            POST + b"Content-Length: 5\r\n\r\n[0,5]",
+            POST + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\n[1\r\n3\r\n,5]\r\n0\r\nX-Sum: 1\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nGET ",
+            POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n[2,5]\r\n0\r\n\r\n",
+            b"HEAD /healthz HTTP/1.1\r\n" + HOST + b"\r\n",
+            POST + b"Content-Length: 5\r\n\r\n[3,5]",
+        )
+    )
+    for at in range(0, len(sent), size):
+        connection.send(sent[at : at + size])
+        await connection.writer.drain()
+        for _ in range(3):
+            await asyncio.sleep(0)
+    for first, follows in ((0, None), (1, b'{"status":"ok"}'), (2, b""), (3, None)):
+        call = await root.next_call()
+        assert call.args == [first, 5]
+        call.reply(first)
+        head, body = await connection.answer()
+        assert (head.status, body) == (200, b'{"result":%d}' % first)
+        if follows is not None:
+            assert (await connection.head()).status == 200
+            assert await connection.read(len(follows)) == follows
+    assert len(root.calls) == 4
+
+
 async def test_requests_sent_ahead_are_begun_one_in_a_turn_of_the_loop(edge: Edge, built: Built) -> None:
     connection = await edge.connect()
     many = 400
@@ -224,6 +254,35 @@ async def test_requests_sent_ahead_are_begun_one_in_a_turn_of_the_loop(edge: Edg
     assert max(turns) == 1
     for _ in range(many):
         assert (await connection.answer())[0].status == 200
+
+
+async def test_more_than_is_read_ahead_is_read_when_its_turn_comes(edge: Edge, root: Any) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", ADD, JSON_LINE, body=b"[1,0]")
+    call = await root.next_call()
+    padding = "X: " + "a" * 5_000
+    many = 6 * MAX_AHEAD_BYTES // 5_000
+    for number in range(many):
+        connection.ask("GET", "/healthz", padding, f"X-Request-Id: {number}")
+    assert (await edge.get("/healthz")).code == 200
+    call.reply(1)
+    assert (await connection.answer())[1] == b'{"result":1}'
+    for number in range(many):
+        assert (await connection.answer())[0].headers["x-request-id"] == str(number)
+
+
+async def test_much_behind_the_last_request_hides_no_answer(edge: Edge, root: Any) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", ADD, JSON_LINE, "Connection: close", body=b"[1,0]")
+    call = await root.next_call()
+    connection.send(b"x" * (6 * MAX_AHEAD_BYTES))
+    assert (await edge.get("/healthz")).code == 200
+    call.reply(1)
+    connection.writer.transport.set_write_buffer_limits(0)
+    async with asyncio.timeout(LINGER_S / 2):
+        await connection.writer.drain()
+    assert (await connection.answer())[1] == b'{"result":1}'
+    assert await connection.rest() == b""
 
 
 async def test_what_comes_behind_the_last_request_is_none(edge: Edge, root: Any) -> None:

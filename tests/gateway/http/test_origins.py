@@ -32,7 +32,28 @@ def test_a_foreign_host_is_misdirected(host: str) -> None:
 
 
 def test_an_address_of_ipv6_is_its_own_host() -> None:
-    OriginPolicy("::2", [], []).check_host("[::2]:8080")
+    for text in ("[::2]:8080", "[::2]", "[0:0::2]"):
+        OriginPolicy("::2", [], []).check_host(text)
+
+
+def test_a_pattern_lets_in_the_names_below_it() -> None:
+    policy = OriginPolicy(None, ["*.example.org"], [])
+    policy.check_host("a.example.org:8443")
+    policy.check_host("localhost")
+    for host in ("example.org", "badexample.org", "a.example.org.evil.example", "192.0.2.1"):
+        with pytest.raises(GatewayError, match="does not answer to the name"):
+            policy.check_host(host)
+    OriginPolicy(None, ["*"], []).check_host("whatever.example")
+
+
+def test_a_probe_may_ask_by_any_address_but_by_no_name() -> None:
+    for host in ("10.1.2.3:8080", "[fd00::1]:8080", "10.1.2.3"):
+        POLICY.check_host(host, any_address=True)
+        with pytest.raises(GatewayError):
+            POLICY.check_host(host)
+    for host in ("", "evil.example", "10.1.2.3.evil.example", "[evil]", "10.1.2.3@evil", "0x0a010203"):
+        with pytest.raises(GatewayError):
+            POLICY.check_host(host, any_address=True)
 
 
 OWN = "localhost:8080"
@@ -100,3 +121,25 @@ def test_a_page_is_ours_or_configured_or_refused_with_its_name() -> None:
 )
 def test_an_origin_is_configured_if_it_is_named(origin: str, expected: bool) -> None:
     assert POLICY.is_configured(origin) is expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "expected"),
+    [
+        ("https://gw.example", "gw.example", True),
+        ("https://gw.example:8443", "gw.example", True),
+        ("https://gw.example:8443", "GW.example.:443", True),
+        ("https://[::1]:8443", "[0::1]", True),
+        ("https://other.example:8443", "gw.example", False),
+        ("https://gw.example.evil.example", "gw.example", False),
+        ("https://evil@gw.example", "gw.example", False),
+        ("ftp://gw.example", "gw.example", False),
+        ("null", "gw.example", False),
+    ],
+)
+def test_behind_a_proxy_that_drops_the_port_only_the_name_counts(origin: str, host: str, expected: bool) -> None:
+    assert POLICY.permits(origin, host, any_port=True) is expected
+    if expected and not POLICY.permits(origin, host):
+        with pytest.raises(GatewayError, match="or trusted_proxies if a proxy"):
+            POLICY.check_page(origin, host)
+    assert not POLICY.permits("https://gw.example:8443", "gw.example")

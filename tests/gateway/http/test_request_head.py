@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.http.request_head import CHUNKED, ENDLESS, HeadError, HttpRequest, early_fault, parse_head
 
@@ -264,6 +268,16 @@ def test_who_has_a_body_may_wait_to_be_told_to_send_it(version: str, lines: list
 def test_some_heads_are_wrong_before_they_end(data: bytes, says: str | None) -> None:
     fault = early_fault(data)
     assert fault is None if says is None else fault is not None and says in fault.detail
+
+
+@given(st.one_of(st.binary(), st.text("GET/ HTP1.:\r\n\tax0,é").map(lambda text: text.encode("latin-1"))))
+def test_whatever_comes_is_a_request_or_none(data: bytes) -> None:
+    for head in (data, b"GET / HTTP/1.1\r\n" + data, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:" + data + b"\r\n"):
+        early_fault(head)
+        with suppress(HeadError):
+            request = parse_head(head, MAX_LINES)
+            assert request.length >= CHUNKED
+            assert request.path.startswith(("/", "*")) or not request.path
 
 
 @pytest.mark.parametrize("line", ["X" * 60_000, "X:" + " " * 60_000 + "\x00", "\x00" * 60_000, "a:" * 30_000 + "\r"])

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPResponse
 
-from cara_pseud.errors import DeadlineExceeded, RpcError, Unavailable
+from cara_pseud.errors import DeadlineExceeded, RemoteError, RpcError, Unavailable
+from gateway.config.limits import Limits
 from tests.clock import MovedClock
-from tests.gateway.http.conftest import Built, Edge, moves_time, problem
+from tests.gateway.http.conftest import FRIEND, Built, Edge, moves_time, problem
 
 pytestmark = pytest.mark.gen_test
 
@@ -32,6 +33,11 @@ async def held(edge: Edge, root: Any, thing: Any, headers: Mapping[str, str] | N
     """An answer that gives an object of the service, and the path of its handle."""
     answer = await called(edge, root, thing, "POST", ACCUMULATOR, {}, headers)
     return answer, "/api/handles/" + json.loads(answer.body)["accumulator"]["$handle"]
+
+
+def person_with(thing: Any) -> dict[int, Any]:
+    """Ann as the service gives her, whose updater is an object."""
+    return {0: "Ann", 4: thing}
 
 
 # Calls.
@@ -61,7 +67,7 @@ async def test_a_call_has_the_time_that_is_wished_up_to_the_limit(
     assert root.calls[0].options.timeout == timeout_s
 
 
-@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", ""])
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "", "1_0", "1 0", "+1", "1e400", "9" * 5000, "\xb2"])
 async def test_a_time_that_is_none_is_refused_before_the_service_is_asked(edge: Edge, root: Any, text: str) -> None:
     found = problem(await edge.post(ADD, [2, 5], {"Request-Timeout": text}))
     assert (found["status"], found["service"], found["method"]) == (400, "calculator", "add")
@@ -321,7 +327,7 @@ async def test_the_first_object_opens_a_session(edge: Edge, root: Any, fakes: An
     answer, path = await held(edge, root, fakes.Object())
     session = answer.headers["Session-Id"]
     cookie, *attributes = answer.headers["Set-Cookie"].split("; ")
-    assert cookie == f"cara_session_{edge.port}={session}"
+    assert cookie.startswith(f"cara_session_{edge.port}={session}.")
     assert set(attributes) == {"HttpOnly", "SameSite=Strict", "Path=/"}
     assert answer.headers["Cache-Control"] == "no-store"
     assert json.loads(answer.body)["accumulator"]["interface"] == "Calculator.Accumulator"
@@ -364,6 +370,57 @@ async def test_a_released_handle_is_gone_at_the_service_too(edge: Edge, root: An
     for method, place in (("GET", path), ("HEAD", path), ("DELETE", path), ("POST", f"{path}/value")):
         assert (await edge.request(method, place, None, session)).code == 404
     assert thing.released == 1
+
+
+async def test_streams_that_hold_a_handle_are_told_when_it_is_released_over_rest(
+    edge: Edge, root: Any, fakes: Any
+) -> None:
+    socket = await edge.socket()
+    socket.say("rpc.hello", {"protocol": 1}, id=0)
+    session = {"Session-Id": (await socket.hear())["result"]["session"]}
+    socket.say("calculator.accumulator", id=1)
+    (await root.next_call()).reply(thing := fakes.Object())
+    token = (await socket.hear())["result"]["accumulator"]["$handle"]
+    assert (await edge.request("DELETE", f"/api/handles/{token}", None, session)).code == 204
+    assert thing.released == 1
+    told = await socket.hear()
+    assert (told["method"], told["params"]["handle"], told["params"]["code"]) == ("rpc.released", token, "released")
+
+
+DEEP: Any = "the bottom"
+for _ in range(300):
+    DEEP = {"in": DEEP}
+OUTWARDS = [
+    (RpcError("aborted", "no", {"deep": DEEP}), "aborted", "no"),
+    (RpcError("aborted", "no", {1: "key", "bytes": b"\xff", "half": "\ud800", "huge": 2**70}), "aborted", "no"),
+    (RpcError("aborted", "no", {"large": "x" * 10_000_000}), "aborted", "no"),
+    (RpcError("aborted", "no" * 5_000_000), "aborted", "nonono"),
+    (RemoteError("E" * 1_000_000, "no"), "unknown", "the service raised EEE"),
+]
+"""What a service may raise, none of which may leave as it is."""
+
+
+@pytest.mark.parametrize(("error", "code", "begins"), OUTWARDS, ids=["deep", "odd", "large", "long", "class"])
+async def test_whatever_a_service_raises_is_answered_within_the_limit_of_a_message(
+    edge: Edge, root: Any, limits: Limits, error: Exception, code: str, begins: str
+) -> None:
+    asked = edge.asks("POST", ADD, [2, 5])
+    (await root.next_call()).set_exception(error)
+    answer = await asked
+    found = problem(answer)
+    assert (found["code"], found["detail"].startswith(begins)) == (code, True)
+    assert len(answer.body) <= limits.max_message_bytes
+    socket = await edge.socket()
+    socket.say("calculator.add", [2, 5])
+    (await root.next_call()).set_exception(error)
+    told = await socket.hear()
+    assert (told["id"], told["error"]["data"]["code"]) == (1, code)
+    assert told["error"]["message"].startswith(begins)
+    assert len(json.dumps(told)) <= limits.max_message_bytes
+    # And the next call is answered as any other.
+    socket.say("calculator.add", [2, 5])
+    (await root.next_call()).reply(7)
+    assert (await socket.hear())["result"] == {"result": 7}
 
 
 async def test_handles_are_not_compressed_beside_what_a_caller_chose(edge: Edge, people: Any, fakes: Any) -> None:
@@ -410,7 +467,7 @@ async def test_a_session_is_opened_and_ended(edge: Edge, root: Any, fakes: Any) 
     session = {"Session-Id": opened.headers["Session-Id"]}
     assert (opened.code, json.loads(opened.body)) == (201, {"session": session["Session-Id"], "idle_s": 100.0})
     assert opened.headers["Cache-Control"] == "no-store"
-    assert opened.headers["Set-Cookie"].startswith(f"cara_session_{edge.port}={session['Session-Id']};")
+    assert opened.headers["Set-Cookie"].startswith(f"cara_session_{edge.port}={session['Session-Id']}.")
     thing = fakes.Object()
     await held(edge, root, thing, session)
     head = await edge.request("HEAD", "/api/session", None, session)
@@ -428,9 +485,14 @@ async def test_a_session_takes_no_wishes(edge: Edge, body: Any) -> None:
     assert (await edge.metrics())["sessions"] == 0
 
 
+async def cookie_of_session(edge: Edge) -> str:
+    """Open a session; the cookie that names it."""
+    return (await edge.post("/api/session")).headers["Set-Cookie"].partition(";")[0]
+
+
 async def test_the_header_wins_over_the_cookie(edge: Edge) -> None:
+    cookie = {"Cookie": await cookie_of_session(edge)}
     session = await edge.session()
-    cookie = {"Cookie": f"cara_session_{edge.port}={session['Session-Id']}"}
     other = {"Session-Id": "nobody"}
     assert (await edge.get("/api/session", cookie)).code == 200
     assert (await edge.get("/api/session", {**cookie, **other})).code == 404
@@ -461,19 +523,99 @@ async def test_the_cookie_of_an_ended_session_does_no_harm_where_none_is_needed(
 
 
 async def test_the_cookie_of_a_session_that_is_there_stays(edge: Edge) -> None:
-    session = (await edge.session())["Session-Id"]
-    missing = await edge.get("/api/handles/x", {"Cookie": f"cara_session_{edge.port}={session}"})
+    missing = await edge.get("/api/handles/x", {"Cookie": await cookie_of_session(edge)})
     assert (missing.code, "Set-Cookie" in missing.headers) == (404, False)
 
 
 async def test_there_are_not_more_sessions_than_may_be(edge: Edge, root: Any) -> None:
-    sessions = [await edge.session() for _ in range(20)]
-    assert problem(await edge.post("/api/session"))["status"] == 429
+    sessions = [await edge.session() for _ in range(15)]
+    refused = await edge.post("/api/session")
+    found = problem(refused)
+    assert (found["status"], found["retry_after"], refused.headers["Retry-After"]) == (429, 60, "60")
+    assert found["detail"] == "there are 15 sessions already, as many as max_sessions permits: try again in 60 s"
     # A call that may give an object would need one more: the service is not even asked.
     assert problem(await edge.post(ACCUMULATOR, {}))["code"] == "resource_exhausted"
     assert root.calls == []
     await edge.request("DELETE", "/api/session", None, sessions[0])
     assert (await edge.post("/api/session")).code == 201
+
+
+async def test_clients_that_keep_no_session_do_not_keep_pages_out(edge: Edge, root: Any, fakes: Any) -> None:
+    page = await edge.socket()
+    page.say("rpc.hello", {"protocol": 1})
+    assert "session" in (await page.hear())["result"]
+    for _ in range(15):
+        await held(edge, root, fakes.Object())
+    assert problem(await edge.post(ACCUMULATOR, {}))["status"] == 429
+    late = await edge.socket()
+    late.say("rpc.hello", {"protocol": 1})
+    assert "session" in (await late.hear())["result"]
+    page.say("calculator.add", [2, 5], 2)
+    (await root.next_call()).reply(7)
+    assert (await page.hear())["result"] == {"result": 7}
+    assert (await edge.metrics())['refused_total{reason="max_sessions"}'] == 1
+
+
+@moves_time
+async def test_a_session_that_nobody_came_back_to_makes_room_after_a_minute(
+    edge: Edge, root: Any, fakes: Any, clock: MovedClock
+) -> None:
+    used = await edge.session()
+    assert (await edge.get("/api/session", used)).code == 200
+    things = [fakes.Object() for _ in range(14)]
+    for thing in things:
+        await held(edge, root, thing)
+    await clock.advance(58)
+    refused = await edge.post(ACCUMULATOR, {})
+    assert int(refused.headers["Retry-After"]) <= 2
+    await clock.advance(4)
+    await held(edge, root, fakes.Object())
+    assert [thing.released for thing in things] == [0] * 12 + [1] * 2
+    assert (await edge.get("/api/session", used)).code == 200
+
+
+async def test_head_opens_no_session_and_keeps_no_object(edge: Edge, people: Any, fakes: Any) -> None:
+    thing = fakes.Object()
+    answer = await called(edge, people, person_with(thing), "HEAD", "/people/Ann")
+    assert (answer.code, answer.body) == (200, b"")
+    assert not {"Session-Id", "Set-Cookie"} & answer.headers.keys()
+    assert thing.given_back == 1
+    assert (await edge.metrics())["sessions"] == 0
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}]
+)
+async def test_a_page_of_another_site_opens_no_session(edge: Edge, people: Any, headers: Mapping[str, str]) -> None:
+    found = problem(await edge.get("/people/Ann", headers))
+    assert (found["status"], found["code"]) == (403, "permission_denied")
+    assert people.calls == []
+    assert (await edge.metrics())["sessions"] == 0
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": FRIEND}]
+)
+async def test_our_own_pages_and_those_that_may_do(
+    edge: Edge, people: Any, fakes: Any, headers: Mapping[str, str]
+) -> None:
+    answer = await called(edge, people, person_with(fakes.Object()), "GET", "/people/Ann", None, headers)
+    assert (answer.code, "Session-Id" in answer.headers) == (200, True)
+
+
+async def test_only_a_cookie_that_the_gateway_has_set_names_a_session(edge: Edge) -> None:
+    socket = await edge.socket()
+    socket.say("rpc.hello", {"protocol": 1})
+    theirs = (await socket.hear())["result"]["session"]
+    ours = await cookie_of_session(edge)
+    id, _, secret = ours.partition("=")[2].partition(".")
+    name = f"cara_session_{edge.port}"
+    assert (await edge.get("/api/session", {"Cookie": f"{name}={id}.{secret}"})).code == 200
+    for value in (theirs, f"{theirs}.", f"{theirs}.{secret}", f"{theirs}.None", id, f"{id}.", f"{id}.{secret[:-1]}"):
+        answer = await edge.get("/api/session", {"Cookie": f"{name}={value}"})
+        assert problem(answer)["reason"] == "session", value
+        assert answer.headers["Set-Cookie"].startswith(f'{name}="";')
+    assert (await edge.get("/api/session", {"Session-Id": f"{id}.{secret}"})).code == 404
 
 
 @moves_time

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.gen_test
 
 MAP = "/api/calculator/map"
 EVENTS = "/api/events"
-HEARTBEAT_S = 15.0
-"""After so much silence a comment is sent; proxies cut at 60 s."""
+HEARTBEAT_S = 10.0
+"""After so much silence a ping is sent, which scripts can see."""
 KEPT = 256
 """So many events can be had again; PROTOCOL.md, Without a WebSocket."""
 WINDOW_S = 60.0
@@ -40,7 +40,10 @@ class Event:
     id: str | None
     kind: str | None
     data: Any
-    is_comment: bool = False
+
+    @property
+    def is_ping(self) -> bool:
+        return (self.id, self.kind, self.data) == (None, "ping", {})
 
 
 class Listener:
@@ -48,11 +51,12 @@ class Listener:
 
     def __init__(self, connection: RawConnection) -> None:
         self.connection = connection
+        self.behind = -1
         self._text = b""
 
     @classmethod
     async def begin(cls, edge: Edge, session: Mapping[str, str], last: str | None = None) -> Listener:
-        """Listen, behind the event of that id if there is one."""
+        """Listen, behind the event of that id if there is one; behind which it really is, is said at once."""
         connection = await edge.connect()
         more = [] if last is None else [f"Last-Event-ID: {last}"]
         connection.ask("GET", EVENTS, f"Session-Id: {session['Session-Id']}", *more)
@@ -60,16 +64,16 @@ class Listener:
         assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
         assert (head.headers["cache-control"], head.headers["x-accel-buffering"]) == ("no-store", "no")
         listener = cls(connection)
-        assert await listener._block() == ["retry: 1000"]
+        retry, id = await listener._block() or []
+        assert retry == "retry: 1000"
+        listener.behind = int(id.removeprefix("id: "))
         return listener
 
     async def next(self) -> Event | None:
-        """The next event or comment; None at the end."""
+        """The next event; None at the end."""
         block = await self._block()
         if block is None:
             return None
-        if block[0].startswith(":"):
-            return Event(None, None, None, is_comment=True)
         fields = dict(line.split(": ", 1) for line in block)
         data = json.loads(fields["data"]) if "data" in fields else None
         return Event(fields.get("id"), fields.get("event"), data)
@@ -274,7 +278,7 @@ async def test_other_methods_are_refused(edge: Edge) -> None:
 
 
 @moves_time
-async def test_a_comment_is_sent_after_silence(edge: Edge, clock: MovedClock) -> None:
+async def test_a_ping_is_sent_after_silence(edge: Edge, clock: MovedClock) -> None:
     listener = await Listener.begin(edge, await edge.session())
     for _ in range(3):
         await clock.advance(HEARTBEAT_S - 0.5)
@@ -282,7 +286,7 @@ async def test_a_comment_is_sent_after_silence(edge: Edge, clock: MovedClock) ->
         await clock.advance(1)
         event = await listener.next()
         assert event is not None
-        assert event.is_comment
+        assert event.is_ping
 
 
 @moves_time
@@ -302,7 +306,7 @@ async def test_silence_begins_with_the_last_event(
     await clock.advance(2)
     event = await listener.next()
     assert event is not None
-    assert event.is_comment
+    assert event.is_ping
 
 
 @moves_time
@@ -338,7 +342,7 @@ async def test_a_connection_knows_how_much_it_has_not_written() -> None:
 
 
 @moves_time
-async def test_a_comment_comes_in_time_and_takes_nothing_from_what_waits(io_loop: IOLoop) -> None:
+async def test_a_ping_comes_in_time_and_takes_nothing_from_what_waits(io_loop: IOLoop) -> None:
     clock = MovedClock(io_loop.asyncio_loop, stopped=True)
     connection = EventConnection(SimpleNamespace(log=EventLog(1000)))  # type: ignore[arg-type]
     for _ in range(2):
@@ -350,7 +354,7 @@ async def test_a_comment_comes_in_time_and_takes_nothing_from_what_waits(io_loop
         for _ in range(10):
             await asyncio.sleep(0)
         assert event.done()
-        assert event.result() == b": still here\n\n"
+        assert event.result() == b"event: ping\ndata: {}\n\n"
     connection.put(b"abc", 1)
     assert await connection.next() == b"abc"
     assert connection.waiting_bytes == 3
@@ -370,6 +374,52 @@ async def test_an_event_counts_as_written_when_the_next_is_asked_for() -> None:
 
 
 # Listeners that come back.
+
+
+def reset(last: int, *callbacks: str) -> Event:
+    reason = f"the events behind {last} cannot be had any more"
+    return Event(None, "reset", {"reason": reason, "callbacks": list(callbacks)})
+
+
+async def test_a_listener_that_was_cut_before_its_first_event_goes_on(
+    edge: Edge, root: Any, ask_callback: Asks
+) -> None:
+    session = await edge.session()
+    listener = await Listener.begin(edge, session)
+    assert listener.behind == 0
+    capability = await passed(edge, root, session)
+    await listener.leave(edge)
+    asked = ask_callback(capability, 1)
+    again = await Listener.begin(edge, session, str(listener.behind))
+    assert again.behind == 0
+    event = await again.next()
+    assert (await answer(edge, session, event, {"result": 7})).code == 204
+    assert await asked == 7
+
+
+async def test_two_pages_of_one_session_never_get_each_other_s_events(
+    edge: Edge, root: Any, ask_callback: Asks
+) -> None:
+    session = await edge.session()
+    first = await Listener.begin(edge, session)
+    await passed(edge, root, session, "first")
+    second = await Listener.begin(edge, session)
+    ended = await first.next()
+    assert ended is not None
+    assert (ended.kind, ended.data["code"]) == ("end", 4001)
+    asked = ask_callback(await passed(edge, root, session, "second"), 1)
+    # A browser comes back by itself, with the number that it had.
+    again = await Listener.begin(edge, session, str(first.behind))
+    assert await again.next() == reset(0)
+    await again.hears_nothing(edge)
+    event = await second.next()
+    assert event is not None
+    assert event.data["method"] == "!second.apply"
+    ended = await second.next()
+    assert ended is not None
+    assert ended.kind == "end"
+    with pytest.raises(Unavailable):
+        await asked
 
 
 async def test_who_comes_back_gets_what_was_missed(edge: Edge, root: Any, ask_callback: Asks) -> None:
@@ -424,6 +474,7 @@ async def test_the_last_events_are_kept(
     again = await Listener.begin(edge, session, str(number - back))
     callbacks = json.loads((await edge.get("/api/session", session)).body)["callbacks"]
     assert callbacks == (["f"] if resumes else [])
+    assert again.behind == (number - back if resumes else number + 1)
     if resumes:
         event = await again.next()
         assert event is not None
@@ -449,6 +500,7 @@ async def test_a_listener_may_be_away_for_the_window(
     else:
         with pytest.raises(Unavailable):
             ask_callback(capability, 2)
+        assert await again.next() == reset(0, "f")
         await again.hears_nothing(edge)
 
 
@@ -464,11 +516,18 @@ async def test_who_begins_anew_ends_what_was_before(
     again = await Listener.begin(edge, session, last)
     with pytest.raises(Unavailable):
         await asked
+    if last is None:
+        reason = "the listener before came back without the id of its last event"
+        assert await again.next() == Event(None, "reset", {"reason": reason, "callbacks": ["f"]})
+    else:
+        assert await again.next() == reset(1000, "f")
+    # The first had event 1; none of the second has a number that the first could come back with.
+    assert again.behind == 2
     newer = await passed(edge, root, session)
     ask_callback(newer, 2)
     event = await again.next()
     assert event is not None
-    assert (event.id, event.data["params"]) == ("1", [2])
+    assert (event.id, event.data["params"]) == ("3", [2])
     assert (await edge.metrics())["streams"] == 1
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import OrderedDict
 from typing import Any
 
@@ -130,3 +132,15 @@ def test_what_cannot_be_written_is_an_internal_error(value: Any) -> None:
     with pytest.raises(GatewayError, match="an answer cannot be written as JSON") as raised:
         dump(value)
     assert raised.value.status is Status.INTERNAL
+
+
+def test_a_text_that_is_kept_takes_little_more_than_its_bytes() -> None:
+    program = (
+        "from gateway.json.text import dump\n"
+        "def pages(): return int(open('/proc/self/statm').read().split()[1])\n"
+        "before = pages()\n"
+        "kept = [dump({'id': number}) for number in range(20000)]\n"
+        "print((pages() - before) * 4096 // 20000)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert int(said.stdout) < 400  # of which the object takes 50

@@ -17,4 +17,5 @@ def test_the_numbers_are_those_of_the_rfc_and_of_the_protocol() -> None:
         "REPLACED": 4001,
         "SESSION_ENDED": 4002,
         "SLOW_READER": 4003,
+        "IDLE": 4004,
     }

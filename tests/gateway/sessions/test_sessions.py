@@ -184,7 +184,7 @@ def test_a_place_that_is_kept_counts(fakes: Any) -> None:
         for _ in range(2):
             sessions.reserve()
         for take in (sessions.open, sessions.reserve):
-            with pytest.raises(GatewayError, match="there are 3 sessions already; try again later") as raised:
+            with pytest.raises(GatewayError, match="there are 3 sessions already, as many as max_sess") as raised:
                 take()
             assert raised.value.status is Status.RESOURCE_EXHAUSTED
         sessions.unreserve()

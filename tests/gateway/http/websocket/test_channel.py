@@ -12,6 +12,7 @@ import pytest
 import tornado.websocket
 from tornado.ioloop import IOLoop
 
+from gateway.config.limits import Limits
 from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from gateway.http.websocket.channel import SocketChannel
 from tests.clock import MovedClock
@@ -386,9 +387,14 @@ SEND_BUFFER = 400_000
 """`send_buffer_bytes` of the fixture `limits`."""
 
 
-def descriptions(count: int) -> bytes:
+MANY_CALLS = pytest.mark.parametrize("limits", [
+    Limits(max_message_bytes=10_000, send_buffer_bytes=SEND_BUFFER, max_calls_per_session=1000),
+], ids=["many calls"])  # fmt: skip
+
+
+def descriptions(count: int, first: int = 10) -> bytes:
     """Requests that have an answer of some thousand bytes; their ids have two or three figures."""
-    return b"".join(request("rpc.describe", {"service": "addressbook"}, id=number + 10) for number in range(count))
+    return b"".join(request("rpc.describe", {"service": "addressbook"}, id=number + first) for number in range(count))
 
 
 async def described_bytes(edge: Edge) -> int:
@@ -396,66 +402,159 @@ async def described_bytes(edge: Edge) -> int:
     socket = await edge.socket()
     socket.send(descriptions(1))
     _, payload = await socket.frame()
+    await socket.leave(1000)
     assert 126 <= len(payload) < 65536
     return 4 + len(payload)
 
 
-async def flooded(edge: Edge, root: Any) -> tuple[RawSocket, Any]:
-    """A socket that read nothing of too much, and a call of it that was under way."""
+async def behind(edge: Edge, root: Any) -> tuple[RawSocket, Any]:
+    """A socket that reads nothing of more than the mark, and a call of it that is under way; one more waits."""
     socket = await edge.socket(reads_little=True)
     socket.say("calculator.add", [2, 5], id="under way")
     call = await root.next_call()
-    ended = edge.ended(call)
-    for _ in range(20):
-        socket.send(descriptions(50))
+    each = await described_bytes(edge)
+    for number in range(3 * SEND_BUFFER // each // 20):
+        socket.send(descriptions(20, 10 + 20 * number))
         assert await edge.is_open(socket)
-    await ended
+    socket.say("calculator.add", [1, 1], id="waits")
+    assert await edge.is_open(socket)
     return socket, call
 
 
-async def last_frame(socket: RawSocket) -> tuple[int, bytes]:
-    """The first frame that is no answer."""
-    while (received := await socket.frame())[0] == FINAL | TEXT:
-        continue
-    return received
+async def answers(socket: RawSocket, until: Any) -> list[Any]:
+    """What comes up to the answer with that id."""
+    found = []
+    while not found or found[-1].get("id") != until:
+        found.append(await socket.hear())
+    return found
 
 
+@MANY_CALLS
 @WAYS
-async def test_a_reader_that_is_too_slow_is_closed_and_told_why(
+async def test_a_slow_reader_gets_everything_and_its_next_calls_wait(
     edge: Edge, root: Any, transports: ByteTransports
 ) -> None:
-    socket, call = await flooded(edge, root)
-    assert call.cancelled()
+    socket, call = await behind(edge, root)
+    assert len(root.calls) == 1
+    # A good client beside it notices nothing.
+    good = await edge.socket()
+    good.say("calculator.add", [3, 4], id=1)
+    (await root.next_call()).reply(7)
+    assert (await good.hear())["result"] == {"result": 7}
+    call.reply(7)
+    heard = await answers(socket, "under way")
+    first = len(heard) - 1
+    assert [answer["id"] for answer in heard[:-1]] == list(range(10, 10 + first))
+    reading = asyncio.ensure_future(answers(socket, "waits"))
+    last = await root.next_call()
+    assert last.args == [1, 1]
+    last.reply(2)
+    heard = await reading
+    assert heard[-1]["result"] == {"result": 2}
+    assert [answer["id"] for answer in heard[:-1]] == list(range(10 + first, 10 + first + len(heard) - 1))
+
+
+@moves_time
+@MANY_CALLS
+@WAYS
+async def test_who_reads_nothing_for_half_a_minute_is_closed_and_told_why(
+    edge: Edge, root: Any, clock: MovedClock, transports: ByteTransports
+) -> None:
+    socket, call = await behind(edge, root)
+    await clock.advance(29)
+    assert not call.cancelled()
+    assert await edge.is_open(socket)
+    # It is looked every 5 s, and what the network took before the first look, or since the last one, counts.
+    waited_s = 29
+    while not call.cancelled():
+        await clock.advance(1)
+        waited_s += 1
+    assert 30 <= waited_s <= 75
     first, payload = await last_frame(socket)
     assert first == FINAL | CLOSE
     assert int.from_bytes(payload[:2], "big") == 4003
-    assert payload[2:] == b"more than %d bytes were waiting to be read" % SEND_BUFFER
+    assert payload[2:].endswith(b"bytes were waiting, and none was read or confirmed for 30 s")
     socket.send(close(4003))
     assert await socket.rest() == b""
 
 
-@WAYS
-async def test_as_much_as_the_buffer_holds_may_wait_and_no_more(edge: Edge, transports: ByteTransports) -> None:
-    each = await described_bytes(edge)
-    # What one read asks for is written when all of it is answered: until then everything waits.
-    count = SEND_BUFFER // each
-    assert count < 90
-    socket = await edge.socket()
-    socket.send(descriptions(count))
-    assert [(await socket.hear())["id"] for _ in range(count)] == [number + 10 for number in range(count)]
-    socket.send(descriptions(count + 1))
-    # And what waited is dropped: who does not read would not read it either.
-    assert (await socket.closed())[0] == 4003
+async def last_frame(socket: RawSocket) -> tuple[int, bytes]:
+    """The close frame behind answers and pings."""
+    while (received := await socket.frame())[0] != FINAL | CLOSE:
+        continue
+    return received
 
 
 @moves_time
+@MANY_CALLS
+@WAYS
+async def test_who_reads_a_little_now_and_then_is_waited_for(
+    edge: Edge, root: Any, clock: MovedClock, transports: ByteTransports
+) -> None:
+    socket, call = await behind(edge, root)
+    for _ in range(6):
+        await clock.advance(25)
+        for _ in range(8):
+            await socket.hear()
+        # Pongs are the sign of life that a client owes; what is read of a message is none.
+        socket.send(frame(FINAL | PONG))
+        assert await edge.is_open(socket)
+    assert not call.cancelled()
+
+
+@moves_time
+@MANY_CALLS
 async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(edge: Edge, root: Any, clock: MovedClock) -> None:
-    await flooded(edge, root)
+    _, call = await behind(edge, root)
+    await clock.advance(31)
+    while not call.cancelled():
+        await clock.advance(1)
     assert (await edge.metrics())["sockets"] == 1
-    await clock.advance(29.5)
+    await clock.advance(28)
     assert (await edge.metrics())["sockets"] == 1
-    await clock.advance(1)
+    await clock.advance(2)
     assert (await edge.metrics())["sockets"] == 0
+
+
+@WAYS
+@pytest.mark.gen_test(timeout=60)
+@pytest.mark.parametrize("limits", [Limits()], ids=["defaults"])
+async def test_forty_answers_of_half_a_megabyte_all_arrive(
+    edge: Edge, people: Any, transports: ByteTransports
+) -> None:
+    socket = await edge.socket()
+    socket.say("rpc.hello", {"protocol": 1}, id=0)
+    hello = (await socket.hear())["result"]
+    socket.send(*(request("addressbook.list", {"prefix": ""}, id=number) for number in range(1, 41)))
+    for _ in range(40):
+        (await people.next_call()).reply([{0: "x" * 500_000}])
+    assert await edge.is_open(socket)
+    for number in range(1, 41):
+        while "id" not in (answer := await socket.hear()):
+            assert answer["method"] == "rpc.ack"
+        assert (answer["id"], len(answer["result"]["people"][0]["name"])) == (number, 500_000)
+        socket.notify("rpc.ack", {"received": number})
+    socket.say("rpc.ping", id="alive")
+    while (answer := await socket.hear()).get("id") != "alive":
+        assert answer["method"] == "rpc.ack"
+    assert (await edge.get("/api/session", {"Session-Id": hello["session"]})).code == 200
+
+
+@MANY_CALLS
+@WAYS
+async def test_pings_of_who_does_not_read_are_answered_by_the_last(
+    edge: Edge, root: Any, transports: ByteTransports
+) -> None:
+    socket, _ = await behind(edge, root)
+    for number in range(20_000):
+        socket.send(frame(FINAL | PING, b"%d" % number))
+    assert await edge.is_open(socket)
+    pongs = []
+    while not pongs or pongs[-1] != b"19999":
+        first, payload = await socket.frame()
+        if first == FINAL | PONG:
+            pongs.append(payload)
+    assert len(pongs) < 20_000
 
 
 @WAYS

@@ -28,6 +28,7 @@ struct Pointers {
   shapes @5 :List(Shape); blobs @6 :List(Data); hex @7 :Data $Json.hex; b64 @8 :Data $Json.base64;
   colors @9 :List(Color); voids @10 :List(Void);
 }
+struct Points { points @0 :List(Point); sides @1 :List(Points); }
 struct Chain { union { next @0 :Chain; end @1 :Int8; } }
 struct Named $Json.discriminator(name = "kind") { union { end @0 :Int8; next @1 :Named; } }
 struct Way { union { over @0 :Detour; end @1 :Int8; } }
@@ -188,3 +189,31 @@ def test_an_answer_that_is_nested_too_deeply_is_too_large(write: Callable[..., A
         any_wire = [any_wire]
     with pytest.raises(GatewayError, match="nested more than 64 levels deep"):
         write("Pointers", {0: any_wire})
+
+
+@pytest.mark.parametrize(
+    ("fits", "is_too_much"),
+    [
+        ({0: [{}] * 10}, {0: [{}] * 11}),  # each is an element and has two members that are written
+        ({0: [{0: 1}] * 10}, {0: [{0: 1}] * 11}),
+        ({1: [{0: [{}] * 3}] * 3}, {1: [{0: [{}] * 3}] * 4}),
+        ({1: [{0: [{}] * 9}, {}]}, {1: [{0: [{}] * 9}, {}] * 2}),
+    ],
+)
+def test_what_becomes_of_an_answer_is_bounded_while_it_is_written(
+    write: Callable[..., Any], fits: Any, is_too_much: Any
+) -> None:
+    options = CodecOptions(max_values=30)
+    for _ in range(2):
+        assert write("Points", fits, options)
+    with pytest.raises(GatewayError, match="more than 30 values") as raised:
+        write("Points", is_too_much, options)
+    assert raised.value.status is Status.TOO_LARGE
+    assert raised.value.path is not None
+    assert write("Points", fits, options)
+
+
+def test_an_odd_struct_before_it_takes_nothing_from_the_bound(write: Callable[..., Any]) -> None:
+    # Such a name as a key is for the careful walk, which counts nothing twice.
+    odd = {"points": [{}] * 10}
+    assert write("Points", odd, CodecOptions(max_values=30)) == {"points": [{"x": 0, "y": 0}] * 10}

@@ -12,6 +12,7 @@ from gateway.protocols.jsonrpc.control import (
     Control,
     Describe,
     HelloParams,
+    PingParams,
     Release,
     Unknown,
     read_control,
@@ -32,7 +33,6 @@ READINGS: list[tuple[str, Any, Control | None]] = [
     ("rpc.hello", {"protocol": 1}, HelloParams()),
     ("rpc.hello", {"protocol": 1, "unbox": False, "session": None, "token": None, "stream": None}, HelloParams()),
     ("rpc.hello", {"protocol": 1, "session": "s", "unbox": True}, HelloParams("s", unbox=True)),
-    ("rpc.hello", {"protocol": 1, "token": LONGEST}, HelloParams()),
     ("rpc.hello", {"protocol": 1, "session": "s", "stream": "t", "received": 0}, HelloParams("s", "t", 0)),
     ("rpc.hello", {"protocol": 1, "received": 5}, HelloParams(received=5)),
     ("rpc.ack", {"received": 0}, Ack(0)),
@@ -45,6 +45,8 @@ READINGS: list[tuple[str, Any, Control | None]] = [
     ("rpc.describe", {"interface": "A"}, Describe("interface", "A")),
     ("rpc.describe", {"interface": "A", "service": "a"}, Describe("interface", "A", "a")),
     ("rpc.describe", {"handle": "t1"}, Describe("handle", "t1")),
+    ("rpc.ping", {}, PingParams()),
+    ("rpc.ping", {"unknown": 1}, PingParams()),
 ]  # fmt: skip
 
 
@@ -72,6 +74,8 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.hello", {"protocol": 1, "session": ""}, HelloParams, TEXT.format("session")),
     ("rpc.hello", {"protocol": 1, "stream": 5}, HelloParams, TEXT.format("stream")),
     ("rpc.hello", {"protocol": 1, "token": LONGEST + "x"}, HelloParams, TEXT.format("token")),
+    ("rpc.hello", {"protocol": 1, "token": LONGEST}, HelloParams,
+     "$.token: the gateway knows no tokens, as it has no authentication; leave it out"),
     ("rpc.hello", {"protocol": 1, "unbox": 1}, HelloParams, "$.unbox: expected true or false"),
     ("rpc.hello", {"protocol": 1, "unbox": None}, HelloParams, "$.unbox: expected true or false"),
     ("rpc.hello", {"protocol": 1, "received": -1}, HelloParams, RECEIVED),
@@ -103,7 +107,8 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.describe", {"handle": None}, Unknown, "$.handle: expected a name"),
     ("rpc.describ", {}, Unknown, 'the gateway has no method "rpc.describ"; did you mean "rpc.describe"?'),
     ("rpc.xxxxxxxxxxxx", {}, Unknown,
-     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.hello, rpc.release'),
+     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.hello, rpc.ping, '
+     "rpc.release"),
 ]  # fmt: skip
 
 

@@ -136,6 +136,64 @@ def test_messages_are_acknowledged_after_a_second(calculator: Service, fakes: An
     fakes.run(main())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"jsonrpc":"2.0","id":7,"method":"calculator.add","params":[1,2]}',
+        '{"jsonrpc":"2.0","method":"calculator.add","params":[1,2]}',
+        '{"jsonrpc":"2.0","id":"g:1","result":{}}',
+        '{"jsonrpc":"2.0","id":"g:99","error":{"code":1,"message":"late"}}',
+        '{"jsonrpc":"2.0","method":"rpc.release","params":{"handle":"h"}}',
+        '{"jsonrpc":"2.0","method":"rpc.cancel","params":{"id":5}}',
+        '{"jsonrpc":"2.0","id":7,"method":"rpc.ping","params":{}}',
+        '{"jsonrpc":"2.0","id":7,"method":"rpc.describe","params":{"service":"calculator"}}',
+        '{"jsonrpc":"2.0","id":7,"method":"no.such"}',
+        '{"jsonrpc":"2.0","id":7,"method":"rpc.nonsense"}',
+        '{"id":7}',
+        '[{"jsonrpc":"2.0","method":"rpc.release","params":{"handle":"h"}}]',
+    ],
+)
+def test_whatever_came_is_acknowledged_after_a_second(calculator: Service, fakes: Any, text: str) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        await fakes.pass_time(10)
+        play.conversation.receive(text)
+        await fakes.pass_time(0.9)
+        assert [message for message in await play.hears() if message.get("method") == "rpc.ack"] == []
+        await fakes.pass_time(0.2)
+        assert (await play.hears())[-1] == {"jsonrpc": "2.0", "method": "rpc.ack", "params": {"received": 1}}
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+@pytest.mark.parametrize("says_hello", [True, False])
+def test_a_ping_is_answered_and_counts(calculator: Service, fakes: Any, says_hello: bool) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        if says_hello:
+            await play.hello()
+        play.says("rpc.ping", id="p")
+        assert await play.hears() == [{"jsonrpc": "2.0", "id": "p", "result": {}}]
+        assert play.conversation.stream.counting.received == says_hello
+        play.notifies("rpc.ping")
+        assert await play.hears() == []
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_hello_says_how_long_services_wait_for_answers(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        hello = await play.hello()
+        assert hello["limits"]["callback_timeout_s"] == hello["resume_window_s"] + 5
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
 def test_what_is_no_json_after_hello_ends_the_stream(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         play = fakes.Play(calculator)

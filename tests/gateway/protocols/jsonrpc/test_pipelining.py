@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cara_pseud.errors import RpcError
 from gateway.catalogue import Service
 from tests.gateway.protocols.jsonrpc.test_conversation import code
 
@@ -93,7 +94,28 @@ def test_a_chain_of_failures_tells_each_call_why(calculator: Service, fakes: Any
         for message in heard[1:]:
             assert message["error"]["code"] == first["code"] == -32601
         assert heard[1]["error"]["data"]["cause"] == first["data"]
-        assert heard[2]["error"]["data"]["cause"] == heard[1]["error"]["data"]
+        # One level deep: a chain tells of the call that failed first.
+        assert heard[2]["error"]["data"]["cause"] == first["data"]
+        assert heard[2]["error"]["message"] == heard[1]["error"]["message"]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_long_chain_of_failures_is_answered_in_short(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator, max_calls_per_session=1000, max_message_bytes=1_000_000)
+        await play.hello(unbox=True)
+        chain = [(number, f"#{number - 1}.x", []) for number in range(2, 901)]
+        frame(play, (1, "calculator.accumulator", []), *chain)
+        play.calls[0].set_exception(RpcError("aborted", "y" * 100_000, {"large": "x" * 100_000}))
+        heard = [message for message in await play.hears() if "id" in message]
+        assert [message["id"] for message in heard] == list(range(1, 901))
+        assert {code(message) for message in heard} == {"aborted"}
+        assert len(heard[0]["error"]["data"]["details"]["large"]) == 100_000
+        assert max(len(json.dumps(message)) for message in heard[1:]) < 5000
+        assert heard[-1]["error"]["data"]["cause"]["code"] == "aborted"
+        assert "details" not in heard[-1]["error"]["data"]["cause"]
         play.sessions.end_all("done")
 
     fakes.run(main())

@@ -44,8 +44,8 @@ class SlowTurns(Turns):
 
 
 @pytest.fixture
-def slow(calculator: Service, fakes: Any) -> Callable[[], Any]:
-    return lambda: fakes.Play(calculator, turns=SlowTurns())
+def slow(calculator: Service, fakes: Any) -> Callable[..., Any]:
+    return lambda **limits: fakes.Play(calculator, turns=SlowTurns(), **limits)
 
 
 async def hears_all(play: Any, fakes: Any) -> list[Any]:
@@ -146,10 +146,10 @@ def test_the_end_of_a_stream_is_the_end_of_what_it_was_sent(slow: Callable[[], A
 
 
 def test_a_batch_in_slices_is_answered_by_one_array_and_may_call_into_its_own_answers(
-    slow: Callable[[], Any], fakes: Any
+    slow: Callable[..., Any], fakes: Any
 ) -> None:
     async def main() -> None:
-        play = slow()
+        play = slow(max_message_bytes=1_000_000, send_buffer_bytes=1_000_000)
         batch = [request("a", "calculator.accumulator", [1]), *describes(MANY)]
         batch.append(request("z", "#a.accumulator.value"))
         play.conversation.receive(json.dumps(batch))

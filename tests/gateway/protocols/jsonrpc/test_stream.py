@@ -331,7 +331,7 @@ def test_a_plain_stream_is_told_of_nothing(stream: Stream) -> None:
 
 def test_hello_opens_a_counted_stream(stream: Stream) -> None:
     (hello,) = stream.receive(
-        '{"jsonrpc":"2.0","id":"h","method":"rpc.hello","params":{"protocol":1,"unbox":true,"token":"t","new":1}}'
+        '{"jsonrpc":"2.0","id":"h","method":"rpc.hello","params":{"protocol":1,"unbox":true,"new":1}}'
     )
     assert hello == Hello(1, None, None, None)
     (answer,) = read(stream.welcome(1, "secret", resume_window_s=0))

@@ -53,12 +53,19 @@ def test_a_result_is_the_object_behind_its_handle(calculator: Service, fakes: An
 
 
 @pytest.mark.parametrize("results", [None, {}, {"2": Outcome(1)}])
-def test_a_result_that_is_not_there(calculator: Service, holder: OneSession, results: Any) -> None:
+@pytest.mark.parametrize(
+    ("id", "shown"),
+    [(2, "2"), ("two", '"two"'), ("x" * 100_000, '"' + "x" * 39 + '…"')],
+    ids=["number", "text", "long"],
+)
+def test_a_result_that_is_not_there(
+    calculator: Service, holder: OneSession, results: Any, id: int | str, shown: str
+) -> None:
     with pytest.raises(GatewayError) as raised:
-        StreamReferences(holder, calculator, results).result_in({"$result": 2}, None, at("$.tool"))
+        StreamReferences(holder, calculator, results).result_in({"$result": id}, None, at("$.tool"))
     error = raised.value
     assert (error.status, error.reason, error.path) == (Status.FAILED_PRECONDITION, "result", "$.tool")
-    assert error.detail == f"$.tool: 2: {NOT_THERE}"
+    assert error.detail == f"$.tool: {shown}: {NOT_THERE}"
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,11 @@ class Edge:
             return
         (stream,) = [stream for _, stream in self.streams.values()]
         if "callback" in step:
-            _, happened = stream.call_callback(step["callback"], step["method"], step["params"])
+            try:
+                _, happened = stream.call_callback(step["callback"], step["method"], step["params"])
+            except GatewayError as error:
+                self.seen.append({"refused": error.status.code})
+                return
         elif "withdraw" in step:
             happened = stream.withdraw(step["withdraw"])
         else:

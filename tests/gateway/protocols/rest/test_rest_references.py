@@ -19,6 +19,7 @@ from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
 LIMITS = Limits(max_sessions=2, max_handles_per_session=1)
+FULL = "there are 2 sessions already, as many as max_sessions permits: try again in 60 s"
 
 
 def at(path: str) -> Where:
@@ -78,7 +79,7 @@ def test_the_first_handle_in_an_answer_opens_a_session(play: Any, calculator: Se
         refs.settled()
         sessions.end(first, "enough")
         sessions.open()  # the place that was kept is free again
-        refused(Status.RESOURCE_EXHAUSTED, "there are 2 sessions already; try again later", sessions.open)
+        refused(Status.RESOURCE_EXHAUSTED, FULL, sessions.open)
 
     play(test)
 
@@ -88,7 +89,7 @@ def test_a_place_is_kept_until_the_call_is_settled(play: Any, calculator: Servic
         sessions.open()
         refs = RestReferences(calculator, None, sessions)
         refs.make_room()
-        detail = "there are 2 sessions already; try again later"
+        detail = FULL
         refused(Status.RESOURCE_EXHAUSTED, detail, sessions.open)
         refused(Status.RESOURCE_EXHAUSTED, detail, RestReferences(calculator, None, sessions).make_room)
         for _ in range(2):
@@ -174,7 +175,7 @@ def test_an_object_that_comes_too_late_or_finds_no_room_goes_back(play: Any, cal
         for _ in range(2):
             sessions.open()
         refs = RestReferences(calculator, None, sessions)
-        full = "there are 2 sessions already; try again later"
+        full = FULL
         refused(Status.RESOURCE_EXHAUSTED, full, refs.handle_out, extra, None)
         assert (extra.given_back, refs.opened) == (1, False)
         refs.take_back()

@@ -1,0 +1,34 @@
+"""What ``rpc.describe`` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
+from gateway.catalogue import Service, find_service
+from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
+from gateway.errors import GatewayError, Status, quote
+from gateway.json.text import JSON
+from gateway.protocols.jsonrpc.events import DescribeRequested
+from gateway.sessions.handles import Handle
+
+
+def describe(
+    wanted: DescribeRequested, services: Mapping[str, Service], handle_of: Callable[[str], Handle]
+) -> JSON:
+    """What something can do.
+
+    Raises:
+        GatewayError: NOT_FOUND, there is no such thing; or what ``handle_of`` raises for a token.
+    """
+    if wanted.kind == "service":
+        return describe_service(find_service(services, wanted.name).routes)
+    if wanted.kind == "handle":
+        handle = handle_of(wanted.name)
+        return describe_handle(handle.token, handle.service.routes, handle.interface)
+    only = None if wanted.service is None else find_service(services, wanted.service)
+    for service in services.values() if only is None else (only,):
+        node = service.schema.find(wanted.name)
+        if isinstance(node, InterfaceNode):
+            return describe_interface(service.routes, Type(Kind.INTERFACE, node.id))
+    raise GatewayError(Status.NOT_FOUND, f"no service has an interface {quote(wanted.name)}")

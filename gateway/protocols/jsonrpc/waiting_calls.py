@@ -1,0 +1,57 @@
+"""Calls that wait for the answers of other calls, whose objects they need; their deadlines run meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from gateway.config.limits import Limits
+from gateway.protocols.jsonrpc.events import CallRequested, CallWaits
+
+
+class WaitingCalls:
+    """Those of one stream, by its numbers.
+
+    Args:
+        expired: told of a call whose time is over; it is still to be ended.
+    """
+
+    __slots__ = ("_expired", "_limits", "_timers")
+
+    def __init__(self, limits: Limits, expired: Callable[[int], None]) -> None:
+        self._limits = limits
+        self._expired = expired
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return len(self._timers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._timers)
+
+    def begin(self, event: CallWaits) -> None:
+        """Let a call wait until its deadline."""
+        limits = self._limits
+        timeout_s = min(event.timeout_s or limits.default_call_timeout_s, limits.max_call_timeout_s)
+        self._timers[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._expired, event.call)
+
+    def end(self, call: int) -> None:
+        """A call waits no more."""
+        timer = self._timers.pop(call, None)
+        if timer is not None:
+            timer.cancel()
+
+    def left_s(self, event: CallRequested) -> float | None:
+        """What a call, which begins now, has left of the time that its client gave it; None if that said none."""
+        timer = self._timers.pop(event.call, None)
+        wished_s = event.meta.timeout_s
+        if timer is None:
+            return wished_s
+        timer.cancel()
+        return None if wished_s is None else max(timer.when() - asyncio.get_running_loop().time(), 0.001)
+
+    def clear(self) -> None:
+        """None waits any more."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
