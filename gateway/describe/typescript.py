@@ -27,6 +27,10 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_]+")
 _WIDE: Final = (Kind.INT64, Kind.UINT64)
 _FLOATS: Final = (Kind.FLOAT32, Kind.FLOAT64)
 _SPECIAL: Final = "number | 'NaN' | 'Infinity' | '-Infinity'"
+"""What may be given for a float. The client reads the three words as the numbers that they are."""
+
+_CALL: Final = "$call: CallbackCall"
+"""Behind the parameters of a caller's method; `$` cannot begin a name of the schema's."""
 _INDENT: Final = "  "
 
 
@@ -42,7 +46,7 @@ def typescript_module(services: Iterable[ServiceRoutes], options: CodecOptions, 
     routes = list(services)
     lines = [
         "// Made from the schemas. Use: gateway.service<…>('…'), with the interface that is named there.",
-        f"import type {{ Arg, Json, RemoteObject, Typed }} from {json.dumps(client)};",
+        f"import type {{ Arg, CallbackCall, Json, Pending, RemoteObject, Typed }} from {json.dumps(client)};",
     ]
     for service in routes:
         declarations = list(_Declarations(service, options).lines())
@@ -61,6 +65,7 @@ class _Declarations:
         self._options = options
         self._names: dict[tuple[Type, str], str] = {}
         self._waiting: list[tuple[Type, str]] = []
+        self._parameters: dict[tuple[int, int], str] = {}  # of the method that is being written
 
     def lines(self) -> Iterator[str]:
         """The declarations, the service's own interface first."""
@@ -114,13 +119,21 @@ class _Declarations:
 
     def _method(self, name: str, bound: BoundMethod, *, local: bool) -> Iterator[str]:
         yield from _comment(bound.method.doc)
-        yield f"{_member(name)}({self._params(bound, local=local)}): {self._result(bound, local=local)};"
+        names = () if local else bound.method.type_parameters
+        scope = bound.method.params.node_id
+        self._parameters = {(scope, index): parameter for index, parameter in enumerate(names)}
+        params, result = self._params(bound, local=local), self._result(bound, local=local)
+        self._parameters = {}
+        if names:  # what the client makes of other methods' results loses the type parameters
+            yield f"{_member(name)}<{', '.join(names)}>({params}): Pending<{result}>;"
+        else:
+            yield f"{_member(name)}({params}): {result};"
 
     def _params(self, bound: BoundMethod, *, local: bool) -> str:
         """Parameters by position; ``local`` ones come to an object of the caller's."""
         if not bound.method.params_inline:
             struct = self._value(params_type(bound), Form.PLAIN, taken=not local)
-            return f"params: {struct if local else f'Arg<{struct}>'}"
+            return f"params: {struct}, {_CALL}" if local else f"params: Arg<{struct}>"
         members = in_written_order(self._routes.params_layout(bound))
         # Behind the last that must be given, those with a default of their own need not be.
         needed = max((index for index, member in enumerate(members) if not _has_default(member)), default=-1)
@@ -136,6 +149,8 @@ class _Declarations:
             else:
                 absent = " | undefined" if _has_default(member) else ""
                 words.append(f"{_parameter(name)}: Arg<{value}>{absent}")
+        if local:
+            words.append(_CALL)
         return ", ".join(words)
 
     def _result(self, bound: BoundMethod, *, local: bool) -> str:
@@ -163,7 +178,9 @@ class _Declarations:
         if kind in INT_RANGES:
             return self._integer(kind, taken)
         if kind in _FLOATS:
-            return _SPECIAL
+            return _SPECIAL if taken else "number"
+        if type.parameter in self._parameters:
+            return self._parameters[type.parameter]
         if kind is Kind.DATA:
             return self._data(form, taken)
         if kind is Kind.LIST and type.element is not None:
@@ -211,7 +228,10 @@ class _Declarations:
 
     def _named(self, name: str, member: FieldLayout, taken: bool, *, always: bool | None = None) -> str:
         if always is None:
-            always = not taken and (member.type is None or not member.type.kind.is_pointer)
+            # An object could be absent, too. But who calls one in an answer expects it, and hears where there is none.
+            always = not taken and (
+                member.type is None or member.type.kind is Kind.INTERFACE or not member.type.kind.is_pointer
+            )
         return f"{_member(name)}{'' if always else '?'}: {self._field(member, taken=taken)}"
 
     def _field(self, member: FieldLayout, *, taken: bool) -> str:

@@ -13,6 +13,8 @@
  * @property {number} passes calls that have carried the name, ever
  * @property {number} unanswered calls that carry it and have no answer yet
  * @property {boolean} held whether the gateway has it, as far as answers tell
+ * @property {object[]} kept objects that live as long as it does
+ * @property {Set<string>} missed methods that it was called by and does not have
  */
 
 export class CallbackTable {
@@ -20,15 +22,12 @@ export class CallbackTable {
   #entries = new Map();
   /** @type {WeakMap<object, string>} */
   #names = new WeakMap();
-  #lastNumber;
+  #prefix;
+  #lastNumber = 0;
 
-  /** @param {number} [lastNumber] in names that an earlier page of the same stream gave */
-  constructor(lastNumber = 0) {
-    this.#lastNumber = lastNumber;
-  }
-
-  get lastNumber() {
-    return this.#lastNumber;
+  /** @param {string} [prefix] of names, which no other page of the same stream has */
+  constructor(prefix = '') {
+    this.#prefix = prefix;
   }
 
   get size() {
@@ -42,9 +41,16 @@ export class CallbackTable {
   name(target) {
     let name = this.#names.get(target);
     if (name === undefined || !this.#entries.has(name)) {
-      name = `c${++this.#lastNumber}`;
+      name = `${this.#prefix}c${++this.#lastNumber}`;
       this.#names.set(target, name);
-      this.#entries.set(name, { target, passes: 0, unanswered: 0, held: false });
+      this.#entries.set(name, {
+        target,
+        passes: 0,
+        unanswered: 0,
+        held: false,
+        kept: [],
+        missed: new Set(),
+      });
     }
     return name;
   }
@@ -55,16 +61,36 @@ export class CallbackTable {
   }
 
   /**
+   * Keep objects as long as the gateway has one of these: an object that came for a callback, such as a subscription,
+   * ends the callback with it when it is released, and nobody else may hold it.
+   * @param {Iterable<string>} names
+   * @param {object[]} objects
+   */
+  keep(names, objects) {
+    for (const [, entry] of this.#of(names)) {
+      entry.kept.push(...objects);
+    }
+  }
+
+  /**
+   * Note that a method was called which the target does not have.
+   * @param {string} name
+   * @param {string} method
+   * @returns {boolean} whether it is the first time
+   */
+  missed(name, method) {
+    const missed = this.#entries.get(name)?.missed;
+    return !!missed && missed.size < missed.add(method).size;
+  }
+
+  /**
    * Note that a message with these names was made.
    * @param {Iterable<string>} names
    */
   carry(names) {
-    for (const name of names) {
-      const entry = this.#entries.get(name);
-      if (entry) {
-        entry.passes++;
-        entry.unanswered++;
-      }
+    for (const [, entry] of this.#of(names)) {
+      entry.passes++;
+      entry.unanswered++;
     }
   }
 
@@ -74,13 +100,10 @@ export class CallbackTable {
    * @param {boolean} accepted whether the gateway can have taken them
    */
   settle(names, accepted) {
-    for (const name of names) {
-      const entry = this.#entries.get(name);
-      if (entry) {
-        entry.unanswered--;
-        entry.held ||= accepted;
-        this.#forgetIdle(name, entry);
-      }
+    for (const [name, entry] of this.#of(names)) {
+      entry.unanswered--;
+      entry.held ||= accepted;
+      this.#forgetIdle(name, entry);
     }
   }
 
@@ -107,6 +130,16 @@ export class CallbackTable {
       entry.held = false;
       entry.passes = entry.unanswered;
       this.#forgetIdle(name, entry);
+    }
+  }
+
+  /** @param {Iterable<string>} names @returns {Iterable<[string, Entry]>} those that there are */
+  *#of(names) {
+    for (const name of names) {
+      const entry = this.#entries.get(name);
+      if (entry) {
+        yield [name, entry];
+      }
     }
   }
 

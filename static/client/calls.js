@@ -2,6 +2,9 @@
 /**
  * The calls that have no answer yet: their ids, their time limits and abort signals. Every call ends exactly once.
  * Knows no messages: what a call's end means on the wire is its owner's business.
+ *
+ * An id begins with a prefix that no other page has: the answers to a page that is gone may come to one that went on with
+ * its stream, and must never pass for its own.
  */
 import { GatewayError } from './errors.js';
 
@@ -16,12 +19,18 @@ const SENT_TIMEOUT_MS = 330_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * @typedef {object} Prepared a call that is ready to travel
+ * @typedef {object} Prepared a call as it is written
  * @property {string} method as on the wire: `calculator.add`, `@<token>.read`, `#<id>.updater.update`
  * @property {unknown} params JSON
- * @property {string[]} callbacks the names of callbacks in the parameters
+ * @property {number} [values] elements and members in the parameters
  * @property {number} [generation] the session that its handles belong to, if it has any
- * @property {number[]} [needs] the ids of calls into whose answers it reaches
+ */
+
+/**
+ * @typedef {object} Draft a call before it is written
+ * @property {() => Prepared} prepare what to write now: where a call waits, an answer that it builds on may come first.
+ *   Throws a GatewayError if it cannot be written any more
+ * @property {string[]} callbacks the names of callbacks in the parameters
  */
 
 /**
@@ -38,9 +47,11 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {object} Call
- * @property {number} id
- * @property {Prepared} prepared
+ * @property {string} id
+ * @property {Draft} draft
  * @property {boolean} sent
+ * @property {number} sentAt
+ * @property {boolean} over whether it has ended
  * @property {Sink} sink
  * @property {any} timer
  * @property {() => void} forgetSignal
@@ -48,6 +59,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {object} CallEvents
+ * @property {() => boolean} isOpen whether there is a connection, so that what waits will have its turn
  * @property {(call: Call) => void} abandoned the caller or the time ended it; it is rejected after this
  * @property {(callbacks: string[], accepted: boolean) => void} settled it ended; whether the gateway may hold its callbacks
  */
@@ -55,31 +67,39 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export class Calls {
   #clock;
   #events;
-  /** @type {Map<number, Call>} */
+  #prefix;
+  /** @type {Map<string, Call>} */
   #calls = new Map();
-  #lastId;
+  #lastNumber = 0;
+  #inFlight = 0;
 
-  /** @param {import('./transport.js').Clock} clock @param {CallEvents} events @param {number} [lastId] */
-  constructor(clock, events, lastId = 0) {
+  /** @param {import('./transport.js').Clock} clock @param {CallEvents} events @param {string} prefix of ids */
+  constructor(clock, events, prefix) {
     this.#clock = clock;
     this.#events = events;
-    this.#lastId = lastId;
+    this.#prefix = prefix;
   }
 
-  get lastId() {
-    return this.#lastId;
+  /** How many are sent and have no answer. */
+  get inFlight() {
+    return this.#inFlight;
+  }
+
+  /** An id that this page has never used. */
+  newId() {
+    return this.#prefix + ++this.#lastNumber;
   }
 
   /**
-   * @param {Prepared} prepared
+   * @param {Draft} draft
    * @param {CallOptions} options
    * @param {Sink} sink
-   * @returns {Call} with an id that is never used again
+   * @returns {Call}
    */
-  begin(prepared, { timeout, signal }, sink) {
-    const id = ++this.#lastId;
+  begin(draft, { timeout, signal }, sink) {
+    const id = this.newId();
     /** @type {Call} */
-    const call = { id, prepared, sent: false, sink, timer: undefined, forgetSignal: () => {} };
+    const call = { id, draft, sent: false, sentAt: 0, over: false, sink, timer: undefined, forgetSignal: () => {} };
     this.#calls.set(id, call);
     this.#watchTime(call, timeout);
     if (signal) {
@@ -91,15 +111,29 @@ export class Calls {
     return call;
   }
 
+  /** Note that a call is written. @param {Call} call */
+  written(call) {
+    call.sent = true;
+    call.sentAt = this.#clock.now();
+    this.#inFlight++;
+  }
+
   /** @param {unknown} id as a peer sent it */
   sent(id) {
-    const call = this.#calls.get(/** @type {number} */ (id));
+    const call = this.#calls.get(/** @type {string} */ (id));
     return call?.sent ? call : undefined;
   }
 
-  /** @param {Call} call */
-  has(call) {
-    return this.#calls.has(call.id);
+  /**
+   * End a call that was not written, if it was not.
+   * @param {string} id
+   * @param {GatewayError} error
+   */
+  abandon(id, error) {
+    const call = this.#calls.get(id);
+    if (call && !call.sent) {
+      this.reject(call, error, false);
+    }
   }
 
   /** @param {Call} call @param {unknown} json */
@@ -111,27 +145,18 @@ export class Calls {
 
   /** @param {Call} call @param {GatewayError} error @param {boolean} accepted whether the gateway may hold its callbacks */
   reject(call, error, accepted) {
-    if (!this.#remove(call, accepted)) {
-      return;
-    }
-    call.sink.reject(error);
-    if (!call.sent) {
-      // The gateway will never hear of it, so it cannot fail what builds on it.
-      for (const other of [...this.#calls.values()]) {
-        if (!other.sent && other.prepared.needs?.includes(call.id)) {
-          this.#events.abandoned(other);
-          this.reject(other, failedWith(error), false);
-        }
-      }
+    if (this.#remove(call, accepted)) {
+      call.sink.reject(error);
     }
   }
 
   /**
-   * End the calls for which there is an error.
+   * End the calls for which there is an error, those that were sent first.
    * @param {(call: Call) => GatewayError | undefined} verdict
    */
   rejectAll(verdict) {
-    for (const call of [...this.#calls.values()]) {
+    const calls = [...this.#calls.values()];
+    for (const call of [...calls.filter(({ sent }) => sent), ...calls.filter(({ sent }) => !sent)]) {
       const error = verdict(call);
       if (error) {
         this.reject(call, error, false);
@@ -141,19 +166,27 @@ export class Calls {
 
   /** @param {Call} call @param {number} [timeout] */
   #watchTime(call, timeout) {
-    if (timeout !== undefined) {
-      const late = () => this.#abandon(call, new GatewayError('deadline_exceeded', `no answer within ${timeout} ms`));
-      call.timer = this.#clock.setTimeout(late, Math.min(timeout, LONGEST_TIMER_MS));
-      return;
-    }
-    call.timer = this.#clock.setTimeout(() => {
-      if (!call.sent) {
-        this.#abandon(call, new GatewayError('unavailable', 'the gateway could not be reached; the call was not sent'));
-        return;
+    const clock = this.#clock;
+    const fail = (/** @type {string} */ code, /** @type {string} */ message) =>
+      this.#abandon(call, new GatewayError(code, message));
+    const look = () => {
+      const left = call.sent ? call.sentAt + SENT_TIMEOUT_MS - clock.now() : UNSENT_TIMEOUT_MS;
+      if (left <= 0) {
+        fail('outcome_unknown', 'the gateway did not answer');
+      } else if (call.sent || this.#events.isOpen()) {
+        // Where there is a connection, others are before it, and each of those ends.
+        call.timer = clock.setTimeout(look, left);
+      } else {
+        fail('unavailable', 'the gateway could not be reached; the call was not sent');
       }
-      const dead = () => this.#abandon(call, new GatewayError('outcome_unknown', 'the gateway did not answer'));
-      call.timer = this.#clock.setTimeout(dead, SENT_TIMEOUT_MS - UNSENT_TIMEOUT_MS);
-    }, UNSENT_TIMEOUT_MS);
+    };
+    call.timer =
+      timeout === undefined
+        ? clock.setTimeout(look, UNSENT_TIMEOUT_MS)
+        : clock.setTimeout(
+            () => fail('deadline_exceeded', `no answer within ${timeout} ms`),
+            Math.min(timeout, LONGEST_TIMER_MS),
+          );
   }
 
   /** @param {Call} call @param {GatewayError} error */
@@ -167,9 +200,13 @@ export class Calls {
     if (!this.#calls.delete(call.id)) {
       return false;
     }
+    call.over = true;
+    if (call.sent) {
+      this.#inFlight--;
+    }
     this.#clock.clearTimeout(call.timer);
     call.forgetSignal();
-    this.#events.settled(call.prepared.callbacks, accepted);
+    this.#events.settled(call.draft.callbacks, accepted);
     return true;
   }
 }
@@ -180,9 +217,11 @@ export class Calls {
  */
 export function failedWith(error) {
   const { code, message, requestId, data } = error;
+  // One level deep, as the gateway writes it: a long chain must not carry all of its failures in each.
+  const { cause: _, ...cause } = data ?? {};
   return new GatewayError(code, `the call that this one builds on failed: ${message}`, {
     requestId,
-    data: { code, cause: data },
+    data: { code, cause: data && cause },
     cause: error,
   });
 }

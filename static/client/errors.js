@@ -4,6 +4,8 @@
  * of this page fails. Knows the status names and their numbers (PROTOCOL.md, "Status table") and nothing else.
  */
 
+import { isObject } from './messages.js';
+
 /** Status name → JSON-RPC error code. */
 export const JSONRPC_CODES = Object.freeze({
   cancelled: -32001,
@@ -52,12 +54,8 @@ export class GatewayError extends Error {
     this.data = details.data;
   }
 }
-// On the prototype, so that it is not one more enumerable member in every printed error.
-Object.defineProperty(GatewayError.prototype, 'name', {
-  value: 'GatewayError',
-  configurable: true,
-  writable: true,
-});
+// On the prototype, so that it is not one more member in every printed error.
+GatewayError.prototype.name = 'GatewayError';
 
 /**
  * Read the `error` member of a JSON-RPC answer. Never throws: a peer that breaks the form gets `unknown`.
@@ -67,8 +65,8 @@ Object.defineProperty(GatewayError.prototype, 'name', {
 export function errorFromAnswer(error) {
   const { code: number, message, data } = /** @type {Record<string, unknown>} */ (isObject(error) ? error : {});
   const problem = isObject(data) ? data : undefined;
-  const code = text(problem?.code) ?? (typeof number === 'number' && STATUS_NAMES.get(number)) ?? 'unknown';
-  return new GatewayError(code || 'unknown', text(message) ?? text(problem?.detail) ?? 'the gateway gave no reason', {
+  const code = text(problem?.code) || STATUS_NAMES.get(/** @type {number} */ (number)) || 'unknown';
+  return new GatewayError(code, text(message) ?? text(problem?.detail) ?? 'the gateway gave no reason', {
     path: text(problem?.path),
     requestId: text(problem?.request_id),
     data: problem,
@@ -90,11 +88,6 @@ export function errorToAnswer(reason) {
     message,
     data: { code, detail: message, path },
   };
-}
-
-/** @param {unknown} value @returns {value is Record<string, unknown>} */
-function isObject(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @param {unknown} value @returns {string | undefined} */

@@ -1,39 +1,37 @@
 // @ts-check
 /**
- * The connection as its user sees it. Joins the parts: proxies make calls, values.js writes them, the session carries
- * them, the transport moves the text.
+ * The connection as its user sees it. Joins the parts: proxies make calls, invocations write them, the session carries
+ * them, the transport moves the text, the heartbeat sees whether it arrives.
  */
 import { CallbackTable } from './callbacks.js';
-import { failedWith } from './calls.js';
 import { GatewayError } from './errors.js';
+import { Heartbeat } from './heartbeat.js';
+import { Invocation, fill } from './invocation.js';
+import { Listeners } from './listeners.js';
 import { watchNetwork } from './network.js';
-import { pendingProxy, releaseWithin, remoteAt, remoteProxy, valueAt } from './proxies.js';
+import { DISPOSE, pendingProxy, releaseWithin, remoteProxy } from './proxies.js';
 import { References } from './references.js';
+import { tooMany } from './requests.js';
 import { Session } from './session.js';
 import { Transport, systemClock } from './transport.js';
-import { decode, encodeParams, encodeResult, findMethod } from './values.js';
+import { decode, encodeResult, findMethod } from './values.js';
+
+// Of ids: so many that two pages of one stream do not have the same.
+const PREFIXES = 36 ** 8;
 
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
 /** @typedef {import('./proxies.js').ServiceTarget} ServiceTarget */
 /** @typedef {import('./proxies.js').HandleTarget} HandleTarget */
-/** @typedef {import('./proxies.js').PendingTarget} PendingTarget */
-/** @typedef {import('./proxies.js').Base} Base */
-/** @typedef {import('./calls.js').Sink} Sink */
-/** @typedef {import('./proxies.js').Params} Params */
 /** @typedef {import('./session.js').State} State */
 /** @typedef {import('./session.js').StateDetails} StateDetails */
 /** @typedef {import('./transport.js').Socket} Socket */
 
 /**
- * A stream as another page can take it over; plain data.
- * @typedef {import('./session.js').Resumption & {lastCallback: number}} Resumption
- */
-
-/**
  * @typedef {object} GatewayOptions
- * @property {string} [token] sent with hello; proves who the user is
+ * @property {import('./greeting.js').Token} [token] sent with hello; proves who the user is
  * @property {string} [session] the id of one that is there already, such as REST's, to share its objects
- * @property {Resumption} [resume] a stream to take over from a page that is no more
+ * @property {import('./session.js').Resumption} [resume] a stream to take over from a page that is no more
+ * @property {boolean} [retry] go on when the first connection fails, instead of telling so
  * @property {import('./transport.js').Clock} [clock]
  * @property {() => number} [random]
  */
@@ -41,24 +39,29 @@ import { decode, encodeParams, encodeResult, findMethod } from './values.js';
 export class Gateway {
   #session;
   #transport;
+  #heartbeat;
+  #retry;
   #forgetNetwork;
   #callbacks;
   /** @type {Map<string, any>} */
   #services = new Map();
-  /** @type {Map<string, Set<(...args: any[]) => void>>} */
-  #listeners = new Map([
-    ['state', new Set()],
-    ['released', new Set()],
-  ]);
+  #listeners = new Listeners(['state', 'released', 'reset', 'error']);
   /** @type {State | 'connecting'} */
   #state = 'connecting';
   /** The safety net: gives back an object that nobody released and nobody can reach any more. */
   #unreachable = new FinalizationRegistry((/** @type {{token: string, generation: number}} */ { token, generation }) =>
     this.#session.release(token, generation),
   );
+  /** What calls are made with. @type {import('./invocation.js').Surroundings} */
+  #surroundings;
   /** What proxies do. @type {import('./proxies.js').Caller} */
   #caller = {
-    call: (target, method, params, options) => pendingProxy(this.#call(target, method, params, options), this.#caller),
+    call: (target, method, params, options = {}, entrance) => {
+      const references = new References(this, this.#callbacks);
+      const invocation = new Invocation(this.#surroundings, target, method, references, options, entrance);
+      invocation.begin(params);
+      return pendingProxy(invocation.base, this.#caller);
+    },
     describe: (target) => this.#describe(target),
     release: (target) => this.#release(target),
   };
@@ -68,25 +71,50 @@ export class Gateway {
    * @param {import('./transport.js').SocketClass} WebSocket
    * @param {GatewayOptions} [options]
    */
-  constructor(url, WebSocket, { token, session, resume, clock = systemClock, random } = {}) {
-    this.#callbacks = new CallbackTable(resume?.lastCallback);
+  constructor(url, WebSocket, options = {}) {
+    const { token, session, resume, retry = false, clock = systemClock, random = Math.random } = options;
+    const prefix = `${Math.floor(random() * PREFIXES).toString(36)}-`;
+    this.#retry = retry;
+    this.#callbacks = new CallbackTable(prefix);
     this.#session = new Session(
       {
         state: (state, details) => this.#changeState(state, details),
-        callback: (name, method, params) => this.#runCallback(name, method, params),
+        reset: (reset) => this.#listeners.tellOrKeep('reset', reset),
+        callback: (name, method, params, signal) => this.#runCallback(name, method, params, signal),
         settled: (names, accepted) => this.#callbacks.settle(names, accepted),
         released: (params) => this.#released(params),
         unclaimed: (result) => releaseWithin(this.#decode(result)),
         sessionLost: () => this.#callbacks.sessionLost(),
       },
-      { clock, token, session, resume },
+      { clock, prefix, token, session, resume },
     );
+    this.#surroundings = {
+      session: this.#session,
+      decode: (json, callbacks) => {
+        /** @type {HandleTarget[]} */
+        const objects = [];
+        const value = this.#decode(json, objects);
+        this.#callbacks.keep(callbacks, objects);
+        return value;
+      },
+    };
+    /** @type {Socket | undefined} */
+    let open;
+    this.#heartbeat = new Heartbeat(clock, {
+      ask: () => this.#session.ping(),
+      unsent: () => open?.unsent() ?? 0,
+      lost: () => this.#transport.renew('no sign of life'),
+    });
     const events = {
-      opened: (/** @type {Socket} */ socket) => this.#session.connected(socket),
+      opened: (/** @type {Socket} */ socket) => {
+        open = socket;
+        this.#session.connected(socket);
+      },
       received: (/** @type {string} */ text) => {
         // What comes behind the answer to hello shows that the connection carries more than that.
         if (this.#state === 'open') {
           this.#transport.proved();
+          this.#heartbeat.heard();
         }
         this.#session.received(text);
       },
@@ -96,7 +124,7 @@ export class Gateway {
     this.#transport.start();
     this.#forgetNetwork = watchNetwork({
       back: () => this.#transport.hurry(),
-      changed: () => this.#transport.renew(),
+      changed: () => this.#transport.renew('the network changed'),
     });
   }
 
@@ -117,8 +145,7 @@ export class Gateway {
 
   /** What `connect(url, {resume})` of another page needs to go on with this stream, as plain data. */
   get resumption() {
-    const { resumption } = this.#session;
-    return resumption && { ...resumption, lastCallback: this.#callbacks.lastNumber };
+    return this.#session.resumption;
   }
 
   /**
@@ -138,19 +165,16 @@ export class Gateway {
   }
 
   /**
-   * @param {string} event 'state' or 'released'
+   * @param {string} event 'state', 'released', 'reset' or 'error'
    * @param {(...args: any[]) => void} listener
    * @returns {() => void} removes the listener
    */
   on(event, listener) {
-    const listeners = this.#listeners.get(event);
-    if (!listeners) {
-      throw new TypeError(`there is no event ${event}; there are ${[...this.#listeners.keys()].join(' and ')}`);
-    }
-    // Wrapped, so that a function that was added twice is heard twice and removed once at a time.
-    const entry = (/** @type {any[]} */ ...args) => listener(...args);
-    listeners.add(entry);
-    return () => void listeners.delete(entry);
+    return this.#listeners.add(event, listener);
+  }
+
+  [DISPOSE]() {
+    this.close();
   }
 
   /** Close the connection for good. Calls without an answer fail; objects and callbacks are given up. */
@@ -159,161 +183,13 @@ export class Gateway {
     this.#transport.stop(1000, '');
   }
 
-  /**
-   * @param {ServiceTarget | HandleTarget | PendingTarget} target
-   * @param {string} method
-   * @param {Params} params
-   * @param {CallOptions} [options]
-   * @returns {Base}
-   */
-  #call(target, method, params, options = {}) {
-    const references = new References(this, this.#callbacks);
-    const base = this.#newBase();
-    try {
-      checkTimeout(options.timeout);
-      // Written now, before anything is waited for: what the caller changes afterwards must not be sent.
-      const json = encodeParams(params, references);
-      const call = { method, json, references, options };
-      if (this.#canSend(target, references)) {
-        this.#send(base, target, call);
-      } else {
-        this.#sendLater(base, target, call);
-      }
-    } catch (error) {
-      references.discard();
-      base.reject(error);
-    }
-    return base;
-  }
-
-  #newBase() {
-    /** @type {Base & {resolve: (value: any) => void, reject: (error: any) => void}} */
-    const base = /** @type {any} */ ({ id: 0, generation: this.#session.generation, settled: false });
-    base.result = new Promise((resolve, reject) => {
-      base.resolve = (value) => {
-        base.settled = true;
-        resolve((base.value = value));
-      };
-      base.reject = (error) => {
-        base.settled = true;
-        reject((base.error = error));
-      };
-    });
-    return base;
-  }
-
-  /**
-   * Whether everything that the call builds on is there, or the gateway knows the calls that it will come from.
-   * @param {ServiceTarget | HandleTarget | PendingTarget} target
-   * @param {References} references
-   */
-  #canSend(target, references) {
-    const pending = references.holes.map((hole) => hole.target);
-    if (target.kind === 'pending') {
-      pending.push(target);
-    }
-    const { generation } = this.#session;
-    return pending.every(({ base }) => base.settled || (base.id !== 0 && base.generation === generation));
-  }
-
-  /**
-   * @param {Sink} base
-   * @param {ServiceTarget | HandleTarget | PendingTarget} target
-   * @param {{method: string, json: unknown, references: References, options: CallOptions}} call
-   */
-  #send(base, target, { method, json, references, options }) {
-    /** @type {Set<number>} */
-    const needs = new Set();
-    const guessed = references.holes.filter((hole) => !fill(hole, references, needs));
-    let generation = references.generation;
-    let owner;
-    if (target.kind === 'pending' && target.base.settled) {
-      target = remoteAt(valueOf(target.base), target.path);
-    }
-    if (target.kind === 'service') {
-      owner = target.name;
-    } else if (target.kind === 'handle') {
-      if (target.released) {
-        throw new GatewayError('failed_precondition', `${target.interfaceName ?? 'the object'} was released`);
-      }
-      generation = Math.min(target.generation, generation ?? Infinity);
-      owner = `@${target.token}`;
-    } else {
-      needs.add(target.base.id);
-      owner = ['#' + target.base.id, ...target.path.map(escaped)].join('.');
-    }
-    if (needs.size > 0) {
-      generation = Math.min(this.#session.generation, generation ?? Infinity);
-    }
-    const { callbacks } = references;
-    const prepared = { method: `${owner}.${method}`, params: json, callbacks, generation, needs: [...needs] };
-    /** @type {Sink} */
-    const sink = { resolve: (result) => base.resolve(this.#decode(result)), reject: base.reject };
-    const id = this.#session.call(
-      prepared,
-      options,
-      guessed.length === 0
-        ? sink
-        : this.#guessing(sink, references, guessed, (again) =>
-            this.#sendLater(base, target, { method, json, references: again, options }),
-          ),
-    );
-    Object.assign(base, { id });
-  }
-
-  /**
-   * Where a parameter is a value and no object, the gateway takes no reference to a result. Nothing was called then, so
-   * the call is made again with the value itself.
-   * @param {Sink} sink
-   * @param {References} references
-   * @param {import('./references.js').Hole[]} guessed the places where references stand
-   * @param {(references: References) => void} again
-   * @returns {Sink}
-   */
-  #guessing(sink, references, guessed, again) {
-    references.hold();
-    return {
-      resolve: (result) => {
-        references.discard();
-        sink.resolve(result);
-      },
-      reject: (error) => {
-        if (guessed.some(({ path }) => error.code === 'invalid_argument' && error.path === path)) {
-          again(references.again(guessed));
-        } else {
-          references.discard();
-          sink.reject(error);
-        }
-      },
-    };
-  }
-
-  /**
-   * Wait for what the call builds on.
-   * @param {Sink} base
-   * @param {ServiceTarget | HandleTarget | PendingTarget} target
-   * @param {{method: string, json: unknown, references: References, options: CallOptions}} call
-   */
-  async #sendLater(base, target, call) {
-    try {
-      await waitFor(call.references);
-      if (target.kind === 'pending') {
-        await target.base.result.catch(() => {});
-      }
-      this.#send(base, target, call);
-    } catch (error) {
-      call.references.discard();
-      base.reject(/** @type {any} */ (error));
-    }
-  }
-
   /** @param {ServiceTarget | HandleTarget} target */
   async #describe(target) {
     const [params, generation] =
       target.kind === 'service' ? [{ service: target.name }] : [{ handle: target.token }, target.generation];
-    const prepared = { method: 'rpc.describe', params, callbacks: [], generation };
+    const prepare = () => ({ method: 'rpc.describe', params, generation });
     const description = await new Promise((resolve, reject) => {
-      this.#session.call(prepared, {}, { resolve, reject });
+      this.#session.call({ prepare, callbacks: [] }, {}, { resolve, reject });
     });
     return decode(description, (token) => token);
   }
@@ -327,12 +203,13 @@ export class Gateway {
     }
   }
 
-  /** @param {unknown} json */
-  #decode(json) {
+  /** @param {unknown} json @param {HandleTarget[]} [objects] collects those that are in it */
+  #decode(json, objects) {
     return decode(json, (token, interfaceName) => {
       const generation = this.#session.generation;
       /** @type {HandleTarget} */
       const target = { kind: 'handle', owner: this, token, interfaceName, generation, released: false };
+      objects?.push(target);
       // The target, not the proxy: a method that was taken off its object keeps the target, and so the object.
       this.#unreachable.register(target, { token, generation }, target);
       return remoteProxy(target, this.#caller);
@@ -343,22 +220,40 @@ export class Gateway {
    * @param {string} name
    * @param {string} method
    * @param {unknown[]} params
+   * @param {() => AbortSignal} signal
    */
-  async #runCallback(name, method, params) {
+  async #runCallback(name, method, params, signal) {
     const args = this.#decode(params);
     const target = this.#callbacks.target(name);
     const callee = typeof target === 'function' ? target : target && findMethod(target, method);
     if (!callee) {
       releaseWithin(args);
-      throw target
-        ? new GatewayError('unimplemented', `the callback has no method ${method}`)
-        : new GatewayError('not_found', `this client has no callback ${name}`);
+      if (!target) {
+        throw new GatewayError('not_found', `this client has no callback ${name}`);
+      }
+      const missing = new GatewayError('unimplemented', `the callback has no method ${method}`);
+      if (this.#callbacks.missed(name, method)) {
+        // Perhaps misspelt: nobody but the service would ever know.
+        console.warn(`${missing.message}, which the service calls:`, target);
+      }
+      throw missing;
     }
-    const result = await callee.apply(callee === target ? undefined : target, args);
+    // One more than the schema has, for a method that declares one more: the others see nothing of it.
+    if (callee.length > args.length) {
+      args.push({ signal: signal() });
+    }
+    let result;
+    try {
+      result = await callee.apply(callee === target ? undefined : target, args);
+    } catch (error) {
+      this.#callbackFailed(error);
+      throw error;
+    }
     const references = new References(this, this.#callbacks);
     try {
       const written = encodeResult(result, references);
-      await waitFor(references);
+      tooMany(`the answer of ${method}`, references.values, this.#session.limits.max_values);
+      await Promise.allSettled(references.holes.map(({ target }) => target.base.result));
       references.holes.forEach((hole) => fill(hole, references));
       return { result: written.value, callbacks: references.callbacks };
     } catch (error) {
@@ -367,19 +262,31 @@ export class Gateway {
     }
   }
 
+  /**
+   * The service is told what a callback threw; so is whoever wrote the callback, unless it was thrown for the service.
+   * @param {unknown} error
+   */
+  #callbackFailed(error) {
+    if (error instanceof GatewayError || this.#listeners.tell('error', error)) {
+      return;
+    }
+    const { reportError = console.error } = /** @type {any} */ (globalThis);
+    reportError(error);
+  }
+
   /** @param {Record<string, unknown>} params */
   #released(params) {
     if (typeof params.callback === 'string') {
       this.#callbacks.released(params.callback);
     }
-    this.#emit('released', params);
+    this.#listeners.tell('released', params);
   }
 
   /** @param {number} code @param {string} reason */
   #lost(code, reason) {
     const again = this.#session.disconnected(code, reason);
-    if (again && this.#state === 'connecting') {
-      // Whoever calls `connect` is told at once; only a connection that once stood is worth waiting for.
+    if (again && this.#state === 'connecting' && !this.#retry) {
+      // Whoever calls `connect` is told at once, unless they would rather wait.
       this.#changeState('closed', {
         error:
           this.#session.failure ?? new GatewayError('unavailable', `the gateway could not be reached (code ${code})`),
@@ -392,80 +299,14 @@ export class Gateway {
   /** @param {State} state @param {StateDetails} details */
   #changeState(state, details) {
     this.#state = state;
+    if (state === 'open') {
+      this.#heartbeat.start();
+    } else {
+      this.#heartbeat.stop();
+    }
     if (state === 'closed') {
       this.#forgetNetwork();
     }
-    this.#emit('state', state, details);
+    this.#listeners.tell('state', state, details);
   }
-
-  /** @param {string} event @param {unknown[]} args */
-  #emit(event, ...args) {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
-      try {
-        listener(...args);
-      } catch (error) {
-        // The listener's fault, to be seen as such; the connection goes on.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
-  }
-}
-if (Symbol.dispose) {
-  Object.defineProperty(Gateway.prototype, Symbol.dispose, { value: Gateway.prototype.close });
-}
-
-/** @param {number} [timeout] */
-function checkTimeout(timeout) {
-  if (timeout !== undefined && !(timeout > 0 && timeout < Infinity)) {
-    throw new GatewayError(
-      'invalid_argument',
-      `the timeout is ${timeout}; it must be a number of milliseconds above 0`,
-    );
-  }
-}
-
-/**
- * Wait for the results that stand in a message; whether they are errors shows when they are written.
- * @param {References} references
- */
-function waitFor({ holes }) {
-  return Promise.allSettled(holes.map(({ target }) => target.base.result));
-}
-
-/**
- * Write a result into its place, or where it will be found.
- * @param {import('./references.js').Hole} hole
- * @param {References} references
- * @param {Set<number>} [needs] collects the calls that are referred to
- * @returns {boolean} whether the result was there
- */
-function fill({ holder, key, path, target: { base, path: place } }, references, needs) {
-  if (!base.settled) {
-    needs?.add(base.id);
-    holder[key] = { $result: base.id, path: place };
-    return false;
-  }
-  holder[key] = encodeResult(valueAt(valueOf(base), place), references, path).value;
-  return true;
-}
-
-/**
- * The result of a call that has ended.
- * @param {Base} base
- */
-function valueOf({ value, error }) {
-  if (error instanceof GatewayError) {
-    throw failedWith(error);
-  }
-  if (error) {
-    throw error;
-  }
-  return value;
-}
-
-/** @param {string} segment a member's name in the method of a call into a result */
-function escaped(segment) {
-  return segment.replaceAll('%', '%25').replaceAll('.', '%2E');
 }

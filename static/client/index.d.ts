@@ -55,12 +55,43 @@ export interface ObjectMembers extends RemoteMembers, Disposable {
   readonly $interface: string | null;
 }
 
-/** A method of `T` as the client offers it: what it returns has not come yet, but its members can be used. */
-type Method<F> = F extends (...args: infer A) => infer R ? (...args: A) => Pending<Awaited<R>> : never;
+/** What a method of the page's own gets behind the parameters of the schema, if it declares one more. */
+export interface CallbackCall {
+  /** Aborted when the service gave the call up, or the connection to it was lost for good. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A method of `T` as the client offers it: what it returns has not come yet, but its members can be used. One that says so
+ * by itself stays as it is, since TypeScript would forget its type parameters.
+ */
+type Method<F> = F extends (...args: any[]) => PendingMembers
+  ? F
+  : F extends (...args: infer A) => infer R
+    ? (...args: A) => Pending<Awaited<R>>
+    : never;
 
 type MethodsOf<T> = {
   readonly [K in keyof T as T[K] extends (...args: any[]) => any ? K : never]: Method<T[K]>;
 };
+
+/** A parameter of a method whose types are not known; within it a function's parameters are `any`. */
+export type Untyped =
+  | ((...args: any[]) => any)
+  | { readonly [name: string]: Untyped }
+  | readonly Untyped[]
+  | object
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | undefined;
+
+/** What a service without types has. */
+interface UntypedMethods {
+  readonly [name: string]: (...args: Untyped[]) => Pending<any>;
+}
 
 /** `$call` of a method that is known. */
 type KnownCall<T> = 0 extends 1 & T
@@ -76,7 +107,7 @@ type KnownCall<T> = 0 extends 1 & T
 export type Service<T = any> = KnownCall<T> &
   RemoteMembers & {
     readonly $service: string;
-  } & (0 extends 1 & T ? any : MethodsOf<T>);
+  } & (0 extends 1 & T ? UntypedMethods : MethodsOf<T>);
 
 declare const interfaceOf: unique symbol;
 
@@ -103,7 +134,7 @@ export type Pending<T> = Promise<T> &
     ? any
     : T extends object
       ? {
-          readonly [K in keyof T as K extends keyof Promise<any> | keyof PendingMembers ? never : K]: T[K] extends (
+          readonly [K in keyof T as K extends keyof Promise<any> | keyof PendingMembers ? never : K]-?: T[K] extends (
             ...args: any[]
           ) => any
             ? Method<T[K]>
@@ -128,8 +159,14 @@ export interface Resumption {
   session: string;
   stream: string;
   received: number;
-  lastId: number;
-  lastCallback: number;
+}
+
+/** A stream was lost, and with it calls under way, objects and callbacks; another one has begun. */
+export interface Reset {
+  /** Why, for people. */
+  reason: string;
+  /** Whether the session is the same, which REST calls and other pages may share. */
+  sameSession: boolean;
 }
 
 export interface Gateway extends Disposable {
@@ -148,6 +185,10 @@ export interface Gateway extends Disposable {
     event: 'released',
     listener: (what: { handle?: string; callback?: string; code: string; reason: string }) => void,
   ): () => void;
+  /** Comes before 'open'. One that nobody has heard, such as during `connect`, comes to the first who listens. */
+  on(event: 'reset', listener: (reset: Reset) => void): () => void;
+  /** What a callback threw. Without a listener it goes to `reportError`, or to the console. */
+  on(event: 'error', listener: (error: unknown) => void): () => void;
   /** Close the connection for good. */
   close(): void;
 }
@@ -155,19 +196,24 @@ export interface Gateway extends Disposable {
 export interface ConnectOptions {
   /** The WebSocket class, where the platform has none and the `ws` package is not found. */
   WebSocket?: new (url: string) => any;
-  /** Proves who the user is. */
-  token?: string;
+  /** Proves who the user is. A function is asked again each time when a connection is opened. */
+  token?: string | (() => string | Promise<string>);
   /** The id of a session to share, such as `Session-Id` of a REST answer. Rejected with `not_found` if it is no more. */
   session?: string;
-  /** A stream to go on with. If it is no more, a new one begins: 'open' with `resumed` false. */
-  resume?: Resumption;
+  /** A stream to go on with. If it is no more, a new one begins: 'reset' comes, and 'open' with `resumed` false. */
+  resume?: Resumption | null | undefined;
+  /** Ends the attempt to connect, which is rejected with `cancelled`. A connection that stands is not closed by it. */
+  signal?: AbortSignal;
+  /** Try again until the gateway can be reached, instead of being rejected with `unavailable`. */
+  retry?: boolean;
 }
 
 /**
  * Open a connection. Rejected with `unavailable` if the gateway cannot be reached. Later losses are mended by
  * themselves: calls run once and are answered once, objects and callbacks live on, and `on('state', …)` tells. Only a
- * loss that takes longer than the gateway keeps a session (a minute) ends them: calls that were sent fail with
- * `outcome_unknown`, others with `unavailable`.
+ * loss that takes longer than the gateway keeps a session (a minute), or its restart, ends them: calls that were sent fail
+ * with `outcome_unknown`; calls that were not are made in the new session, or fail with `unavailable` if they need an object
+ * of the old one.
  * @param url of the gateway, such as `http://127.0.0.1:8080`; without one: where the page came from
  */
 export function connect(url?: string | URL, options?: ConnectOptions): Promise<Gateway>;

@@ -8,23 +8,34 @@
  *
  * Types and the words for each member: index.d.ts.
  */
+import { GatewayError } from './errors.js';
 import { Gateway } from './gateway.js';
 
-export { GatewayError } from './errors.js';
+export { GatewayError };
 
 /**
  * Open a connection to a gateway.
  * @param {string | URL} [url] of the gateway, with its prefix if it has one, or of its `/ws`; without one: where this
  *   page came from
- * @param {import('./gateway.js').GatewayOptions & {WebSocket?: import('./transport.js').SocketClass}} [options]
+ * @param {import('./gateway.js').GatewayOptions & {WebSocket?: import('./transport.js').SocketClass, signal?: AbortSignal}} [options]
  * @returns {Promise<Gateway>}
  */
 export async function connect(url, options = {}) {
+  const { signal } = options;
+  const aborted = () => new GatewayError('cancelled', 'connecting was aborted', { cause: signal?.reason });
   const WebSocket = options.WebSocket ?? globalThis.WebSocket ?? (await packageWebSocket());
+  if (signal?.aborted) {
+    throw aborted();
+  }
   const gateway = new Gateway(socketAddress(url), WebSocket, options);
   await new Promise((resolve, reject) => {
+    const abort = () => {
+      reject(aborted());
+      gateway.close();
+    };
     const stop = gateway.on('state', (state, { error }) => {
       stop();
+      signal?.removeEventListener('abort', abort);
       if (state === 'open') {
         resolve(undefined);
       } else {
@@ -32,13 +43,15 @@ export async function connect(url, options = {}) {
         reject(error);
       }
     });
+    signal?.addEventListener('abort', abort);
   });
   return gateway;
 }
 
 /** @param {string | URL} [url] */
 function socketAddress(url) {
-  const page = globalThis.location?.href;
+  // A worker that was made of a Blob has the address of who made it behind its own word.
+  const page = globalThis.location?.href.replace(/^blob:/, '');
   if (url === undefined && page === undefined) {
     throw new TypeError('connect() needs the address of the gateway, such as http://127.0.0.1:8080');
   }
@@ -63,21 +76,13 @@ function gatewayOf(page) {
   return new URL(isServed ? '..' : '/', isServed ? own : page);
 }
 
-/** The `ws` package, for a node without a WebSocket of its own (before 22). */
+/** For a node without a WebSocket of its own (before 22); browsers never load it. */
 async function packageWebSocket() {
-  // Not literals: browsers have no such modules, and tools that read imports must not look for them.
-  const [name, resolver] = ['ws', 'node:module'];
-  try {
-    return (await import(name)).default;
-  } catch {
-    // Not beside this file; perhaps beside the program that runs.
+  // Not a literal: tools that read imports must not put it into what they make for browsers, nor complain.
+  const name = './node-socket.js';
+  const module = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch(() => {});
+  if (!module?.default) {
+    throw new TypeError('this platform has no WebSocket; pass one as connect(url, { WebSocket })');
   }
-  try {
-    const { createRequire } = await import(resolver);
-    return createRequire(/** @type {any} */ (globalThis).process.argv[1])(name);
-  } catch {
-    throw new TypeError(
-      'this platform has no WebSocket: install the ws package or pass one as connect(url, { WebSocket })',
-    );
-  }
+  return module.default;
 }

@@ -5,6 +5,7 @@
  * is the caller's business.
  */
 import { GatewayError } from './errors.js';
+import { isObject } from './messages.js';
 
 /**
  * @typedef {object} ServiceTarget
@@ -24,8 +25,8 @@ import { GatewayError } from './errors.js';
 
 /**
  * @typedef {object} Base a call whose result others may build on
- * @property {number} id of its request; 0 as long as there is none
- * @property {number} generation the session that it was made in
+ * @property {string} label what its user called, for errors
+ * @property {string} id of its request; empty as long as there is none
  * @property {boolean} settled whether it was answered or failed
  * @property {any} [value] the result
  * @property {GatewayError} [error]
@@ -44,8 +45,8 @@ import { GatewayError } from './errors.js';
 
 /**
  * @typedef {object} Caller
- * @property {(target: ServiceTarget | HandleTarget | PendingTarget, method: string, params: Params, options?: CallOptions) => any} call
- *   gives a pending proxy
+ * @property {(target: ServiceTarget | HandleTarget | PendingTarget, method: string, params: Params, options: CallOptions | undefined, entrance: Function) => any} call
+ *   gives a pending proxy; `entrance` is what the page called
  * @property {(target: ServiceTarget | HandleTarget) => Promise<any>} describe
  * @property {(target: HandleTarget) => void} release
  */
@@ -53,6 +54,16 @@ import { GatewayError } from './errors.js';
 // `await` asks every object for `then`, JSON.stringify for `toJSON`, and many libraries look at `constructor`: a remote
 // method in their place would be called by accident, and an await would hang.
 const NEVER_REMOTE = new Set(['then', 'toJSON', 'constructor']);
+
+// What JavaScript calls by itself where a value should stand. A call in that place was forgotten to be awaited.
+/** @type {Set<string | symbol>} */
+const NEVER_PENDING = new Set(['toString', 'valueOf', 'toLocaleString', 'toJSON', Symbol.toPrimitive]);
+
+// Node's console and `util.inspect` look for it.
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
+// What `using` looks for; platforms that have no such symbol have no `using`.
+export const DISPOSE = Symbol.dispose ?? Symbol('dispose');
 
 // Finds what stands behind a proxy. Only this module has it, so no value from outside can look like a proxy.
 const TARGET = Symbol('target');
@@ -79,38 +90,56 @@ export function remoteProxy(target, caller) {
     let call = methods.get(name);
     if (!call) {
       // Not the proxy but `target` is held: a method taken off its object keeps the object alive.
-      call = (/** @type {unknown[]} */ ...args) => caller.call(target, name, withoutTail(args));
+      const made = (/** @type {unknown[]} */ ...args) => caller.call(target, name, withoutTail(args), undefined, made);
+      call = made;
       methods.set(name, call);
     }
     return call;
   };
   /** @type {Record<string | symbol, unknown>} */
-  const own = Object.assign(Object.create(null), {
+  const own = {
+    __proto__: null,
     [TARGET]: target,
-    $call: (/** @type {string} */ name, /** @type {Params} */ params = [], /** @type {CallOptions} */ options = {}) =>
-      caller.call(target, name, params, options),
+    $call: callWithOptions(target, caller),
     $get: method,
     $describe: () => caller.describe(target),
-  });
+  };
   if (target.kind === 'service') {
     own.$service = target.name;
   } else {
     own.$handle = target.token;
     own.$interface = target.interfaceName;
-    own.$release = () => caller.release(target);
-    if (Symbol.dispose) {
-      own[Symbol.dispose] = own.$release;
-    }
+    own[DISPOSE] = own.$release = () => caller.release(target);
   }
-  const label = target.kind === 'service' ? target.name : (target.interfaceName ?? 'object');
+  const label = labelOf(target);
+  const described = () => `[remote ${label}]`;
   own[Symbol.toStringTag] = label;
   // Without it a template string would call a remote method `toString`.
-  own[Symbol.toPrimitive] = () => `[remote ${label}]`;
+  own[Symbol.toPrimitive] = described;
 
-  return new Proxy(Object.freeze(Object.create(null)), {
+  return new Proxy(Object.freeze(Object.create(null, { [INSPECT]: { value: described } })), {
     get: (_, name) => (isRemoteName(name) ? method(name) : own[name]),
     has: (_, name) => name in own && name !== TARGET,
   });
+}
+
+/**
+ * What the page calls a target, for people.
+ * @param {ServiceTarget | HandleTarget | PendingTarget} target
+ * @returns {string}
+ */
+export function labelOf(target) {
+  if (target.kind === 'pending') {
+    return [`${target.base.label}(…)`, ...target.path].join('.');
+  }
+  return target.kind === 'service' ? target.name : (target.interfaceName ?? 'object');
+}
+
+/** @param {ServiceTarget | HandleTarget | PendingTarget} target @param {Caller} caller */
+function callWithOptions(target, caller) {
+  /** @param {string} name @param {Params} [params] @param {CallOptions} [options] */
+  const $call = (name, params = [], options = {}) => caller.call(target, name, params, options, $call);
+  return $call;
 }
 
 /**
@@ -134,26 +163,38 @@ function placeProxy(target, caller, shape) {
   /** @param {string} name */
   const member = (name) => placeProxy({ kind: 'pending', base, path: [...path, name] }, caller, () => {});
   const release = () => void value().then(releaseWithin, () => {});
+  const misused = () => {
+    // It is told here what is wrong, so that the call's own failure need not end a program.
+    base.result.catch(() => {});
+    throw new TypeError(`${labelOf(target)} was not awaited`);
+  };
+  /** @param {object} _ @param {unknown} __ @param {unknown[]} args @returns {any} */
+  const apply = (_, __, args) => {
+    const method = path[path.length - 1];
+    return caller.call({ kind: 'pending', base, path: path.slice(0, -1) }, method, withoutTail(args), undefined, apply);
+  };
   /** @type {Record<string | symbol, unknown>} */
-  const own = Object.assign(Object.create(null), {
+  const own = {
+    __proto__: null,
     [TARGET]: target,
     then: (/** @type {any} */ fulfilled, /** @type {any} */ rejected) => value().then(fulfilled, rejected),
     catch: (/** @type {any} */ rejected) => value().catch(rejected),
     finally: (/** @type {any} */ action) => value().finally(action),
-    $call: (/** @type {string} */ name, /** @type {Params} */ params = [], /** @type {CallOptions} */ options = {}) =>
-      caller.call(target, name, params, options),
+    $call: callWithOptions(target, caller),
     $get: member,
     $release: release,
+    [DISPOSE]: release,
     [Symbol.toStringTag]: 'Promise',
-  });
-  if (Symbol.dispose) {
-    own[Symbol.dispose] = release;
-  }
+  };
   return new Proxy(shape, {
-    get: (_, name) => (isRemoteName(name) && !(name in own) ? member(name) : own[name]),
+    get: (_, name) => {
+      if (NEVER_PENDING.has(name)) {
+        return misused;
+      }
+      return isRemoteName(name) && !(name in own) ? member(name) : own[name];
+    },
     has: (_, name) => name in own && name !== TARGET,
-    apply: (_, __, args) =>
-      caller.call({ kind: 'pending', base, path: path.slice(0, -1) }, path[path.length - 1], withoutTail(args)),
+    apply,
   });
 }
 
@@ -167,11 +208,10 @@ function isRemoteName(name) {
  * @param {unknown[]} args
  */
 function withoutTail(args) {
-  let length = args.length;
-  while (length > 0 && args[length - 1] === undefined) {
-    length--;
+  while (args.length > 0 && args[args.length - 1] === undefined) {
+    args.pop();
   }
-  return args.slice(0, length);
+  return args;
 }
 
 /**
@@ -182,7 +222,7 @@ function withoutTail(args) {
 export function valueAt(value, path) {
   let place = value;
   for (const [depth, name] of path.entries()) {
-    const isData = typeof place === 'object' && place !== null && targetOf(place) === undefined;
+    const isData = isObject(place) && targetOf(place) === undefined;
     if (!isData) {
       const where = ['the result', ...path.slice(0, depth)].join('.');
       const what = place === null ? 'null' : isObject(place) ? 'a remote object' : String(typeof place);
@@ -222,9 +262,4 @@ export function releaseWithin(value) {
   for (const member of Object.values(value)) {
     releaseWithin(member);
   }
-}
-
-/** @param {unknown} value @returns {value is object} */
-function isObject(value) {
-  return typeof value === 'object' && value !== null;
 }

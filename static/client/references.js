@@ -20,6 +20,8 @@ export class References {
   generation;
   /** @type {Hole[]} */
   holes = [];
+  /** Elements and members of the message, as the gateway counts them. */
+  values = 0;
 
   /**
    * @param {object} owner whose handles these must be
@@ -86,6 +88,7 @@ export class References {
   again(holes) {
     const references = new References(this.#owner, this.#callbacks);
     references.generation = this.generation;
+    references.values = this.values;
     references.holes = holes;
     references.#names = this.#names;
     return references;

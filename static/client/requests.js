@@ -4,12 +4,14 @@
  * its owner's business.
  */
 import { GatewayError, errorToAnswer } from './errors.js';
+import { textOf } from './messages.js';
 
 /** @typedef {{result: unknown, callbacks: string[]}} CallbackResult JSON, and the names of callbacks in it */
 
 /**
  * @typedef {object} RequestEvents
- * @property {(name: string, method: string, params: unknown[]) => Promise<CallbackResult>} callback starts a callback before it returns
+ * @property {(name: string, method: string, params: unknown[], signal: () => AbortSignal) => Promise<CallbackResult>} callback
+ *   starts a callback before it returns; `signal` makes what tells it that nobody waits any more
  * @property {(callbacks: string[], accepted: boolean) => void} settled a message that carried these was answered or dropped
  * @property {(json: unknown) => void} unclaimed something came that nobody waits for any more
  */
@@ -21,10 +23,12 @@ import { GatewayError, errorToAnswer } from './errors.js';
  * @property {unknown} [params]
  */
 
+/** @typedef {{abort?: AbortController}} Run of a callback, with what tells it to stop, if it asked for that */
+
 export class Requests {
   #events;
   #post;
-  /** Those that somebody waits for, by their ids. @type {Map<unknown, Request>} */
+  /** Those that somebody waits for, by the ids of their requests. @type {Map<unknown, Run>} */
   #running = new Map();
   /** Ids that the gateway calls off in the frame that is being taken. @type {Set<unknown>} */
   #calledOff = new Set();
@@ -48,16 +52,21 @@ export class Requests {
   }
 
   /**
-   * Note that nobody waits for the answer of a request any more. What runs runs on, but its answer is dropped.
+   * Note that nobody waits for the answer of a request any more. What runs is told, if it asked for that; what runs on
+   * does so for nothing, as its answer is dropped.
    * @param {unknown} id
    */
   callOff(id) {
+    const run = this.#running.get(id);
     this.#running.delete(id);
+    run?.abort?.abort(new GatewayError('cancelled', 'the call was given up'));
   }
 
   /** The session is lost, and whoever waited with it. */
   callOffAll() {
-    this.#running.clear();
+    for (const id of [...this.#running.keys()]) {
+      this.callOff(id);
+    }
   }
 
   /**
@@ -71,16 +80,19 @@ export class Requests {
       this.#events.unclaimed(params);
       return;
     }
-    this.#running.set(id, request);
+    /** @type {Run} */
+    const run = {};
+    this.#running.set(id, run);
+    const signal = () => (run.abort ??= new AbortController()).signal;
     /** @param {object} outcome @param {string[]} callbacks @param {(error: GatewayError) => void} refuse */
     const answer = (outcome, callbacks, refuse) => {
       const settled = (/** @type {boolean} */ accepted) => this.#events.settled(callbacks, accepted);
-      if (this.#running.get(id) !== request) {
+      if (this.#running.get(id) !== run) {
         settled(false);
         return;
       }
       this.#post({
-        text: JSON.stringify({ jsonrpc: '2.0', id, ...outcome }),
+        text: textOf({ id, ...outcome }),
         // The gateway says nothing about an answer: once it is written, the gateway holds what the answer carries.
         written: () => {
           this.#running.delete(id);
@@ -100,7 +112,7 @@ export class Requests {
       if (name === undefined || !Array.isArray(params)) {
         throw new GatewayError('unimplemented', `${method} is not a callback of this client`);
       }
-      const { result, callbacks } = await this.#events.callback(name, member, params);
+      const { result, callbacks } = await this.#events.callback(name, member, params, signal);
       answer({ result: result ?? null }, callbacks, fail);
     } catch (reason) {
       fail(reason);
@@ -108,10 +120,26 @@ export class Requests {
   }
 }
 
-/** @param {string} what @param {number} bytes @param {number} limit */
-export function tooLarge(what, bytes, limit) {
+/**
+ * @param {string} what
+ * @param {number} size
+ * @param {number} limit of the gateway
+ * @param {string} [unit]
+ */
+export function tooLarge(what, size, limit, unit = 'bytes') {
   return new GatewayError(
     'too_large',
-    `${what} has ${bytes} bytes; the gateway takes no more than ${limit} in a message`,
+    `${what} has ${size} ${unit}; the gateway takes no more than ${limit} in a message`,
   );
+}
+
+/**
+ * @param {string} what
+ * @param {number} values elements and members
+ * @param {number} [limit] of the gateway; it does not say so before hello
+ */
+export function tooMany(what, values, limit = Infinity) {
+  if (values > limit) {
+    throw tooLarge(what, values, limit, 'values');
+  }
 }

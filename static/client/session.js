@@ -8,26 +8,21 @@
  *      ▴────────── disconnected ──┴───────────────────────┘        close(), or a refusal for good: closed
  *
  * A lost connection costs nothing: the stream is resumed over the next one, and each side repeats what the other has not
- * received. Only when the gateway has no such stream any more, or the time for it is over, the session is lost: calls that
- * were sent have an unknown outcome then, and calls that were not are not sent. `#loseSession` is the one place that says so.
+ * received. Only when the gateway has no such stream any more, another page has taken it over, or the time for it is over,
+ * the stream is lost: calls that were sent have an unknown outcome then, and calls that were not go to the next, unless
+ * they need an object of this one. `#loseStream` is the one place that says so.
  */
 import { Acknowledgements } from './acknowledgements.js';
 import { Calls } from './calls.js';
+import { meaningOf } from './close-codes.js';
 import { GatewayError, errorFromAnswer } from './errors.js';
+import { Greeting, isResumption } from './greeting.js';
+import { isObject, textOf } from './messages.js';
 import { Outbox } from './outbox.js';
-import { Requests, tooLarge } from './requests.js';
+import { Requests, tooLarge, tooMany } from './requests.js';
+import { ResumeWindow } from './resume-window.js';
 
-const HELLO_ID = 0;
 const HELLO_TIMEOUT_MS = 10_000;
-// The gateway refuses this page or has put another socket in its place; the same hello would fail again.
-const FINAL_CLOSE_CODES = new Map([
-  [4001, 'aborted'],
-  [4401, 'unauthenticated'],
-  [4403, 'permission_denied'],
-]);
-// The stream ended with its socket; after every other code it can be resumed.
-const STREAM_ENDED = new Set([1003, 1007, 1009, 4000, 4002, 4003, 4004]);
-const FINAL_HELLO_ERRORS = new Set(['unauthenticated', 'permission_denied', 'unimplemented', 'invalid_argument']);
 // Errors by which the gateway says that no service saw the call.
 const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
 
@@ -35,9 +30,11 @@ const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
 /** @typedef {import('./transport.js').Socket} Socket */
 /** @typedef {'open' | 'reconnecting' | 'closed'} State */
 
-/** @typedef {import('./calls.js').Prepared} Prepared */
+/** @typedef {import('./calls.js').Draft} Draft */
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
 /** @typedef {import('./calls.js').Sink} Sink */
+/** @typedef {import('./greeting.js').Resumption} Resumption */
+/** @typedef {import('./greeting.js').GreetingOptions} SessionOptions */
 
 /**
  * @typedef {object} StateDetails
@@ -48,81 +45,76 @@ const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
  */
 
 /**
+ * @typedef {object} Reset a stream was lost, and another begun
+ * @property {string} reason
+ * @property {boolean} sameSession whether REST calls and other pages still share its session
+ */
+
+/**
  * @typedef {object} OwnEvents
  * @property {(state: State, details: StateDetails) => void} state
+ * @property {(reset: Reset) => void} reset comes before 'open'
  * @property {(params: Record<string, unknown>) => void} released the gateway let go of a handle or callback
  * @property {() => void} sessionLost
  */
 /** @typedef {OwnEvents & import('./requests.js').RequestEvents} SessionEvents */
 
-/**
- * @typedef {object} Resumption what this side of a stream has to know in order to take it over; plain data
- * @property {string} session
- * @property {string} stream
- * @property {number} received messages
- * @property {number} lastId of calls
- */
-
-/**
- * @typedef {object} SessionOptions
- * @property {string} [token] sent with hello; proves who the user is
- * @property {string} [session] one that is there already, to open a stream in
- * @property {Resumption} [resume] a stream to take over
- */
-
 export class Session {
   #clock;
   #events;
-  #token;
-  /** The session to open a stream in, as long as there is no stream. @type {string | undefined} */
-  #joins;
+  #greeting;
   /** @type {'offline' | 'greeting' | 'open' | 'closed'} */
   #phase = 'offline';
   /** @type {Socket | null} */
   #socket = null;
-  #outbox = new Outbox();
+  #outbox = new Outbox(() => this.#calls.inFlight);
   #acknowledgements;
   #calls;
   #requests;
   #generation = 0;
   /** @type {any} */
   #helloTimer;
-  /** @type {any} */
-  #windowTimer;
-  /** When the stream can no longer be resumed. */
-  #resumeUntil = Infinity;
-  /** What the gateway said at hello; with `stream` there is one to resume. @type {Record<string, any>} */
-  #hello = {};
-  /** Why hello was refused, or the session closed. @type {GatewayError | undefined} */
+  #window;
+  /** @type {Record<string, number>} */
+  #limits = {};
+  /** Why the stream was lost that the next takes the place of. @type {string | undefined} */
+  #lost;
+  #takesOver;
+  /** Why the session was closed. @type {GatewayError | undefined} */
   #failure;
-  /** Whether the same hello would be refused again. */
-  #refused = false;
 
   /**
    * @param {SessionEvents} events
-   * @param {SessionOptions & {clock: Clock}} options
+   * @param {SessionOptions & {clock: Clock, prefix: string}} options
    */
-  constructor(events, { clock, token, session, resume }) {
+  constructor(events, { clock, prefix, resume, ...greeting }) {
     this.#events = events;
     this.#clock = clock;
-    this.#token = token;
-    this.#joins = session;
+    // While a hello is under way its answer decides.
+    this.#window = new ResumeWindow(clock, () => this.#phase === 'offline' && this.#windowOver());
     this.#acknowledgements = new Acknowledgements(clock, (received) =>
-      this.#outbox.post({ text: notification('rpc.ack', { received }), uncounted: true }),
+      this.#notify('rpc.ack', { received }, { uncounted: true }),
     );
     this.#calls = new Calls(
       clock,
       {
+        isOpen: () => this.#phase === 'open',
         // A call that was sent is cancelled at the gateway; a result that comes all the same is `unclaimed`.
-        abandoned: (call) => (call.sent ? this.#notify('rpc.cancel', { id: call.id }) : this.#outbox.withdraw(call)),
-        settled: events.settled,
+        abandoned: (call) => call.sent && this.#notify('rpc.cancel', { id: call.id }),
+        settled: (callbacks, accepted) => {
+          this.#outbox.more();
+          events.settled(callbacks, accepted);
+        },
       },
-      resume?.lastId,
+      prefix,
     );
     this.#requests = new Requests(events, (answer) => this.#outbox.post(answer));
-    if (resume) {
-      this.#hello = { session: resume.session, stream: resume.stream };
-      this.#acknowledgements.restart(resume.received);
+    const whole = isResumption(resume) ? resume : undefined;
+    this.#takesOver = !!whole;
+    this.#greeting = new Greeting({ ...greeting, resume: whole });
+    this.#acknowledgements.restart(whole?.received);
+    if (resume && !whole) {
+      this.#lost = 'the resumption is not whole';
     }
   }
 
@@ -137,52 +129,69 @@ export class Session {
     return { sent: this.#outbox.sent, received, acknowledged };
   }
 
-  /** @returns {Record<string, number>} */
+  /** What the gateway allows, as it said at the last hello. */
   get limits() {
-    return this.#hello.limits ?? {};
+    return this.#limits;
   }
 
   /** The gateway's secret id of this session, for REST calls in it. @returns {string | undefined} */
   get id() {
-    return this.#hello.session;
+    return this.#greeting.said.session;
   }
 
   /** What another page needs to take the stream over. @returns {Resumption | undefined} */
   get resumption() {
-    const { session, stream } = this.#hello;
-    return stream && { session, stream, received: this.counts.received, lastId: this.#calls.lastId };
+    const { session, stream } = this.#greeting.said;
+    return stream && { session, stream, received: this.counts.received };
   }
 
+  /** Why the session was closed, or hello refused. */
   get failure() {
-    return this.#failure;
+    return this.#failure ?? this.#greeting.failure;
   }
 
   /**
-   * Make a call. It is written at the end of this tick, in one frame with the others of the tick.
-   * @param {Prepared} prepared
+   * Make a call. It is written at the end of this tick, in one frame with the others of the tick, or later: when there is
+   * a connection, and when the gateway takes one more.
+   * @param {Draft} draft
    * @param {CallOptions} options
    * @param {Sink} sink is told the result as JSON, or a GatewayError, and nothing else
-   * @returns {number} the id of the request; 0 if the call was refused
+   * @returns {string} the id of the request
+   * @throws {GatewayError} it can never be written, and the sink is told nothing
    */
-  call(prepared, options, sink) {
-    const refusal = this.#refusal(prepared, options.signal);
-    if (refusal) {
-      this.#events.settled(prepared.callbacks, false);
-      sink.reject(refusal);
-      return 0;
-    }
-    const call = this.#calls.begin(prepared, options, sink);
-    const { method, params } = prepared;
+  call(draft, options, sink) {
+    this.#check(draft.prepare().generation, options.signal);
+    const call = this.#calls.begin(draft, options, sink);
     const meta = options.timeout === undefined ? undefined : { timeout: options.timeout / 1000 };
+    let what = '';
     this.#outbox.post({
-      text: JSON.stringify({ jsonrpc: '2.0', id: call.id, method, params, meta }),
       owner: call,
-      written: () => {
-        call.sent = true;
+      render: () => {
+        try {
+          const { method, params, values = 0, generation } = draft.prepare();
+          what = `the call of ${method}`;
+          this.#check(generation);
+          tooMany(what, values, this.#limits.max_values);
+          return textOf({ id: call.id, method, params, meta });
+        } catch (error) {
+          this.#calls.reject(call, /** @type {GatewayError} */ (error), false);
+          return undefined;
+        }
       },
-      refused: (bytes, limit) => this.#calls.reject(call, tooLarge(`the call of ${method}`, bytes, limit), false),
+      written: () => this.#calls.written(call),
+      refused: (bytes, limit) => this.#calls.reject(call, tooLarge(what, bytes, limit), false),
     });
     return call.id;
+  }
+
+  /** @param {string} id of a call that is to end, unless it was written @param {GatewayError} error */
+  abandon(id, error) {
+    this.#calls.abandon(id, error);
+  }
+
+  /** Ask the gateway for a sign of life. Its answer is nobody's, but counts as every message. */
+  ping() {
+    this.#outbox.post({ text: textOf({ id: this.#calls.newId(), method: 'rpc.ping', params: {} }) });
   }
 
   /**
@@ -192,7 +201,7 @@ export class Session {
    */
   release(handle, generation) {
     if (generation === this.#generation && this.#phase !== 'closed') {
-      this.#notify('rpc.release', { handle, count: 1 });
+      this.#notify('rpc.release', { handle, count: 1 }, { ordered: true });
     }
   }
 
@@ -213,7 +222,7 @@ export class Session {
   connected(socket) {
     this.#socket = socket;
     this.#phase = 'greeting';
-    this.#failure = undefined;
+    this.#greeting.failure = undefined;
     this.#helloTimer = this.#clock.setTimeout(() => socket.close(4000, 'no answer to rpc.hello'), HELLO_TIMEOUT_MS);
     this.#greet();
   }
@@ -258,23 +267,23 @@ export class Session {
     const wasOpen = this.#phase === 'open';
     const details = reason ? `code ${code}: ${reason}` : `code ${code}`;
     this.#leaveSocket('offline');
-    const finalCode = FINAL_CLOSE_CODES.get(code);
-    if (finalCode !== undefined) {
-      this.#end(new GatewayError(finalCode, `the gateway closed the connection for good (${details})`), {
-        code,
-        reason,
-      });
+    const { refused, ended, replaced } = meaningOf(code);
+    let failure = this.#greeting.isFinal ? this.#greeting.failure : undefined;
+    if (refused && !(wasOpen && refused === 'unauthenticated' && this.#greeting.canRenew)) {
+      failure = new GatewayError(refused, `the gateway closed the connection for good (${details})`);
+    }
+    if (failure) {
+      this.#end(failure, { code, reason });
       return false;
     }
-    if (this.#failure && this.#refused) {
-      this.#end(this.#failure, { code, reason });
-      return false;
-    }
-    if (wasOpen && STREAM_ENDED.has(code)) {
-      this.#loseSession(`the connection was lost (${details})`);
+    const { stream } = this.#greeting.said;
+    if (replaced && stream) {
+      this.#loseStream(`another page has taken the stream (${details})`, { session: this.id });
+    } else if (wasOpen && ended) {
+      this.#loseStream(`the connection was lost (${details})`);
     } else if (wasOpen) {
-      this.#awaitWindow();
-    } else if (this.#hello.stream && this.#clock.now() >= this.#resumeUntil) {
+      this.#window.start(this.#greeting.said.resume_window_s);
+    } else if (stream && this.#window.isOver) {
       this.#windowOver();
     }
     if (wasOpen) {
@@ -286,103 +295,103 @@ export class Session {
   // Hello
 
   #greet() {
-    const { session = this.#joins, stream } = this.#hello;
-    const received = stream && this.counts.received;
-    const params = { protocol: 1, unbox: true, session, stream, received, token: this.#token };
-    this.#socket?.send(JSON.stringify({ jsonrpc: '2.0', id: HELLO_ID, method: 'rpc.hello', params }));
+    const socket = this.#socket;
+    void this.#greeting.say(this.counts.received, (hello) => {
+      // Another socket may be there by now.
+      if (this.#socket !== socket || this.#phase !== 'greeting') {
+        return;
+      }
+      if (hello === undefined) {
+        socket?.close(1000, 'there is no token');
+      } else {
+        socket?.send(hello);
+      }
+    });
   }
 
   /** @param {any} message the answer to hello */
   #greeted(message) {
-    if (message?.id !== HELLO_ID) {
-      return;
-    }
-    const { result, error } = message;
-    if (error === undefined && typeof result === 'object' && result !== null) {
+    const taken = this.#greeting.take(message);
+    if (taken?.accepted) {
       this.#clock.clearTimeout(this.#helloTimer);
-      this.#open(result);
-      return;
-    }
-    const failure = errorFromAnswer(error);
-    if (this.#hello.stream && failure.code === 'not_found') {
-      // The same socket may begin a session anew.
-      this.#loseSession(`the gateway does not have the session any more (${failure.message})`);
+      this.#open(taken.accepted);
+    } else if (taken?.lost !== undefined) {
+      // The same socket may begin anew.
+      this.#loseStream(`the gateway does not have the stream any more (${taken.lost})`);
       this.#greet();
-      return;
+    } else if (taken) {
+      this.#socket?.close(1000, 'hello was refused');
     }
-    this.#clock.clearTimeout(this.#helloTimer);
-    this.#failure = failure;
-    // The session to join is not there, and will not be there later.
-    this.#refused = FINAL_HELLO_ERRORS.has(failure.code) || (!!this.#joins && failure.code === 'not_found');
-    this.#socket?.close(1000, 'hello was refused');
   }
 
   /** @param {Record<string, any>} hello */
   #open(hello) {
     const write = (/** @type {string} */ frame) => this.#socket?.send(frame);
-    const limit = hello.limits?.max_message_bytes ?? Infinity;
+    const { limits = {} } = hello;
     const resumed = hello.resumed === true;
-    if (!resumed && this.#hello.stream) {
-      this.#loseSession('the gateway began another stream');
+    const { session, stream } = this.#greeting.said;
+    if (!resumed && stream) {
+      this.#loseStream('the gateway began another stream');
     }
-    this.#clock.clearTimeout(this.#windowTimer);
-    this.#hello = hello;
-    this.#joins = undefined;
+    this.#window.stop();
+    this.#greeting.said = hello;
+    this.#limits = limits;
     this.#phase = 'open';
     if (!resumed) {
       this.#acknowledgements.restart();
-      this.#outbox.open(write, limit);
+      const reason = this.#lost;
+      this.#lost = undefined;
+      if (reason !== undefined) {
+        this.#events.reset({ reason, sameSession: hello.session === session });
+      }
+      this.#outbox.open(write, limits);
       this.#events.state('open', { resumed });
-    } else if (this.#outbox.resume(write, limit, hello.received)) {
+    } else if (this.#outbox.resume(write, limits, hello.received)) {
+      if (this.#takesOver) {
+        // The page before may not be gone, and its count may be the same as this one's. With one message more between
+        // here and the gateway it is not, so that it cannot take the stream back and believe that it goes on.
+        this.ping();
+      }
       // What this tells may make calls; they come after what is written again.
       this.#events.state('open', { resumed });
       this.#acknowledgements.resume();
     } else {
       // The two sides disagree about what was sent, so nobody knows any more what ran.
       this.#phase = 'greeting';
-      this.#loseSession(`the gateway cannot have received ${hello.received} messages`);
+      this.#loseStream(`the gateway cannot have received ${hello.received} messages`);
       this.#socket?.close(4000, 'a wrong count of messages');
     }
-  }
-
-  /** The gateway keeps a stream without a socket for some time only. */
-  #awaitWindow() {
-    const window_ms = Number(this.#hello.resume_window_s ?? 0) * 1000;
-    this.#resumeUntil = this.#clock.now() + window_ms;
-    this.#windowTimer = this.#clock.setTimeout(() => {
-      // While a hello is under way its answer decides.
-      if (this.#phase === 'offline') {
-        this.#windowOver();
-      }
-    }, window_ms);
+    this.#takesOver = false;
   }
 
   #windowOver() {
-    this.#loseSession('the connection was lost for longer than the gateway keeps a session');
+    this.#loseStream('the connection was lost for longer than the gateway keeps a session');
   }
 
   // Calls
 
-  /** @param {Prepared} prepared @param {AbortSignal} [signal] */
-  #refusal({ method, generation }, signal) {
+  /**
+   * @param {number | undefined} generation the session that its handles belong to
+   * @param {AbortSignal} [signal]
+   * @throws {GatewayError} a call with these cannot be written
+   */
+  #check(generation, signal) {
     if (signal?.aborted) {
-      return new GatewayError('cancelled', 'the call was aborted before it was sent', { cause: signal.reason });
+      throw new GatewayError('cancelled', 'the call was aborted', { cause: signal.reason });
     }
     if (this.#phase === 'closed') {
-      return new GatewayError('failed_precondition', this.#failure?.message ?? 'the connection is closed', {
+      throw new GatewayError('failed_precondition', `${this.#failure?.message}`, {
         cause: this.#failure,
       });
     }
-    if (generation === undefined || generation === this.#generation) {
-      return undefined;
+    if (generation !== undefined && generation !== this.#generation) {
+      throw new GatewayError('not_found', 'an object belonged to a session that was lost; ask for it again');
     }
-    const what = method.startsWith('@') ? 'the object' : 'an object among the parameters';
-    return new GatewayError('not_found', `${what} belonged to a session that was lost; ask for it again`);
   }
 
-  /** @param {string} method @param {unknown} params */
-  #notify(method, params) {
-    this.#outbox.post({ text: notification(method, params) });
+  /** @param {string} method @param {unknown} params @param {import('./outbox.js').Message} [how] */
+  #notify(method, params, how) {
+    this.#outbox.post({ text: textOf({ method, params }), ...how });
   }
 
   // What comes in
@@ -394,16 +403,13 @@ export class Session {
       return;
     }
     this.#acknowledgements.count();
-    if (typeof message !== 'object' || message === null) {
-      return;
-    }
-    if (typeof message.method !== 'string') {
-      this.#answered(message);
+    if (typeof message?.method !== 'string') {
+      this.#answered(message ?? {});
     } else if (message.id !== undefined) {
       this.#requests.answer(/** @type {any} */ (message));
     } else if (message.method === 'rpc.cancel') {
       this.#requests.callOff(message.params?.id);
-    } else if (message.method === 'rpc.released' && typeof message.params === 'object' && message.params !== null) {
+    } else if (message.method === 'rpc.released' && isObject(message.params)) {
       this.#events.released(message.params);
     }
   }
@@ -432,34 +438,44 @@ export class Session {
   }
 
   /**
-   * Everything that lived in the gateway's session is gone: calls, handles, callbacks, answers not yet written.
+   * Everything that lived in the stream is gone: calls, handles, callbacks, answers not yet written.
    * @param {string} why
+   * @param {{session?: string}} [asks] what the next hello asks for
    */
-  #loseSession(why) {
+  #loseStream(why, asks = {}) {
     this.#generation++;
-    this.#hello = {};
-    this.#clock.clearTimeout(this.#windowTimer);
-    this.#calls.rejectAll((call) =>
-      call.sent
-        ? new GatewayError('outcome_unknown', `${why} before the answer came; the call may have run or not`)
-        : new GatewayError('unavailable', `${why}; the call was not sent`),
-    );
+    this.#lost ??= why;
+    this.#greeting.said = asks;
+    this.#window.stop();
+    this.#calls.rejectAll((call) => {
+      if (call.sent) {
+        return new GatewayError('outcome_unknown', `${why} before the answer came; the call may have run or not`);
+      }
+      return this.#canGoOn(call) ? undefined : new GatewayError('unavailable', `${why}; the call was not sent`);
+    });
     this.#outbox.drop();
     this.#requests.callOffAll();
     this.#acknowledgements.restart();
     this.#events.sessionLost();
   }
 
+  /**
+   * Whether a call that was not written needs nothing of the stream that was lost.
+   * @param {import('./calls.js').Call} call
+   */
+  #canGoOn({ draft }) {
+    try {
+      return this.#phase !== 'closed' && draft.prepare().generation === undefined;
+    } catch {
+      return false;
+    }
+  }
+
   /** @param {GatewayError} failure @param {{code?: number, reason?: string}} details */
   #end(failure, details) {
     this.#leaveSocket('closed');
     this.#failure = failure;
-    this.#loseSession(failure.message);
+    this.#loseStream(failure.message);
     this.#events.state('closed', { ...details, error: failure });
   }
-}
-
-/** @param {string} method @param {unknown} params */
-function notification(method, params) {
-  return JSON.stringify({ jsonrpc: '2.0', method, params });
 }

@@ -23,6 +23,7 @@ const RENEWED = 3000;
 /**
  * @typedef {object} Socket an open socket as the protocol sees it
  * @property {(text: string) => void} send
+ * @property {() => number} unsent bytes that were sent here and have not left this machine
  * @property {(code: number, reason: string) => void} close reports the loss to `lost` at once
  */
 
@@ -64,7 +65,7 @@ export class Transport {
   #abandon = () => {};
   /** Ends the current wait, if there is one. */
   #hurry = () => {};
-  /** Closes the current socket, if it is open. */
+  /** Closes the current socket, if it is open. @type {(reason: string) => void} */
   #renew = () => {};
 
   /**
@@ -85,27 +86,20 @@ export class Transport {
   /** Throws what the WebSocket constructor throws, such as a SyntaxError for an address that is none. */
   start() {
     const socket = new this.#WebSocket(this.#url);
-    let opened = false;
     let over = false;
 
-    /** @param {number} code @param {string} reason */
-    const abandon = (code, reason) => {
+    const end = () => {
       over = true;
       this.#clock.clearTimeout(timer);
-      this.#abandon = () => {};
-      socket.close(code, reason);
+      this.#abandon = this.#renew = () => {};
     };
     /** @param {number} code @param {string} reason */
     const lost = (code, reason) => {
-      if (over) {
-        return;
-      }
-      over = true;
-      this.#clock.clearTimeout(timer);
-      this.#abandon = () => {};
-      this.#renew = () => {};
-      if (this.#events.lost(code, reason)) {
-        this.#wait();
+      if (!over) {
+        end();
+        if (this.#events.lost(code, reason)) {
+          this.#wait();
+        }
       }
     };
     /** @param {number} code @param {string} reason */
@@ -116,17 +110,13 @@ export class Transport {
         lost(code, reason);
       }
     };
-    const timer = this.#clock.setTimeout(() => {
-      if (!opened) {
-        close(4000, 'the connection was not opened in time');
-      }
-    }, OPEN_TIMEOUT_MS);
+    const timer = this.#clock.setTimeout(() => close(4000, 'the connection was not opened in time'), OPEN_TIMEOUT_MS);
 
     socket.addEventListener('open', () => {
       if (!over) {
-        opened = true;
-        this.#renew = () => close(RENEWED, 'the network changed');
-        this.#events.opened({ send: (text) => socket.send(text), close });
+        this.#clock.clearTimeout(timer);
+        this.#renew = (reason) => close(RENEWED, reason);
+        this.#events.opened({ send: (text) => socket.send(text), unsent: () => socket.bufferedAmount ?? 0, close });
       }
     });
     socket.addEventListener('message', (/** @type {{data: unknown}} */ event) => {
@@ -144,7 +134,10 @@ export class Transport {
     );
     // Says nothing that the close event does not say, but the ws package throws errors that nobody listens to.
     socket.addEventListener('error', () => {});
-    this.#abandon = abandon;
+    this.#abandon = (code, reason) => {
+      end();
+      socket.close(code, reason);
+    };
   }
 
   /**
@@ -154,7 +147,6 @@ export class Transport {
    */
   stop(code, reason) {
     this.#abandon(code, reason);
-    this.#renew = () => {};
   }
 
   /**
@@ -170,9 +162,12 @@ export class Transport {
     this.#hurry();
   }
 
-  /** Give the open socket up for another: something says that it may lead nowhere. */
-  renew() {
-    this.#renew();
+  /**
+   * Give the open socket up for another: something says that it may lead nowhere.
+   * @param {string} reason
+   */
+  renew(reason) {
+    this.#renew(reason);
   }
 
   #wait() {

@@ -12,6 +12,7 @@ import { GatewayError } from './errors.js';
  * @property {(value: object, holder: any, key: string | number, path: string) => boolean} later
  *   true: the value is a call that has not been answered, and `holder[key]` will be filled in when it is
  * @property {(target: object) => object} callback the JSON of an object that the service may call
+ * @property {number} values elements and members that were written
  */
 
 /**
@@ -99,13 +100,19 @@ function encode(value, holder, key, path, depth, outgoing) {
   if (Array.isArray(object)) {
     return encodeArray(object, path, depth + 1, outgoing);
   }
-  if (ArrayBuffer.isView(object) || object instanceof ArrayBuffer) {
-    return encodeBuffer(object);
+  if (object instanceof ArrayBuffer) {
+    return base64(new Uint8Array(object));
+  }
+  const kind = Object.prototype.toString.call(object).slice('[object '.length, -1);
+  if (ArrayBuffer.isView(object)) {
+    // Other typed arrays are lists of their numbers.
+    return /^(Uint8|DataView)/.test(kind)
+      ? base64(new Uint8Array(object.buffer, object.byteOffset, object.byteLength))
+      : encodeArray(Array.from(/** @type {Float64Array} */ (object)), path, depth + 1, outgoing);
   }
   if ('toJSON' in object && typeof object.toJSON === 'function') {
     return encode(object.toJSON(), holder, key, path, depth + 1, outgoing);
   }
-  const kind = Object.prototype.toString.call(object).slice('[object '.length, -1);
   if (NOT_SENDABLE.has(kind)) {
     throw refusal(`a value of type ${kind}`, path);
   }
@@ -119,6 +126,7 @@ function encode(value, holder, key, path, depth, outgoing) {
 function encodeArray(array, path, depth, outgoing) {
   /** @type {unknown[]} */
   const json = [];
+  outgoing.values += array.length;
   for (let index = 0; index < array.length; index++) {
     json.push(null);
     json[index] = encode(array[index], json, index, `${path}[${index}]`, depth, outgoing);
@@ -133,6 +141,7 @@ function encodeMembers(object, path, depth, outgoing) {
   for (const name of Object.keys(object)) {
     const value = object[name];
     if (value !== undefined) {
+      outgoing.values++;
       json[name] = encode(value, json, name, `${path}.${name}`, depth, outgoing);
     }
   }
@@ -140,29 +149,16 @@ function encodeMembers(object, path, depth, outgoing) {
 }
 
 /**
- * Bytes are base64, which is read as Data with and without annotation; other typed arrays are lists of their numbers.
- * @param {ArrayBuffer | ArrayBufferView} buffer
+ * Bytes, which are read as Data with and without annotation.
+ * @param {Uint8Array} bytes
  */
-function encodeBuffer(buffer) {
-  if (ArrayBuffer.isView(buffer) && !(buffer instanceof DataView) && !isBytes(buffer)) {
-    return Array.from(/** @type {Float64Array} */ (buffer), (number) =>
-      typeof number === 'number' && Number.isFinite(number) ? number : String(number),
-    );
-  }
-  const bytes = ArrayBuffer.isView(buffer)
-    ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-    : new Uint8Array(buffer);
+function base64(bytes) {
   let binary = '';
   // In slices, because every element is an argument and engines bound their number.
   for (let start = 0; start < bytes.length; start += 8192) {
     binary += String.fromCharCode(...bytes.subarray(start, start + 8192));
   }
   return btoa(binary);
-}
-
-/** @param {ArrayBufferView} view */
-function isBytes(view) {
-  return view instanceof Uint8Array || view instanceof Uint8ClampedArray;
 }
 
 /**
@@ -172,10 +168,8 @@ function isBytes(view) {
  */
 export function hasMethods(object) {
   for (const owner of lineage(object)) {
-    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(owner))) {
-      if (typeof property.value === 'function' && name !== 'constructor') {
-        return true;
-      }
+    if (Object.getOwnPropertyNames(owner).some((name) => findMethod(owner, name))) {
+      return true;
     }
   }
   return false;
@@ -236,26 +230,24 @@ export function decode(json, incoming) {
     return json.map((element) => decode(element, incoming));
   }
   const members = /** @type {Record<string, unknown>} */ (json);
-  const token = handleToken(members);
-  if (token !== undefined) {
-    return incoming(token, /** @type {string | null} */ (members.interface));
+  const { $handle, $float, interface: interfaceName } = members;
+  const names = Object.keys(members);
+  // Looking alike is not enough: Json.Value is always data.
+  if (
+    typeof $handle === 'string' &&
+    names.length === 2 &&
+    (interfaceName === null || typeof interfaceName === 'string')
+  ) {
+    return incoming($handle, interfaceName);
+  }
+  // A number that JSON has none for.
+  if (names.length === 1 && /^(NaN|-?Infinity)$/.test(String($float))) {
+    return Number($float);
   }
   /** @type {Record<string, unknown>} */
   const value = Object.create(null);
-  for (const name of Object.keys(members)) {
+  for (const name of names) {
     value[name] = decode(members[name], incoming);
   }
   return value;
-}
-
-/**
- * The token, if this is exactly the form of a handle. Looking alike is not enough: Json.Value is always data.
- * @param {Record<string, unknown>} members
- */
-function handleToken(members) {
-  const token = members.$handle;
-  if (typeof token !== 'string' || !(members.interface === null || typeof members.interface === 'string')) {
-    return undefined;
-  }
-  return Object.keys(members).length === 2 ? token : undefined;
 }

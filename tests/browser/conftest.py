@@ -29,6 +29,9 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--expose-gc",
+    # A page that a test makes up would count as one of the internet, which must not reach this machine.
+    "--disable-features=LocalNetworkAccessChecks",
     f"--host-resolver-rules=MAP {FOREIGN_HOST} 127.0.0.1",
 ]
 

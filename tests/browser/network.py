@@ -1,4 +1,4 @@
-"""A network that can be switched off: a TCP proxy in a thread of its own."""
+"""A network that can be switched off, or swallows what it is given: a TCP proxy in a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class Network:
     def __init__(self, port: int) -> None:
         self._target = port
         self._on = True
+        self._swallows = False
+        self._swallowed: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -43,14 +45,18 @@ class Network:
             return
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers |= {writer, back}
+        if self._swallows:
+            self._swallowed |= {writer, back}
         await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
         self._writers -= {writer, back}
+        self._swallowed -= {writer, back}
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
+                if writer not in self._swallowed:
+                    writer.write(data)
+                    await writer.drain()
         writer.transport.abort()
 
     def _cut(self) -> None:
@@ -64,6 +70,16 @@ class Network:
             self._on = on
             if not on:
                 self._cut()
+
+        self._loop.call_soon_threadsafe(change)
+
+    def swallow(self, swallows: bool) -> None:
+        """Let nothing through any more and tell nobody, or be as before for new connections; the others stay dead."""
+
+        def change() -> None:
+            self._swallows = swallows
+            if swallows:
+                self._swallowed |= self._writers
 
         self._loop.call_soon_threadsafe(change)
 

@@ -47,6 +47,13 @@ interface Counting {
   sum @14 () -> (calls :UInt32, sum :UInt64, heard :UInt32, objects :UInt32);
   # Of the numbers that were added; how often an adder has answered; how many adders there are.
 
+  floats @15 (numbers :List(Float64), text :Text, halver :Halver) -> (numbers :List(Float32), text :Text, half :Float64);
+  # Gives back what it is given, and what the halver makes of the first number.
+
+  interface Halver {
+    half @0 (number :Float64) -> (half :Float64);
+  }
+
   interface Adder {
     added @0 (number :UInt32) -> ();
   }

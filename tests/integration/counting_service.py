@@ -104,6 +104,9 @@ async def main(endpoint: str, count_file: Path) -> None:
         def sum(self) -> dict[str, int]:
             return {"calls": added, "sum": total, "heard": heard, "objects": len(adders)}
 
+        async def floats(self, numbers: Any, text: str, halver: Any) -> dict[str, Any]:
+            return {"numbers": list(numbers), "text": text, "half": await halver.half(numbers[0])}
+
     async def tell(adder: Any, number: int) -> None:
         nonlocal heard
         try:

@@ -1,9 +1,15 @@
 // Objects of the page that the gateway calls.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 
+import { GatewayError } from '../../static/client/errors.js';
 import { failure, settle } from './fakes.js';
 import { Scripted, handle, returned } from './scripted.js';
+
+v8.setFlagsFromString('--expose-gc');
+const collectGarbage = vm.runInNewContext('gc');
 
 test('a function and an object are called by the gateway, in order, with live objects', async () => {
   const scripted = new Scripted();
@@ -43,7 +49,8 @@ test('a callback that returns a promise, an object or a function answers with it
   );
 });
 
-test('a missing method, a missing callback and a failing one are answered as errors', async () => {
+test('a missing method, a missing callback and a failing one are answered as errors', async (t) => {
+  ['warn', 'error'].forEach((name) => t.mock.method(console, name, () => {}));
   const scripted = new Scripted();
   const callback = {
     changed() {
@@ -76,6 +83,120 @@ test('a missing method, a missing callback and a failing one are answered as err
   assert.equal(scripted.written.filter(({ method }) => method === 'rpc.release').length, 3);
 });
 
+test('what a callback throws is told to the page, unless it is meant for the service', async (t) => {
+  const scripted = new Scripted();
+  const reported = [];
+  const reportError = t.mock.method(console, 'error', (error) => reported.push(error.message));
+  const service = scripted.gateway.service('a');
+  service.watch((text) => {
+    throw text === 'refuse' ? new GatewayError('not_found', text) : new ReferenceError(text);
+  });
+  await settle();
+  const call = async (number, text) => {
+    scripted.says({ id: `g:${number}`, method: '!c1.call', params: [text] });
+    await settle();
+  };
+  await call(1, 'refuse');
+  assert.deepEqual(reported, []);
+  await call(2, 'broken');
+  assert.deepEqual(reported, ['broken']);
+  globalThis.reportError = (error) => reported.push(`reported: ${error.message}`);
+  t.after(() => delete globalThis.reportError);
+  await call(3, 'broken');
+  assert.deepEqual(reported, ['broken', 'reported: broken']);
+  const heard = [];
+  scripted.gateway.on('error', (error) => heard.push(error.message));
+  await call(4, 'broken');
+  assert.deepEqual([heard, reported.length], [['broken'], 2]);
+  assert.equal(reportError.mock.callCount(), 1);
+  assert.equal(scripted.written.at(-1).error.message, 'broken');
+});
+
+test('a method that the service calls and the callback does not have is warned of once', async (t) => {
+  const scripted = new Scripted();
+  const warn = t.mock.method(console, 'warn', () => {});
+  const listener = { chnaged() {} };
+  scripted.gateway.service('a').watch(listener);
+  await settle();
+  for (const [number, method] of ['changed', 'changed', 'deleted'].entries()) {
+    scripted.says({ id: `g:${number}`, method: `!c1.${method}`, params: [] });
+  }
+  await settle();
+  assert.deepEqual(
+    warn.mock.calls.map(({ arguments: said }) => said),
+    [
+      ['the callback has no method changed, which the service calls:', listener],
+      ['the callback has no method deleted, which the service calls:', listener],
+    ],
+  );
+});
+
+test('a subscription that nobody holds lives as long as the service has the callback', async () => {
+  const scripted = new Scripted();
+  const heard = [];
+  const service = scripted.gateway.service('a');
+  service.watch((text) => heard.push(text));
+  await scripted.answers(1, handle('subscription'));
+  service.value();
+  await scripted.answers(2, handle('forgotten'));
+  const released = () =>
+    scripted.written.filter(({ method }) => method === 'rpc.release').map(({ params }) => params.handle);
+  while (released().length === 0) {
+    collectGarbage();
+    await settle();
+  }
+  collectGarbage();
+  await settle();
+  assert.deepEqual(released(), ['forgotten']);
+  scripted.says({ id: 'g:1', method: '!c1.call', params: ['alive'] });
+  assert.deepEqual(heard, ['alive']);
+  scripted.says({ method: 'rpc.released', params: { callback: 'c1', code: 'released', reason: '' } });
+  while (released().length === 1) {
+    collectGarbage();
+    await settle();
+  }
+  assert.deepEqual(released(), ['forgotten', 'subscription']);
+});
+
+test('a subscription can be released while the service has the callback', async () => {
+  const scripted = new Scripted();
+  const call = scripted.gateway.service('a').watch(() => {});
+  await scripted.answers(1, handle('subscription'));
+  (await call).$release();
+  assert.deepEqual((await scripted.sent()).at(-1), ['rpc.release', { handle: 'subscription', count: 1 }]);
+});
+
+test('a method that declares one parameter more is told when nobody waits for it', async () => {
+  const scripted = new Scripted();
+  const signals = [];
+  const callback = {
+    slow(value, { signal }) {
+      signals.push(signal);
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(value)));
+    },
+    plain: (...args) => args,
+  };
+  scripted.gateway
+    .service('a')
+    .watch(callback)
+    .catch(() => {});
+  await settle();
+  scripted.says({ id: 'g:1', method: '!c1.slow', params: [1] });
+  scripted.says({ id: 'g:2', method: '!c1.slow', params: [2] });
+  scripted.says({ id: 'g:3', method: '!c1.plain', params: [3] });
+  scripted.says({ method: 'rpc.cancel', params: { id: 'g:1' } });
+  await settle();
+  assert.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [true, false],
+  );
+  assert.equal(signals[0].reason.code, 'cancelled');
+  assert.deepEqual(scripted.written.slice(1), [{ id: 'g:3', result: [3] }]);
+  scripted.cut();
+  scripted.comeBackTo('another session');
+  assert.equal(signals[1].aborted, true);
+});
+
 test('one listener keeps its name until the gateway lets go of it', async () => {
   const scripted = new Scripted();
   const listener = () => {};
@@ -95,7 +216,7 @@ test('one listener keeps its name until the gateway lets go of it', async () => 
     [[{ $callback: 'c1' }], [{ $callback: 'c1' }, [{ $callback: 'c1' }]], [{ $callback: 'c2' }]],
   );
   assert.equal(scripted.written.find(({ id }) => id === 'g:1').error.data.code, 'not_found');
-  assert.deepEqual(heard, [{ callback: 'c1', code: 'ok', reason: 'dropped' }]);
+  assert.deepEqual(heard, [{ callback: `${scripted.WebSocket.prefix}c1`, code: 'ok', reason: 'dropped' }]);
 });
 
 test('a listener that is passed again while the gateway lets go of it stays', async () => {
@@ -140,7 +261,7 @@ test('when the session is lost, objects and callbacks of before are gone and the
   scripted.gateway.service('a').watch(() => {});
   await scripted.answers(2, null);
   scripted.cut();
-  const waiting = failure(scripted.gateway.service('calculator').add(1, 2));
+  const waiting = failure(object.add(1, 2));
   scripted.comeBackTo('another session');
   assert.equal((await waiting).code, 'unavailable');
   const stale = await failure(object.read());

@@ -11,7 +11,7 @@ import { PYTHON, ROOT } from './demo.js';
 const FOLDER = path.join(ROOT, 'tests/integration');
 
 /**
- * Start both; resolved when calls work.
+ * Start both; resolved when calls work. `restart` kills the gateway and starts another in its place.
  * @param {Record<string, number>} [limits] of the gateway
  */
 export async function startCounting(limits = {}) {
@@ -27,18 +27,23 @@ export async function startCounting(limits = {}) {
     });
     const [line] = await Promise.race([once(readline.createInterface({ input: child.stdout }), 'line'), ended]);
     ended.catch(() => {});
-    return line;
+    return { line, child };
+  };
+  const kill = async (child) => {
+    const ended = child.exitCode ?? child.signalCode ?? once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
   };
   const stop = async () => {
-    for (const child of children) {
-      const ended = child.exitCode ?? once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    }
+    await Promise.all(children.map(kill));
     await rm(folder, { recursive: true });
   };
   try {
-    const endpoint = await start(path.join(FOLDER, 'counting_service.py'), 'tcp://127.0.0.1:*', `${folder}/count`);
+    const { line: endpoint } = await start(
+      path.join(FOLDER, 'counting_service.py'),
+      'tcp://127.0.0.1:*',
+      `${folder}/count`,
+    );
     const config = `${folder}/gateway.toml`;
     const lines = Object.entries(limits).map(([name, limit]) => `${name} = ${limit}`);
     await writeFile(
@@ -52,8 +57,14 @@ endpoint = "${endpoint}"
 peer = "counting"
 `,
     );
-    const listening = await start('-m', 'gateway', 'serve', '--config', config, '--listen', '127.0.0.1:0');
-    return { url: listening.replace('listening on ', ''), stop };
+    const serve = (address) => start('-m', 'gateway', 'serve', '--config', config, '--listen', address);
+    let gateway = await serve('127.0.0.1:0');
+    const url = gateway.line.replace('listening on ', '');
+    const restart = async () => {
+      await kill(gateway.child);
+      gateway = await serve(new URL(url).host);
+    };
+    return { url, restart, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -152,7 +152,7 @@ test('the gateway says when a service lets go of a callback', async () => {
   const subscription = await other.service('addressbook').watch({ changed() {} });
   await subscription.cancel();
   const { callback, code } = await released;
-  assert.deepEqual([callback, code], ['c1', 'released']);
+  assert.deepEqual([callback.replace(/^\w+-/, ''), code], ['c1', 'released']);
   other.close();
 });
 
@@ -244,7 +244,7 @@ test('a chain of three calls is one frame of the client', async () => {
   const deleted = people.add({ name }).updater.update({ phoneNumber: '1' }).updater.delete();
   assert.deepEqual(Object.keys(await deleted), []);
   assert.deepEqual(
-    frames[0].map(({ method }) => method),
+    frames[0].map(({ method }) => method.replace(/#\w+-/, '#')),
     ['addressbook.add', '#1.updater.update', '#2.updater.delete'],
   );
   assert.equal(frames.filter((frame) => Array.isArray(frame) || !frame.method.startsWith('rpc.')).length, 1);

@@ -1,7 +1,10 @@
-// What docs/client.md shows is true: its blocks run as one program against a demo. A comment behind a statement says what
+// What docs/client.md shows is true and compiles, and what the READMEs show compiles: its blocks run as one program against a demo. A comment behind a statement says what
 // its value is as JSON (`// → 7`), or the beginning of its error (`// throws code at path: message`).
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -65,6 +68,66 @@ test('every example of docs/client.md is true', async () => {
     throw error;
   } finally {
     rmSync(file);
+    await demo.stop();
+  }
+});
+
+const TSC = fileURLToPath(new URL('node_modules/.bin/tsc', import.meta.url));
+// What a page has around the listings.
+const SURROUNDINGS = `
+declare function useEffect(effect: () => () => void, dependencies: unknown[]): void;
+declare function setGateway(gateway: unknown): void;
+`;
+// Wrong on purpose, to show an error.
+const REFUSED = "await calculator.add('two', 5);";
+const SERVICES = ['calculator', 'addressbook'];
+
+/** The listings of a page as one module: imports stand once, and what is shown again is in a block of its own. */
+function listings(page, services) {
+  const text = readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8');
+  let source = [...text.matchAll(/^```[jt]s\n(.*?)^```$/gms)].map(([, block]) => block).join('\n');
+  assert.ok(source.includes('await connect('));
+  const imports = new Set(source.match(/^import .*$/gm));
+  source = source.replace(/^import .*$/gm, '').replace(/\n(const book = .*;\nconst person = [^]*?\n)\n/, '\n{\n$1}\n');
+  for (const name of services) {
+    imports.add(`import type { Root as ${name} } from './${name}.d.ts';`);
+    source = source.replaceAll(`.service('${name}')`, `.service<${name}>('${name}')`);
+  }
+  if (services.length > 0) {
+    source = source.replace(REFUSED, `// @ts-expect-error\n${REFUSED}`);
+  }
+  return [...imports].join('\n').replaceAll('/client/index.js', 'cara-gateway-client') + source;
+}
+
+test('every listing compiles under --strict, with the types of the services and without', async () => {
+  const demo = await startDemo();
+  const folder = mkdtempSync(path.join(tmpdir(), 'listings-'));
+  const write = (name, text) => writeFileSync(path.join(folder, name), text);
+  try {
+    const programs = ['README.md', 'static/client/README.md', 'docs/client.md'].flatMap((page, number) =>
+      [[], SERVICES].map((services) => {
+        const name = `${number}-${services.length}.ts`;
+        write(name, listings(page, services));
+        return name;
+      }),
+    );
+    for (const name of SERVICES) {
+      const types = await (await fetch(`${demo.url}/types/${name}.d.ts`)).text();
+      write(`${name}.d.ts`, types.replace('../client/index.js', 'cara-gateway-client'));
+    }
+    write('package.json', '{"type": "module"}');
+    write('surroundings.d.ts', SURROUNDINGS);
+    mkdirSync(path.join(folder, 'node_modules'));
+    symlinkSync(fileURLToPath(new URL('.', CLIENT)), path.join(folder, 'node_modules/cara-gateway-client'));
+    const options = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext'];
+    options.push('--allowImportingTsExtensions', '--lib', 'es2022,esnext,dom');
+    const { stdout } = spawnSync(TSC, [...options, 'surroundings.d.ts', ...programs], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, '');
+  } finally {
+    rmSync(folder, { recursive: true });
     await demo.stop();
   }
 });

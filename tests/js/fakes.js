@@ -18,6 +18,15 @@ export class FakeClock {
     return this.#timers.size;
   }
 
+  /** The machine sleeps: time passes and no timer runs, until all that are due do. */
+  sleep(ms) {
+    this.time += ms;
+    for (const timer of [...this.#timers].filter(({ due }) => due <= this.time)) {
+      this.#timers.delete(timer);
+      timer.action();
+    }
+  }
+
   advance(ms) {
     const end = this.time + ms;
     for (;;) {
@@ -33,6 +42,38 @@ export class FakeClock {
   }
 }
 
+/**
+ * What a page wrote, with the prefix taken off its ids and the names of its callbacks: tests know a page's first call as 1,
+ * its second callback as c2.
+ */
+export function withoutPrefix(text, prefix) {
+  return text
+    .replaceAll(new RegExp(`"${prefix}(\\d+)"`, 'g'), '$1')
+    .replaceAll(new RegExp(`#${prefix}(\\d+)\\.`, 'g'), '#$1.')
+    .replaceAll(new RegExp(`"${prefix}c(\\d+)"`, 'g'), '"c$1"');
+}
+
+/** What a test says in the gateway's place, in the page's own words; hello is 0 for every page. */
+export function withPrefix(message, prefix) {
+  if (Array.isArray(message)) {
+    return message.map((element) => withPrefix(element, prefix));
+  }
+  if (typeof message !== 'object' || message === null) {
+    return message;
+  }
+  const said = { ...message };
+  if (Number.isInteger(said.id) && said.id > 0 && said.method === undefined) {
+    said.id = `${prefix}${said.id}`;
+  }
+  if (said.method?.startsWith?.('!c')) {
+    said.method = `!${prefix}${said.method.slice(1)}`;
+  }
+  if (said.method === 'rpc.released' && said.params?.callback) {
+    said.params = { ...said.params, callback: prefix + said.params.callback };
+  }
+  return said;
+}
+
 /** A WebSocket as the client sees one; `FakeWebSocket.made` has all of them, the newest last. */
 export function fakeWebSocketClass() {
   return class FakeWebSocket {
@@ -40,6 +81,8 @@ export function fakeWebSocketClass() {
     /** What was sent over all of them, and how many messages of it the other end says it never received. */
     static sent = [];
     static lost = 0;
+    /** Of the ids and callback names of the page, as soon as it has written one. */
+    static prefix = undefined;
     /** Messages that the other end has received, as PROTOCOL.md counts them. */
     static get counted() {
       const counted = ({ method }) => method !== 'rpc.hello' && method !== 'rpc.ack';
@@ -63,8 +106,10 @@ export function fakeWebSocketClass() {
     }
 
     send(text) {
-      this.frames.push(text);
-      this.constructor.sent.push(text);
+      this.constructor.prefix ??= /"([0-9a-z]+-)c?\d+"/.exec(text)?.[1];
+      const plain = withoutPrefix(text, this.constructor.prefix ?? 'none');
+      this.frames.push(plain);
+      this.constructor.sent.push(plain);
     }
 
     close(code, reason) {
@@ -72,6 +117,9 @@ export function fakeWebSocketClass() {
     }
 
     emit(name, event) {
+      if (name === 'message' && this.constructor.prefix && /^[[{].*[\]}]$/s.test(event.data)) {
+        event = { data: JSON.stringify(withPrefix(JSON.parse(event.data), this.constructor.prefix)) };
+      }
       for (const listener of this.#listeners[name]) {
         listener(event);
       }

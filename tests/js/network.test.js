@@ -86,13 +86,13 @@ test('a wait can be cut short', () => {
 
 test('an open socket can be given up for another, one that is opening is left alone', () => {
   const { clock, WebSocket, lost, transport: made } = transport();
-  made.renew();
+  made.renew('no life');
   assert.deepEqual(lost, []);
   WebSocket.latest.emit('open', {});
-  made.renew();
+  made.renew('no life');
   assert.equal(WebSocket.latest.closed.code, 3000);
   assert.deepEqual(lost, [3000]);
-  made.renew();
+  made.renew('no life');
   clock.advance(200);
   assert.equal(WebSocket.made.length, 2);
   assert.deepEqual(lost, [3000]);

@@ -111,6 +111,31 @@ test('a result that is an argument where no object is expected is sent as itself
   assert.equal(await sum, 6);
 });
 
+test('a chain of such calls is made with the values, one after the other', async () => {
+  const scripted = new Scripted();
+  const calculator = scripted.gateway.service('calculator');
+  const sum = calculator.add(calculator.add(calculator.add(1, 2), 3), 4);
+  const refused = { code: 'invalid_argument', path: '$[0]', detail: '$[0]: expected Int32, got an object' };
+  const refuse = (id, data) => scripted.says({ id, error: { code: -32602, message: 'refused', data } });
+  await scripted.answers(1, 3);
+  refuse(2, refused);
+  refuse(3, { code: 'invalid_argument', cause: refused });
+  await settle();
+  await scripted.answers(4, 6);
+  await scripted.answers(5, 10);
+  assert.equal(await sum, 10);
+  assert.deepEqual(
+    (await scripted.sent()).map(([, params]) => params),
+    [
+      [1, 2],
+      [{ $result: 1, path: [] }, 3],
+      [{ $result: 2, path: [] }, 4],
+      [3, 3],
+      [6, 4],
+    ],
+  );
+});
+
 test('another error of such a call is its own', async () => {
   const scripted = new Scripted();
   const calculator = scripted.gateway.service('calculator');
@@ -135,7 +160,6 @@ test('a call is a promise with all that belongs to one', async () => {
   const caught = failing.catch((error) => error.code);
   await scripted.fails(2, 'internal');
   assert.equal(await caught, 'internal');
-  assert.equal(call.toJSON, undefined);
   assert.equal(call.constructor, undefined);
 });
 

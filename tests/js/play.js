@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 
 import { GatewayError } from '../../static/client/errors.js';
 import { Gateway } from '../../static/client/gateway.js';
-import { FakeClock, fakeWebSocketClass, settle } from './fakes.js';
+import { FakeClock, fakeWebSocketClass, settle, withoutPrefix } from './fakes.js';
 
 export class Play {
   #clock = new FakeClock();
@@ -27,12 +27,20 @@ export class Play {
       ...options,
     });
     // Promises tell of calls some microtasks after their end; what counts is which came first.
-    this.gateway.on('state', (state, { resumed, error }) =>
-      setImmediate(() =>
-        this.#see({ state, ...(state === 'open' && { resumed }), ...(error && { error: error.code }) }),
-      ),
+    let sameSession = false;
+    this.gateway.on('reset', (reset) => (sameSession = reset.sameSession));
+    this.gateway.on('state', (state, { resumed, error }) => {
+      const what = {
+        state,
+        ...(state === 'open' && { resumed }),
+        ...(state === 'open' && sameSession && { same_session: true }),
+        ...(error && { error: error.code }),
+      };
+      setImmediate(() => this.#see(what));
+    });
+    this.gateway.on('released', (what) =>
+      this.#see({ released: JSON.parse(withoutPrefix(JSON.stringify(what), this.#WebSocket.prefix)) }),
     );
-    this.gateway.on('released', (what) => this.#see({ released: what }));
   }
 
   async play(steps) {

@@ -6,9 +6,9 @@ export class Scripted {
   clock = new FakeClock();
   WebSocket = fakeWebSocketClass();
 
-  constructor() {
+  constructor(hello = HELLO_RESULT) {
     this.gateway = new Gateway('ws://gateway/ws', this.WebSocket, { clock: this.clock, random: () => 1 });
-    this.accept();
+    this.accept(hello);
   }
 
   accept(hello = HELLO_RESULT) {

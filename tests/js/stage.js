@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 
 import { Session } from '../../static/client/session.js';
-import { FakeClock, HELLO_RESULT, messagesOf } from './fakes.js';
+import { FakeClock, HELLO_RESULT, messagesOf, withPrefix, withoutPrefix } from './fakes.js';
+
+const PREFIX = 'p-';
 
 export class Stage {
   clock = new FakeClock();
@@ -11,6 +13,7 @@ export class Stage {
   states = [];
   settled = [];
   unclaimed = [];
+  resets = [];
   released = [];
   losses = 0;
   callback = async () => ({ result: null, callbacks: [] });
@@ -19,20 +22,22 @@ export class Stage {
     this.session = new Session(
       {
         state: (state) => this.states.push(state),
-        callback: (name, method, params) => this.callback(name, method, params),
+        reset: (reset) => this.resets.push(reset),
+        callback: (name, method, params) => this.callback(name.replace(PREFIX, ''), method, params),
         settled: (callbacks, accepted) => this.settled.push([callbacks, accepted]),
         released: (params) => this.released.push(params),
         unclaimed: (result) => this.unclaimed.push(result),
         sessionLost: () => this.losses++,
       },
-      { clock: this.clock, ...options },
+      { clock: this.clock, prefix: PREFIX, ...options },
     );
   }
 
   connect(hello = HELLO_RESULT) {
     this.frames = [];
     this.session.connected({
-      send: (text) => this.frames.push(text),
+      send: (text) => this.frames.push(withoutPrefix(text, PREFIX)),
+      unsent: () => 0,
       close: (code) => {
         this.closed = code;
         this.again = this.session.disconnected(code, '');
@@ -55,7 +60,7 @@ export class Stage {
 
   says(...messages) {
     for (const message of messages) {
-      this.session.received(JSON.stringify(message));
+      this.session.received(JSON.stringify(withPrefix(message, PREFIX)));
     }
   }
 
@@ -64,8 +69,9 @@ export class Stage {
   }
 
   call(method, params = [], options = {}, more = {}) {
+    const { callbacks = [], ...rest } = more;
     const promise = new Promise((resolve, reject) => {
-      this.session.call({ method, params, callbacks: [], ...more }, options, { resolve, reject });
+      this.session.call({ prepare: () => ({ method, params, ...rest }), callbacks }, options, { resolve, reject });
     });
     promise.catch(() => {});
     return promise;

@@ -101,6 +101,13 @@ test('what only looks like a handle is data', () => {
   }
 });
 
+test('a float that JSON has no number for is read as the number, what only looks like one is data', () => {
+  const json = [{ $float: 'NaN' }, { $float: '-Infinity' }, { $float: '5' }, { $float: 'NaN', a: 1 }, 'NaN'];
+  const [nan, infinity, ...others] = decode(json, () => assert.fail('made a proxy'));
+  assert.deepEqual([nan, infinity], [NaN, -Infinity]);
+  assert.deepEqual(JSON.parse(JSON.stringify(others)), json.slice(2));
+});
+
 test('methods that every object has are no methods of a callback', () => {
   const listener = new Listener();
   assert.equal(findMethod(listener, 'changed'), Listener.prototype.changed);

@@ -15,7 +15,7 @@ from typing import Any, Final
 from cara_pseud.schema.nodes import INT_RANGES, Kind
 from gateway.errors import nearest, quote
 from gateway.json.codec.layout import EnumLayout, Form
-from gateway.json.text import JSON, InexactFloat
+from gateway.json.text import JSON, FloatWord, InexactFloat
 
 EXACT: Final = 2**53
 """Integers up to here are exact in the doubles that JSON readers elsewhere make of numbers."""
@@ -205,10 +205,10 @@ def write_float(value: Any, kind: Kind) -> JSON:
 
 
 def float_out(number: float) -> JSON:
-    """A float as JSON: a number, "NaN", "Infinity" or "-Infinity"."""
+    """A float as JSON: a number, or one of the words "NaN", "Infinity" and "-Infinity"."""
     if math.isfinite(number):
         return number
-    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+    return FloatWord("NaN" if number != number else "Infinity" if number > 0 else "-Infinity")
 
 
 def write_bytes(value: Any, form: Form, policy: str) -> JSON:

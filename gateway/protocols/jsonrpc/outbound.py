@@ -72,13 +72,15 @@ class Outbound:
                 return []
         return [tuple.__new__(Send, (data,))]
 
-    def request(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
+    def request(
+        self, name: str, method: str, params: list[JSON], *, marked: bool = False
+    ) -> tuple[str, list[Event]]:
         """Ask the client's object ``name`` to run a method; the key under which it will answer.
 
         Raises:
             GatewayError: see `Stream.call_callback`.
         """
-        key, data = self.requests.write(name, method, params)
+        key, data = self.requests.write(name, method, params, marked=marked)
         self._check_request(data)
         happened = self.send(data)
         self.requests.sent(key, self.counting.sent)

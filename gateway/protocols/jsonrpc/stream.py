@@ -21,7 +21,7 @@ from typing import Final
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.json.text import JSON, dump
+from gateway.json.text import JSON, dump, dump_marked
 from gateway.json.value_count import check_values, too_many
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
@@ -209,7 +209,7 @@ class Stream:
         if record is None or record.notification:
             self._end(call)
             return [AnswerDropped(call)]
-        data = dump(messages.result(record.id, result))
+        data = (dump_marked if self.unbox else dump)(messages.result(record.id, result))
         if len(data) > self._small_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")
@@ -280,7 +280,7 @@ class Stream:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
                 the client. Nothing was sent.
         """
-        return self.out.request(name, method, params)
+        return self.out.request(name, method, params, marked=self.unbox)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""

@@ -39,6 +39,8 @@ interface Shop extends(Base) {
       -> (wide :UInt64);
   odd @6 (item :Item) -> (made :Made) $Json.name("odd-name");
   pair @7 () -> (pair :Pair(Text, Receipt));
+  same @8 [T, U] (value :T, other :U) -> (value :T);
+  both @9 [T] (value :T) -> (value :T, again :T);
 }
 interface Base { ping @0 () -> (); }
 interface Listener { changed @0 (item :Item, color :Color) -> (more :Bool); }
@@ -94,7 +96,7 @@ if ('price' in first) {
   const free: null = first.free;
 }
 const color: Color = first.color;
-const size: number | 'NaN' | 'Infinity' | '-Infinity' = first.size;
+const size: number = first.size * 2;
 const city: string | undefined = first.where.city;
 const zip: number = first.where.zip;
 if ('one' in first.named) {
@@ -122,7 +124,12 @@ switch (made.kind) {
     break;
 }
 const pair = await shop.pair();
-await pair.second?.cancel('why');
+await pair.second.cancel('why');
+const same: RemoteObject<Receipt> = await shop.same(pair.second, "a");
+const both: { value: string; again: string } = await shop.both('x');
+const inferred: boolean = await shop.same(receipt, []).cancel();
+await shop.order({}, 2, { changed: (thing, color, { signal }) => signal.aborted && thing.size > 1 });
+await shop.order({}, 2, (thing, color, { signal }) => signal.aborted);
 const pipelined: boolean = await shop.order({}, 1, () => true).cancel();
 const nested: string | undefined = await shop.list([]).next.all({ name: 'x' }).name;
 const again: RemoteObject<Shop> = next;
@@ -163,6 +170,14 @@ WRONG = {
     "a value that the tag does not have": (
         "const m = await shop['odd-name']({}); if (m.kind === 'c') m.value;",
         "Property 'value' does not exist",
+    ),
+    "another type than the one that was given": (
+        "const n: number = await shop.same('text', []);",
+        "'string' is not assignable",
+    ),
+    "a float that is a text": (
+        "const t: string = (await shop.all({})).size;",
+        "'number' is not assignable",
     ),
     "an unknown tag": ("await shop.box({ item: { kind: 'd' } }, 1, 1, []);", "'\"d\"' is not assignable|Type '\"d\"'"),
     "no number of a float": ("await shop.numbers(1, 1, 'large', true, null, [], '');", "'\"large\"' is not assignable"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Status
-from gateway.json.text import InexactFloat, dump, parse
+from gateway.json.text import FloatWord, InexactFloat, dump, dump_marked, parse
 
 REFUSED: list[tuple[str | bytes, str]] = [
     ("", "no JSON: Input is a zero-length, empty document at line 1 column 1"),
@@ -88,6 +89,32 @@ def test_a_deep_text_with_a_long_number_is_no_crash() -> None:
     while isinstance(value, list):
         (value,) = value
     assert refused == "no JSON: nested too deeply" or value == 90071992547409931234567
+
+
+class Name(str):
+    """A text of a class of its own."""
+
+
+@pytest.mark.parametrize(("value", "marked"), [
+    (FloatWord("NaN"), b'{"$float":"NaN"}'),
+    ({"floats": [FloatWord("-Infinity"), 1.5]}, b'{"floats":[{"$float":"-Infinity"},1.5]}'),
+    (["NaN", Name("Infinity")], b'["NaN","Infinity"]'),
+    ({"a": OrderedDict(b=[True, None])}, b'{"a":{"b":[true,null]}}'),
+])  # fmt: skip
+def test_words_for_floats_are_told_from_texts(value: Any, marked: bytes) -> None:
+    assert dump_marked(value) == marked
+
+
+def test_a_word_for_a_float_is_the_word_where_nobody_asks() -> None:
+    assert dump({"float": FloatWord("NaN")}) == b'{"float":"NaN"}'
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", "\ud800", 2**70])
+def test_what_is_no_json_is_an_internal_error(value: Any) -> None:
+    for write in (dump, dump_marked):
+        with pytest.raises(GatewayError, match="an answer cannot be written as JSON") as error:
+            write(value)
+        assert error.value.status is Status.INTERNAL
 
 
 @given(st.recursive(
