@@ -140,11 +140,17 @@ class BaseHandler(Exchange):
         """Whose request it is, as bounds per address count."""
         return counted(self.downstream.address)
 
-    def run(self) -> None:
-        """Answer the request."""
+    def run(self, refusal: GatewayError | None = None) -> None:
+        """Answer the request.
+
+        Args:
+            refusal: what it is answered with, whatever it asks for.
+        """
         try:
             self.prepare()
             if not self._is_preflight():
+                if refusal is not None:
+                    raise refusal
                 self.check_existence()
         except Exception as error:
             self.fail(error)
@@ -422,7 +428,7 @@ def implemented_methods(handler: type[BaseHandler]) -> tuple[str, ...]:
 
 
 class RefusingHandler(BaseHandler):
-    """Answers every method with one error: nothing is at this path, or its body is too large."""
+    """Answers every method with one error: nothing is at this path."""
 
     def initialize(self, site: Site, error: GatewayError) -> None:  # type: ignore[override]
         self.site = site
@@ -438,7 +444,7 @@ class RefusingHandler(BaseHandler):
 class UnreadHandler(RefusingHandler):
     """Answers what could not be read, so that nobody knows who asks for what."""
 
-    def run(self) -> None:
+    def run(self, refusal: GatewayError | None = None) -> None:
         self.fail(self._error)
 
     def logged_path(self) -> str:

@@ -95,7 +95,7 @@ class GatewayServer(TCPServer):
         refusal = request.connection.client.refusal
         if refusal is not None:
             request.keeps_alive = False
-            if request.path not in _FOR_WATCHERS:
+            if self._application.inner_path(request) not in _FOR_WATCHERS:
                 return self._application.refuse(request, refusal)
         return self._application.answer(request)
 
