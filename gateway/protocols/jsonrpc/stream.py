@@ -104,7 +104,7 @@ class Stream:
         self.calls: Collection[int] = self._calls.keys()
         self.ids: Mapping[Id, int] = self._ids
         self._frame: Frame | None = None
-        self._pipeline = Pipeline()
+        self._pipeline = Pipeline(limits.max_remembered_answers)
         self._session_id = ""
         self.requests: Collection[str] = self._requests.keys
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
