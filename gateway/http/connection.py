@@ -55,11 +55,8 @@ class ConnectionOwner(Protocol):
     def start_request(self, connection: HttpConnection) -> None:
         """The connection may send its next request."""
 
-    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
-        """A head has come, now its body must; or why it may not."""
-
     def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
-        """A piece of a body has come, behind which more must; or why that may not."""
+        """A piece of a body has come, maybe an empty one, behind which more must; or why that may not."""
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """A request is complete, or refused before it was."""
@@ -69,6 +66,9 @@ class ConnectionOwner(Protocol):
 
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """Answer a request with an error, whatever it asks; one without a method is none that could be read."""
+
+    def writing_takes_time(self, connection: HttpConnection) -> None:
+        """Not everything could be written at once."""
 
     def on_detach(self, connection: HttpConnection) -> None:
         """The connection is no more one of HTTP."""
@@ -138,7 +138,8 @@ class HttpConnection:
                 return
             assert isinstance(reading, asyncio.Future)
             self._reading = True
-            self.stream.watch(False)
+            if self.stream.is_watched:
+                self.stream.forget()
             reading.add_done_callback(self._received)
 
     def _received(self, reading: asyncio.Future[bytes]) -> None:
@@ -147,6 +148,7 @@ class HttpConnection:
         if reading.cancelled() or reading.exception() is not None or self.stream.closed():
             return
         data = reading.result()
+        self.client.received += len(data)
         if self._state is _State.LAST:
             self._lingered_bytes += len(data)
             if self._lingered_bytes > MAX_LINGER_BYTES:
@@ -163,7 +165,7 @@ class HttpConnection:
         if not is_answered or (len(self._ahead) < MAX_AHEAD_BYTES and not self._upgrades):
             self._read()
         elif not self._is_detached:
-            self.stream.watch(True)
+            self.stream.watch()
 
     @property
     def _upgrades(self) -> bool:
@@ -217,9 +219,8 @@ class HttpConnection:
         self._body_bytes = self._wire_bytes = 0
         self._chunks = ChunkReader() if request.length == CHUNKED else None
         limit = self._limits.max_message_bytes
-        refusal = self._owner.head_arrived(self)
-        if refusal is not None:
-            self._refuse(request, refusal)
+        if self.client.refusal is not None:
+            self._refuse(request, self.client.refusal)
         elif request.length > limit and (request.length > MAX_DRAINED_BYTES or request.waits):
             # Who waits to be told to send it is told not to.
             self._refuse(request, self._too_large())
@@ -261,10 +262,10 @@ class HttpConnection:
             self._wait_for_more(request, len(piece))
 
     def _wait_for_more(self, request: HttpRequest, size: int) -> None:
-        if self._body:  # else it is too large already, and what came is let go
-            refusal = self._owner.body_grows(self, size)
-            if refusal is not None:
-                self._refuse(request, refusal)
+        # Of what is too large already nothing is kept.
+        refusal = self._owner.body_grows(self, size if self._body else 0)
+        if refusal is not None:
+            self._refuse(request, refusal)
 
     def _count(self, data: bytes) -> None:
         self._body_bytes += len(data)
@@ -333,12 +334,16 @@ class HttpConnection:
 
     def _write(self, data: bytes) -> None:
         try:
-            self._written = self.stream.write(data)
+            written = self._written = self.stream.write(data)
         except StreamClosedError as error:
             self._written = self._loop.create_future()
             self._written.set_exception(error)
             # Nobody may look at it.
             self._written.exception()
+            return
+        self.client.handed += len(data)
+        if not written.done():
+            self._owner.writing_takes_time(self)
 
     def finished(self) -> None:
         """The answer is complete: go on with the next request when it is written, or end."""
@@ -399,7 +404,7 @@ class HttpConnection:
             raise GatewayError(Status.FAILED_PRECONDITION, "an upgrade is sent when all other requests are answered")
         self._is_detached = True
         stream, ahead = self.stream, self._ahead
-        stream.watch(False)
+        stream.forget()
         stream.set_close_callback(None)
         self._request = self._answerer = None
         self._owner.on_detach(self)

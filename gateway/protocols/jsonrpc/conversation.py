@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
-from gateway.catalogue import Served, Service
+from gateway.catalogue import Served
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
@@ -24,7 +24,7 @@ from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
-from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
+from gateway.protocols.jsonrpc.slow_client import LONG_ANSWER_BYTES, Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
@@ -95,8 +95,10 @@ class Conversation:
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
-        self._held, self._counting, self._mark = self._pace.held, self.stream.counting, limits.send_buffer_bytes
-        self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
+        self._held, self._expected = self._pace.held, self._pace.expected
+        self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
+        check = lambda: self.live_session().check_callbacks()  # noqa: E731
+        self.callbacks: Callbacks = Callbacks(self, check, partial(HolderReferences, self), limits.callback_timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
@@ -109,12 +111,8 @@ class Conversation:
         if not self._over:
             self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
-    def act_on_rest(self) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self.act_on(None)
-
     def act_on(self, data: bytes | None) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`; None stands for the rest of the last text."""
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
         before = self._counting.kept_bytes
         self.run(self.stream.work_on() if data is None else self.stream.receive(data))
         if (kept := self._counting.kept_bytes) > self._mark:
@@ -371,16 +369,16 @@ class Conversation:
 
     # Calls of the client.
 
-    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> None:
+    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> bool:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
-        self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
+        return self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
 
-    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> None:
+    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
         meta = event.meta
         timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event)
         if (self._counting.kept_bytes > self._mark or self._held) and not was_held:
             self._pace.hold(event, timeout_s, len(self._running))
-            return
+            return False
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
@@ -397,7 +395,12 @@ class Conversation:
                 method, capability = method_of_handle(session, target.token, event.method)
         except GatewayError as error:
             self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
-            return
+            return True
+        size = method.counts.answer_bytes
+        if size > LONG_ANSWER_BYTES and not self._pace.expect(event.call, size):
+            if not was_held:
+                self._pace.hold(event, timeout_s, len(self._running))
+            return False
         refs: CallReferences | None = None
         if method.has_references:
             given = StreamReferences(self, method.service, event.results)
@@ -412,6 +415,9 @@ class Conversation:
         )
         if call is not None:
             self._running[event.call] = call
+        elif event.call in self._expected:
+            self._pace.ended(event.call)
+        return True
 
     def answered(self, call: Call, result: JSON) -> bool:
         """See `gateway.calls.CallWaiter`."""
@@ -421,6 +427,9 @@ class Conversation:
             return False
         happened = self.stream.answer(key, result, call.refs is not None)
         del self._running[key]
+        if self.stream.out.answer_bytes > LONG_ANSWER_BYTES or key in self._expected:
+            call.method.counts.note_answer(self.stream.out.answer_bytes)
+            self._pace.ended(key)
         channel = self._channel
         is_wanted = True
         for event in happened:
@@ -438,6 +447,8 @@ class Conversation:
         self._running.pop(call.key, None)
         if not self._over:
             self.run(self.stream.fail(call.key, error))
+            if self._expected:
+                self._pace.ended(call.key)
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
@@ -470,26 +481,15 @@ class Conversation:
             happened = self.stream.fail(event.call, error)
         self.run(event for event in happened if type(event) is not events.AnswerDropped)
 
-    # Calls of services.
-
-    def _check_callbacks(self) -> None:
-        self.live_session().check_callbacks()
-
-    def _references(self, service: Service) -> HolderReferences:
-        return HolderReferences(self, service)
-
-    def _on_callback_answered(self, event: events.CallbackAnswered) -> None:
-        self.callbacks.answered(event.key, event.result, event.error)
-
 
 # One table for all: in one of its own, bound methods would be a fifth of a stream's objects.
-_ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], None]]] = {
+_ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.Send: lambda stream, event: stream._pace.send(event.data),
     events.BufferFull: lambda stream, _: stream._pace.full(),
     events.Close: Conversation._on_close,
     events.Hello: Conversation._on_hello,
     events.CallRequested: Conversation._on_call,
-    events.CallbackAnswered: Conversation._on_callback_answered,
+    events.CallbackAnswered: lambda stream, event: stream.callbacks.answered(event.key, event.result, event.error),
     events.CancelRequested: Conversation._on_cancel,
     events.ReleaseRequested: Conversation._on_release,
     events.DescribeRequested: Conversation._on_describe,

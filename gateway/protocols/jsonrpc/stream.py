@@ -446,7 +446,7 @@ class Stream:
             events += withdrawn.started
         if not record.notification:
             events += self._reply(record, self.out.error(record.id, error, record.place))
-        self._go_on(self._ended(call, record.id, Outcome(None, error.alone())), events)
+        self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
