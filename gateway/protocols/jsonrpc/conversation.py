@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
+from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.slow_client import LONG_ANSWER_BYTES, Outlet, SlowClient
@@ -35,7 +36,6 @@ from gateway.sessions.sessions import Sessions
 from gateway.turns import Turns
 
 _ID_BYTES: Final = 18
-_ACKNOWLEDGE_S: Final = 1.0
 _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
 
@@ -87,18 +87,17 @@ class Conversation:
         self._principal = principal
         self._address = address
         self._session: Session | None = None
-        self._over = False
-        self._draining = False
+        self._over = self._draining = False
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired)
-        self._acknowledging: asyncio.TimerHandle | None = None
+        self._acknowledgements = Acknowledgements(self._acknowledge)
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
         self._held, self._expected = self._pace.held, self._pace.expected
         self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
-        check = lambda: self.live_session().check_callbacks()  # noqa: E731
-        self.callbacks: Callbacks = Callbacks(self, check, partial(HolderReferences, self), limits.callback_timeout_s)
+        references, timeout_s = partial(HolderReferences, self), limits.callback_timeout_s
+        self.callbacks = Callbacks(self, self._check_callbacks, references, timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
@@ -119,8 +118,8 @@ class Conversation:
             self._pace.said_at_once(kept - before)
         if self._held:
             self._pace.begin_held()
-        if self._acknowledging is None and self.stream.greeted and not self._over:
-            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
+        if self.stream.greeted and not self._over:
+            self._acknowledgements.begin()
 
     @property
     def unworked(self) -> int:
@@ -144,7 +143,7 @@ class Conversation:
             return
         self._channel = None
         self._pace.left()
-        self._stop_acknowledging()
+        self._acknowledgements.stop()
         window_s = self._limits.resume_window_s
         if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
@@ -176,7 +175,7 @@ class Conversation:
         self._pace.end()
         self._intake.clear()
         self._channel = None
-        self._stop_acknowledging()
+        self._acknowledgements.stop()
         if self._away is not None:
             self._away.cancel()
         self._waits.clear()
@@ -199,17 +198,8 @@ class Conversation:
         for event in happened:
             _ACTIONS[type(event)](self, event)
 
-    def _on_close(self, event: events.Close) -> None:
-        self._close(event.code, event.reason)
-
     def _acknowledge(self) -> None:
-        self._acknowledging = None
         self.run(self.stream.acknowledge())
-
-    def _stop_acknowledging(self) -> None:
-        if self._acknowledging is not None:
-            self._acknowledging.cancel()
-            self._acknowledging = None
 
     # A client of its session: see `gateway.client.Client`.
 
@@ -357,7 +347,7 @@ class Conversation:
         replaced, self._channel = self._channel, channel
         if replaced is not None:
             replaced.close(close_codes.REPLACED, "another socket took this stream over")
-            self._stop_acknowledging()
+            self._acknowledgements.stop()
         if self._away is not None:
             self._away.cancel()
             self._away = None
@@ -474,22 +464,27 @@ class Conversation:
     def describe_held(self, event: events.DescribeRequested) -> None:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
         try:
-            services = self._served.catalogue.services
-            answer = describe(event, services, lambda token: self.live_session().handles.get(token))
+            answer = describe(event, self._served.catalogue, lambda token: self.live_session().handles.get(token))
             happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
         self.run(event for event in happened if type(event) is not events.AnswerDropped)
+
+    def _check_callbacks(self) -> None:
+        self.live_session().check_callbacks()
+
+    def _on_callback_answered(self, event: events.CallbackAnswered) -> None:
+        self.callbacks.answered(event.key, event.result, event.error)
 
 
 # One table for all: in one of its own, bound methods would be a fifth of a stream's objects.
 _ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.Send: lambda stream, event: stream._pace.send(event.data),
     events.BufferFull: lambda stream, _: stream._pace.full(),
-    events.Close: Conversation._on_close,
+    events.Close: lambda stream, event: stream._close(event.code, event.reason),
     events.Hello: Conversation._on_hello,
     events.CallRequested: Conversation._on_call,
-    events.CallbackAnswered: lambda stream, event: stream.callbacks.answered(event.key, event.result, event.error),
+    events.CallbackAnswered: Conversation._on_callback_answered,
     events.CancelRequested: Conversation._on_cancel,
     events.ReleaseRequested: Conversation._on_release,
     events.DescribeRequested: Conversation._on_describe,
