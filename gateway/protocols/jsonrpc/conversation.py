@@ -79,16 +79,10 @@ class Conversation:
             turns: of the loop, for what cannot be done at once; None = its own.
             address: where the client is, which is its lane there.
         """
-        self._served = served
-        self._calls = calls
-        self._sessions = sessions
-        self._limits = limits
-        self._channel = channel
-        self._principal = principal
-        self._address = address
+        self._served, self._calls, self._sessions, self._limits = served, calls, sessions, limits
+        self._channel, self._principal, self._address = channel, principal, address
         self._session: Session | None = None
-        self._over = False
-        self._draining = False
+        self._over = self._draining = False
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledging: asyncio.TimerHandle | None = None
@@ -201,9 +195,6 @@ class Conversation:
         """Do what the stream says."""
         for event in happened:
             _ACTIONS[type(event)](self, event)
-
-    def _on_close(self, event: events.Close) -> None:
-        self._close(event.code, event.reason)
 
     def _acknowledge(self) -> None:
         self._acknowledging = None
@@ -492,18 +483,15 @@ class Conversation:
     def _references(self, service: Service) -> HolderReferences:
         return HolderReferences(self, service)
 
-    def _on_callback_answered(self, event: events.CallbackAnswered) -> None:
-        self.callbacks.answered(event.key, event.result, event.error)
-
 
 # One table for all: bound methods in one of its own would be a fifth of what a stream takes.
-_ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], None]]] = {
+_ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.Send: lambda stream, event: stream._pace.send(event.data),
     events.BufferFull: lambda stream, _: stream._pace.full(),
-    events.Close: Conversation._on_close,
+    events.Close: lambda stream, event: stream._close(event.code, event.reason),
     events.Hello: Conversation._on_hello,
     events.CallRequested: Conversation._on_call,
-    events.CallbackAnswered: Conversation._on_callback_answered,
+    events.CallbackAnswered: lambda stream, event: stream.callbacks.answered(event.key, event.result, event.error),
     events.CancelRequested: Conversation._on_cancel,
     events.ReleaseRequested: Conversation._on_release,
     events.DescribeRequested: Conversation._on_describe,
