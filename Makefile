@@ -3,8 +3,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pythons check coverage mutants attacks bench bench-check conformance lock lock-conformance clean \
-  node-tools test-tools
+.PHONY: help demo test test-pythons test-clients check coverage mutants attacks bench bench-check conformance lock lock-conformance \
+  clean node-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -12,6 +12,9 @@ PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 PIP := $(PY) -m pip install -qq --disable-pip-version-check --no-warn-script-location
 AUTOBAHN := .venvs/autobahn
+CLIENTS := tests/clients
+CLIENTS_STAMP := $(CLIENTS)/node_modules/.stamp
+CLIENTS_PYTHON := .venvs/clients
 JS := tests/js
 JS_STAMP := $(JS)/node_modules/.stamp
 
@@ -51,6 +54,9 @@ test-pythons: ## run the library's tests on Python 3.11, 3.12 and 3.13, each in 
 	  echo "Not tested, because no interpreter was found that can make environments: Python$$missing." >&2; \
 	fi; \
 	test -z "$$failed$$missing"
+
+test-clients: $(STAMPS)/project $(CLIENTS_STAMP) $(CLIENTS_PYTHON)/.stamp ## judge the OpenAPI document, and run clients that four generators make of it
+	$(PY) -m tests.clients $(CLIENTS_PYTHON)/bin/python
 
 check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 	$(PY) -m ruff check .
@@ -95,7 +101,8 @@ lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	$(call make_venv,.venv-lock)
 	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check pip-tools==7.6.2
 	cd requirements && set -e && export CUSTOM_COMPILE_COMMAND="make lock" && \
-	for pair in ../pyproject.toml:runtime.txt build.in:build.txt dev.in:dev.txt stock-pseud.in:stock-pseud.txt; do \
+	for pair in ../pyproject.toml:runtime.txt build.in:build.txt dev.in:dev.txt stock-pseud.in:stock-pseud.txt \
+	    clients.in:clients.txt; do \
 	  ../.venv-lock/bin/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options \
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --output-file "$${pair#*:}" "$${pair%%:*}"; \
 	done
@@ -109,7 +116,7 @@ $(AUTOBAHN)/.stamp: requirements/conformance.txt
 	@touch $@
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .venvs .venv-lock $(JS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venvs .venv-lock $(JS)/node_modules $(CLIENTS)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(call find_python2): a shell expression that is the first Python 2.7 that runs and has pip, or ends with a hint.
@@ -180,4 +187,15 @@ endef
 $(JS_STAMP): $(JS)/package.json $(JS)/package-lock.json | node-tools
 	@echo 'Installing the node packages of the tests'
 	@cd $(JS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(CLIENTS_STAMP): $(CLIENTS)/package.json $(CLIENTS)/package-lock.json | node-tools
+	@echo 'Installing the generators of clients'
+	@cd $(CLIENTS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(CLIENTS_PYTHON)/.stamp: requirements/clients.txt
+	$(call make_venv,$(CLIENTS_PYTHON))
+	@$(CLIENTS_PYTHON)/bin/python -m pip install -qq --disable-pip-version-check --no-warn-script-location \
+	  --require-hashes -r requirements/clients.txt
 	@touch $@

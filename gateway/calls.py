@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -21,9 +22,11 @@ from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
 from gateway.catalogue import Catalogue, ServiceMethod, find_service
 from gateway.config.limits import Limits
-from gateway.errors import GatewayError, Status, from_rpc_error
+from gateway.errors import GatewayError, Status, from_rpc_error, quote
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
+from gateway.redaction import WHOLE, redacted
+from gateway.sensitive import secrets_in
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
 from gateway.upstream.base import Upstream
@@ -59,6 +62,24 @@ def method_of_handle(session: Session, token: str, name: str) -> tuple[ServiceMe
     """
     handle = session.handles.get(token)
     return handle.service.object_method(handle.interface, name), handle.capability
+
+
+def method_of_object(
+    session: Session, token: str, service: str, interface: str, name: str
+) -> tuple[ServiceMethod, Capability]:
+    """As `method_of_handle`, for a caller who says what the object is: of which service, and with which interface.
+
+    Raises:
+        GatewayError: INVALID_ARGUMENT, the object is something else; or as there.
+    """
+    handle = session.handles.get(token)
+    if handle.interface is not None and handle.service.name == service:
+        for ancestor in handle.service.schema.ancestry(handle.interface):
+            if handle.service.interface_name(ancestor) == interface:
+                return handle.service.object_method(ancestor, name), handle.capability
+    expected = f"an object of {quote(service)} with the interface {quote(interface)}"
+    got = f"{handle.service.name}'s, with the interface {handle.interface_name}"
+    raise GatewayError(Status.INVALID_ARGUMENT, f"expected {expected}, this is {got}")
 
 
 class CallReferences(LiveObjects, Protocol):
@@ -107,10 +128,11 @@ class Call:
         method: what is called.
         refs: what the door knows of its references; None if the schema permits none.
         session: whose it is; None if it belongs to no session.
+        args: what the service was sent, if there are secrets in it.
         address: who counts it in the bounds per address.
     """
 
-    __slots__ = ("_calls", "_future", "address", "key", "method", "refs", "request_id", "session", "waiter")
+    __slots__ = ("_calls", "_future", "address", "args", "key", "method", "refs", "request_id", "session", "waiter")
 
     _future: asyncio.Future[Any] | None
 
@@ -132,6 +154,7 @@ class Call:
         self.refs = refs
         self.request_id = request_id
         self.session = session
+        self.args: Sequence[Any] = ()
         self.address = address
 
     def cancel(self) -> None:
@@ -155,7 +178,7 @@ class Call:
         except (Exception, asyncio.CancelledError) as error:
             if refs is not None:
                 refs.take_back()
-            self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id))
+            self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
         if refs is not None:
             refs.settled()
         method = self.method
@@ -166,7 +189,7 @@ class Call:
         if self.refs is not None:
             self.refs.never_sent()
             self.refs.settled()
-        self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id))
+        self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
 
 
 class Calls:
@@ -248,6 +271,8 @@ class Calls:
             method.counts.calls += 1
             reader = method.params
             args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
+            if method.has_secrets:
+                call.args = args
             timeout_s = options.timeout
             if timeout_s is None or timeout_s > self._max_timeout_s:
                 timeout_s = min(method.timeout_s if timeout_s is None else timeout_s, self._max_timeout_s)
@@ -309,8 +334,14 @@ class Calls:
         until = asyncio.get_running_loop().time() + options.timeout
         return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream, until))
 
-    def failure(self, error: BaseException, method: ServiceMethod, request_id: str | None) -> GatewayError:
-        """What the caller is told about the exception of a call; the log is told what the caller is not."""
+    def failure(
+        self, error: BaseException, method: ServiceMethod, request_id: str | None, args: Sequence[Any] = ()
+    ) -> GatewayError:
+        """What the caller is told about the exception of a call; the log is told what the caller is not.
+
+        Args:
+            args: what the service was sent, as far as there are secrets in it.
+        """
         if isinstance(error, GatewayError):
             told = error
         elif isinstance(error, asyncio.CancelledError):
@@ -329,12 +360,33 @@ class Calls:
         if told.status in _LOGGED or isinstance(error, Unauthenticated):
             unexpected = not isinstance(error, GatewayError | RpcError)
             place = f"{method.service_name}.{method.name}"
-            if method.has_secrets and isinstance(error, GatewayError) and error.path is not None:
-                error = GatewayError(error.status, f"{error.path}: what stands there does not fit, and may be a secret")
-            _LOG.warning(
-                "%s: %s: %s [%s]", place, told.status.code, error, request_id, exc_info=error if unexpected else None
-            )
+            if method.has_secrets:
+                text = _without_secrets(error, method, args)
+                _LOG.warning("%s: %s: %s [%s]", place, told.status.code, text, request_id)
+            else:
+                _LOG.warning(
+                    "%s: %s: %s [%s]", place, told.status.code, error, request_id,
+                    exc_info=error if unexpected else None,
+                )
         return told
+
+
+def _without_secrets(error: BaseException, method: ServiceMethod, args: Sequence[Any]) -> str:
+    """An exception as the log may show it, of a call whose parameters or results have secrets."""
+    if isinstance(error, GatewayError) and error.path is not None:
+        return f"{error.path}: what stands there does not fit, and may be a secret"
+    if isinstance(error, GatewayError | RpcError):
+        name = error.exception_class if isinstance(error, RemoteError) else ""
+        if method.has_secret_results:
+            text = WHOLE  # nobody here knows the results that the service had
+        else:
+            secrets = list(secrets_in(method.service.routes, method.bound, args))
+            text, name = redacted(str(error), secrets), redacted(name, secrets)
+        return f"{name}: {text}" if name else text
+    # A fault of the gateway's own: where it was, without the values in its text.
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    return f"{type(error).__name__} in {places}; {WHOLE}"
 
 
 async def _at_most_twice(

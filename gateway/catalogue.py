@@ -8,7 +8,7 @@ in a dict and finds its reader, its writer and its deadline there. Knows no door
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cara_pseud.errors import RpcError
@@ -19,7 +19,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
 from gateway.json.codec.needless import NeedlessRefusals
 from gateway.routes import HttpRoutes, ServiceRoutes
-from gateway.sensitive import has_sensitive
+from gateway.sensitive import SecretPaths, has_sensitive, has_sensitive_results
 from gateway.upstream.base import Upstream
 
 
@@ -72,14 +72,15 @@ class ServiceMethod:
         has_references: whether objects can occur in its parameters or results.
         may_give_objects: whether they can occur in its results.
         has_secrets: whether a parameter or result is one, so that no log may quote a value.
+        has_secret_results: whether a result is one.
         timeout_s: the deadline of a call that wishes none.
         label: the name in metrics, with its interface if it is an object's.
         counts: how many were begun, and how many failed.
     """
 
     __slots__ = (
-        "bound", "counts", "facts", "has_references", "has_secrets", "label", "may_give_objects", "name",
-        "params", "results", "service", "service_name", "timeout_s",
+        "bound", "counts", "facts", "has_references", "has_secret_results", "has_secrets", "label", "may_give_objects",
+        "name", "params", "results", "service", "service_name", "timeout_s",
     )  # fmt: skip
 
     def __init__(self, service: Service, name: str, bound: BoundMethod, owner: str | None = None) -> None:
@@ -93,6 +94,7 @@ class ServiceMethod:
         self.params = service.codec.params(bound)
         self.results = service.codec.results(bound)
         self.has_secrets = has_sensitive(service.routes, bound)
+        self.has_secret_results = self.has_secrets and has_sensitive_results(service.routes, bound)
         self.may_give_objects = self.results.has_references
         self.has_references = self.params.has_references or self.results.has_references
         annotated = self.facts.timeout_s
@@ -222,11 +224,17 @@ class Catalogue:
         services: by name.
         http_routes: the paths of ``$http`` annotations.
         documents: by their paths.
+        secret_paths: the paths in which secrets stand.
     """
 
     services: Mapping[str, Service]
     http_routes: HttpRoutes
     documents: Mapping[str, Document]
+    secret_paths: SecretPaths = field(init=False)
+
+    def __post_init__(self) -> None:
+        paths = SecretPaths(service.routes for service in self.services.values())
+        object.__setattr__(self, "secret_paths", paths)
 
 
 class Served:

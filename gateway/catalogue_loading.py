@@ -14,14 +14,17 @@ from gateway import fixed_paths
 from gateway.access.roles import unenforced_roles
 from gateway.catalogue import CallCounts, Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
+from gateway.config.limits import Limits
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.describe.openapi import openapi_document
+from gateway.describe.openrpc import openrpc_document
 from gateway.describe.typescript import typescript_module
 from gateway.errors import nearest, quote
 from gateway.json.codec import Codec
 from gateway.json.codec.options import CodecOptions
 from gateway.json.text import dump
 from gateway.path_prefix import below
+from gateway.protocols.jsonrpc.control_methods import control_methods
 from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
 from gateway.upstream.base import Upstream
@@ -52,20 +55,24 @@ def load_catalogue(
         )
         for route, service in zip(routes, config.services, strict=True)
     }
-    return Catalogue(services, http_routes, _documents(routes, config.codec))
+    return Catalogue(services, http_routes, _documents(routes, config.codec, config.limits))
 
 
-def _documents(routes: list[ServiceRoutes], options: CodecOptions) -> dict[str, Document]:
+def _documents(routes: list[ServiceRoutes], options: CodecOptions, limits: Limits) -> dict[str, Document]:
     """By their paths. Each is made when it is first asked for."""
 
     def openapi(prefix: str) -> bytes:
-        return dump(openapi_document(routes, options, version("cara-gateway"), prefix))
+        return dump(openapi_document(routes, options, version("cara-gateway"), prefix, limits))
+
+    def openrpc(prefix: str) -> bytes:
+        return dump(openrpc_document(routes, options, version("cara-gateway"), control_methods(), prefix))
 
     def types(service: ServiceRoutes) -> bytes:
         return typescript_module([service], options).encode("utf-8")
 
     return {
         fixed_paths.OPENAPI: PlacedDocument(openapi),
+        fixed_paths.OPENRPC: PlacedDocument(openrpc),
         **{
             fixed_paths.filled(fixed_paths.TYPES, service=service.name): Document(partial(types, service), TEXT_TYPE)
             for service in routes

@@ -1,4 +1,4 @@
-"""The command ``cara-gateway``: demo, serve, check, routes, openapi, types, call, passwd.
+"""The command ``cara-gateway``: demo, serve, check, routes, openapi, types, passwd; list, describe and call elsewhere.
 
 Exit codes: 0 done or stopped by a signal, 2 the configuration or the command line cannot be used, 1 everything else.
 stdout is for what was asked for; logs go to stderr.
@@ -33,8 +33,8 @@ from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.descriptors import permit_descriptors
 from gateway.http.path_table import default_routes
-from gateway.http.rest_client import call_method
 from gateway.loop import CollectorWatch, settle_collector, watched_loop
+from gateway.remote_commands import call, describe, list_names
 from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def openapi(config_path: Path) -> None:
         services, _ = load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path)
+    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path, config.limits)
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
@@ -174,27 +174,9 @@ def routes(config_path: Path) -> None:
         click.echo(f"{verbs:<{widths[0]}}  {path:<{widths[1]}}  {target}")
 
 
-@main.command()
-@click.argument("target", metavar="SERVICE.METHOD")
-@click.argument("params", default="")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, envvar="CARA_GATEWAY_URL")
-@click.option("--session", help="The id of a session; with it TARGET may be @HANDLE.METHOD.")
-@click.option("--timeout", type=float, help="Seconds the call may take.")
-def call(target: str, params: str, url: str, session: str | None, timeout: float | None) -> None:
-    """Call a method of a running gateway.
-
-    PARAMS is a JSON object of parameters by name or an array by position; "-" reads it from standard input. The
-    result goes to stdout; if the call fails, the problem object goes to stderr and the exit code is 1.
-    """
-    if "." not in target:
-        raise click.BadParameter("expected SERVICE.METHOD", param_hint="SERVICE.METHOD")
-    text = sys.stdin.read() if params == "-" else params
-    try:
-        succeeded, answer = call_method(url, target, text, session, timeout)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--url") from None
-    click.echo(answer, err=not succeeded)
-    sys.exit(0 if succeeded else 1)
+main.add_command(list_names)
+main.add_command(describe)
+main.add_command(call)
 
 
 # Running.

@@ -9,6 +9,8 @@ HEALTH: Final = "/healthz"
 READY: Final = "/readyz"
 METRICS: Final = "/metrics"
 OPENAPI: Final = "/openapi.json"
+RPC: Final = "/rpc"
+OPENRPC: Final = "/openrpc.json"
 TYPES: Final = "/types/{service}.d.ts"
 SCHEMA: Final = "/schema/{service}"
 
@@ -20,6 +22,8 @@ EVENTS: Final = "/api/events"
 CALLBACK: Final = "/api/callbacks/{id}"
 HANDLE: Final = "/api/handles/{handle}"
 HANDLE_METHOD: Final = "/api/handles/{handle}/{method}"
+OBJECT_METHOD: Final = "/api/handles/{handle}/{service}/{interface}/{method}"
+"""The same call by somebody who says as what the object is taken; so each method of each interface has a path."""
 
 
 def filled(path: str, **segments: str) -> str:

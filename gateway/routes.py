@@ -23,9 +23,10 @@ SERVICE_NAME: Final = re.compile(r"[a-z][A-Za-z0-9_]{0,63}", re.ASCII)
 RESERVED_SERVICE_NAMES: Final = frozenset({"handles", "session", "events", "callbacks", "admin", "rpc", "api"})
 """Names that stand for something else in ``/api/…`` or in JSON-RPC."""
 
-FIXED_ROUTES: Final = frozenset(
-    {"", "api", "client", "healthz", "metrics", "openapi.json", "readyz", "schema", "static", "types", "ws"}
-)
+FIXED_ROUTES: Final = frozenset({
+    "", "api", "client", "healthz", "metrics", "openapi.json", "openrpc.json", "readyz", "rpc", "schema", "static",
+    "types", "ws",
+})  # fmt: skip
 """First path segments that are the gateway's own."""
 
 VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

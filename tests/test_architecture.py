@@ -75,8 +75,12 @@ RINGS = {
     "gateway.logs": EDGE,
     "gateway.loop": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
+    "gateway.protocols.jsonrpc.single_conversation": WAITING,
+    "gateway.protocols.jsonrpc.single_references": WAITING,
+    "gateway.protocols.rest.request_session": WAITING,
     "gateway.protocols.jsonrpc.held_calls": WAITING,
     "gateway.protocols.jsonrpc.waiting_calls": WAITING,
+    "gateway.protocols.jsonrpc.acknowledgements": WAITING,
     "gateway.protocols.jsonrpc.slow_client": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,
     "gateway.protocols.progress_watch": WAITING,
@@ -88,6 +92,7 @@ RINGS = {
     "gateway.sessions.holder_references": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
+    "gateway.remote_commands": EDGE,
     "gateway.stalls": WAITING,
     "gateway.trees": EDGE,
     "gateway.turns": WAITING,
@@ -102,7 +107,7 @@ ROOMS = (
     {"config.limits", "turns", "loop"},
     {"json"},
     {"routes", "reference_form"},
-    {"sensitive", "describe", "config"},
+    {"sensitive", "redaction", "describe", "config"},
     {"upstream.base"},
     {"catalogue", "access"},
     {"client"},
@@ -112,11 +117,12 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "upstream", "demo"},
     {"app"},
+    {"remote_commands"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.
 LITERALS = {
-    r"rpc\.|\bjsonrpc\b": "gateway.protocols.jsonrpc",
+    r"\brpc\.|\bjsonrpc\b": "gateway.protocols.jsonrpc",
     r"(^|\n)(event|data|id): ": "gateway.protocols.sse",
 }
 

@@ -193,7 +193,8 @@ def test_the_table_of_the_run_time_has_every_dependency_and_nothing_else() -> No
 
 
 def test_the_table_of_development_has_every_tool_and_nothing_else() -> None:
-    files = ["dev.in", "build.in", "conformance.in"]
+    files = ["dev.in", "build.in", "conformance.in", "clients.in"]
     tools = names([line for file in files for line in text(f"requirements/{file}").splitlines()])
-    tools |= json.loads(text("tests/js/package.json"))["devDependencies"].keys()
+    for folder in ("js", "clients"):
+        tools |= json.loads(text(f"tests/{folder}/package.json"))["devDependencies"].keys()
     assert rows("For development:") == tools - rows("At run time:")

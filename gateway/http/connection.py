@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 import select
 import socket
 import time
@@ -29,16 +30,20 @@ from gateway.http.request_head import (
     parse_head,
     too_large_head,
 )
+from gateway.turns import Work
 
 MAX_DRAINED_BYTES: Final = 64 * 2**20
 """So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
 READ_BYTES: Final = 65536
 MAX_AHEAD_BYTES: Final = 65536
 """So much is read ahead of the request that is answered: some hundred calls."""
+CHUNKS_AT_ONCE: Final = 256
+"""So many chunks of a body are read before others have their turn: a hundred microseconds, however small they are."""
 LINGER_S: Final = 2.0
 """How long a client that still sends has to read its last answer. Closed at once, the kernel would tell it of an error
 in place of the answer; nginx lingers too."""
 MAX_LINGER_BYTES: Final = 2**20
+_LOG: Final = logging.getLogger(__name__)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -69,6 +74,9 @@ class ConnectionOwner(Protocol):
 
     def writing_takes_time(self, connection: HttpConnection) -> None:
         """Not everything could be written at once."""
+
+    def put_off(self, connection: HttpConnection, work: Work) -> None:
+        """Have work done when it is the turn of the connection's address."""
 
     def on_detach(self, connection: HttpConnection) -> None:
         """The connection is no more one of HTTP."""
@@ -105,6 +113,7 @@ class HttpConnection:
         self._searched = 0
         self._reading = False
         self._is_next_due = False
+        self._is_put_off = False
         self._is_detached = False
         self._request: HttpRequest | None = None
         self._answerer: Answerer | None = None
@@ -161,6 +170,8 @@ class HttpConnection:
 
     def _read_on(self) -> None:
         is_answered = self._state is _State.ANSWER
+        if self._is_put_off:
+            return
         # An upgrade takes what follows along, and the stream with it, so that nothing may read from it then.
         if not is_answered or (len(self._ahead) < MAX_AHEAD_BYTES and not self._upgrades):
             self._read()
@@ -173,10 +184,15 @@ class HttpConnection:
 
     def _advance(self) -> None:
         """Go on with what has come, as far as that goes; at most one request is begun."""
-        if self._state is _State.HEAD:
-            self._take_head()
-        if self._state is _State.BODY:
-            self._take_body()
+        try:
+            if self._state is _State.HEAD:
+                self._take_head()
+            if self._state is _State.BODY:
+                self._take_body()
+        except Exception:
+            # A fault of ours; the client would wait for ever.
+            _LOG.exception("a connection failed")
+            self.close()
 
     def _take_head(self) -> None:
         data = self._ahead
@@ -241,14 +257,14 @@ class HttpConnection:
         self._count(data)
         if self._body_bytes == request.length:
             self._body_arrived(request)
-        else:
-            self._wait_for_more(request, len(data))
+        elif (refusal := self._room_for_more(len(data))) is not None:
+            self._refuse(request, refusal)
 
     def _take_chunks(self, request: HttpRequest, chunks: ChunkReader, data: bytes) -> None:
         self._ahead = b""
         self._wire_bytes += len(data)
         try:
-            piece = chunks.take(data)
+            piece = chunks.take(data, CHUNKS_AT_ONCE)
         except HeadError as error:
             self._refuse(request, error)
             return
@@ -258,14 +274,23 @@ class HttpConnection:
             self._body_arrived(request)
         elif self._wire_bytes > MAX_DRAINED_BYTES:
             self._refuse(request, self._too_large())
-        else:
-            self._wait_for_more(request, len(piece))
-
-    def _wait_for_more(self, request: HttpRequest, size: int) -> None:
-        # Of what is too large already nothing is kept.
-        refusal = self._owner.body_grows(self, size if self._body else 0)
-        if refusal is not None:
+        elif (refusal := self._room_for_more(len(piece))) is not None:
             self._refuse(request, refusal)
+        elif chunks.has_more:
+            # Nothing more is read meanwhile.
+            self._is_put_off = True
+            self._owner.put_off(self, self._go_on_with_chunks)
+
+    def _go_on_with_chunks(self) -> bool:
+        self._is_put_off = False
+        if not self.stream.closed():
+            self._advance()
+            self._read_on()
+        return False
+
+    def _room_for_more(self, size: int) -> GatewayError | None:
+        """Why a body may not be larger by so much; of what is too large already nothing is kept."""
+        return self._owner.body_grows(self, size if self._body else 0)
 
     def _count(self, data: bytes) -> None:
         self._body_bytes += len(data)

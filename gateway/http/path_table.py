@@ -28,6 +28,7 @@ from gateway.http.rest import (
     ServicesHandler,
     SessionHandler,
 )
+from gateway.http.rpc import RpcHandler
 from gateway.http.sse import CallbackAnswerHandler, EventsHandler
 from gateway.http.websocket.handshake import SocketHandler
 from gateway.json.text import dump
@@ -60,6 +61,7 @@ class PathTable:
             fixed_paths.SESSION: (SessionHandler, plain),
             fixed_paths.EVENTS: (EventsHandler, plain),
             fixed_paths.METRICS: (MetricsHandler, plain),
+            fixed_paths.RPC: (RpcHandler, plain),
             WHOLE_SERVER: (ServerHandler, plain),
         }
         for path, document in catalogue.documents.items():
@@ -110,6 +112,8 @@ class PathTable:
                 return HandleHandler, {**plain, "token": parts[1]}
             if len(parts) == 3:
                 return HandleCallHandler, {**plain, "token": parts[1], "name": parts[2]}
+            if len(parts) == 5:
+                return HandleCallHandler, {**plain, "token": parts[1], "name": parts[4], "taken_as": parts[2:4]}
         elif len(parts) == 2 and parts[0] == "callbacks" and parts[1]:
             return CallbackAnswerHandler, {**plain, "id": parts[1]}
         elif 1 <= len(parts) <= 2 and parts[0] not in _OTHER_THAN_SERVICES:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
-from gateway.calls import Call, method_of_handle
+from gateway.calls import Call, method_of_handle, method_of_object
 from gateway.catalogue import Service, ServiceMethod
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
 from gateway.describe.documents import JSON_TYPE
@@ -22,7 +22,6 @@ from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
-from gateway.sensitive import without_secrets
 from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 
@@ -66,11 +65,19 @@ class ApiHandler(BaseHandler):
         Raises:
             GatewayError: NOT_FOUND, there is no such session.
         """
+        return self.session() if method.has_references else self.session_if_known()
+
+    def session_if_known(self) -> Session | None:
+        """The session that the request names; None as well if only an old cookie does.
+
+        Raises:
+            GatewayError: NOT_FOUND, there is no such session.
+        """
         try:
             return self.session()
         except GatewayError as error:
             # A browser sends the cookie with everything; who sends the header means it.
-            if error.reason != "session" or method.has_references or SESSION_HEADER in self.sent:
+            if error.reason != "session" or SESSION_HEADER in self.sent:
                 raise
             self.forget_cookie()
             return None
@@ -116,17 +123,25 @@ class ApiHandler(BaseHandler):
         Raises:
             GatewayError: UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, or it is no JSON.
         """
-        body = self.request.body
-        if not body:
-            return None
+        return parse_within(self.json_text(), self.site.limits.max_values) if self.request.body else None
+
+    def json_text(self, others: Collection[str] = ()) -> bytes:
+        """The body, which says of itself that it is JSON.
+
+        Args:
+            others: media types that are as good.
+
+        Raises:
+            GatewayError: UNSUPPORTED_MEDIA_TYPE.
+        """
         media_type = self.sent.get("Content-Type")
         if media_type != JSON_TYPE:
             kind = (media_type or "").partition(";")[0].strip().lower()
-            if kind != JSON_TYPE:
+            if kind != JSON_TYPE and kind not in others:
                 raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON_TYPE}")
         if self.sent.get("Content-Encoding", "identity") != "identity":
             raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
-        return parse_within(body, self.site.limits.max_values)
+        return self.request.body
 
     def query(self) -> Sequence[tuple[str, str]]:
         """The query's names and values, in order.
@@ -151,22 +166,32 @@ class ApiHandler(BaseHandler):
         headers = self.sent
         wished = headers.get("Request-Timeout")
         return CallOptions(
-            method.timeout_s if wished is None else _seconds(wished),
+            method.timeout_s if wished is None else seconds(wished),
             self.request_id,
             self.principal,
-            _text(headers, "Traceparent"),
-            _text(headers, "Idempotency-Key"),
+            header_text(headers, "Traceparent"),
+            header_text(headers, "Idempotency-Key"),
         )
 
 
-def _text(headers: Mapping[str, str], name: str) -> str | None:
+def header_text(headers: Mapping[str, str], name: str) -> str | None:
+    """A header that goes on to the service.
+
+    Raises:
+        GatewayError: INVALID_ARGUMENT, it cannot.
+    """
     text = headers.get(name)
     if text is not None and not (0 < len(text) <= MAX_META_CHARS and text.isprintable()):
         raise GatewayError(Status.INVALID_ARGUMENT, f"{name} must be 1 to {MAX_META_CHARS} printable characters")
     return text
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """The header Request-Timeout.
+
+    Raises:
+        GatewayError: INVALID_ARGUMENT, it is no time.
+    """
     # Python's own reading takes underscores, blanks and other digits.
     seconds = float(text) if _SECONDS.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
@@ -305,12 +330,6 @@ class HttpRuleHandler(CallingHandler):
         self._match = match
         self._method = method
 
-    def logged_path(self) -> str:
-        match, path = self._match, self.request.path
-        if match is None or self._method is None or not self._method.has_secrets:
-            return path
-        return without_secrets(match.service, match.bound, match.rule, path)
-
     def _call(self) -> None:
         match, method = self._match, self._method
         if match is None or method is None:
@@ -349,19 +368,26 @@ class HandleHandler(ApiHandler):
 
 
 class HandleCallHandler(CallingHandler):
-    """``/api/handles/{handle}/{method}``"""
+    """``/api/handles/{handle}/{method}``, and with service and interface before the method."""
 
-    def initialize(self, site: Site, token: str, name: str) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, site: Site, token: str, name: str, taken_as: Sequence[str] = ()
+    ) -> None:
         self.site = site
         self._token = token
         self._name = name
+        self._taken_as = taken_as
 
     def logged_path(self) -> str:
         return _without_token(self.request.path)
 
     def post(self) -> None:
         session = self.required_session()
-        method, target = method_of_handle(session, self._token, self._name)
+        if self._taken_as:
+            service, interface = self._taken_as
+            method, target = method_of_object(session, self._token, service, interface, self._name)
+        else:
+            method, target = method_of_handle(session, self._token, self._name)
         self.call(method, target, _params(self, method), session)
 
 

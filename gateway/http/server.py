@@ -20,6 +20,7 @@ from gateway.http.hangups import Hangups
 from gateway.http.listening import Listening
 from gateway.http.metered_stream import MeteredStream
 from gateway.http.request_head import HttpRequest
+from gateway.turns import Work
 
 SWEEP_S: Final = 1.0
 _FOR_WATCHERS: Final = frozenset({fixed_paths.HEALTH, fixed_paths.READY, fixed_paths.METRICS})
@@ -94,7 +95,7 @@ class GatewayServer(TCPServer):
         refusal = request.connection.client.refusal
         if refusal is not None:
             request.keeps_alive = False
-            if request.path not in _FOR_WATCHERS:
+            if self._application.inner_path(request) not in _FOR_WATCHERS:
                 return self._application.refuse(request, refusal)
         return self._application.answer(request)
 
@@ -105,6 +106,10 @@ class GatewayServer(TCPServer):
     def writing_takes_time(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._table.waits(connection.client, self._loop.time())
+
+    def put_off(self, connection: HttpConnection, work: Work) -> None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        self._application.site.turns.add(connection.remote_ip, work)
 
     def on_detach(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""

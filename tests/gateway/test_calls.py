@@ -25,6 +25,7 @@ from gateway.catalogue import Service, ServiceMethod
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.protocols.rest.rest_references import RestReferences
+from gateway.redaction import WHOLE
 from gateway.sessions.sessions import Sessions
 
 LIMITS = Limits(default_call_timeout_s=30, max_call_timeout_s=100)
@@ -266,6 +267,66 @@ def test_a_value_that_may_be_a_secret_is_not_logged(
     vault = service_of("vault", compile_text(SECRETS), "Vault")
     Calls(LIMITS).failure(error, vault.method("open"), None)
     assert caplog.messages == [f"vault.open: {logged} [None]"]
+
+
+VAULT = """using Gateway = import "/gateway.capnp";
+interface Vault {
+  open @0 (key :Text $Gateway.sensitive, login :Login) -> ();
+  make @1 (name :Text) -> (key :Text $Gateway.sensitive);
+}
+struct Login { name @0 :Text; pin @1 :UInt32 $Gateway.sensitive; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "error", "logged", "told"),
+    [
+        ("open", {"key": "hunter2-blue", "login": {"name": "ann", "pin": 987654}},
+         RemoteError("ValueError", "ann: hunter2-blue with 987654 is wrong"),
+         "unknown: ValueError: ann: … with … is wrong", "ann: hunter2-blue with 987654 is wrong"),
+        ("open", {"key": "hunter2-blue"}, RemoteError("ValueError", "not HUNTER2"), "unknown: ValueError: not …",
+         "not HUNTER2"),
+        ("open", {"key": "hunter2-blue"}, RemoteError("hunter2", "x"), "unknown: …: x", "hunter2: x"),
+        ("open", {"key": "hunter2-blue"}, RpcError("unknown", "'hunter2-blue'"), "unknown: '…'", "'hunter2-blue'"),
+        ("make", {"name": "ann"}, RemoteError("ValueError", "the key s3cr3t is taken"),
+         f"unknown: ValueError: {WHOLE}", "the key s3cr3t is taken"),
+    ],
+)  # fmt: skip
+def test_a_service_s_text_is_logged_without_the_call_s_secrets_and_told_with_them(
+    compile_text: Callable[[str], Schema],
+    service_of: Callable[..., Service],
+    fakes: Any,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    params: Any,
+    error: Exception,
+    logged: str,
+    told: str,
+) -> None:
+    async def main() -> None:
+        vault = service_of("vault", compile_text(VAULT), "Vault")
+        root = vault.upstream.root
+        options = CallOptions(request_id="r")
+        begun = fakes.Begun(Calls(LIMITS, expose_errors=True), vault.method(name), root, params, options=options)
+        root.calls[0].set_exception(error)
+        with pytest.raises(GatewayError) as raised:
+            await begun
+        assert told in raised.value.detail
+        assert caplog.messages == [f"vault.{name}: {logged} [r]"]
+
+    fakes.run(main())
+
+
+def test_a_fault_of_the_gateway_s_own_is_logged_without_its_text_where_that_may_hold_a_secret(
+    compile_text: Callable[[str], Schema], service_of: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    vault = service_of("vault", compile_text(VAULT), "Vault")
+    try:
+        raise ZeroDivisionError("hunter2-blue")
+    except ZeroDivisionError as error:
+        Calls(LIMITS).failure(error, vault.method("open"), "r")
+    assert "hunter2" not in caplog.text
+    assert "ZeroDivisionError in test_a_fault_of_the_gateway" in caplog.text
 
 
 def begin_idempotent(service: Service, fakes: Any, **more: Any) -> Any:

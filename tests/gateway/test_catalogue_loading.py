@@ -98,7 +98,7 @@ def test_values_are_written_as_the_configuration_says(folder: Path) -> None:
         changed = replace(config, codec=replace(config.codec, int64=int64))
         catalogue = load_catalogue(changed, lambda service: None, CallCounts())  # type: ignore[arg-type, return-value]
         documents[int64] = [document.data for document in catalogue.documents.values()]
-    assert len(documents["string"]) == 2
+    assert len(documents["string"]) == 3
     for as_text, as_number in zip(documents["string"], documents["number"], strict=True):
         assert as_text != as_number
 
@@ -106,9 +106,11 @@ def test_values_are_written_as_the_configuration_says(folder: Path) -> None:
 def test_there_are_documents_of_all_services(folder: Path) -> None:
     catalogue, _, _ = loaded(service(folder), service(folder, "inner", "Shop.Inner"))
     documents = catalogue.documents
-    assert set(documents) == {"/openapi.json", "/types/shop.d.ts", "/types/inner.d.ts"}
+    assert set(documents) == {"/openapi.json", "/openrpc.json", "/types/shop.d.ts", "/types/inner.d.ts"}
     assert documents["/openapi.json"].media_type == "application/json"
     assert b"/api/inner/ping" in documents["/openapi.json"].data
+    assert b'"inner.ping"' in documents["/openrpc.json"].data
+    assert b'"rpc.discover"' in documents["/openrpc.json"].data
     assert documents["/types/shop.d.ts"].media_type == "text/plain; charset=utf-8"
     assert b"order(" in documents["/types/shop.d.ts"].data
     assert b"order(" not in documents["/types/inner.d.ts"].data

@@ -9,8 +9,8 @@ from gateway.json.codec.options import CodecOptions
 from gateway.routes import FIXED_ROUTES, RESERVED_SERVICE_NAMES
 
 PATHS = [path for name, path in vars(fixed_paths).items() if name.isupper()]
-# A WebSocket is no operation, and the methods stand there under the names of their services.
-NO_OPERATIONS = {fixed_paths.WEBSOCKET, fixed_paths.METHOD}
+# A WebSocket is no operation, and the methods stand there under the names of their services and interfaces.
+NO_OPERATIONS = {fixed_paths.WEBSOCKET, fixed_paths.METHOD, fixed_paths.OBJECT_METHOD}
 
 
 def test_no_route_of_a_schema_begins_like_a_fixed_path() -> None:
@@ -25,6 +25,8 @@ def test_no_service_has_the_name_of_what_stands_beside_services() -> None:
 def test_every_fixed_path_is_in_the_openapi_document(calculator: Service) -> None:
     document = openapi_document([calculator.routes], CodecOptions(), "1.2.3")
     assert set(PATHS) - NO_OPERATIONS - set(document["paths"]) == set()
+    words = {"handle": "{handle}", "service": "calculator", "interface": "Calculator.Accumulator", "method": "add"}
+    assert fixed_paths.filled(fixed_paths.OBJECT_METHOD, **words) in document["paths"]
 
 
 def test_segments_are_put_in() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,6 +220,105 @@ def test_a_call_on_a_handle(web: Web) -> None:
     handle, session = made.json["accumulator"]["$handle"], made.headers["session-id"]
     done = run("call", f"@{handle}.add", "[1]", "--session", session, environment={"CARA_GATEWAY_URL": web.url})
     assert done.stdout == '{"total":"42"}\n'
+    by_header = run("call", f"@{handle}.add", "[1]", "-H", f"Session-Id: {session}", "--url", web.url)
+    assert by_header.stdout == '{"total":"43"}\n'
+    assert web.get("/api/session", **{"Session-Id": session}).status == 200, "a session that was named lives on"
+
+
+def test_a_call_ends_the_session_that_it_opened(web: Web) -> None:
+    done = run("call", "calculator.accumulator", "[41]", "--url", web.url)
+    assert done.returncode == 0
+    handle = json.loads(done.stdout)["accumulator"]["$handle"]
+    assert "--keep-session" in done.stderr
+    sessions = re.search(r"^cara_gateway_sessions (\d+)", web.get("/metrics").text, re.MULTILINE)
+    assert sessions is not None
+    before = int(sessions[1])
+    kept = run("call", "calculator.accumulator", "[41]", "--url", web.url, "--keep-session")
+    word, _, session = kept.stderr.strip().partition(": ")
+    assert word == "session"
+    assert f"cara_gateway_sessions {before + 1}" in web.get("/metrics").text
+    handle = json.loads(kept.stdout)["accumulator"]["$handle"]
+    going_on = run("call", f"@{handle}.add", "[1]", "--url", web.url, "--session", session)
+    assert (going_on.stdout, going_on.stderr) == ('{"total":"42"}\n', "")
+    assert web.request("DELETE", "/api/session", headers={"Session-Id": session}).status == 204
+
+
+def test_parameters_come_from_where_they_are(web: Web, tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text('{"first": 2, "second": 5}', "utf-8")
+    for arguments, stdin in (
+        (("-d", "[2,5]"), ""), (("-d", f"@{tmp_path / 'params.json'}"), ""), (("-d", "@-"), "[2,5]"), (("-",), "[2,5]"),
+    ):  # fmt: skip
+        done = run("call", "--url", web.url, "calculator.add", *arguments, stdin=stdin)
+        assert (done.stdout, done.stderr) == ('{"result":7}\n', ""), arguments
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "localhost:{}", "http://127.0.0.1:{}", "http://127.0.0.1:{}/"])
+def test_a_gateway_is_named_as_people_do(web: Web, form: str) -> None:
+    assert run("list", "--url", form.format(web.port)).stdout == "calculator\naddressbook\n"
+
+
+def test_services_and_methods_are_listed(web: Web) -> None:
+    assert run("list", "--url", web.url).stdout.split() == ["calculator", "addressbook"]
+    listed = run("list", "calculator", "--url", web.url)
+    assert listed.stdout.split() == [f"calculator.{name}" for name in ("add", "divide", "accumulator", "map")]
+    unknown = run("list", "calculater", "--url", web.url)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert 'did you mean "calculator"?' in json.loads(unknown.stderr)["detail"]
+
+
+def test_a_service_a_method_and_a_type_are_described(web: Web) -> None:
+    service = run("describe", "addressbook", "--url", web.url).stdout
+    assert service.startswith("# The service addressbook.\ninterface AddressBook {\n")
+    assert "  find(name :Text) -> (person :Person) $readOnly;\n  # Finds a person by the whole name." in service
+    method = run("describe", "calculator.add", "--url", web.url).stdout
+    assert method.startswith("add(first :Int32, second :Int32) -> (result :Int32);\n# Adds two numbers.")
+    struct = run("describe", "addressbook.Person", "--url", web.url).stdout
+    assert struct.startswith("struct Person {\n  # Someone in the address book.\n  name :Text;\n")
+    assert run("describe", "addressbook.Change", "--url", web.url).stdout.startswith("enum Change {")
+    everything = run("describe", "--url", web.url).stdout
+    assert "# The service addressbook." in everything
+    assert "# The service calculator." in everything
+    as_json = run("describe", "calculator", "--json", "--url", web.url).stdout
+    assert json.loads(as_json)["interface"] == "Calculator"
+    unknown = run("describe", "calculator.ad", "--url", web.url)
+    assert (unknown.returncode, json.loads(unknown.stderr)["code"]) == (1, "not_found")
+
+
+def test_an_object_is_described(web: Web) -> None:
+    made = web.post("/api/calculator/accumulator", [41])
+    handle, session = made.json["accumulator"]["$handle"], made.headers["session-id"]
+    done = run("describe", f"@{handle}", "--session", session, "--url", web.url)
+    assert "add(value :Int64) -> (total :Int64);" in done.stdout
+
+
+def test_headers_are_sent(web: Web) -> None:
+    refused = run("list", "--url", web.url, "-H", "Host: evil.example")
+    assert (refused.returncode, json.loads(refused.stderr)["code"]) == (1, "misdirected")
+    asked = run("call", "calculator.nope", "--url", web.url, "-H", "X-Request-Id: mine", "-H", "X-Other: a: b")
+    assert json.loads(asked.stderr)["request_id"] == "mine"
+
+
+def test_a_time_out_is_told_to_the_gateway_and_bounds_the_wait_for_it() -> None:
+    heard: list[tuple[str, str | None, bytes]] = []
+
+    class Gateway(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.append((self.path, self.headers["Request-Timeout"], body))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Gateway) as server:
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        done = run("call", "a/b.c d", "[1]", "--timeout", "1.5", "--url", f"http://127.0.0.1:{server.server_port}/gw")
+        answering.join()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{}\n", "")
+    assert heard == [("/gw/api/a%2Fb/c%20d", "1.5", b"[1]")]
 
 
 def test_a_call_that_fails_prints_the_problem_on_stderr(web: Web) -> None:
@@ -228,13 +330,35 @@ def test_a_call_that_fails_prints_the_problem_on_stderr(web: Web) -> None:
 def test_a_call_without_a_gateway_is_a_problem_too() -> None:
     done = run("call", "calculator.add", "[]", "--url", "http://127.0.0.1:1")
     assert done.returncode == 1
-    assert json.loads(done.stderr)["code"] == "unavailable"
+    problem = json.loads(done.stderr)
+    assert problem["code"] == "unavailable"
+    assert problem["detail"] == "no gateway answers at http://127.0.0.1:1: connection refused"
 
 
-@pytest.mark.parametrize("arguments", [("call", "add"), ("call", "a.b", "--url", "nowhere"), ("nothing",)])
-def test_a_wrong_command_line_ends_with_2(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("call", "add"), "expected SERVICE.METHOD or @HANDLE.METHOD, not 'add'"),
+        (("call", "a."), "expected SERVICE.METHOD"),
+        (("call", "a.b", "--url", "nowhere"), "expected HOST:PORT, http://HOST:PORT"),
+        (("call", "a.b", "--url", "ftp://x:1"), "expected HOST:PORT"),
+        (("call", "a.b", "--url", "http://x:1", "--insecure"), "options for TLS go with https://"),
+        (("call", "a.b", "[]", "-d", "[]"), "given twice"),
+        (("call", "a.b", "-d", "@/nowhere"), "/nowhere cannot be read: no such file or directory"),
+        (("call", "a.b", "-H", "no colon"), "expected 'Name: value'"),
+        (("call", "a.b", "-H", "A: 1", "-H", "a: 2"), "a is given twice"),
+        (("call", "@h.b"), "needs --session"),
+        (("call", "a.b", "--timeout", "0"), "0.0 is not in the range x>0"),
+        (("call", "a.b", "--url", "x:1", "--cacert", "/nowhere"), "/nowhere: no such file or directory"),
+        (("call", "a.b", "--url", "x:1", "--key", "/nowhere"), "a key needs its certificate"),
+        (("list", "--url", "x:y"), "expected HOST:PORT"),
+        (("nothing",), "No such command"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(arguments: tuple[str, ...], told: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
+    assert told in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""What docs/rest.md and README.md show of curl is true: their commands run, and their answers are compared.
+"""What docs/rest.md, docs/command-line.md and README.md show is true: their commands run, their answers are compared.
 
 A block marked ``console`` holds commands behind ``$ `` and what each of them prints. All blocks of a document run in
 one shell, against a demo. In what is printed ``…`` is any text within a line, and alone in a line any lines.
@@ -6,8 +6,11 @@ one shell, against a demo. In what is printed ``…`` is any text within a line,
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -15,8 +18,6 @@ import pytest
 from tests.integration.conftest import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.integration.conftest import Start, Web
 
 FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -54,17 +55,19 @@ def pattern_of(printed: str) -> str:
 def run(commands: list[Shown], web: Web, folder: Path) -> list[str]:
     script = "".join(f"{shown.command}\nprintf '{END}'\n" for shown in commands).replace(PLACE, web.url)
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        # Where the command is that is tested.
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
     printed = done.stdout.split(END)
     assert len(printed) == len(commands) + 1, done.stderr
     return printed[:-1]
 
 
-@pytest.mark.parametrize("document", ["docs/rest.md", "README.md"])
+@pytest.mark.parametrize("document", ["docs/rest.md", "docs/command-line.md", "README.md"])
 def test_what_the_documents_show_of_curl_is_true(document: str, start: Start, tmp_path: Path) -> None:
     commands = shown_in((ROOT / document).read_text("utf-8"))
-    assert any("curl" in shown.command for shown in commands)
+    assert any("curl" in shown.command or "cara-gateway call" in shown.command for shown in commands)
     _, web = start.demo()
     wrong = [
         f"{document}:{shown.line}: {shown.command}\n{printed}"

@@ -30,6 +30,11 @@ def test_a_secret_is_in_no_log(start: Start) -> None:
     assert web.post("/api/vault/open", {"user": "ann", "pin": ["topsecret3"]}).code == "invalid_argument"
     assert web.post("/api/vault/count", {"pins": ["topsecret4"]}).code == "invalid_argument"
     assert web.get("/vaults/ann?pin=topsecret5").status == 404
+    # Secrets that miss their method: a wrong verb, a slash too many, a body that is too large.
+    assert web.get("/vaults/ann/topsecret6").status == 405
+    assert web.get("/vaults/ann/topsecret7/").status == 404
+    assert web.request("POST", "/vaults/ann/topsecret8", b"1" * 2_000_000).status == 413
+    assert web.request("POST", "/vaults/ann/topsecret9", b"1", {"Content-Type": "text/plain"}).status == 415
     process.stop()
     log = process.log.read_text("utf-8")
     assert "/vaults/ann/…" in log

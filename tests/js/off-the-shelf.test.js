@@ -62,3 +62,42 @@ test('@open-rpc/client-js: calls, errors, notifications and a batch', async () =
   assert.deepEqual(await Promise.all(batch), [{ result: 2 }, { result: 4 }, { result: 6 }]);
   client.close();
 });
+
+test('json-rpc-2.0 over HTTP: calls, errors, a batch and a notification', async () => {
+  const client = new JSONRPCClient(async (request) => {
+    const answer = await fetch(`${demo.url}/rpc`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(request),
+    });
+    if (answer.status === 200) client.receive(await answer.json());
+    else if (answer.status !== 204) throw new Error(answer.statusText);
+  });
+  assert.deepEqual(await client.request('calculator.add', { first: 2, second: 5 }), { result: 7 });
+  await assert.rejects(async () => client.request('calculator.nope', []), /calculator has no method "nope"/);
+  client.notify('calculator.add', [1, 1]);
+  const batch = [1, 2].map((id) => ({ jsonrpc: '2.0', id: `b${id}`, method: 'calculator.add', params: [id, id] }));
+  const answers = await client.requestAdvanced(batch);
+  assert.deepEqual(
+    answers.map(({ id, result }) => [id, result]),
+    [
+      ['b1', { result: 2 }],
+      ['b2', { result: 4 }],
+    ],
+  );
+});
+
+test('@open-rpc/client-js over HTTP: calls, errors, notifications and a batch', async () => {
+  const transport = new OpenRpc.HTTPTransport(`${demo.url}/rpc`);
+  const client = new OpenRpc.Client(new OpenRpc.RequestManager([transport]));
+  assert.deepEqual(await client.request({ method: 'calculator.add', params: { first: 2, second: 5 } }), { result: 7 });
+  await assert.rejects(client.request({ method: 'calculator.divide', params: [1, 0] }), { code: -32602 });
+  await client.notify({ method: 'calculator.add', params: [1, 1] });
+  client.startBatch();
+  const batch = [1, 2, 3].map((value) => client.request({ method: 'calculator.add', params: [value, value] }));
+  client.stopBatch();
+  assert.deepEqual(await Promise.all(batch), [{ result: 2 }, { result: 4 }, { result: 6 }]);
+  const document = await client.request({ method: 'rpc.discover' });
+  assert.ok(document.methods.some(({ name }) => name === 'calculator.add'));
+  client.close();
+});

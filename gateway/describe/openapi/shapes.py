@@ -1,8 +1,8 @@
 """JSON Schema (2020-12, as OpenAPI 3.1 has it) of a schema's types, as values are taken and as they are given.
 
 The two differ: what is given always has the members that cannot be absent, and writes 64-bit integers and bytes by the
-gateway's options; what is taken may leave members out. So a struct has two schemas, ``shop.Item`` as it is given and
-``shop.ItemInput`` as it is taken. A schema says no more than the codec promises, and rather less than it takes:
+gateway's options; what is taken may leave members out. So a struct has two schemas, ``ShopItem`` as it is given and
+``ShopItemInput`` as it is taken. A schema says no more than the codec promises, and rather less than it takes:
 the text ``"5"`` for an Int8, null for an absent text and the like are taken, too.
 """
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import quote
 
 from cara_pseud.schema.nodes import INT_RANGES, Kind, Type, describe_type
 from gateway import annotations as known
+from gateway import fixed_paths
 from gateway.json.codec import CodecOptions
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, StructLayout
 from gateway.json.codec.scalars import base64_out, float_out
@@ -29,22 +31,52 @@ _Alternative = tuple[dict[str, Shape], list[str]]
 
 _WIDE: Final = (Kind.INT64, Kind.UINT64)
 _DECIMAL: Final = {Kind.INT64: "^-?(0|[1-9][0-9]*)$", Kind.UINT64: "^(0|[1-9][0-9]*)$"}
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_WORD: Final = re.compile(r"[A-Za-z0-9]+")
 _MOST_ALTERNATIVES: Final = 64
 """An object of more forms is described by its members alone."""
+
+
+class Components:
+    """The named schemas of a document.
+
+    Attributes:
+        schemas: by name, for ``#/components/schemas``.
+    """
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Shape] = {}
+        self._taken: set[str] = set()
+
+    def add(self, words: str, shape: Shape) -> str:
+        """Take a schema under a name made of those words; the name.
+
+        It has the one form that generators of all languages leave as it is: ``ShopItemInput``.
+        """
+        base = "".join(word[0].upper() + word[1:] for word in _WORD.findall(words))
+        name, number = base, 2
+        # Some of them make files of the names, on systems where capitals make no difference.
+        while name.lower() in self._taken:
+            name, number = f"{base}{number}", number + 1
+        self._taken.add(name.lower())
+        self.schemas[name] = shape
+        return name
 
 
 class Shapes:
     """The schemas of one service's types; structs, enums and handles are collected as components.
 
     Attributes:
-        components: by name, for ``#/components/schemas``.
+        components: the document's.
+        given_interfaces: those whose objects the service gives, in the order in which they were met.
+        taken_interfaces: those whose objects it takes, likewise.
     """
 
-    def __init__(self, routes: ServiceRoutes, options: CodecOptions, components: dict[str, Shape]) -> None:
+    def __init__(self, routes: ServiceRoutes, options: CodecOptions, components: Components) -> None:
         self._routes = routes
         self._options = options
         self.components = components
+        self.given_interfaces: list[Type] = []
+        self.taken_interfaces: list[Type] = []
         self._names: dict[tuple[Type, bool], str] = {}
 
     # Types.
@@ -70,7 +102,7 @@ class Shapes:
         if kind is Kind.ENUM:
             return self._reference(type, taken=False)
         if kind is Kind.INTERFACE:
-            return {"$ref": _place("ObjectInput")} if taken else self._reference(type, taken=False)
+            return self._object_in(type) if taken else self._reference(type, taken=False)
         return dict(_SIMPLE.get(kind, {}))
 
     def _element(self, type: Type, taken: bool) -> Shape:
@@ -99,31 +131,50 @@ class Shapes:
             return {"anyOf": [base64, numbers]}
         return base64 if self._options.data == "base64" else numbers
 
+    def _object_in(self, interface: Type) -> Shape:
+        if interface not in self.taken_interfaces:
+            self.taken_interfaces.append(interface)
+        return {"$ref": place_of("ObjectInput")}
+
     # Components.
+
+    def named(self, words: str, shape: Shape) -> Shape:
+        """A schema as a component of its own, whose name is made of those words; the reference to it."""
+        return {"$ref": place_of(self.components.add(f"{self._routes.name} {words}", shape))}
+
+    def handle_name(self, interface: Type) -> str:
+        """The name of the schema of an interface's handles; made if it is not there yet."""
+        return str(self._reference(interface, taken=False)["$ref"]).rpartition("/")[2]
+
+    def callback_name(self, interface: Type) -> str:
+        """The name of a schema, made here, of what the caller passes as an object of its own with that interface."""
+        node = self._routes.schema.nodes[interface.node_id]
+        methods = ", ".join(f"`{name}`" for name in self._routes.for_interface(interface))
+        doc = f"{node.doc}\n\nAn object of the caller's own with {methods or 'no methods'}, by a name."
+        shape = {"allOf": [{"$ref": place_of("CallbackInput")}], "description": doc.strip()}
+        return self.components.add(f"{self._routes.name} {self.words_of(interface)} callback", shape)
+
+    def words_of(self, type: Type) -> str:
+        """A type in words that are unique among the service's interfaces; the service's own interface needs none."""
+        words, own = (describe_type(self._routes.schema, each) for each in (type, self._routes.interface))
+        return "" if words == own else words.removeprefix(f"{own}.")
 
     def _reference(self, type: Type, taken: bool) -> Shape:
         key = (type, taken)
         name = self._names.get(key)
         if name is None:
-            name = self._names[key] = self._new_name(type, taken)
             # Before its members, which may lead back to it.
             shape: Shape = {}
-            self.components[name] = shape
+            words = f"{self._routes.name} {self.words_of(type)} {'input' if taken else ''}"
+            name = self._names[key] = self.components.add(words, shape)
             if type.kind is Kind.ENUM:
                 shape |= self._enum(type)
             elif type.kind is Kind.INTERFACE:
+                self.given_interfaces.append(type)
                 shape |= self._handle(type)
             else:
                 shape |= self._struct(self._routes.layouts.struct(type), taken)
-        return {"$ref": _place(name)}
-
-    def _new_name(self, type: Type, taken: bool) -> str:
-        words = describe_type(self._routes.schema, type)
-        base = f"{self._routes.name}.{_UNSAFE.sub('_', words).strip('_')}{'Input' if taken else ''}"
-        name, number = base, 2
-        while name in self.components:
-            name, number = f"{base}{number}", number + 1
-        return name
+        return {"$ref": place_of(name)}
 
     def _enum(self, type: Type) -> Shape:
         node = self._routes.schema.enum(type.node_id)
@@ -136,7 +187,8 @@ class Shapes:
     def _handle(self, type: Type) -> Shape:
         node = self._routes.schema.nodes[type.node_id]
         methods = ", ".join(f"`{name}`" for name in self._routes.for_interface(type))
-        doc = f"{node.doc}\n\nAn object with {methods or 'no methods'}, called at `/api/handles/{{handle}}/{{method}}`."
+        place = object_path(self._routes, type, "{method}")
+        doc = f"{node.doc}\n\nAn object with {methods or 'no methods'}, called at `{place}`."
         return {
             "type": "object",
             "description": doc.strip(),
@@ -168,7 +220,7 @@ class Shapes:
         """Results as an object in which every name is there; a pointer may be null."""
         shapes = {}
         for member in members:
-            shape = self._member(member, taken=False)
+            shape = self.member(member, taken=False)
             absent = member.type is not None and member.type.kind.is_pointer
             shapes[member.tag_value] = nullable(shape) if absent else shape
         return self._object(shapes, list(shapes), taken=False)
@@ -203,14 +255,14 @@ class Shapes:
             return forms if member.type is None else [*forms, ({}, [])]
         assert member.name is not None  # only flattened fields have none
         always = not taken and (member.type is None or not member.type.kind.is_pointer)
-        return [({member.name: self._member(member, taken)}, [member.name] if always else [])]
+        return [({member.name: self.member(member, taken)}, [member.name] if always else [])]
 
     def _variant(self, layout: StructLayout, member: FieldLayout, taken: bool) -> list[_Alternative]:
         tag: dict[str, Shape] = {} if layout.tag is None else {layout.tag: {"const": member.tag_value}}
         if member.flat is not None:
             forms = self._forms_of(member, taken)
         else:
-            shape = self._member(member, taken)
+            shape = self.member(member, taken)
             if member.type is not None and member.type.kind.is_pointer:
                 shape = nullable(shape)
             name = member.name or member.tag_value
@@ -219,7 +271,8 @@ class Shapes:
             forms = [({name: shape}, [name] if says else [])]
         return [({**tag, **members}, [*tag, *required]) for members, required in forms]
 
-    def _member(self, member: FieldLayout, taken: bool) -> Shape:
+    def member(self, member: FieldLayout, taken: bool) -> Shape:
+        """One field of a struct, with its default and its comment."""
         if member.group is not None:
             shape = self.object_of(member.group, taken)
         else:
@@ -259,7 +312,16 @@ _SIMPLE: Final[dict[Kind, Shape]] = {
 }
 
 
-def _place(name: str) -> str:
+def object_path(routes: ServiceRoutes, interface: Type, method: str) -> str:
+    """The path of a method of an object; ``{handle}`` stands for the object."""
+    words = quote(describe_type(routes.schema, interface), safe="(),.")
+    return fixed_paths.filled(
+        fixed_paths.OBJECT_METHOD, handle="{handle}", service=routes.name, interface=words, method=method
+    )
+
+
+def place_of(name: str) -> str:
+    """Where the component of that name stands."""
     return f"#/components/schemas/{name}"
 
 

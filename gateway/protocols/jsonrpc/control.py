@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
 from gateway.errors import GatewayError, Status
+from gateway.json.codec.scalars import show
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.messages import MAX_ID, Id, Request
 from gateway.reference_form import TOKEN
@@ -64,9 +65,9 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """``rpc.describe``; ``service`` may go with an interface."""
+    """``rpc.describe``, where ``service`` may go with an interface; or ``rpc.discover``, which asks for everything."""
 
-    kind: Literal["service", "interface", "handle"]
+    kind: Literal["service", "interface", "handle", "everything"]
     name: str
     service: str | None = None
     error: None = None
@@ -81,12 +82,21 @@ class PingParams:
 
 CONTROL: Final = "rpc."
 """What the methods of the gateway itself begin with."""
+DISCOVER: Final = "rpc.discover"
+"""What the OpenRPC specification calls the method that gives the document."""
+
+OF_SOCKETS: Final = ("rpc.hello", "rpc.ack")
+"""What only a stream needs that may outlive its socket."""
 
 Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe | PingParams"
 
 
-def read_control(message: Request) -> Control | None:
-    """The ``rpc.`` method that a request calls, or None if it calls something else."""
+def read_control(message: Request, without: Collection[str] = ()) -> Control | None:
+    """The ``rpc.`` method that a request calls, or None if it calls something else.
+
+    Args:
+        without: methods that there are not.
+    """
     if not message.method.startswith(CONTROL):
         return None
     readers: Mapping[str, Callable[[Mapping[str, JSON]], Control]] = {
@@ -95,12 +105,14 @@ def read_control(message: Request) -> Control | None:
         "rpc.release": _release,
         "rpc.cancel": _cancel,
         "rpc.describe": _describe,
+        DISCOVER: lambda params: Describe("everything", ""),
         "rpc.ping": lambda _: PingParams(),
     }
-    reader = readers.get(message.method)
+    reader = None if message.method in without else readers.get(message.method)
     if reader is None:
-        return Unknown(GatewayError.unknown_method("the gateway", message.method, list(readers)))
-    params = {} if message.params is None else message.params
+        known = [name for name in readers if name not in without]
+        return Unknown(GatewayError.unknown_method("the gateway", message.method, known))
+    params = message.params or {}  # clients that know only arrays send an empty one
     if not isinstance(params, dict):
         error = GatewayError.invalid(f"{message.method} takes its parameters by name")
         return HelloParams(error=error) if reader is _hello else Unknown(error)
@@ -127,9 +139,10 @@ def welcome(
 def _hello(params: Mapping[str, JSON]) -> HelloParams:
     protocol = params.get("protocol")
     if not _is_whole(protocol) or protocol not in SUPPORTED:
+        said = show(protocol) if "protocol" in params else "missing"
         return HelloParams(error=GatewayError(
             Status.UNIMPLEMENTED,
-            f"protocol {protocol if _is_whole(protocol) else 'missing'} is not supported; supported: 1",
+            f"protocol {said} is not supported; supported: {', '.join(map(str, SUPPORTED))}",
             details={"supported": list(SUPPORTED)},
         ))
     for name in ("session", "stream", "token"):

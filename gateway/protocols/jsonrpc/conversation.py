@@ -15,13 +15,14 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
-from gateway.catalogue import Served, Service
+from gateway.catalogue import Served
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
+from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.slow_client import LONG_ANSWER_BYTES, Outlet, SlowClient
@@ -35,7 +36,6 @@ from gateway.sessions.sessions import Sessions
 from gateway.turns import Turns
 
 _ID_BYTES: Final = 18
-_ACKNOWLEDGE_S: Final = 1.0
 _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
 
@@ -85,13 +85,14 @@ class Conversation:
         self._over = self._draining = False
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired)
-        self._acknowledging: asyncio.TimerHandle | None = None
+        self._acknowledgements = Acknowledgements(self._acknowledge)
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
         self._held, self._expected = self._pace.held, self._pace.expected
         self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
-        self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
+        references, timeout_s = partial(HolderReferences, self), limits.callback_timeout_s
+        self.callbacks: Callbacks = Callbacks(self, self._check_callbacks, references, timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
@@ -116,8 +117,8 @@ class Conversation:
             self._pace.said_at_once(kept - before)
         if self._held:
             self._pace.begin_held()
-        if self._acknowledging is None and self.stream.greeted and not self._over:
-            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
+        if self.stream.greeted and not self._over:
+            self._acknowledgements.begin()
 
     @property
     def unworked(self) -> int:
@@ -141,7 +142,7 @@ class Conversation:
             return
         self._channel = None
         self._pace.left()
-        self._stop_acknowledging()
+        self._acknowledgements.stop()
         window_s = self._limits.resume_window_s
         if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
@@ -173,7 +174,7 @@ class Conversation:
         self._pace.end()
         self._intake.clear()
         self._channel = None
-        self._stop_acknowledging()
+        self._acknowledgements.stop()
         if self._away is not None:
             self._away.cancel()
         self._waits.clear()
@@ -197,13 +198,7 @@ class Conversation:
             _ACTIONS[type(event)](self, event)
 
     def _acknowledge(self) -> None:
-        self._acknowledging = None
         self.run(self.stream.acknowledge())
-
-    def _stop_acknowledging(self) -> None:
-        if self._acknowledging is not None:
-            self._acknowledging.cancel()
-            self._acknowledging = None
 
     # A client of its session: see `gateway.client.Client`.
 
@@ -351,7 +346,7 @@ class Conversation:
         replaced, self._channel = self._channel, channel
         if replaced is not None:
             replaced.close(close_codes.REPLACED, "another socket took this stream over")
-            self._stop_acknowledging()
+            self._acknowledgements.stop()
         if self._away is not None:
             self._away.cancel()
             self._away = None
@@ -468,8 +463,7 @@ class Conversation:
     def describe_held(self, event: events.DescribeRequested) -> None:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
         try:
-            services = self._served.catalogue.services
-            answer = describe(event, services, lambda token: self.live_session().handles.get(token))
+            answer = describe(event, self._served.catalogue, lambda token: self.live_session().handles.get(token))
             happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
@@ -479,9 +473,6 @@ class Conversation:
 
     def _check_callbacks(self) -> None:
         self.live_session().check_callbacks()
-
-    def _references(self, service: Service) -> HolderReferences:
-        return HolderReferences(self, service)
 
 
 # One table for all: bound methods in one of its own would be a fifth of what a stream takes.

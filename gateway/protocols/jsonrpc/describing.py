@@ -1,26 +1,28 @@
-"""What ``rpc.describe`` answers."""
+"""What ``rpc.describe`` and ``rpc.discover`` answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
-from gateway.catalogue import Service, find_service
+from gateway import fixed_paths
+from gateway.catalogue import Catalogue, find_service
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
-from gateway.json.text import JSON
+from gateway.json.text import JSON, parse
 from gateway.protocols.jsonrpc.events import DescribeRequested
 from gateway.sessions.handles import Handle
 
 
-def describe(
-    wanted: DescribeRequested, services: Mapping[str, Service], handle_of: Callable[[str], Handle]
-) -> JSON:
-    """What something can do.
+def describe(wanted: DescribeRequested, catalogue: Catalogue, handle_of: Callable[[str], Handle]) -> JSON:
+    """What something can do; of everything, the OpenRPC document.
 
     Raises:
         GatewayError: NOT_FOUND, there is no such thing; or what ``handle_of`` raises for a token.
     """
+    if wanted.kind == "everything":
+        return parse(catalogue.documents[fixed_paths.OPENRPC].data)
+    services = catalogue.services
     if wanted.kind == "service":
         return describe_service(find_service(services, wanted.name).routes)
     if wanted.kind == "handle":

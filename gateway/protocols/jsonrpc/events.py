@@ -139,11 +139,12 @@ class ReleaseRequested:
 class DescribeRequested:
     """The client asks what something can do; ``kind`` says of what ``name`` is the name.
 
-    ``service`` is set where the client said of which service an interface is.
+    ``service`` is set where the client said of which service an interface is. ``everything`` has no name; it is asked
+    for as one document.
     """
 
     call: int
-    kind: Literal["service", "interface", "handle"]
+    kind: Literal["service", "interface", "handle", "everything"]
     name: str
     service: str | None = None
 

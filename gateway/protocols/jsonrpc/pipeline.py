@@ -15,9 +15,10 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError, Status, quote, shortened
+from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import CallRequested, HandleTarget, Outcome, ResultTarget, ServiceTarget
 from gateway.protocols.jsonrpc.messages import Id
@@ -237,6 +238,31 @@ def find_object(outcome: Outcome, path: tuple[str | int, ...]) -> str:
         raise GatewayError(Status.INVALID_ARGUMENT, f"{what} is no object that could be called")
     token: str = value[HANDLE]
     return token
+
+
+def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None, where: Where) -> str:
+    """The token of the object in an answer that a reference means.
+
+    Args:
+        obj: the reference as it was given.
+        results: the answers that are known.
+        where: says where the reference stands, for errors.
+
+    Raises:
+        GatewayError: FAILED_PRECONDITION, there is no such answer; or as `find_object`.
+    """
+    id, way = obj[RESULT], obj.get("path") or ()
+    outcome = None if results is None else results.get(id)
+    if outcome is None:
+        path = where()
+        detail = f"{path}: {quote(id) if isinstance(id, str) else id}: {NOT_THERE}"
+        raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
+    try:
+        return find_object(outcome, tuple(way))
+    except GatewayError as error:
+        path = where()
+        error.path, error.detail = path, f"{path}: {error.detail}"
+        raise
 
 
 def _member(value: JSON, segment: str | int) -> JSON:

@@ -8,12 +8,10 @@ from typing import Any
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import Service
-from gateway.errors import GatewayError, Status, quote
 from gateway.json.codec.objects import Where
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
-from gateway.protocols.jsonrpc.pipeline import NOT_THERE, find_object
-from gateway.reference_form import RESULT
+from gateway.protocols.jsonrpc.pipeline import token_of_result
 from gateway.sessions.holder_references import Holder, HolderReferences
 
 
@@ -27,16 +25,4 @@ class StreamReferences(HolderReferences):
         self._results = results
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:
-        id, way = obj[RESULT], obj.get("path") or ()
-        outcome = None if self._results is None else self._results.get(id)
-        if outcome is None:
-            path = where()
-            detail = f"{path}: {quote(id) if isinstance(id, str) else id}: {NOT_THERE}"
-            raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
-        try:
-            token = find_object(outcome, tuple(way))
-        except GatewayError as error:
-            path = where()
-            error.path, error.detail = path, f"{path}: {error.detail}"
-            raise
-        return self.handle_in(token, interface, where)
+        return self.handle_in(token_of_result(obj, self._results, where), interface, where)

@@ -11,6 +11,7 @@ from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
+from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST
 from gateway.sessions.holder_references import CountedHandles, fitting
@@ -18,77 +19,53 @@ from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
 
-class RestReferences:
-    """What is known of them. The first handle in an answer opens a session.
+class HttpReferences:
+    """What is known of them in one call. The first handle in an answer opens a session.
 
     Args:
-        session: the request's; None if it names none.
-        principal, address: who asks, for whom a session is opened.
-        may_open: whether one may be opened.
+        owner: the session of the request, which may have other calls.
         discards: whether nobody will read the answer, so that every object in it is let go.
-
-    Attributes:
-        session: the request's, or the one that was opened.
-        opened: whether it was opened here.
     """
 
-    __slots__ = (
-        "_address", "_counted", "_discards", "_made", "_may_open", "_passed", "_principal", "_reserved", "_service",
-        "_sessions", "opened", "session",
-    )  # fmt: skip
+    __slots__ = ("_counted", "_discards", "_made", "_owner", "_passed", "_reserved", "_service")
 
-    def __init__(
-        self,
-        service: Service,
-        session: Session | None,
-        sessions: Sessions,
-        principal: str | None = None,
-        address: str = "",
-        *,
-        may_open: bool = True,
-        discards: bool = False,
-    ) -> None:
+    def __init__(self, service: Service, owner: RequestSession, *, discards: bool = False) -> None:
         self._service = service
+        self._owner = owner
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
-        self._sessions = sessions
-        self._principal = principal
-        self._address = address
-        self._may_open = may_open
         self._discards = discards
         self._reserved = False
-        self.session = session
-        self.opened = False
 
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`."""
         if self._discards:
             return
-        if self.session is not None:
-            self.session.handles.check_room()
-        elif self._may_open:
-            self._sessions.reserve(self._address)
-            self._reserved = True
+        session = self._owner.session
+        if session is not None:
+            session.handles.check_room()
         else:
-            detail = "the answer may hold objects, for which pages of other sites cannot open a session"
-            raise GatewayError(Status.PERMISSION_DENIED, detail)
+            self._owner.reserve()
+            self._reserved = True
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
         if self._reserved:
             self._reserved = False
-            self._sessions.unreserve(self._address)
+            self._owner.unreserve()
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
-        if self.session is None:
+        session = self._owner.session
+        if session is None:
             path = where()
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return fitting(self.session.handles.get(token, where), self._service, interface, where)
+        return fitting(session.handles.get(token, where), self._service, interface, where)
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
-        listener = None if self.session is None else self.session.listener
+        session = self._owner.session
+        listener = None if session is None else session.listener
         if listener is None or not listener.client.is_open:
             path = where()
             detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
@@ -108,18 +85,18 @@ class RestReferences:
         if self._discards:
             capability.give_back(1)
             return None
-        if self.session is None:
+        session = self._owner.session
+        if session is None:
             self.settled()  # in the place that was kept for it
             try:
-                self.session = self._sessions.open(self._principal, rest=True, address=self._address)
+                session = self._owner.open()
             except GatewayError:
                 capability.give_back(1)
                 raise
-            self.opened = True
-        elif self.session.ended:
+        elif session.ended:
             capability.give_back(1)
             raise GatewayError(Status.NOT_FOUND, "the session ended before the answer came", reason="session")
-        return self._counted.put(self.session.handles, REST, capability, interface)
+        return self._counted.put(session.handles, REST, capability, interface)
 
     @property
     def may_be_sent_again(self) -> bool:
@@ -132,14 +109,54 @@ class RestReferences:
         return bool(self._counted)
 
     def take_back(self) -> None:
-        """The answer does not reach the client, nor the name of a session that was opened for it."""
-        session = self.session
+        """The handles do not reach the client."""
+        session = self._owner.session
         if session is not None and not session.ended:
             self._counted.take_back(session.handles, REST)
-            if self.opened:
-                self._sessions.end(session, "the answer that opened it could not be sent")
 
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
         for callback in self._made:
             callback.released()
+
+
+class RestReferences(HttpReferences):
+    """Those of a request that is one call.
+
+    Args:
+        session: the request's; None if it names none.
+        principal, address: who asks, for whom a session is opened.
+        may_open: whether one may be opened.
+        discards: whether nobody will read the answer.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        service: Service,
+        session: Session | None,
+        sessions: Sessions,
+        principal: str | None = None,
+        address: str = "",
+        *,
+        may_open: bool = True,
+        discards: bool = False,
+    ) -> None:
+        owner = RequestSession(sessions, session, principal, address, may_open=may_open)
+        super().__init__(service, owner, discards=discards)
+
+    @property
+    def session(self) -> Session | None:
+        """The request's, or the one that was opened."""
+        return self._owner.session
+
+    @property
+    def opened(self) -> bool:
+        """Whether it was opened here."""
+        return self._owner.opened
+
+    def take_back(self) -> None:
+        """The answer does not reach the client, nor the name of a session that was opened for it."""
+        super().take_back()
+        self._owner.abandon()

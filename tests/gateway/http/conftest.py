@@ -177,6 +177,7 @@ def build(
 
     documents = {
         "/openapi.json": Document(lambda: b'{"made":%d}' % next(made)),
+        "/openrpc.json": Document(lambda: b'{"openrpc":"made"}'),
         "/placed.json": PlacedDocument(lambda prefix: b'{"prefix":"%b"}' % prefix.encode()),
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),

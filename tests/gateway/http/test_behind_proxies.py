@@ -108,7 +108,11 @@ async def test_paths_are_found_with_the_prefix_and_without(edge: Edge, root: Any
 @moves_time
 async def test_a_handle_s_secret_is_in_no_log_below_a_prefix(edge: Edge, built: Built, clock: MovedClock) -> None:
     await edge.get("/gw/api/handles/secret", {"Session-Id": "nobody"})
-    assert [line["path"] for line in await logged(built, clock)] == ["/api/handles/…"]
+    assert (await edge.post("/gw/api/handles/secret/name", b" " * 20_000, {"Session-Id": "nobody"})).code == 413
+    assert (await edge.post("/api/handles/secret/name", b" " * 20_000)).code == 413
+    assert [line["path"] for line in await logged(built, clock)] == [
+        "/api/handles/…", "/api/handles/…/name", "/api/handles/…/name"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from cara_pseud.schema.nodes import Schema, Type
+from gateway.config.limits import Limits
 from gateway.describe.openapi import openapi_document
 from gateway.json.codec import CodecOptions
 from gateway.json.text import JSON
@@ -96,11 +98,12 @@ def test_comments_and_rules_are_told(routes: ServiceRoutes) -> None:
     order = document["paths"]["/api/shop/order"]["post"]
     assert order["description"] == "Orders an item.\n\nRequires `clerk`.\n\nTakes 1.5 s at most, unless told otherwise."
     assert document["tags"][0] == {"name": "shop", "description": "Sells things."}
+    assert document["paths"]["/api/shop/box"]["post"]["description"].startswith("`box(box :Box(Made), raw :")
     schemas = document["components"]["schemas"]
-    assert schemas["shop.Color"] == {"type": "string", "enum": ["red", "BLUE"], "description": "- `red`: A colour."}
-    assert schemas["shop.Receipt"]["description"].startswith("An object with `cancel`")
-    order_body = order["requestBody"]["content"]["application/json"]["schema"]
-    assert order_body["properties"]["count"] == {
+    assert schemas["ShopColor"] == {"type": "string", "enum": ["red", "BLUE"], "description": "- `red`: A colour."}
+    assert schemas["ShopReceipt"]["description"].startswith("An object with `cancel`")
+    assert order["requestBody"]["content"]["application/json"]["schema"] == ref("ShopOrderParams")
+    assert schemas["ShopOrderParams"]["properties"]["count"] == {
         "type": "integer", "minimum": 0, "maximum": 65535, "format": "uint16", "default": 3,
     }  # fmt: skip
 
@@ -111,7 +114,7 @@ def test_queries_and_paths_take_texts(routes: ServiceRoutes) -> None:
     assert list(query) == ["prefix", "colors", "limit", "near.city", "near.district"]
     assert query["colors"] == {
         "name": "colors", "in": "query", "style": "form", "explode": True,
-        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/shop.Color"}},
+        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/ShopColor"}},
     }  # fmt: skip
     routed = paths["/shops/{near.city}/items"]["get"]["parameters"]
     assert routed[0] == {
@@ -120,7 +123,7 @@ def test_queries_and_paths_take_texts(routes: ServiceRoutes) -> None:
     assert [parameter.get("name") for parameter in routed[1:5]] == ["prefix", "colors", "limit", "near.district"]
     put = paths["/items/{name}"]["put"]
     assert put["requestBody"]["content"]["application/json"]["schema"] == {
-        "$ref": "#/components/schemas/shop.ItemInput"
+        "$ref": "#/components/schemas/ShopItemInput"
     }
     assert [parameter["name"] for parameter in put["parameters"] if "name" in parameter] == ["name"]
 
@@ -153,10 +156,10 @@ def test_what_the_codec_takes_and_gives_fits_the_schemas(
     document = made(routes, options)
     codec = Codec(routes.schema, options)
     type = struct_type(routes.schema, "Item")
-    taken = validator(document, "shop.ItemInput")
+    taken = validator(document, "ShopItemInput")
     taken.validate(item)
     given = codec.writer(type)(codec.reader(type)(item))
-    validator(document, "shop.Item").validate(json.loads(json.dumps(given)))
+    validator(document, "ShopItem").validate(json.loads(json.dumps(given)))
 
 
 @pytest.mark.parametrize(
@@ -168,17 +171,17 @@ def test_what_the_codec_takes_and_gives_fits_the_schemas(
     ],
 )  # fmt: skip
 def test_what_the_codec_refuses_does_not_fit(routes: ServiceRoutes, item: JSON) -> None:
-    assert not validator(made(routes), "shop.ItemInput").is_valid(item)
+    assert not validator(made(routes), "ShopItemInput").is_valid(item)
 
 
 def test_unknown_members_fit_where_they_are_ignored(routes: ServiceRoutes) -> None:
     item: JSON = {"name": "x", "surplus": 1, "where": {"surplus": 2}}
-    assert not validator(made(routes), "shop.ItemInput").is_valid(item)
+    assert not validator(made(routes), "ShopItemInput").is_valid(item)
     ignoring = made(routes, CodecOptions(unknown_fields="ignore"))
-    assert validator(ignoring, "shop.ItemInput").is_valid(item)
+    assert validator(ignoring, "ShopItemInput").is_valid(item)
     assert "does not have is ignored" in ignoring["info"]["description"]
     # What the gateway itself writes never has any.
-    given = ignoring["components"]["schemas"]["shop.Item"]["anyOf"]
+    given = ignoring["components"]["schemas"]["ShopItem"]["anyOf"]
     assert all(form["additionalProperties"] is False for form in given)
 
 
@@ -196,6 +199,124 @@ def test_examples_fit(routes: ServiceRoutes) -> None:
 
 def test_the_same_schemas_make_the_same_document(routes: ServiceRoutes) -> None:
     assert made(routes) == made(routes)
+
+
+def ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def body_of(operation: dict[str, Any]) -> Any:
+    return operation["requestBody"]["content"]["application/json"]["schema"]
+
+
+def result_of(operation: dict[str, Any]) -> Any:
+    return operation["responses"]["200"]["content"]["application/json"]["schema"]
+
+
+def test_parameters_and_results_are_named_once_for_all_operations_of_a_method(routes: ServiceRoutes) -> None:
+    document = made(routes)
+    paths, schemas = document["paths"], document["components"]["schemas"]
+    posted, read, routed = (
+        paths["/api/shop/list"]["post"], paths["/api/shop/list"]["get"], paths["/shops/{near.city}/items"]["get"]
+    )  # fmt: skip
+    assert [result_of(each) for each in (posted, read, routed)] == [ref("ShopListResult")] * 3
+    assert body_of(posted) == ref("ShopListParams")
+    assert body_of(paths["/orders"]["post"]) == body_of(paths["/api/shop/order"]["post"]) == ref("ShopOrderParams")
+    # A parameter list that is a struct is that struct, and so are results.
+    whole = paths["/api/shop/all"]["post"]
+    assert (body_of(whole), result_of(whole)) == (ref("ShopItemInput"), ref("ShopItem"))
+    assert not [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name)]
+
+
+def test_methods_of_objects_have_paths_with_types(routes: ServiceRoutes) -> None:
+    document = made(routes)
+    paths = document["paths"]
+    cancel = paths["/api/handles/{handle}/shop/Receipt/cancel"]["post"]
+    assert body_of(cancel) == ref("ShopReceiptCancelParams")
+    assert result_of(cancel) == ref("ShopReceiptCancelResult")
+    assert cancel["security"] == [{"session": []}]
+    assert {"$ref": "#/components/parameters/handle"} in cancel["parameters"]
+    done = document["components"]["schemas"]["ShopReceiptCancelResult"]
+    assert done["properties"] == {"done": {"type": "boolean"}}
+    assert done["required"] == ["done"]
+    # The service's own interface may come as an object, too; what is only passed in has no handle.
+    assert "/api/handles/{handle}/shop/Shop/order" in paths
+    assert not any("Listener" in path for path in paths)
+    # What is inherited is the same everywhere.
+    inherited = paths["/api/handles/{handle}/shop/Shop/ping"]["post"]
+    assert result_of(inherited) == result_of(paths["/api/shop/ping"]["post"])
+
+
+def test_an_interface_that_only_an_object_leads_to_is_there(
+    compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]
+) -> None:
+    schema = compile_text("""
+        interface Root { first @0 () -> (item :A); }
+        interface A { next @0 () -> (item :Box(Text)); }
+        interface Box(T) { get @0 () -> (item :T); again @1 () -> (item :A); }
+    """)
+    document = made(ServiceRoutes("tree", schema, struct_type(schema, "Root")))
+    validate(document)
+    get = document["paths"]["/api/handles/{handle}/tree/Box(Text)/get"]["post"]
+    assert result_of(get) == ref("TreeBoxTextGetResult")
+    shape = document["components"]["schemas"]["TreeBoxTextGetResult"]["properties"]["item"]
+    assert shape == {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def test_two_services_of_one_schema_have_types_of_their_own(routes: ServiceRoutes) -> None:
+    other = ServiceRoutes("Shop2".lower(), routes.schema, routes.interface)
+    document = json.loads(json.dumps(openapi_document([routes, other], CodecOptions(), "1")))
+    validate(document)
+    ids = [operation["operationId"] for verbs in document["paths"].values() for operation in verbs.values()]
+    plain = [re.sub("[^a-z0-9]", "", id.lower()) for id in ids]
+    assert len(plain) == len(set(plain))
+    names = [name.lower() for name in document["components"]["schemas"]]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("path", "security"),
+    [
+        ("/api/shop/order", [{}, {"session": []}]),  # takes and gives objects
+        ("/api/shop/list", [{}, {"session": []}]),
+        ("/api/shop/box", [{}, {"session": []}]),  # AnyPointer
+        ("/api/shop/all", []),  # plain data, which leads to itself
+        ("/api/shop/ping", []),
+        ("/api/handles/{handle}/shop/Shop/ping", [{"session": []}]),
+    ],
+)
+def test_only_what_has_objects_needs_a_session(routes: ServiceRoutes, path: str, security: Any) -> None:
+    assert made(routes)["paths"][path]["post"]["security"] == security
+
+
+def test_a_call_may_take_what_the_gateway_permits(routes: ServiceRoutes) -> None:
+    limits = Limits(max_call_timeout_s=7.5)
+    document = openapi_document([routes], CodecOptions(), "1", limits=limits)
+    components: Any = document["components"]
+    timeout = components["parameters"]["Request-Timeout"]["schema"]
+    assert timeout == {"type": "number", "minimum": 0.5, "maximum": 7.5}
+
+
+def test_every_operation_says_who_may_call_it_and_every_array_what_is_in_it(routes: ServiceRoutes) -> None:
+    document = made(routes)
+    for verbs in document["paths"].values():
+        for operation in verbs.values():
+            assert operation["security"] in ([], [{"session": []}], [{}, {"session": []}])
+            assert operation["description"]
+            contents = operation.get("requestBody", {}).get("content", {}).values()
+            bodies = [json.dumps(content["schema"]) for content in contents]
+            assert len(bodies) == len(set(bodies))
+
+    def arrays(value: Any) -> list[Any]:
+        if isinstance(value, list):
+            return [found for each in value for found in arrays(each)]
+        if not isinstance(value, dict):
+            return []
+        own = [value] if value.get("type") == "array" else []
+        return own + [found for each in value.values() for found in arrays(each)]
+
+    assert arrays(document)
+    assert all("items" in array for array in arrays(document))
 
 
 def validator(document: dict[str, Any], name: str) -> Draft202012Validator:

@@ -45,6 +45,9 @@ READINGS: list[tuple[str, Any, Control | None]] = [
     ("rpc.describe", {"interface": "A"}, Describe("interface", "A")),
     ("rpc.describe", {"interface": "A", "service": "a"}, Describe("interface", "A", "a")),
     ("rpc.describe", {"handle": "t1"}, Describe("handle", "t1")),
+    ("rpc.discover", {}, Describe("everything", "")),
+    ("rpc.discover", None, Describe("everything", "")),
+    ("rpc.discover", [], Describe("everything", "")),
     ("rpc.ping", {}, PingParams()),
     ("rpc.ping", {"unknown": 1}, PingParams()),
 ]  # fmt: skip
@@ -68,9 +71,9 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.hello", ["protocol"], HelloParams, "$: rpc.hello takes its parameters by name"),
     ("rpc.hello", {"protocol": 0}, HelloParams, PROTOCOL.format(0)),
     ("rpc.hello", {"protocol": 2}, HelloParams, PROTOCOL.format(2)),
-    ("rpc.hello", {"protocol": True}, HelloParams, PROTOCOL.format("missing")),
-    ("rpc.hello", {"protocol": 1.0}, HelloParams, PROTOCOL.format("missing")),
-    ("rpc.hello", {"protocol": "1"}, HelloParams, PROTOCOL.format("missing")),
+    ("rpc.hello", {"protocol": True}, HelloParams, PROTOCOL.format("true")),
+    ("rpc.hello", {"protocol": 1.0}, HelloParams, PROTOCOL.format("1.0")),
+    ("rpc.hello", {"protocol": "1"}, HelloParams, PROTOCOL.format('"1"')),
     ("rpc.hello", {"protocol": 1, "session": ""}, HelloParams, TEXT.format("session")),
     ("rpc.hello", {"protocol": 1, "stream": 5}, HelloParams, TEXT.format("stream")),
     ("rpc.hello", {"protocol": 1, "token": LONGEST + "x"}, HelloParams, TEXT.format("token")),
@@ -107,8 +110,8 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.describe", {"handle": None}, Unknown, "$.handle: expected a name"),
     ("rpc.describ", {}, Unknown, 'the gateway has no method "rpc.describ"; did you mean "rpc.describe"?'),
     ("rpc.xxxxxxxxxxxx", {}, Unknown,
-     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.hello, rpc.ping, '
-     "rpc.release"),
+     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.discover, '
+     'rpc.hello, rpc.ping, rpc.release'),
 ]  # fmt: skip
 
 

@@ -1,0 +1,268 @@
+"""One HTTP request's messages at work: what they ask for is done, and their answers leave as one text.
+
+    receive ── calls under way ──► told ── notifications under way ──► idle
+       └── close(): the client is gone; the calls that it waits for are cancelled
+
+Handles and callbacks are those of REST; the rules of the messages are in `gateway.protocols.jsonrpc.stream`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from cara_pseud.capabilities import CallOptions
+from gateway.calls import Call, Calls, method_of_handle, method_of_service
+from gateway.catalogue import Served
+from gateway.config.limits import Limits
+from gateway.errors import GatewayError, Status
+from gateway.json.text import JSON
+from gateway.protocols.jsonrpc import events
+from gateway.protocols.jsonrpc.describing import describe
+from gateway.protocols.jsonrpc.intake import Intake
+from gateway.protocols.jsonrpc.single_references import SingleReferences
+from gateway.protocols.jsonrpc.single_stream import SingleStream
+from gateway.protocols.rest.request_session import RequestSession
+from gateway.sessions.handles import REST
+from gateway.sessions.session import Session
+from gateway.turns import Turns
+
+
+class Asker(Protocol):
+    """Whoever brought the request."""
+
+    def tell(self, data: bytes | None) -> None:
+        """Take the answer, once; None where nothing is to be answered."""
+
+    def idle(self) -> None:
+        """Learn, once, that the answer is told and no call is under way any more."""
+
+
+class SingleConversation:
+    """One request and its answer: a `gateway.calls.CallWaiter` for each call in it.
+
+    Attributes:
+        stream: the rules.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        served: Served,
+        calls: Calls,
+        limits: Limits,
+        owner: RequestSession,
+        options: CallOptions,
+        turns: Turns,
+        address: str,
+    ) -> None:
+        """Begin one.
+
+        Args:
+            owner: whose handles and callbacks the messages may name.
+            options: what the request says about its calls; a message's ``meta`` goes before it.
+            turns: where a long batch waits for its turns, in the lane of its address.
+            address: whose request it is, as bounds per address count.
+        """
+        self._asker: Asker | None = asker
+        self._served = served
+        self._calls = calls
+        self._limits = limits
+        self._owner = owner
+        self._options = options
+        self._address = address
+        self._running: dict[int, Call] = {}
+        self._waits: dict[int, asyncio.TimerHandle] = {}
+        self._given: list[SingleReferences] = []
+        self._is_read = self._is_told = self._is_closed = False
+        self.stream = SingleStream(limits)
+        self._intake = Intake(self, turns, address, lambda holds: None)
+        self._actions: dict[type[Any], Any] = {
+            events.Send: self._on_send,
+            events.CallRequested: self._on_call,
+            events.CancelRequested: self._on_cancel,
+            events.ReleaseRequested: self._on_release,
+            events.DescribeRequested: self._on_describe,
+            events.CallWaits: self._on_call_waits,
+            events.WaitEnded: self._on_wait_ended,
+            events.CallbackAnswered: self._on_nothing,
+            events.AnswerDropped: self._on_nothing,
+        }
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the request's text was no JSON; the answer says why."""
+        return self.stream.is_unreadable
+
+    @property
+    def holds_handles(self) -> bool:
+        """Whether there are handles in the answer."""
+        return any(refs.holds_handles for refs in self._given)
+
+    def receive(self, text: bytes) -> None:
+        """Take the request's one text."""
+        self._intake.put(text)
+
+    def act_on(self, data: bytes) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._work(self.stream.receive(data))
+
+    def act_on_rest(self) -> None:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        self._work(self.stream.work_on())
+
+    @property
+    def unworked(self) -> int:
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        return self.stream.unworked
+
+    def _work(self, happened: Iterable[events.Event]) -> None:
+        self._run(happened)
+        if not self.stream.unworked and not self._is_closed:
+            self._is_read = True
+            if not self.stream.owes_answers:
+                self._tell(None)
+            self._settle_down()
+
+    def close(self) -> None:
+        """The client is gone: what it waits for is cancelled and what it was to get goes back. Notifications go on."""
+        if self._is_closed:
+            return
+        self._is_read = self._is_told = self._is_closed = True
+        self.stream.drop_unworked()
+        self._intake.clear()
+        for key, call in list(self._running.items()):
+            if not self.stream.is_notification(key):
+                call.cancel()
+        for key in [key for key in self._waits if not self.stream.is_notification(key)]:
+            self._run(self.stream.fail(key, GatewayError(Status.CANCELLED, "the client is gone")))
+        for refs in self._given:
+            refs.take_back()
+        self._owner.abandon()
+        self._settle_down()
+
+    def _run(self, happened: Iterable[events.Event]) -> None:
+        for event in happened:
+            self._actions[type(event)](event)
+
+    def _on_send(self, event: events.Send) -> None:
+        self._tell(event.data)
+
+    def _tell(self, data: bytes | None) -> None:
+        if not self._is_told and self._asker is not None:
+            self._is_told = True
+            if not self.holds_handles:
+                self._owner.abandon()  # it was opened for a result that could not be sent
+            self._asker.tell(data)
+
+    def _settle_down(self) -> None:
+        # As long as the text is worked off, what fails at once may be followed by what takes time.
+        is_over = self._is_read and self._is_told and not self._running and not self._waits
+        if is_over and self._asker is not None:
+            asker, self._asker = self._asker, None
+            asker.idle()
+
+    def _on_nothing(self, event: events.Event) -> None:
+        """An answer to no question of ours, or one that nobody waits for."""
+
+    # Calls.
+
+    def _on_call(self, event: events.CallRequested) -> None:
+        options = self._options_of(event)
+        target = event.target
+        try:
+            if type(target) is events.ServiceTarget:
+                method = method_of_service(self._served.catalogue, target.service, event.method)
+                capability = method.service.upstream.root
+            else:
+                assert type(target) is events.HandleTarget
+                method, capability = method_of_handle(self._session(), target.token, event.method)
+        except GatewayError as error:
+            self._run(self.stream.fail(event.call, error.at(request_id=options.request_id)))
+            return
+        refs = None
+        if method.has_references:
+            refs = SingleReferences(method.service, self._owner, event.results, discards=event.notification)
+        call = self._calls.begin(
+            self, event.call, method, capability, event.params, refs, self._owner.session, options,
+            address=self._address,
+        )  # fmt: skip
+        if call is not None:
+            self._running[event.call] = call
+
+    def _session(self) -> Session:
+        session = self._owner.session
+        if session is None:
+            detail = "there is no such handle, because the request belongs to no session"
+            raise GatewayError(Status.NOT_FOUND, detail)
+        return session
+
+    def _options_of(self, event: events.CallRequested) -> CallOptions:
+        own, meta = self._options, event.meta
+        wished_s = meta.timeout_s or own.timeout
+        timer = self._waits.pop(event.call, None)
+        if timer is not None:
+            timer.cancel()
+            if wished_s is not None:
+                wished_s = max(timer.when() - asyncio.get_running_loop().time(), 0.001)
+        return CallOptions(
+            wished_s,
+            meta.request_id or f"{own.request_id}-{event.call}",
+            own.principal,
+            meta.traceparent or own.traceparent,
+            meta.idempotency_key,
+        )
+
+    def answered(self, call: Call, result: JSON) -> bool:
+        """See `gateway.calls.CallWaiter`."""
+        happened = self.stream.answer(call.key, result, call.refs is not None)
+        del self._running[call.key]
+        is_wanted = not self._is_closed and not any(type(event) is events.AnswerDropped for event in happened)
+        if is_wanted and isinstance(call.refs, SingleReferences):
+            self._given.append(call.refs)
+        self._run(happened)
+        self._settle_down()
+        return is_wanted
+
+    def failed(self, call: Call, error: GatewayError) -> None:
+        """See `gateway.calls.CallWaiter`."""
+        self._running.pop(call.key, None)
+        self._run(self.stream.fail(call.key, error))
+        self._settle_down()
+
+    def _on_cancel(self, event: events.CancelRequested) -> None:
+        call = self._running.get(event.call)
+        if call is not None:
+            call.cancel()
+
+    def _on_call_waits(self, event: events.CallWaits) -> None:
+        limits = self._limits
+        wished_s = event.timeout_s or self._options.timeout or limits.default_call_timeout_s
+        timeout_s = min(wished_s, limits.max_call_timeout_s)
+        self._waits[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._wait_expired, event.call)
+
+    def _on_wait_ended(self, event: events.WaitEnded) -> None:
+        timer = self._waits.pop(event.call, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _wait_expired(self, call: int) -> None:
+        detail = "the calls that it refers to were not answered in time"
+        self._run(self.stream.fail(call, GatewayError(Status.DEADLINE_EXCEEDED, detail)))
+        self._settle_down()
+
+    # The gateway's own methods.
+
+    def _on_release(self, event: events.ReleaseRequested) -> None:
+        session = self._owner.session
+        if session is not None:
+            session.handles.release(REST, event.token, event.count)
+
+    def _on_describe(self, event: events.DescribeRequested) -> None:
+        try:
+            answer = describe(event, self._served.catalogue, lambda token: self._session().handles.get(token))
+            happened = self.stream.answer(event.call, answer)
+        except GatewayError as error:
+            happened = self.stream.fail(event.call, error)
+        self._run(happened)
