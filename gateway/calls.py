@@ -255,7 +255,7 @@ class Calls:
             None if the call was refused, of which the caller is told before this returns.
         """
         call = Call(self, waiter, key, method, refs, options.request_id, session, address)
-        under_way = self.under_way
+        is_counted = False
         try:
             if self._authorise is not None:
                 self._authorise(options.principal, method)
@@ -263,7 +263,8 @@ class Calls:
                 self._admit(options.principal, session, method)
             if session is not None:
                 session.check_calls()
-            if under_way.is_full_for(address) or under_way.is_full():
+            is_counted = self.under_way.may_take(address)
+            if not is_counted:
                 raise self._too_many(address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
@@ -282,9 +283,10 @@ class Calls:
             if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
                 future = self._repeatable(future, method, target, args, options, write, refs)
         except Exception as error:
+            if is_counted:
+                self.under_way.give(address)
             call.refuse(error)
             return None
-        under_way.take(address)
         if session is None:
             self.without_session += 1
         else:

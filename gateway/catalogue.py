@@ -29,13 +29,20 @@ class MethodCounts:
     Attributes:
         calls: how many were begun.
         failures: how many failed, by status code.
+        answer_bytes: how long its answers to streams were lately, if any was long; else 0.
     """
 
-    __slots__ = ("calls", "failures")
+    __slots__ = ("answer_bytes", "calls", "failures")
 
     def __init__(self) -> None:
         self.calls = 0
+        self.answer_bytes = 0
         self.failures: dict[str, int] = {}
+
+    def note_answer(self, size: int) -> None:
+        """Take note of how long an answer was; the last ones count most."""
+        known = self.answer_bytes
+        self.answer_bytes = (3 * known + size) // 4 if known else size
 
     def fail(self, code: str) -> None:
         """Count a failure."""

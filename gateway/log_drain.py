@@ -36,10 +36,11 @@ class LogDrain:
         self._notice = notice
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        # Each is changed by one thread only: the first two by whoever logs (under the lock of the logging module or in
-        # the loop), the others by the one that writes.
+        # Each is changed by one thread only, the first two by whoever logs (one at a time, see `gateway.logs`) and the
+        # others by the one that writes; but `_is_full` by both, and to tell a loss once more costs nothing.
         self._taken_bytes = 0
         self._refused = 0
+        self._is_full = False
         self._written_bytes = 0
         self._failed = 0
         self._told = 0
@@ -52,9 +53,14 @@ class LogDrain:
     def write(self, text: str) -> None:
         """Have lines written, or lose them if too much waits."""
         # Most characters take one byte; the bound is for memory and need not be exact.
-        if self._taken_bytes - self._written_bytes + len(text) > self.max_bytes:
-            self._refused += text.count("\n")
-            return
+        room = self.max_bytes - self._taken_bytes + self._written_bytes
+        if len(text) > room:
+            kept = text[: text.rfind("\n", 0, max(room, 0)) + 1]
+            self._refused += text.count("\n") - kept.count("\n")
+            text = kept  # an empty one, too: behind what waits the loss is told, even if nothing follows
+            if not text and self._is_full:
+                return
+            self._is_full = True
         self._taken_bytes += len(text)
         self._queue.put(text)
         if self._thread is None:
@@ -73,6 +79,7 @@ class LogDrain:
         while (text := self._queue.get()) is not None:
             self._put_out(text, text.count("\n"))
             self._written_bytes += len(text)
+            self._is_full = False
             lost = self.lost
             if lost > self._told and self._put_out(self._notice(lost - self._told) + "\n", 0):
                 self._told = lost

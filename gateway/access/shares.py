@@ -45,6 +45,16 @@ class Shares:
         self.total += amount
         self._each[owner] = self._each.get(owner, 0) + amount
 
+    def may_take(self, owner: str) -> bool:
+        """Count one more if there may be one; whether there may be. In one step, as calls are counted this way."""
+        each = self._each
+        own = each.get(owner, 0)
+        if self.total >= self.limit or (own >= self.limit_each and owner):
+            return False
+        self.total += 1
+        each[owner] = own + 1
+        return True
+
     def give(self, owner: str, amount: int = 1) -> None:
         """Count what an owner has no more."""
         self.total -= amount

@@ -103,8 +103,8 @@ class Limits:
     """A page of a browser opens six at once, a proxy as many as it has requests."""
 
     max_waiting_bytes: int = 256 * 1_048_576
-    """Bodies of requests that are coming or worked on, and answers that nobody reads; WebSockets have bounds of their
-    own."""
+    """Bodies and messages of which the rest is still to come, and answers over HTTP that nobody reads; what waits for
+    WebSockets has bounds of its own."""
 
     max_waiting_bytes_per_address: int = 64 * 1_048_576
     """Sixty-four of the largest messages at once, from or for one address."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError
-from gateway.http.base import BaseHandler, RefusingHandler, Site, UnreadHandler
+from gateway.http.base import BaseHandler, Site, UnreadHandler
 from gateway.http.pages import BasePathHandler
 from gateway.http.path_table import PathTable, Route
 from gateway.http.request_head import HttpRequest
@@ -44,15 +44,26 @@ class GatewayApplication:
     def _route(self, request: HttpRequest) -> Route:
         """The route of a request. Its path becomes that below the base path, which proxies may have left there."""
         base_path = self.site.proxies.base_path
-        if base_path and request.path.startswith(base_path):
-            if request.path == base_path:
-                return BasePathHandler, {"site": self.site}
-            request.path = below(base_path, request.path) or request.path
+        if base_path and request.path == base_path:
+            return BasePathHandler, {"site": self.site}
+        request.path = self.inner_path(request)
         return self._paths.find(request.method, request.path)
+
+    def inner_path(self, request: HttpRequest) -> str:
+        """The path of a request below the base path, if that is there."""
+        base_path = self.site.proxies.base_path
+        return (below(base_path, request.path) or request.path) if base_path else request.path
 
     def refuse(self, request: HttpRequest, error: GatewayError) -> BaseHandler:
         """Answer with an error, whatever is asked; without a method, nobody knows what that is."""
-        handler = (RefusingHandler if request.method else UnreadHandler)(request)
-        handler.initialize(self.site, error)
-        handler.run()
+        if not request.method:
+            unread = UnreadHandler(request)
+            unread.initialize(self.site, error)
+            unread.run()
+            return unread
+        # By the handler of its path, which knows what of that may stand in a log.
+        kind, arguments = self._route(request)
+        handler = kind(request)
+        handler.initialize(**arguments)
+        handler.run(error)
         return handler

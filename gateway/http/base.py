@@ -141,11 +141,17 @@ class BaseHandler(Exchange):
         """Whose request it is, as bounds per address count."""
         return counted(self.downstream.address)
 
-    def run(self) -> None:
-        """Answer the request."""
+    def run(self, refusal: GatewayError | None = None) -> None:
+        """Answer the request.
+
+        Args:
+            refusal: what it is answered with, whatever it asks for.
+        """
         try:
             self.prepare()
             if not self._is_preflight():
+                if refusal is not None:
+                    raise refusal
                 self.check_existence()
         except Exception as error:
             self.fail(error)
@@ -335,8 +341,11 @@ class BaseHandler(Exchange):
         """Answer with an error, or break off an answer that has begun; of faults of our own the log is told."""
         if not isinstance(error, GatewayError):
             if not self.is_lost:
-                _LOG.error("a handler failed: %s %s", self.request.method, self.logged_path(), exc_info=error)
+                place = f"{shown_method(self.request)} {_shown_path(self.logged_path())}"
+                _LOG.error("a handler failed: %s", place, exc_info=error)
             error = GatewayError(Status.INTERNAL, "the gateway failed; its log says why")
+        # Its frames have the request, and what made the handler has it: that would stay until the collector comes.
+        error.__traceback__ = None
         if self._finished:
             return
         if self._is_streaming:
@@ -420,7 +429,7 @@ def implemented_methods(handler: type[BaseHandler]) -> tuple[str, ...]:
 
 
 class RefusingHandler(BaseHandler):
-    """Answers every method with one error: nothing is at this path, or its body is too large."""
+    """Answers every method with one error: nothing is at this path."""
 
     def initialize(self, site: Site, error: GatewayError) -> None:  # type: ignore[override]
         self.site = site
@@ -447,7 +456,7 @@ def without_token(path: str) -> str:
 class UnreadHandler(RefusingHandler):
     """Answers what could not be read, so that nobody knows who asks for what."""
 
-    def run(self) -> None:
+    def run(self, refusal: GatewayError | None = None) -> None:
         self.fail(self._error)
 
     def logged_path(self) -> str:

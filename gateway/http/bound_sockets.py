@@ -22,8 +22,8 @@ import tornado.netutil
 from gateway.config.values import Listen, UnixListen
 
 _BACKLOG: Final = 128
-_LOCK_S: Final = 2.0
-"""How long to wait for another program that starts at a path beside ours; longer than looking at a socket takes."""
+PATIENCE_S: Final = 2.0
+"""Longer than another program takes to look at a socket and to bind its own."""
 _LOCK_POLL_S: Final = 0.02
 
 
@@ -48,11 +48,12 @@ class BoundSockets:
                 self._path.unlink()
 
 
-def bind(address: Listen | UnixListen, mode: int) -> BoundSockets:
+def bind(address: Listen | UnixListen, mode: int, patience_s: float = PATIENCE_S) -> BoundSockets:
     """Bind sockets and listen.
 
     Args:
         mode: the permission bits of a unix socket; who may write to it may connect.
+        patience_s: how long to wait for another program that is about to bind a path of the same folder.
 
     Raises:
         OSError: it cannot be bound: somebody listens there, or what is at the path is no socket.
@@ -60,7 +61,7 @@ def bind(address: Listen | UnixListen, mode: int) -> BoundSockets:
     if isinstance(address, Listen):
         return BoundSockets(tornado.netutil.bind_sockets(address.port, address.host))
     path = address.path
-    with _alone_in(path.parent):
+    with _alone_in(path.parent, patience_s):
         _remove_left_over(path)
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -106,7 +107,7 @@ def _remove_left_over(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _alone_in(folder: Path, patience_s: float) -> Iterator[None]:
     """Keep other gateways from looking at a socket in a folder while this one replaces it.
 
     Two that start at once would both find the old one dead, and the slower one would remove the socket of the quicker.
@@ -116,7 +117,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        until = time.monotonic() + _LOCK_S
+        until = time.monotonic() + patience_s
         while not _locked(descriptor):
             if time.monotonic() > until:
                 raise OSError(errno.EAGAIN, f"the folder {folder} is locked by another program")

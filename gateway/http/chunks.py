@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import sys
 from typing import Final
 
 from gateway.http.request_head import HEADER_LINES, bad_request
@@ -29,6 +30,7 @@ class ChunkReader:
 
     Attributes:
         rest: what came behind the body, when it `has_ended`.
+        has_more: whether `take` left something of what came for the next time.
     """
 
     def __init__(self) -> None:
@@ -37,20 +39,25 @@ class ChunkReader:
         self._waiting = b""
         self._trailer_bytes = 0
         self.rest = b""
+        self.has_more = False
 
     @property
     def has_ended(self) -> bool:
         """Whether the body is complete."""
         return self._next is _Next.NOTHING
 
-    def take(self, data: bytes) -> bytes:
+    def take(self, data: bytes, most: int = sys.maxsize) -> bytes:
         """Take what came next; gives what of the body is in it.
+
+        Args:
+            most: so many chunks are read, and the rest the next time.
 
         Raises:
             HeadError: these are no chunks.
         """
         if self._waiting:
             data, self._waiting = self._waiting + data, b""
+        self.has_more = False
         found: list[bytes] = []
         at, end = 0, len(data)
         while self._next is not _Next.NOTHING:
@@ -70,8 +77,11 @@ class ChunkReader:
                 if len(mark) < 2:
                     self._waiting = mark
                     break
-                at = self._whole_chunks(data, at + 2, found)
+                at = self._whole_chunks(data, at + 2, found, most)
                 self._next = _Next.SIZE
+                if len(found) >= most and at < end:
+                    self._waiting, self.has_more = data[at:], True
+                    break
             else:
                 at = self._line(data, at)
                 if at > end:
@@ -81,12 +91,12 @@ class ChunkReader:
         return found[0] if len(found) == 1 else b"".join(found)
 
     @staticmethod
-    def _whole_chunks(data: bytes, at: int, found: list[bytes]) -> int:
-        """Read chunks as long as each is there as a whole; gives where that ends.
+    def _whole_chunks(data: bytes, at: int, found: list[bytes], most: int) -> int:
+        """Read chunks as long as each is there as a whole and not more are found; gives where that ends.
 
         Nothing here that the careful way would not do; but a body may be a hundred thousand chunks.
         """
-        while (size := _SHORT_SIZE.match(data, at)) is not None:
+        while len(found) < most and (size := _SHORT_SIZE.match(data, at)) is not None:
             begin = size.end()
             end = begin + int(size[1], 16)
             if end == begin or data[end : end + 2] != b"\r\n":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 import select
 import socket
 import time
@@ -29,16 +30,20 @@ from gateway.http.request_head import (
     parse_head,
     too_large_head,
 )
+from gateway.turns import Work
 
 MAX_DRAINED_BYTES: Final = 64 * 2**20
 """So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
 READ_BYTES: Final = 65536
 MAX_AHEAD_BYTES: Final = 65536
 """So much is read ahead of the request that is answered: some hundred calls."""
+CHUNKS_AT_ONCE: Final = 256
+"""So many chunks of a body are read before others have their turn: a hundred microseconds, however small they are."""
 LINGER_S: Final = 2.0
 """How long a client that still sends has to read its last answer. Closed at once, the kernel would tell it of an error
 in place of the answer; nginx lingers too."""
 MAX_LINGER_BYTES: Final = 2**20
+_LOG: Final = logging.getLogger(__name__)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -55,11 +60,8 @@ class ConnectionOwner(Protocol):
     def start_request(self, connection: HttpConnection) -> None:
         """The connection may send its next request."""
 
-    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
-        """A head has come, now its body must; or why it may not."""
-
     def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
-        """A piece of a body has come, behind which more must; or why that may not."""
+        """A piece of a body has come, maybe an empty one, behind which more must; or why that may not."""
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """A request is complete, or refused before it was."""
@@ -69,6 +71,12 @@ class ConnectionOwner(Protocol):
 
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """Answer a request with an error, whatever it asks; one without a method is none that could be read."""
+
+    def writing_takes_time(self, connection: HttpConnection) -> None:
+        """Not everything could be written at once."""
+
+    def put_off(self, connection: HttpConnection, work: Work) -> None:
+        """Have work done when it is the turn of the connection's address."""
 
     def on_detach(self, connection: HttpConnection) -> None:
         """The connection is no more one of HTTP."""
@@ -105,6 +113,7 @@ class HttpConnection:
         self._searched = 0
         self._reading = False
         self._is_next_due = False
+        self._is_put_off = False
         self._is_detached = False
         self._request: HttpRequest | None = None
         self._answerer: Answerer | None = None
@@ -138,7 +147,8 @@ class HttpConnection:
                 return
             assert isinstance(reading, asyncio.Future)
             self._reading = True
-            self.stream.watch(False)
+            if self.stream.is_watched:
+                self.stream.forget()
             reading.add_done_callback(self._received)
 
     def _received(self, reading: asyncio.Future[bytes]) -> None:
@@ -147,6 +157,7 @@ class HttpConnection:
         if reading.cancelled() or reading.exception() is not None or self.stream.closed():
             return
         data = reading.result()
+        self.client.received += len(data)
         if self._state is _State.LAST:
             self._lingered_bytes += len(data)
             if self._lingered_bytes > MAX_LINGER_BYTES:
@@ -159,11 +170,13 @@ class HttpConnection:
 
     def _read_on(self) -> None:
         is_answered = self._state is _State.ANSWER
+        if self._is_put_off:
+            return
         # An upgrade takes what follows along, and the stream with it, so that nothing may read from it then.
         if not is_answered or (len(self._ahead) < MAX_AHEAD_BYTES and not self._upgrades):
             self._read()
         elif not self._is_detached:
-            self.stream.watch(True)
+            self.stream.watch()
 
     @property
     def _upgrades(self) -> bool:
@@ -171,10 +184,15 @@ class HttpConnection:
 
     def _advance(self) -> None:
         """Go on with what has come, as far as that goes; at most one request is begun."""
-        if self._state is _State.HEAD:
-            self._take_head()
-        if self._state is _State.BODY:
-            self._take_body()
+        try:
+            if self._state is _State.HEAD:
+                self._take_head()
+            if self._state is _State.BODY:
+                self._take_body()
+        except Exception:
+            # A fault of ours; the client would wait for ever.
+            _LOG.exception("a connection failed")
+            self.close()
 
     def _take_head(self) -> None:
         data = self._ahead
@@ -217,9 +235,8 @@ class HttpConnection:
         self._body_bytes = self._wire_bytes = 0
         self._chunks = ChunkReader() if request.length == CHUNKED else None
         limit = self._limits.max_message_bytes
-        refusal = self._owner.head_arrived(self)
-        if refusal is not None:
-            self._refuse(request, refusal)
+        if self.client.refusal is not None:
+            self._refuse(request, self.client.refusal)
         elif request.length > limit and (request.length > MAX_DRAINED_BYTES or request.waits):
             # Who waits to be told to send it is told not to.
             self._refuse(request, self._too_large())
@@ -240,14 +257,14 @@ class HttpConnection:
         self._count(data)
         if self._body_bytes == request.length:
             self._body_arrived(request)
-        else:
-            self._wait_for_more(request, len(data))
+        elif (refusal := self._room_for_more(len(data))) is not None:
+            self._refuse(request, refusal)
 
     def _take_chunks(self, request: HttpRequest, chunks: ChunkReader, data: bytes) -> None:
         self._ahead = b""
         self._wire_bytes += len(data)
         try:
-            piece = chunks.take(data)
+            piece = chunks.take(data, CHUNKS_AT_ONCE)
         except HeadError as error:
             self._refuse(request, error)
             return
@@ -257,14 +274,23 @@ class HttpConnection:
             self._body_arrived(request)
         elif self._wire_bytes > MAX_DRAINED_BYTES:
             self._refuse(request, self._too_large())
-        else:
-            self._wait_for_more(request, len(piece))
+        elif (refusal := self._room_for_more(len(piece))) is not None:
+            self._refuse(request, refusal)
+        elif chunks.has_more:
+            # Nothing more is read meanwhile.
+            self._is_put_off = True
+            self._owner.put_off(self, self._go_on_with_chunks)
 
-    def _wait_for_more(self, request: HttpRequest, size: int) -> None:
-        if self._body:  # else it is too large already, and what came is let go
-            refusal = self._owner.body_grows(self, size)
-            if refusal is not None:
-                self._refuse(request, refusal)
+    def _go_on_with_chunks(self) -> bool:
+        self._is_put_off = False
+        if not self.stream.closed():
+            self._advance()
+            self._read_on()
+        return False
+
+    def _room_for_more(self, size: int) -> GatewayError | None:
+        """Why a body may not be larger by so much; of what is too large already nothing is kept."""
+        return self._owner.body_grows(self, size if self._body else 0)
 
     def _count(self, data: bytes) -> None:
         self._body_bytes += len(data)
@@ -333,12 +359,16 @@ class HttpConnection:
 
     def _write(self, data: bytes) -> None:
         try:
-            self._written = self.stream.write(data)
+            written = self._written = self.stream.write(data)
         except StreamClosedError as error:
             self._written = self._loop.create_future()
             self._written.set_exception(error)
             # Nobody may look at it.
             self._written.exception()
+            return
+        self.client.handed += len(data)
+        if not written.done():
+            self._owner.writing_takes_time(self)
 
     def finished(self) -> None:
         """The answer is complete: go on with the next request when it is written, or end."""
@@ -399,7 +429,7 @@ class HttpConnection:
             raise GatewayError(Status.FAILED_PRECONDITION, "an upgrade is sent when all other requests are answered")
         self._is_detached = True
         stream, ahead = self.stream, self._ahead
-        stream.watch(False)
+        stream.forget()
         stream.set_close_callback(None)
         self._request = self._answerer = None
         self._owner.on_detach(self)

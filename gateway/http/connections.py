@@ -1,8 +1,8 @@
 """The connections that there are: what each owes, which is too slow, and which goes when there are too many.
 
-    (accept) ─► FRESH ─► BODY ─► WORK ─► IDLE ─► HEAD ─► BODY …         SOCKET: a WebSocket from its handshake on
-                  └───────────────►┘ ▲               └─────►┘
-                                     └ a request is complete; its answer is made and written
+    (accept) ─► silent ─► heads ─► bodies ─► an answer is made ─► idle ─► heads ─► bodies …
+                   └─────────┴────────────────►┘    │              └────────────────►┘
+                                                    └─► sockets: WebSockets, until they end
 
 Knows no clock and no socket: times are handed in, and what carries a connection is a `Carrier`. When there is no room,
 the idle and the new go before the busy and the old, and of these those first that have waited longest without a word.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from enum import Enum, auto
 from typing import Final, Protocol
 
 from gateway.access.refusals import Refusals
@@ -30,32 +29,20 @@ _HALF_OPEN_PART: Final = 4
 _ROUND_TRIP_S: Final = 1.0
 """So long a new connection may take to send its request before it goes rather than one that is idle."""
 _RETRY_S: Final = 1
-
-
-class Phase(Enum):
-    """What a connection is waiting for."""
-
-    FRESH = auto()
-    IDLE = auto()
-    HEAD = auto()
-    BODY = auto()
-    WORK = auto()
-    SOCKET = auto()
+_TOLD: Final = {
+    "slow_message": "the rest of a message did not come in time",
+    "waiting_bytes": "too much waits, and the rest of a message did not come",
+}
 
 
 class Carrier(Protocol):
     """What a connection's bytes travel on.
 
     Attributes:
-        received, sent: how many have come and gone.
-        unsent: how many wait to be sent.
+        sent: how many are with the kernel.
     """
 
-    received: int
     sent: int
-
-    @property
-    def unsent(self) -> int: ...
 
     def close(self) -> None:
         """End the connection at once."""
@@ -68,8 +55,12 @@ class Upgraded(Protocol):
     def is_unused(self) -> bool:
         """Whether its client never asked for anything."""
 
-    def evict(self) -> None:
-        """End it, as there is no room."""
+    @property
+    def partial(self) -> bytearray | None:
+        """What has come of a message that is not whole yet; another object for each message."""
+
+    def evict(self, reason: str) -> None:
+        """End it, and say why."""
 
 
 class ClientConnection:
@@ -77,24 +68,28 @@ class ClientConnection:
 
     Attributes:
         address: whose it is in the bounds.
-        phase: what it waits for.
         requests: how many were complete.
-        is_guest: whether there is no room for it; ``refusal`` then says why.
+        received, handed: how many bytes have come, and how many were to be sent; counted by who reads and writes.
+        refusal: why there is no room for it; None if there is.
+        is_over: whether it is closed.
     """
 
     __slots__ = (
-        "_came_at", "_carrier", "_mark", "_reserved", "_sent_at", "_sent_mark", "_since", "_unsent",
-        "_unsent_mark", "_unsent_since", "_upgraded", "address", "is_over", "phase", "refusal", "requests",
+        "_came_at", "_carrier", "_mark", "_partial", "_place", "_reserved", "_sent_at", "_sent_mark", "_since",
+        "_unsent", "_unsent_mark", "_unsent_since", "_upgraded", "address", "handed", "is_over", "received", "refusal",
+        "requests",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier, address: str, now: float) -> None:
         self.address = address
-        self.phase = Phase.FRESH
-        self.requests = 0
+        self.requests = self.received = self.handed = 0
         self.refusal: GatewayError | None = None
         self.is_over = False
         self._carrier = carrier
         self._upgraded: Upgraded | None = None
+        self._partial: bytearray | None = None
+        # The table of those that wait for the same; None while an answer is made, and for WebSockets.
+        self._place: dict[ClientConnection, None] | None = None
         self._came_at = self._since = now
         self._mark = 0
         # Bytes that are counted for its body, and for what it does not read.
@@ -142,10 +137,9 @@ class Connections:
         self._bodies: dict[ClientConnection, None] = {}
         self._slow: dict[ClientConnection, None] = {}
         self._sockets: dict[ClientConnection, None] = {}
+        # Of these, those on which nothing was asked for when somebody looked.
+        self._unused: dict[ClientConnection, None] = {}
         self._guests: dict[ClientConnection, None] = {}
-        self._tables = {
-            Phase.FRESH: self._silent, Phase.IDLE: self._idle, Phase.HEAD: self._heads, Phase.BODY: self._bodies,
-        }  # fmt: skip
 
     def __len__(self) -> int:
         """How many there are, guests included."""
@@ -175,7 +169,7 @@ class Connections:
             if len(self._guests) >= MAX_GUESTS:
                 self._end(next(iter(self._guests)), "guest")
             self._guests[connection] = None
-        self._silent[connection] = None
+        self._enter(connection, self._silent)
         self._keep_fresh_within(address)
         return connection
 
@@ -184,8 +178,8 @@ class Connections:
         if connection.is_over:
             return
         connection.is_over = True
-        self._leave(connection)
-        for table in (self._slow, self._sockets):
+        self._enter(connection, None)
+        for table in (self._slow, self._sockets, self._unused):
             table.pop(connection, None)
         self._settle(connection)
         if connection.is_guest:
@@ -204,22 +198,14 @@ class Connections:
         """Wait for the head of a connection's next request."""
         if connection.is_over or not connection.requests:
             return
-        self._leave(connection)
         if connection._reserved or connection._unsent:
             self._settle(connection)
-        connection._mark, connection._since, connection.phase = connection._carrier.received, now, Phase.IDLE
-        self._idle[connection] = None
-
-    def expect_body(self, connection: ClientConnection, now: float) -> None:
-        """Wait for the body of a request."""
-        if connection.is_over:
-            return
-        self._leave(connection)
-        connection._mark, connection._since, connection.phase = connection._carrier.received, now, Phase.BODY
-        self._bodies[connection] = None
+        connection._mark, connection._since = connection.received, now
+        idle = connection._place = self._idle
+        idle[connection] = None
 
     def body_grows(self, connection: ClientConnection, size: int, now: float) -> GatewayError | None:
-        """A piece of a body of that size came, and it was not the last one.
+        """A piece of a body of that size came, maybe an empty one, and it was not the last: wait for the rest.
 
         Only what has come counts: to announce a large body costs nothing. When there is too much of it, the bodies go
         that have been coming for longest.
@@ -229,6 +215,9 @@ class Connections:
         """
         if connection.is_over:
             return None
+        if connection._place is not self._bodies:
+            self._enter(connection, self._bodies)
+            connection._mark, connection._since = connection.received, now
         shares, address = self._bytes, connection.address
         shares.take(address, size)
         connection._reserved += size
@@ -245,10 +234,11 @@ class Connections:
 
     def arrived(self, connection: ClientConnection) -> None:
         """A request is complete."""
-        if connection.is_over or connection.phase in (Phase.WORK, Phase.SOCKET):
+        place = connection._place
+        if place is None:
             return
-        self._leave(connection)
-        connection.phase = Phase.WORK
+        del place[connection]
+        connection._place = None
         connection.requests += 1
         if connection.requests == 1:
             self._proven(connection)
@@ -257,15 +247,14 @@ class Connections:
         """A connection is a WebSocket from now on; `closed` tells of its end."""
         if connection.is_over:
             return
-        self._leave(connection)
+        self._enter(connection, None)
         self._settle(connection)
-        connection.phase = Phase.SOCKET
         connection._upgraded = upgraded
-        self._sockets[connection] = None
+        self._sockets[connection] = self._unused[connection] = None
 
     def waits(self, connection: ClientConnection, now: float) -> None:
         """Bytes of a connection's answer could not be sent at once; look whether there are too many of these."""
-        if connection.is_over or connection.phase is Phase.SOCKET:
+        if connection.is_over:
             return
         if connection not in self._slow:
             self._slow[connection] = None
@@ -289,24 +278,44 @@ class Connections:
     def _overdue(self, now: float) -> Iterator[tuple[ClientConnection, str]]:
         limits = self._limits
         for table in (self._silent, self._idle):
-            for connection in [one for one in table if one._carrier.received != one._mark]:
+            for connection in [one for one in table if one.received != one._mark]:
                 # A part of the head has come since the last look; to note each first byte would cost more.
-                del table[connection]
-                connection.phase, connection._since = Phase.HEAD, max(connection._since, self._looked_at)
-                self._heads[connection] = None
+                self._enter(connection, self._heads)
+                connection._since = max(connection._since, self._looked_at)
             yield from _older(table, now - limits.idle_connection_s, "idle")
         yield from _older(self._heads, now - limits.head_s, "slow_head")
         rate = limits.min_bytes_per_s
         for connection in self._bodies:
             late_s = now - connection._since - limits.head_s
-            if late_s >= 0 and connection._carrier.received - connection._mark <= late_s * rate:
+            if late_s >= 0 and connection.received - connection._mark <= late_s * rate:
                 yield connection, "slow_body"
+        yield from self._slow_messages(now)
         self._count_waiting(now)
         for connection in self._slow:
             stalled_s = now - connection._sent_at
             late_s = now - connection._unsent_since - limits.slow_reader_s
             if stalled_s >= limits.slow_reader_s or connection._carrier.sent - connection._unsent_mark < late_s * rate:
                 yield connection, "slow_reader"
+
+    def _slow_messages(self, now: float) -> Iterator[tuple[ClientConnection, str]]:
+        """Look at what WebSockets have sent of messages that are not whole."""
+        shares, limits = self._bytes, self._limits
+        for connection in self._sockets:
+            assert connection._upgraded is not None
+            partial = connection._upgraded.partial
+            if partial is not connection._partial:
+                connection._partial, connection._since = partial, now
+                self._settle(connection)
+            if partial is not None:
+                size = len(partial)
+                if size > connection._reserved:
+                    shares.take(connection.address, size - connection._reserved)
+                    connection._reserved = size
+                late_s = now - connection._since - limits.head_s
+                if late_s >= 0 and size <= late_s * limits.min_bytes_per_s:
+                    yield connection, "slow_message"
+        for address in {one.address for one in self._sockets if one._partial}:
+            self._end_slowest(address)
 
     # Room.
 
@@ -357,7 +366,7 @@ class Connections:
 
     def _unused_socket(self, address: str | None = None) -> ClientConnection | None:
         used, found = [], None
-        for one in self._sockets:
+        for one in self._unused:
             if one._upgraded is None or not one._upgraded.is_unused:
                 used.append(one)
             elif address is None or one.address == address:
@@ -365,13 +374,14 @@ class Connections:
                 break
         for one in used:
             # It never becomes unused again, so nobody need look at it twice.
-            del self._sockets[one]
+            del self._unused[one]
         return found
 
-    def _end_slowest(self, address: str, but: ClientConnection) -> None:
+    def _end_slowest(self, address: str, but: ClientConnection | None = None) -> None:
         """While too many bytes wait, end who has been reading or writing for longest."""
         shares = self._bytes
         slow = [one for one in (*self._slow, *self._bodies) if one is not but and one._reserved + one._unsent]
+        slow += [one for one in self._sockets if one._partial]
         slow.sort(key=lambda one: one._unsent_since if one._unsent else one._since)
         for one in slow:
             if shares.is_full_for(address, 0):
@@ -389,14 +399,16 @@ class Connections:
         if upgraded is None:
             connection._carrier.close()
         else:
-            upgraded.evict()
+            upgraded.evict(_TOLD.get(reason, "there is no room, and nothing was asked for"))
 
     # Tables.
 
-    def _leave(self, connection: ClientConnection) -> None:
-        table = self._tables.get(connection.phase)
-        if table is not None:
-            table.pop(connection, None)
+    def _enter(self, connection: ClientConnection, place: dict[ClientConnection, None] | None) -> None:
+        if connection._place is not None:
+            del connection._place[connection]
+        connection._place = place
+        if place is not None:
+            place[connection] = None
 
     def _proven(self, connection: ClientConnection) -> None:
         if connection in self._unproven:
@@ -411,7 +423,7 @@ class Connections:
             connection._reserved = connection._unsent = 0
 
     def _count_unsent(self, connection: ClientConnection) -> None:
-        unsent = connection._carrier.unsent
+        unsent = connection.handed - connection._carrier.sent
         if unsent > connection._unsent:
             self._bytes.take(connection.address, unsent - connection._unsent)
         elif unsent < connection._unsent:

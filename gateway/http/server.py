@@ -20,6 +20,7 @@ from gateway.http.hangups import Hangups
 from gateway.http.listening import Listening
 from gateway.http.metered_stream import MeteredStream
 from gateway.http.request_head import HttpRequest
+from gateway.turns import Work
 
 SWEEP_S: Final = 1.0
 _FOR_WATCHERS: Final = frozenset({fixed_paths.HEALTH, fixed_paths.READY, fixed_paths.METRICS})
@@ -61,13 +62,13 @@ class GatewayServer(TCPServer):
         super().stop()
 
     def _accepted(self, connection: socket.socket, address: Any) -> None:
-        stream = MeteredStream(connection, self._table, self._hangups, read_chunk_size=READ_BYTES)
+        stream = MeteredStream(connection, self._hangups, read_chunk_size=READ_BYTES)
         stream.client = self._table.admit(stream, self._owner_of(address), self._loop.time())
         self.handle_stream(stream, address)
 
     def _owner_of(self, address: Any) -> str:
-        # Behind a trusted proxy's connections are many clients, whom only their requests tell apart.
-        is_proxy = isinstance(address, tuple) and self._application.site.proxies.trusts(address[0])
+        # Behind a trusted proxy are many clients, whose requests are counted one by one.
+        is_proxy = isinstance(address, tuple) and self._application.site.proxies.trusts(str(address[0]))
         return "" if is_proxy else address_of_socket(address)
 
     def handle_stream(self, stream: IOStream, address: object) -> None:
@@ -80,11 +81,6 @@ class GatewayServer(TCPServer):
     def start_request(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._table.expect(connection.client, self._loop.time())
-
-    def head_arrived(self, connection: HttpConnection) -> GatewayError | None:
-        """See `gateway.http.connection.ConnectionOwner`."""
-        self._table.expect_body(connection.client, self._loop.time())
-        return connection.client.refusal
 
     def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
         """See `gateway.http.connection.ConnectionOwner`."""
@@ -99,13 +95,21 @@ class GatewayServer(TCPServer):
         refusal = request.connection.client.refusal
         if refusal is not None:
             request.keeps_alive = False
-            if request.path not in _FOR_WATCHERS:
+            if self._application.inner_path(request) not in _FOR_WATCHERS:
                 return self._application.refuse(request, refusal)
         return self._application.answer(request)
 
     def refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._application.refuse(request, error)
+
+    def writing_takes_time(self, connection: HttpConnection) -> None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        self._table.waits(connection.client, self._loop.time())
+
+    def put_off(self, connection: HttpConnection, work: Work) -> None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        self._application.site.turns.add(connection.remote_ip, work)
 
     def on_detach(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""

@@ -112,11 +112,12 @@ export class Invocation {
 
   /** The calls without an answer that it builds on. */
   #bases() {
-    const targets = this.#references.holes.map((hole) => hole.target);
+    const bases = this.#references.holes.map(({ target }) => target.base);
     if (this.#target.kind === 'pending') {
-      targets.push(this.#target);
+      bases.push(this.#target.base);
     }
-    return [...new Set(targets.map(({ base }) => base))].filter(({ settled }) => !settled);
+    // Most calls build on none.
+    return bases.filter(({ settled }) => !settled);
   }
 
   #send() {

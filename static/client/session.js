@@ -20,7 +20,6 @@ import { Greeting, isResumption } from './greeting.js';
 import { isObject, textOf } from './messages.js';
 import { Outbox } from './outbox.js';
 import { Requests, tooLarge, tooMany } from './requests.js';
-import { ResumeWindow } from './resume-window.js';
 
 const HELLO_TIMEOUT_MS = 10_000;
 // Errors by which the gateway says that no service saw the call.
@@ -74,7 +73,10 @@ export class Session {
   #generation = 0;
   /** @type {any} */
   #helloTimer;
-  #window;
+  /** @type {any} */
+  #windowTimer;
+  /** When the stream can no longer be resumed. */
+  #resumeUntil = Infinity;
   /** @type {Record<string, number>} */
   #limits = {};
   /** Why the stream was lost that the next takes the place of. @type {string | undefined} */
@@ -90,8 +92,6 @@ export class Session {
   constructor(events, { clock, prefix, resume, ...greeting }) {
     this.#events = events;
     this.#clock = clock;
-    // While a hello is under way its answer decides.
-    this.#window = new ResumeWindow(clock, () => this.#phase === 'offline' && this.#windowOver());
     this.#acknowledgements = new Acknowledgements(clock, (received) =>
       this.#notify('rpc.ack', { received }, { uncounted: true }),
     );
@@ -282,8 +282,8 @@ export class Session {
     } else if (wasOpen && ended) {
       this.#loseStream(`the connection was lost (${details})`);
     } else if (wasOpen) {
-      this.#window.start(this.#greeting.said.resume_window_s);
-    } else if (stream && this.#window.isOver) {
+      this.#awaitWindow();
+    } else if (stream && this.#clock.now() >= this.#resumeUntil) {
       this.#windowOver();
     }
     if (wasOpen) {
@@ -333,7 +333,7 @@ export class Session {
     if (!resumed && stream) {
       this.#loseStream('the gateway began another stream');
     }
-    this.#window.stop();
+    this.#clock.clearTimeout(this.#windowTimer);
     this.#greeting.said = hello;
     this.#limits = limits;
     this.#phase = 'open';
@@ -362,6 +362,15 @@ export class Session {
       this.#socket?.close(4000, 'a wrong count of messages');
     }
     this.#takesOver = false;
+  }
+
+  /** The gateway keeps a stream without a socket for some time only. */
+  #awaitWindow() {
+    const window_ms = Number(this.#greeting.said.resume_window_s ?? 0) * 1000;
+    this.#resumeUntil = this.#clock.now() + window_ms;
+    // While a hello is under way its answer decides.
+    const over = () => this.#phase === 'offline' && this.#windowOver();
+    this.#windowTimer = this.#clock.setTimeout(over, window_ms);
   }
 
   #windowOver() {
@@ -446,7 +455,7 @@ export class Session {
     this.#generation++;
     this.#lost ??= why;
     this.#greeting.said = asks;
-    this.#window.stop();
+    this.#clock.clearTimeout(this.#windowTimer);
     this.#calls.rejectAll((call) => {
       if (call.sent) {
         return new GatewayError('outcome_unknown', `${why} before the answer came; the call may have run or not`);

@@ -25,7 +25,7 @@ def test_a_name_is_compared_without_port_case_and_last_dot(host: str, name: str)
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("10.1.2.3", True), ("[fd00::1]", True), ("0.0.0.0", True), ("", False), ("localhost", False),
+        ("10.1.2.3", True), ("[fd00::1]", True), ("[::1]", True), ("0.0.0.0", True), ("", False), ("localhost", False),
         ("10.1.2.3.evil.example", False), ("10.1.2", False), ("0x0a010203", False), ("167838211", False),
         ("010.1.2.3", False), ("1", False),
     ],

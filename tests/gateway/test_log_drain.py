@@ -66,7 +66,27 @@ def test_lines_beyond_the_bound_are_lost_counted_and_told(drain: LogDrain, reade
     assert drain.lost == 2
     reader.may_go_on.set()
     drain.close(WAIT_S)
-    assert reader.read == b"first\n2 lost\n" + b"x" * 93 + b"\n"
+    assert reader.read.replace(b"2 lost\n", b"") == b"first\n" + b"x" * 93 + b"\n"
+    assert reader.read.count(b"2 lost\n") == 1
+
+
+def test_of_a_text_as_many_lines_are_kept_as_there_is_room_for(drain: LogDrain, reader: Reader) -> None:
+    drain.write("".join(f"line {number:02}\n" for number in range(30)))
+    drain.close(WAIT_S)
+    assert reader.read == b"".join(b"line %02d\n" % number for number in range(12)) + b"18 lost\n"
+
+
+def test_a_loss_is_told_though_nothing_is_logged_after_it(drain: LogDrain, reader: Reader) -> None:
+    reader.may_go_on.clear()
+    drain.write("first\n")
+    assert reader.stopped.wait(WAIT_S)
+    for _ in range(3):
+        drain.write("x" * 99 + "\n")
+    reader.may_go_on.set()
+    while b"3 lost" not in reader.read:
+        assert drain._thread is not None
+        drain._thread.join(0.001)
+    assert reader.read == b"first\n3 lost\n"
 
 
 def test_a_text_that_fits_exactly_is_not_lost(drain: LogDrain, reader: Reader) -> None:

@@ -78,7 +78,7 @@ def test_what_is_there_when_the_gateway_has_started_is_passed_over() -> None:
         "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 100, gc.get_threshold())\n"
     )
     said = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, text=True)
-    assert said.stdout == "True True (5000, 10, 10)\n"
+    assert said.stdout == "True True (1000, 5, 5)\n"
 
 
 def test_what_happened_before_the_loop_is_no_stall() -> None:

@@ -28,6 +28,7 @@ JSON_TYPE = {"Content-Type": "application/json"}
 TYPE_LINE = "Content-Type: application/json"
 GOOD, BAD = '{"first":2,"second":5}', '{"first":"two"}'
 WAIT_S = 20.0
+POST = Path(__file__).resolve().parent.parent / "js" / "post.js"
 HTTPIE = str(Path(sys.executable).with_name("http"))
 
 Got = tuple[int, str]
@@ -178,17 +179,9 @@ def by_httpie(url: str, body: str) -> Got:
     return int(head.split(" ")[1]), text.strip()
 
 
-def node(options: str) -> Callable[[str, str], Got]:
-    script = """
-      const [url, body] = process.argv.slice(1);
-      const options = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
-      %s
-      const answer = await fetch(url, options);
-      console.log(JSON.stringify([answer.status, await answer.text()]));
-    """
-
+def node(client: str) -> Callable[[str, str], Got]:
     def post(url: str, body: str) -> Got:
-        status, text = json.loads(_run("node", "--input-type=module", "-e", script % options, url, body))
+        status, text = json.loads(_run("node", str(POST), client, url, body))
         return status, text
 
     return post
@@ -221,12 +214,10 @@ TABLE = [
     Row("curl, proxy", curl("-x", "PLACE", "--noproxy", ""), r"^POST http://127.0.0.1:\d+/api/.* HTTP/1.1\r\n"),
     Row("wget", by_wget, r"^User-Agent: Wget"),
     Row("httpie", by_httpie, r"^Accept: application/json, \*/\*"),
-    Row("node's fetch (undici)", node(""), r"^sec-fetch-mode: cors\r\n"),
-    Row(
-        "node's fetch, chunks",
-        node("options.body = new Blob([body]).stream(); options.duplex = 'half';"),
-        r"^transfer-encoding: chunked\r\n",
-    ),
+    Row("axios", node("axios"), r"^User-Agent: axios/"),
+    Row("undici", node("undici"), r"^host: .*\r\nconnection: keep-alive\r\n"),
+    Row("node's fetch", node("fetch"), r"^sec-fetch-mode: cors\r\n"),
+    Row("node's fetch, chunks", node("stream"), r"^transfer-encoding: chunked\r\n"),
 ]
 
 

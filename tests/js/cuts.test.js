@@ -78,9 +78,11 @@ onlyOurOwn('when the window is over, every call has its error and no object is l
   proxy.stop();
   const lost = new Promise((resolve) => gateway.on('state', resolve));
   assert.equal(await lost, 'reconnecting');
-  const waiting = failure(service.sum());
+  const waiting = failure(service.$call('sum', [], { timeout: 3_000 }));
+  const needing = failure(objects[1].name());
   assert.equal((await running).code, 'outcome_unknown');
-  assert.equal((await waiting).code, 'unavailable');
+  assert.equal((await needing).code, 'unavailable');
+  assert.equal((await waiting).code, 'deadline_exceeded');
   assert.equal((await failure(objects[0].name())).code, 'not_found');
 
   const other = await connect(short.url, { WebSocket });

@@ -47,9 +47,13 @@ export class FakeClock {
  * its second callback as c2.
  */
 export function withoutPrefix(text, prefix) {
+  const number = (digits) => parseInt(digits, 36);
   return text
-    .replaceAll(new RegExp(`"${prefix}(\\d+)"`, 'g'), '$1')
-    .replaceAll(new RegExp(`#${prefix}(\\d+)\\.`, 'g'), '#$1.')
+    .replaceAll(
+      new RegExp(`"(id|\\$result)":"${prefix}([0-9a-z]+)"`, 'g'),
+      (_, name, digits) => `"${name}":${number(digits)}`,
+    )
+    .replaceAll(new RegExp(`#${prefix}([0-9a-z]+)\\.`, 'g'), (_, digits) => `#${number(digits)}.`)
     .replaceAll(new RegExp(`"${prefix}c(\\d+)"`, 'g'), '"c$1"');
 }
 
@@ -63,7 +67,7 @@ export function withPrefix(message, prefix) {
   }
   const said = { ...message };
   if (Number.isInteger(said.id) && said.id > 0 && said.method === undefined) {
-    said.id = `${prefix}${said.id}`;
+    said.id = prefix + said.id.toString(36);
   }
   if (said.method?.startsWith?.('!c')) {
     said.method = `!${prefix}${said.method.slice(1)}`;
@@ -106,7 +110,7 @@ export function fakeWebSocketClass() {
     }
 
     send(text) {
-      this.constructor.prefix ??= /"([0-9a-z]+-)c?\d+"/.exec(text)?.[1];
+      this.constructor.prefix ??= /"([0-9a-z]+-)[0-9a-z]+"/.exec(text)?.[1];
       const plain = withoutPrefix(text, this.constructor.prefix ?? 'none');
       this.frames.push(plain);
       this.constructor.sent.push(plain);

@@ -104,10 +104,15 @@ class SocketChannel:
         conversation = self.conversation
         return not conversation.stream.greeted and conversation.is_unused
 
-    def evict(self) -> None:
+    @property
+    def partial(self) -> bytearray | None:
         """See `gateway.http.connections.Upgraded`."""
-        self.close(IDLE, "there is no room, and nothing was asked for")
-        self.conversation.channel_closed(self)
+        return self._reader.partial
+
+    def evict(self, reason: str) -> None:
+        """See `gateway.http.connections.Upgraded`."""
+        self.close(IDLE, reason)
+        self.conversation.channel_failed(self)
         self._end_when_written()
 
     def transport_made(self, transport: ByteTransport) -> None:

@@ -127,6 +127,11 @@ class FrameReader:
         self._packed_bytes = 0
         self.closing = False
 
+    @property
+    def partial(self) -> bytearray | None:
+        """What has come of a message that is not whole yet."""
+        return self._message
+
     def feed(self, data: bytes) -> list[FrameEvent]:
         """Take bytes; what they complete. After a `Fault` the owner closes and feeds on, to see the answer to that."""
         events: list[FrameEvent] = []

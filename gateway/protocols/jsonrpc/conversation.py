@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
-from gateway.catalogue import Served, Service
+from gateway.catalogue import Served
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
+from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
-from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
+from gateway.protocols.jsonrpc.slow_client import LONG_ANSWER_BYTES, Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
@@ -35,7 +36,6 @@ from gateway.sessions.sessions import Sessions
 from gateway.turns import Turns
 
 _ID_BYTES: Final = 18
-_ACKNOWLEDGE_S: Final = 1.0
 _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
 
@@ -87,33 +87,21 @@ class Conversation:
         self._principal = principal
         self._address = address
         self._session: Session | None = None
-        self._over = False
-        self._draining = False
+        self._over = self._draining = False
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired)
-        self._acknowledging: asyncio.TimerHandle | None = None
+        self._acknowledgements = Acknowledgements(self._acknowledge)
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
-        self._held, self._counting, self._mark = self._pace.held, self.stream.counting, limits.send_buffer_bytes
-        self.callbacks = Callbacks(self, self._check_callbacks, self._references, limits.callback_timeout_s)
+        self._held, self._expected = self._pace.held, self._pace.expected
+        self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
+        references, timeout_s = partial(HolderReferences, self), limits.callback_timeout_s
+        self.callbacks = Callbacks(self, self._check_callbacks, references, timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
         self._pace.stop = lambda stops: self._intake.stop(stops)
-        self._actions: dict[type[Any], Callable[[Any], None]] = {
-            events.Send: lambda event: self._pace.send(event.data),
-            events.BufferFull: lambda _: self._pace.full(),
-            events.Close: self._on_close,
-            events.Hello: self._on_hello,
-            events.CallRequested: self._on_call,
-            events.CallbackAnswered: self._on_callback_answered,
-            events.CancelRequested: self._on_cancel,
-            events.ReleaseRequested: self._on_release,
-            events.DescribeRequested: self._on_describe,
-            events.CallWaits: self._waits.begin,
-            events.WaitEnded: lambda event: self._waits.end(event.call),
-        }
 
     # The channel.
 
@@ -134,8 +122,8 @@ class Conversation:
             self._pace.said_at_once(kept - before)
         if self._held:
             self._pace.begin_held()
-        if self._acknowledging is None and self.stream.greeted and not self._over:
-            self._acknowledging = asyncio.get_running_loop().call_later(_ACKNOWLEDGE_S, self._acknowledge)
+        if self.stream.greeted and not self._over:
+            self._acknowledgements.begin()
 
     @property
     def unworked(self) -> int:
@@ -159,7 +147,7 @@ class Conversation:
             return
         self._channel = None
         self._pace.left()
-        self._stop_acknowledging()
+        self._acknowledgements.stop()
         window_s = self._limits.resume_window_s
         if code == close_codes.NORMAL:
             window_s = min(window_s, _DONE_S)
@@ -191,7 +179,7 @@ class Conversation:
         self._pace.end()
         self._intake.clear()
         self._channel = None
-        self._stop_acknowledging()
+        self._acknowledgements.stop()
         if self._away is not None:
             self._away.cancel()
         self._waits.clear()
@@ -211,21 +199,11 @@ class Conversation:
 
     def run(self, happened: Iterable[events.Event]) -> None:
         """Do what the stream says."""
-        actions = self._actions
         for event in happened:
-            actions[type(event)](event)
-
-    def _on_close(self, event: events.Close) -> None:
-        self._close(event.code, event.reason)
+            _ACTIONS[type(event)](self, event)
 
     def _acknowledge(self) -> None:
-        self._acknowledging = None
         self.run(self.stream.acknowledge())
-
-    def _stop_acknowledging(self) -> None:
-        if self._acknowledging is not None:
-            self._acknowledging.cancel()
-            self._acknowledging = None
 
     # A client of its session: see `gateway.client.Client`.
 
@@ -373,7 +351,7 @@ class Conversation:
         replaced, self._channel = self._channel, channel
         if replaced is not None:
             replaced.close(close_codes.REPLACED, "another socket took this stream over")
-            self._stop_acknowledging()
+            self._acknowledgements.stop()
         if self._away is not None:
             self._away.cancel()
             self._away = None
@@ -385,16 +363,16 @@ class Conversation:
 
     # Calls of the client.
 
-    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> None:
+    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> bool:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
-        self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
+        return self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
 
-    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> None:
+    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
         meta = event.meta
         timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event)
         if (self._counting.kept_bytes > self._mark or self._held) and not was_held:
             self._pace.hold(event, timeout_s, len(self._running))
-            return
+            return False
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
@@ -411,7 +389,12 @@ class Conversation:
                 method, capability = method_of_handle(session, target.token, event.method)
         except GatewayError as error:
             self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
-            return
+            return True
+        size = method.counts.answer_bytes
+        if size > LONG_ANSWER_BYTES and not self._pace.expect(event.call, size):
+            if not was_held:
+                self._pace.hold(event, timeout_s, len(self._running))
+            return False
         refs: CallReferences | None = None
         if method.has_references:
             given = StreamReferences(self, method.service, event.results)
@@ -426,6 +409,9 @@ class Conversation:
         )
         if call is not None:
             self._running[event.call] = call
+        elif event.call in self._expected:
+            self._pace.ended(event.call)
+        return True
 
     def answered(self, call: Call, result: JSON) -> bool:
         """See `gateway.calls.CallWaiter`."""
@@ -435,6 +421,9 @@ class Conversation:
             return False
         happened = self.stream.answer(key, result, call.refs is not None)
         del self._running[key]
+        if self.stream.out.answer_bytes > LONG_ANSWER_BYTES or key in self._expected:
+            call.method.counts.note_answer(self.stream.out.answer_bytes)
+            self._pace.ended(key)
         channel = self._channel
         is_wanted = True
         for event in happened:
@@ -444,7 +433,7 @@ class Conversation:
             elif type(event) is events.AnswerDropped:
                 is_wanted = False
             else:
-                self._actions[type(event)](event)
+                _ACTIONS[type(event)](self, event)
         return is_wanted
 
     def failed(self, call: Call, error: GatewayError) -> None:
@@ -452,6 +441,8 @@ class Conversation:
         self._running.pop(call.key, None)
         if not self._over:
             self.run(self.stream.fail(call.key, error))
+            if self._expected:
+                self._pace.ended(call.key)
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
@@ -488,8 +479,21 @@ class Conversation:
     def _check_callbacks(self) -> None:
         self.live_session().check_callbacks()
 
-    def _references(self, service: Service) -> HolderReferences:
-        return HolderReferences(self, service)
-
     def _on_callback_answered(self, event: events.CallbackAnswered) -> None:
         self.callbacks.answered(event.key, event.result, event.error)
+
+
+# One table for all: bound methods in one of its own would be a fifth of what a stream takes.
+_ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
+    events.Send: lambda stream, event: stream._pace.send(event.data),
+    events.BufferFull: lambda stream, _: stream._pace.full(),
+    events.Close: lambda stream, event: stream._close(event.code, event.reason),
+    events.Hello: Conversation._on_hello,
+    events.CallRequested: Conversation._on_call,
+    events.CallbackAnswered: Conversation._on_callback_answered,
+    events.CancelRequested: Conversation._on_cancel,
+    events.ReleaseRequested: Conversation._on_release,
+    events.DescribeRequested: Conversation._on_describe,
+    events.CallWaits: lambda stream, event: stream._waits.begin(event),
+    events.WaitEnded: lambda stream, event: stream._waits.end(event.call),
+}

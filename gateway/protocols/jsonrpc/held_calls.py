@@ -43,6 +43,11 @@ class HeldCalls:
         timer = loop.call_later(timeout_s, self._expire, event.call)
         self.by_number[event.call] = _Held(event, loop.time() + timeout_s, timer)
 
+    def put_back(self, event: Holdable, left_s: float) -> None:
+        """Hold a call that was taken: it is the first again."""
+        self.put(event, left_s)
+        self.by_number.move_to_end(event.call, last=False)
+
     def take(self) -> tuple[Holdable, float]:
         """The first call, and how many seconds it has left."""
         _, held = self.by_number.popitem(last=False)

@@ -37,9 +37,12 @@ class Outbound:
         counting: its counters; of a stream that does not count, only what is held.
         counts: whether the client said hello, so that messages are counted and kept until it confirms them.
         requests: what it is asked.
+        answer_bytes: of the last answer.
     """
 
-    __slots__ = ("_closed", "_limits", "_mark", "_over_all", "_small_bytes", "counting", "counts", "requests")
+    __slots__ = (
+        "_closed", "_limits", "_mark", "_over_all", "_small_bytes", "answer_bytes", "counting", "counts", "requests",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits, over_all: KeptBytes, record: StreamRecord | None = None) -> None:
         """Begin, or with ``record`` go on with what a client that said hello was not told yet."""
@@ -49,6 +52,7 @@ class Outbound:
         self._small_bytes = min(limits.max_message_bytes, limits.send_buffer_bytes)
         self._over_all = over_all
         self._closed = False
+        self.answer_bytes = 0
         self.counting = Counting(over_all) if record is None else Counting.restored(record, over_all)
         self.counts = record is not None
         self.requests = ClientRequests(limits.max_message_bytes, 0 if record is None else record.requests)
@@ -119,7 +123,8 @@ class Outbound:
         Raises:
             GatewayError: TOO_LARGE, for any client or for one that has so much to read already.
         """
-        size, kept, over_all = len(data), self.counting.kept_bytes, self._over_all
+        self.answer_bytes = size = len(data)
+        kept, over_all = self.counting.kept_bytes, self._over_all
         if kept + size > self._small_bytes or over_all.total + size > over_all.limit:
             self._check_large(data, size, kept)
 

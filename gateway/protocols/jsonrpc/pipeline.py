@@ -67,6 +67,10 @@ class Pipeline:
 
     def remember(self, id: Id, outcome: Outcome, message: int) -> None:
         """Keep an answer until the client has confirmed ``message``, the number of the message it is in."""
+        error = outcome.error
+        if error is not None:
+            # A traceback would keep every frame between here and the fault, with all that stands in it.
+            error.__traceback__ = error.__context__ = error.__cause__ = None
         self._answered[id] = outcome
         self._until.append((message, id, outcome))
 

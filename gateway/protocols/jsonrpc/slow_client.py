@@ -26,6 +26,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 _WRITE_BYTES: Final = 32_768
 """So much is given at a time to an outlet that has nothing to write any more, until it says that it is full."""
+LONG_ANSWER_BYTES: Final = 16_384
+"""A thousand calls with shorter answers need not be told apart from others."""
 _BEGUN_AT_ONCE: Final = 50
 """Calls that were held, in one turn of the loop: a few milliseconds."""
 
@@ -52,8 +54,8 @@ class Doing(Protocol):
     def run(self, happened: Iterable[Event]) -> None:
         """Do what the stream says."""
 
-    def begin_held(self, event: CallRequested, timeout_s: float | None) -> None:
-        """Begin a call that waited."""
+    def begin_held(self, event: CallRequested, timeout_s: float | None) -> bool:
+        """Begin a call that waited; False if it is to wait on."""
 
     def describe_held(self, event: DescribeRequested) -> None:
         """Answer with a description that waited."""
@@ -69,10 +71,14 @@ class SlowClient:
     Attributes:
         outlet: where its messages are written; None while it is away.
         held: its calls that wait, by the stream's numbers.
+        expected: how long the answers of calls under way will probably be, by their numbers, where that is long.
         stop: called with True to have nothing more that it sends looked at, with False to go on.
     """
 
-    __slots__ = ("_doing", "_give_up", "_held", "_limits", "_said_bytes", "_stream", "_watch", "held", "outlet", "stop")
+    __slots__ = (
+        "_doing", "_expected_bytes", "_give_up", "_held", "_limits", "_said_bytes", "_stream", "_watch",
+        "expected", "held", "outlet", "stop",
+    )  # fmt: skip
 
     def __init__(
         self, stream: Stream, limits: Limits, outlet: Outlet | None, doing: Doing, give_up: Callable[[str], None]
@@ -89,7 +95,8 @@ class SlowClient:
         self._give_up = give_up
         self._held = HeldCalls(self._expired)
         self.held: Mapping[int, object] = self._held.by_number
-        self._said_bytes = 0
+        self.expected: dict[int, int] = {}
+        self._said_bytes = self._expected_bytes = 0
         self.stop: Callable[[bool], None] = _nothing
         self._watch = ProgressWatch(self._progress, self._stuck, limits.slow_client_s)
 
@@ -184,6 +191,25 @@ class SlowClient:
         timeout_s = limits.default_call_timeout_s if wished_s is None else wished_s
         self._held.put(event, min(timeout_s, limits.max_call_timeout_s))
 
+    def expect(self, call: int, size: int) -> bool:
+        """Take note that a call will probably be answered by so many bytes; False if it is to wait for others' answers.
+
+        So a client that makes a thousand calls with long answers gets them all, and a service is not asked for what
+        could not be kept.
+        """
+        waiting = self._stream.counting.kept_bytes + self._expected_bytes
+        if self.expected and waiting + size > self._limits.max_kept_bytes:
+            return False
+        self.expected[call] = size
+        self._expected_bytes += size
+        return True
+
+    def ended(self, call: int) -> None:
+        """A call is over, of which an answer may have been expected."""
+        self._expected_bytes -= self.expected.pop(call, 0)
+        if self._held:
+            self.begin_held()
+
     def cancel(self, call: int) -> None:
         """Give a call up, if it is held."""
         if self._held.drop(call):
@@ -203,10 +229,11 @@ class SlowClient:
                 return
             begun += 1
             event, left_s = self._held.take()
-            if isinstance(event, CallRequested):
-                self._doing.begin_held(event, None if event.meta.timeout_s is None else left_s)
-            else:
+            if not isinstance(event, CallRequested):
                 self._doing.describe_held(event)
+            elif not self._doing.begin_held(event, None if event.meta.timeout_s is None else left_s):
+                self._held.put_back(event, left_s)
+                return
 
     def _expired(self, call: int) -> None:
         kept = self._stream.counting.kept_bytes

@@ -5,6 +5,7 @@ their answers have in common.
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import http.client
 import io
@@ -267,6 +268,26 @@ async def test_an_error_that_was_foreseen_is_no_matter_for_the_log_of_faults(
     for path in ("/nothing", "/api/nothing", "/api/session"):
         assert (await edge.get(path)).code == 404
     assert caplog.records == []
+
+
+@in_process
+@pytest.mark.parametrize("path", ["/nothing", "/api/nothing", "/api/calculator/nothing", ADD, "/api/handles/x"])
+async def test_a_refused_request_is_forgotten_without_the_collector(edge: Edge, path: str) -> None:
+    connection = await edge.connect()
+
+    async def ask() -> int:
+        connection.ask("GET", path)
+        await connection.answer()
+        await asyncio.sleep(0)
+        return sum(type(found) is HttpRequest for found in gc.get_objects())
+
+    await ask()
+    gc.collect()
+    gc.disable()
+    try:
+        assert [await ask() for _ in range(3)] == [0, 0, 0]
+    finally:
+        gc.enable()
 
 
 @in_process

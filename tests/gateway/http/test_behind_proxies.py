@@ -79,7 +79,13 @@ async def test_a_cookie_belongs_to_the_client_s_scheme_and_prefix(
 ) -> None:
     sent = {**SITE, "X-Forwarded-Proto": proto} | ({} if prefix is None else {"X-Forwarded-Prefix": prefix})
     opened = await edge.post("/api/session", None, sent)
-    _, *attributes = opened.headers["Set-Cookie"].split("; ")
+    cookie, *attributes = opened.headers["Set-Cookie"].split("; ")
+    strictest = "__Host-" if path == "/" else "__Secure-"
+    assert cookie.startswith(f"{strictest if is_secure else ''}cara_session_{edge.port}=")
+    assert (await edge.get("/api/session", {**sent, "Cookie": cookie})).code == 200
+    if is_secure:
+        # One that a page without TLS could have set names nothing.
+        assert (await edge.get("/api/session", {**sent, "Cookie": cookie.removeprefix(strictest)})).code == 404
     secure = {"Secure"} if is_secure else set()
     assert set(attributes) == {"HttpOnly", f"Path={path}", "SameSite=Strict"} | secure
     ended = await edge.request("DELETE", "/api/session", None, {**sent, "Session-Id": opened.headers["Session-Id"]})
@@ -102,7 +108,11 @@ async def test_paths_are_found_with_the_prefix_and_without(edge: Edge, root: Any
 @moves_time
 async def test_a_handle_s_secret_is_in_no_log_below_a_prefix(edge: Edge, built: Built, clock: MovedClock) -> None:
     await edge.get("/gw/api/handles/secret", {"Session-Id": "nobody"})
-    assert [line["path"] for line in await logged(built, clock)] == ["/api/handles/…"]
+    assert (await edge.post("/gw/api/handles/secret/name", b" " * 20_000, {"Session-Id": "nobody"})).code == 413
+    assert (await edge.post("/api/handles/secret/name", b" " * 20_000)).code == 413
+    assert [line["path"] for line in await logged(built, clock)] == [
+        "/api/handles/…", "/api/handles/…/name", "/api/handles/…/name"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
+import os
 import socket
 import stat
 import threading
@@ -105,6 +108,24 @@ def test_what_is_no_socket_is_left_alone(path: Path, tmp_path: Path, kind: str) 
 def test_a_folder_that_is_not_there_is_an_error_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         listening(tmp_path / "nothing" / "gateway.sock")
+
+
+def test_a_folder_is_looked_at_by_one_program_at_a_time(path: Path) -> None:
+    other = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(OSError, match="is locked by another program"):
+        bind(UnixListen(path), 0o660, patience_s=0.05)
+    assert not path.exists()
+    os.close(other)
+    bound = listening(path)
+    assert not bound.sockets[0].getblocking()
+    close(bound)
+
+
+def test_a_path_that_cannot_be_bound_leaves_nothing_open(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="path too long"):
+        listening(tmp_path / ("x" * 120))
+    gc.collect()  # a socket that is left open would be an error here
 
 
 def test_of_many_that_start_at_once_beside_a_dead_one_one_listens(path: Path) -> None:

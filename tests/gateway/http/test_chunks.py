@@ -42,6 +42,21 @@ def test_it_does_not_matter_where_a_body_is_cut(chunks: list[bytes], cuts: list[
     assert read(*parts) == (b"".join(chunks), True, b"")
 
 
+@pytest.mark.parametrize("sizes", [[3] * 10, [0] * 10, [3, 0, 3, 0, 0]])
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+def test_so_many_chunks_are_read_at_once(sizes: list[int], most: int) -> None:
+    # Those with extensions are read with more care, and count as well.
+    sent = [b"1" + b";x=y"[: 2 * size] + b"\r\n%d\r\n" % (number % 10) for number, size in enumerate(sizes)]
+    reader = ChunkReader()
+    pieces = [reader.take(b"".join(sent) + b"0\r\n\r\nGET", most)]
+    while reader.has_more:
+        assert not reader.has_ended
+        pieces.append(reader.take(b"", most))
+    assert (b"".join(pieces), reader.rest) == (bytes(48 + number for number in range(len(sizes))), b"GET")
+    assert [len(piece) for piece in pieces[:-1]] == [most] * (len(sizes) // most)
+    assert reader.has_ended
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [

@@ -285,6 +285,39 @@ async def test_much_behind_the_last_request_hides_no_answer(edge: Edge, root: An
     assert await connection.rest() == b""
 
 
+async def test_many_small_chunks_let_others_pass(edge: Edge, root: Any, built: Built) -> None:
+    connection = await edge.connect()
+    body = b"[" + b"1," * 4_000 + b"5]"
+    connection.ask("POST", ADD, JSON_LINE, "Transfer-Encoding: chunked")
+    connection.send(b"".join(b"1;x\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
+    connection.ask("GET", "/healthz")
+    rounds = 0
+    async with asyncio.timeout(WAIT_S):
+        while not built.application.site.answered.get(400):
+            assert (await edge.get("/healthz")).code == 200
+            rounds += 1
+    # 256 chunks in a turn at the least; without turns of others in between one answer or two would come first.
+    assert rounds > 3
+    assert (await connection.answer())[0].status == 400
+    assert (await connection.answer())[0].status == 200
+    assert root.calls == []
+
+
+async def test_a_fault_of_the_gateway_s_own_ends_the_connection_and_no_other(
+    edge: Edge, built: Built, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection, other = await edge.connect(), await edge.connect()
+    other.ask("GET", "/healthz")
+    assert (await other.answer())[0].status == 200
+    with monkeypatch.context() as broken:
+        broken.setattr(built.application, "_paths", None)
+        connection.ask("GET", "/healthz")
+        assert await connection.rest() == b""
+    assert "a connection failed" in caplog.text
+    other.ask("GET", "/healthz")
+    assert (await other.answer())[0].status == 200
+
+
 async def test_what_comes_behind_the_last_request_is_none(edge: Edge, root: Any) -> None:
     connection = await edge.connect()
     connection.ask("GET", "/healthz", "Connection: close")

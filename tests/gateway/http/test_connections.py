@@ -9,7 +9,7 @@ import pytest
 from gateway.access.refusals import Refusals
 from gateway.config.limits import Limits
 from gateway.errors import Status
-from gateway.http.connections import MAX_GUESTS, ClientConnection, Connections, Phase
+from gateway.http.connections import MAX_GUESTS, ClientConnection, Connections
 
 LIMITS = Limits(
     max_connections=100, max_connections_per_address=50, max_half_open=40, max_half_open_per_address=20,
@@ -20,11 +20,39 @@ MINE, THEIRS = "198.51.100.1", "198.51.100.2"
 
 
 class Wire:
-    """A carrier whose bytes the test counts."""
+    """A carrier whose bytes the test counts, also those that the connection is told of."""
+
+    connection: ClientConnection
 
     def __init__(self) -> None:
-        self.received = self.sent = self.unsent = 0
+        self._sent = self._unsent = 0
         self.is_closed = False
+
+    @property
+    def received(self) -> int:
+        return self.connection.received
+
+    @received.setter
+    def received(self, count: int) -> None:
+        self.connection.received = count
+
+    @property
+    def sent(self) -> int:
+        return self._sent
+
+    @sent.setter
+    def sent(self, count: int) -> None:
+        self._sent = count
+        self.connection.handed = count + self._unsent
+
+    @property
+    def unsent(self) -> int:
+        return self._unsent
+
+    @unsent.setter
+    def unsent(self, count: int) -> None:
+        self._unsent = count
+        self.connection.handed = self._sent + count
 
     def close(self) -> None:
         self.is_closed = True
@@ -33,10 +61,15 @@ class Wire:
 class Socket:
     def __init__(self, is_unused: bool = True) -> None:
         self.is_unused = is_unused
-        self.is_evicted = False
+        self.partial: bytearray | None = None
+        self.told: str | None = None
 
-    def evict(self) -> None:
-        self.is_evicted = True
+    @property
+    def is_evicted(self) -> bool:
+        return self.told is not None
+
+    def evict(self, reason: str) -> None:
+        self.told = reason
 
 
 class Table(Connections):
@@ -48,7 +81,11 @@ class Table(Connections):
 
     def come(self, now: float = 0, address: str = MINE) -> tuple[ClientConnection, Wire]:
         wire = Wire()
-        return self.admit(wire, address, now), wire
+        wire.connection = self.admit(wire, address, now)
+        return wire.connection, wire
+
+    def expect_body(self, connection: ClientConnection, now: float) -> None:
+        self.body_grows(connection, 0, now)
 
     def proven(self, now: float = 0, address: str = MINE) -> tuple[ClientConnection, Wire]:
         """One that has had an answer and is silent since."""
@@ -68,8 +105,8 @@ class Table(Connections):
         self.expect_body(connection, now)
         return connection, wire
 
-    def socket(self, is_unused: bool = True) -> Socket:
-        connection, _ = self.busy()
+    def socket(self, is_unused: bool = True, address: str = MINE) -> Socket:
+        connection, _ = self.busy(address)
         socket = Socket(is_unused)
         self.upgraded(connection, socket)
         return socket
@@ -294,7 +331,6 @@ def test_a_closed_connection_takes_no_place_however_often_it_is_closed() -> None
             table.closed(connection)
         table.arrived(connection)
         table.expect(connection, 1)
-        table.expect_body(connection, 1)
         assert table.body_grows(connection, 5, 1) is None
         table.waits(connection, 1)
         table.upgraded(connection, Socket())
@@ -306,7 +342,6 @@ def test_the_end_of_a_websocket_is_told_like_any_other() -> None:
     table = Table()
     connection, _ = table.busy()
     table.upgraded(connection, Socket())
-    assert connection.phase is Phase.SOCKET
     assert len(table) == 1
     table.closed(connection)
     assert len(table) == 0
@@ -385,6 +420,40 @@ def test_over_all_addresses_the_first_goes_too() -> None:
         table.waits(connection, number)
         wires.append(wire)
     assert table.are_open(wires) == [False, True, True, True]
+
+
+def test_a_message_of_a_websocket_must_keep_a_least_rate_too() -> None:
+    table = Table(Limits(head_s=10, min_bytes_per_s=100))
+    slow, quick, several = (table.socket(is_unused=False) for _ in range(3))
+    slow.partial, quick.partial = bytearray(100), bytearray(100)
+    for second in range(12):
+        several.partial = bytearray(10)  # each is another one
+        quick.partial += bytes(50)
+        table.end_overdue(second)
+    assert [socket.told for socket in (slow, quick, several)] == [
+        "the rest of a message did not come in time", None, None,
+    ]  # fmt: skip
+    assert table.ended.counts == {"slow_message": 1}
+    quick.partial = None
+    table.end_overdue(1e6)
+    assert not quick.is_evicted
+
+
+def test_what_has_come_of_messages_counts_as_well_and_the_oldest_go() -> None:
+    table = Table()
+    sockets = [table.socket(is_unused=False) for _ in range(4)]
+    other = table.socket(is_unused=False, address=THEIRS)
+    other.partial = bytearray(400)
+    for second, socket in enumerate(sockets):
+        socket.partial = bytearray(200)
+        table.end_overdue(second)
+    assert [socket.is_evicted for socket in (*sockets, other)] == [True, True, False, False, False]
+    assert table.ended.counts == {"waiting_bytes": 2}
+    for socket in sockets:
+        socket.partial = None
+    table.end_overdue(5)
+    body, _ = table.body()
+    assert table.body_grows(body, 500, 5) is None
 
 
 def test_what_waits_is_let_go_with_its_request_and_with_its_connection() -> None:

@@ -199,3 +199,17 @@ async def test_a_client_that_stays_gets_its_answers_in_order(edge: Edge, root: A
     for number in (1, 2, 3):
         (await root.next_call()).reply(number)
         assert json.loads((await client.answer())[1]) == {"result": number}
+
+
+@moves_time
+async def test_half_a_message_has_ten_seconds_and_then_a_least_rate(edge: Edge, good: Good, clock: MovedClock) -> None:
+    await good.come()
+    stranger = await edge.socket()
+    stranger.send(bytes((0x81, 0xFE, 0x10, 0, 0, 0, 0, 0)), b"x" * 100)
+    assert await edge.is_open(stranger)
+    await clock.advance(2, step_s=1)
+    await clock.advance(7)
+    assert await edge.is_open(stranger)
+    await clock.advance(SWEEP_S)
+    assert await stranger.closed() == (4004, "the rest of a message did not come in time")
+    await good.works()

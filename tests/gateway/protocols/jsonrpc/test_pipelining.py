@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from cara_pseud.errors import RpcError
 from gateway.catalogue import Service
+from gateway.errors import GatewayError
 from tests.gateway.protocols.jsonrpc.test_conversation import code
 
 
@@ -116,6 +118,20 @@ def test_a_long_chain_of_failures_is_answered_in_short(calculator: Service, fake
         assert max(len(json.dumps(message)) for message in heard[1:]) < 5000
         assert heard[-1]["error"]["data"]["cause"]["code"] == "aborted"
         assert "details" not in heard[-1]["error"]["data"]["cause"]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_failure_that_can_be_called_into_keeps_nothing_of_where_it_happened(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        frame(play, *((number, "calculator.add", []) for number in range(6)))
+        (failed,) = [message for message in await play.hears() if "error" in message]
+        kept = [error for error in gc.get_objects() if isinstance(error, GatewayError) and error.detail in str(failed)]
+        assert len(kept) == 1
+        assert (kept[0].__traceback__, kept[0].__context__) == (None, None)
         play.sessions.end_all("done")
 
     fakes.run(main())

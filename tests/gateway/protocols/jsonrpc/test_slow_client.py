@@ -475,3 +475,65 @@ def test_a_client_that_was_stopped_and_comes_back_is_looked_at_again(calculator:
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+# Calls whose answers are long.
+
+
+def test_so_many_calls_with_long_answers_begin_as_can_be_kept_and_all_are_answered(
+    calculator: Service, fakes: Any
+) -> None:
+    async def main() -> None:
+        limits = {"max_message_bytes": 50_000, "send_buffer_bytes": 100_000, "max_kept_bytes": 200_000}
+        play = fakes.Play(calculator, max_calls_per_session=100, **limits)
+        await play.hello()
+        asks(play, 0)
+        play.calls[0].reply(answer_bytes(40_000))
+        await play.hears()
+        acknowledges(play, 1)
+        asks(play, *range(1, 21))
+        play.says("calculator.add", [1, 2], id="small")
+        assert len(play.calls) == 1 + 4
+        heard: list[Any] = []
+        sent = 1
+        while len(heard) < 21:
+            for call in play.calls:
+                if not call.done():
+                    call.reply(answer_bytes(40_000) if call.method == "map" else 3)
+            answers = [message for message in await play.hears() if "id" in message]
+            heard += answers
+            sent += len(answers)
+            acknowledges(play, sent)
+        assert [message["id"] for message in heard] == [*range(1, 21), "small"]
+        assert all("result" in message for message in heard)
+        assert play.conversation._pace.expected == {}
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_calls_that_fail_leave_room_for_the_others(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator, max_message_bytes=50_000, send_buffer_bytes=50_000, max_kept_bytes=60_000)
+        await play.hello()
+        asks(play, 0)
+        play.calls[0].reply(answer_bytes(40_000))
+        await play.hears()
+        acknowledges(play, 1)
+        asks(play, 1, 2)
+        assert len(play.calls) == 2
+        play.calls[1].set_exception(RpcError("aborted", "no"))
+        await play.hears()
+        assert len(play.calls) == 3
+        play.notifies("rpc.cancel", {"id": 2})
+        await play.hears()
+        # One is always begun, and after short answers as many as before.
+        for number in range(3, 20):
+            asks(play, number)
+            play.calls[-1].reply([1])
+            await play.hears()
+        asks(play, 20, 21, 22)
+        assert len(play.calls) == 3 + 17 + 3
+        play.sessions.end_all("done")
+
+    fakes.run(main())
