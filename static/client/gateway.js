@@ -234,7 +234,7 @@ export class Gateway {
       const missing = new GatewayError('unimplemented', `the callback has no method ${method}`);
       if (this.#callbacks.missed(name, method)) {
         // Perhaps misspelt: nobody but the service would ever know.
-        console.warn(`${missing.message}, which the service calls:`, target);
+        console.warn(missing.message, target);
       }
       throw missing;
     }

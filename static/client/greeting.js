@@ -106,10 +106,6 @@ export class Greeting {
  * @returns {resume is Resumption}
  */
 export function isResumption(resume) {
-  return (
-    typeof resume?.session === 'string' &&
-    typeof resume.stream === 'string' &&
-    Number.isInteger(resume.received) &&
-    resume.received >= 0
-  );
+  const { session, stream, received } = resume ?? {};
+  return [session, stream].every((text) => typeof text === 'string') && Number.isInteger(received) && received >= 0;
 }

@@ -53,14 +53,14 @@ function socketAddress(url) {
   // A worker that was made of a Blob has the address of who made it behind its own word.
   const page = globalThis.location?.href.replace(/^blob:/, '');
   if (url === undefined && page === undefined) {
-    throw new TypeError('connect() needs the address of the gateway, such as http://127.0.0.1:8080');
+    throw new TypeError('connect() needs the address of the gateway');
   }
   const address = new URL(url ?? gatewayOf(page), page);
   // The path of a socket is taken as it is, unless it can only be a folder's.
-  if (address.pathname.endsWith('/') || (/^http/.test(address.protocol) && !address.pathname.endsWith('/ws'))) {
+  if (address.protocol.startsWith('http') ? !address.pathname.endsWith('/ws') : address.pathname.endsWith('/')) {
     address.pathname = address.pathname.replace(/\/?$/, '/ws');
   }
-  address.protocol = address.protocol.replace(/^http/, 'ws');
+  address.protocol = address.protocol.replace('http', 'ws');
   address.hash = '';
   return address.href;
 }
@@ -71,9 +71,9 @@ function socketAddress(url) {
  * @param {string} page
  */
 function gatewayOf(page) {
-  const own = new URL(import.meta.url ?? page);
-  const isServed = own.pathname.endsWith('/client/index.js') && own.origin === new URL(page).origin;
-  return new URL(isServed ? '..' : '/', isServed ? own : page);
+  // `import.meta` says it as well, but bundlers warn of that wherever they do not make a module.
+  const own = /https?:\S*\/(?=client\/index\.js:)/.exec(String(new Error().stack))?.[0];
+  return own?.startsWith(new URL('/', page).href) ? own : '/';
 }
 
 /** For a node without a WebSocket of its own (before 22); browsers never load it. */
@@ -82,7 +82,7 @@ async function packageWebSocket() {
   const name = './node-socket.js';
   const module = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch(() => {});
   if (!module?.default) {
-    throw new TypeError('this platform has no WebSocket; pass one as connect(url, { WebSocket })');
+    throw new TypeError('pass a WebSocket as connect(url, { WebSocket })');
   }
   return module.default;
 }

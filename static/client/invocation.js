@@ -12,7 +12,6 @@ import { encodeParams, encodeResult } from './values.js';
 
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
 /** @typedef {import('./calls.js').Draft} Draft */
-/** @typedef {import('./calls.js').Sink} Sink */
 /** @typedef {import('./proxies.js').Base} Base */
 /** @typedef {import('./proxies.js').HandleTarget} HandleTarget */
 /** @typedef {import('./proxies.js').Params} Params */
@@ -129,28 +128,23 @@ export class Invocation {
     if (guesses) {
       this.#references.hold();
     }
-    /** @type {Sink} */
-    const sink = {
+    const over = () => guesses && this.#references.discard();
+    this.base.id = this.#surroundings.session.call(this, this.#options, {
       resolve: (json) => {
         const value = this.#surroundings.decode(json, this.callbacks);
-        if (guesses) {
-          this.#references.discard();
-        }
+        over();
         this.base.resolve(value);
       },
       reject: (error) => {
         if (guesses && this.#isWrongGuess(error)) {
           this.#references = this.#references.again(this.#guessed);
           this.#sendLater();
-          return;
+        } else {
+          over();
+          this.base.reject(error);
         }
-        if (guesses) {
-          this.#references.discard();
-        }
-        this.base.reject(error);
       },
-    };
-    this.base.id = this.#surroundings.session.call(this, this.#options, sink);
+    });
   }
 
   /**
@@ -208,10 +202,7 @@ function newBase(label, trace) {
 /** @param {number} [timeout] */
 function checkTimeout(timeout) {
   if (timeout !== undefined && !(timeout > 0 && timeout < Infinity)) {
-    throw new GatewayError(
-      'invalid_argument',
-      `the timeout is ${timeout}; it must be a number of milliseconds above 0`,
-    );
+    throw new GatewayError('invalid_argument', `the timeout ${timeout} is no number of milliseconds above 0`);
   }
 }
 

@@ -138,8 +138,8 @@ export function tooLarge(what, size, limit, unit = 'bytes') {
  * @param {number} values elements and members
  * @param {number} [limit] of the gateway; it does not say so before hello
  */
-export function tooMany(what, values, limit = Infinity) {
-  if (values > limit) {
+export function tooMany(what, values, limit) {
+  if (limit && values > limit) {
     throw tooLarge(what, values, limit, 'values');
   }
 }

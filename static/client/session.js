@@ -114,7 +114,7 @@ export class Session {
     this.#greeting = new Greeting({ ...greeting, resume: whole });
     this.#acknowledgements.restart(whole?.received);
     if (resume && !whole) {
-      this.#lost = 'the resumption is not whole';
+      this.#lost = 'no resumption';
     }
   }
 
@@ -191,7 +191,7 @@ export class Session {
 
   /** Ask the gateway for a sign of life. Its answer is nobody's, but counts as every message. */
   ping() {
-    this.#outbox.post({ text: textOf({ id: this.#calls.newId(), method: 'rpc.ping', params: {} }) });
+    this.#notify('rpc.ping', {}, {}, this.#calls.newId());
   }
 
   /**
@@ -223,7 +223,7 @@ export class Session {
     this.#socket = socket;
     this.#phase = 'greeting';
     this.#greeting.failure = undefined;
-    this.#helloTimer = this.#clock.setTimeout(() => socket.close(4000, 'no answer to rpc.hello'), HELLO_TIMEOUT_MS);
+    this.#helloTimer = this.#clock.setTimeout(() => socket.close(4000, 'no answer to hello'), HELLO_TIMEOUT_MS);
     this.#greet();
   }
 
@@ -237,7 +237,7 @@ export class Session {
       obj = JSON.parse(text);
     } catch {
       // It cannot be counted, so from here on the two sides would disagree about what was received.
-      this.#socket?.close(4000, 'a frame that is no JSON');
+      this.#socket?.close(4000, 'no JSON');
       return;
     }
     const messages = Array.isArray(obj) ? obj : [obj];
@@ -359,7 +359,7 @@ export class Session {
       // The two sides disagree about what was sent, so nobody knows any more what ran.
       this.#phase = 'greeting';
       this.#loseStream(`the gateway cannot have received ${hello.received} messages`);
-      this.#socket?.close(4000, 'a wrong count of messages');
+      this.#socket?.close(4000, 'a wrong count');
     }
     this.#takesOver = false;
   }
@@ -394,13 +394,13 @@ export class Session {
       });
     }
     if (generation !== undefined && generation !== this.#generation) {
-      throw new GatewayError('not_found', 'an object belonged to a session that was lost; ask for it again');
+      throw new GatewayError('not_found', 'the object belonged to a session that was lost');
     }
   }
 
-  /** @param {string} method @param {unknown} params @param {import('./outbox.js').Message} [how] */
-  #notify(method, params, how) {
-    this.#outbox.post({ text: textOf({ method, params }), ...how });
+  /** @param {string} method @param {unknown} params @param {import('./outbox.js').Message} [how] @param {string} [id] */
+  #notify(method, params, how, id) {
+    this.#outbox.post({ text: textOf({ id, method, params }), ...how });
   }
 
   // What comes in

@@ -91,11 +91,9 @@ function encode(value, holder, key, path, depth, outgoing) {
     return outgoing.callback(object);
   }
   if (depth > MAX_DEPTH) {
-    throw new GatewayError(
-      'invalid_argument',
-      `${path} is nested deeper than ${MAX_DEPTH} levels, or contains itself`,
-      { path },
-    );
+    throw new GatewayError('invalid_argument', `${path} is too deep, or contains itself`, {
+      path,
+    });
   }
   if (Array.isArray(object)) {
     return encodeArray(object, path, depth + 1, outgoing);

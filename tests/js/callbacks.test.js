@@ -125,8 +125,8 @@ test('a method that the service calls and the callback does not have is warned o
   assert.deepEqual(
     warn.mock.calls.map(({ arguments: said }) => said),
     [
-      ['the callback has no method changed, which the service calls:', listener],
-      ['the callback has no method deleted, which the service calls:', listener],
+      ['the callback has no method changed', listener],
+      ['the callback has no method deleted', listener],
     ],
   );
 });

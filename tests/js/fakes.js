@@ -110,7 +110,7 @@ export function fakeWebSocketClass() {
     }
 
     send(text) {
-      this.constructor.prefix ??= /"([0-9a-z]+-)[0-9a-z]+"/.exec(text)?.[1];
+      this.constructor.prefix ??= /"(?:id|\$callback)":"([0-9a-z]+-)[0-9a-z]+"/.exec(text)?.[1];
       const plain = withoutPrefix(text, this.constructor.prefix ?? 'none');
       this.frames.push(plain);
       this.constructor.sent.push(plain);

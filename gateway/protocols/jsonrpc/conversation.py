@@ -105,12 +105,8 @@ class Conversation:
         if not self._over:
             self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
-    def act_on_rest(self) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self.act_on(None)
-
     def act_on(self, data: bytes | None) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`; None stands for the rest of the last text."""
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
         before = self._counting.kept_bytes
         self.run(self.stream.work_on() if data is None else self.stream.receive(data))
         if (kept := self._counting.kept_bytes) > self._mark:
@@ -469,13 +465,11 @@ class Conversation:
             happened = self.stream.fail(event.call, error)
         self.run(event for event in happened if type(event) is not events.AnswerDropped)
 
-    # Calls of services.
-
     def _check_callbacks(self) -> None:
         self.live_session().check_callbacks()
 
 
-# One table for all: bound methods in one of its own would be a fifth of what a stream takes.
+# One table for all: in one of its own, bound methods would be a fifth of a stream's objects.
 _ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.Send: lambda stream, event: stream._pace.send(event.data),
     events.BufferFull: lambda stream, _: stream._pace.full(),
