@@ -87,6 +87,15 @@ class Connection(OutgoingCalls):
         self.inbox = Inbox()
         self.running: dict[bytes, tuple[asyncio.Task[None], IncomingCall]] = {}
         self._greeting_call: CallFuture | None = None
+        # The objects in answers that have not left, by the uids of the calls.
+        self._given: dict[bytes, tuple[int, ...]] = {}
+
+    def give(self, uid: bytes) -> None:
+        """Take note of the objects in the answer that was packed last: where it never leaves, nobody has them."""
+        if self.lost:
+            self.exports.roll_back()
+        else:
+            self._given[uid] = tuple(self.exports.journal)
 
     def flush(self) -> None:
         """Send what this turn had to say."""
@@ -108,12 +117,17 @@ class Connection(OutgoingCalls):
                     self._not_sent(messages[sent:], Unavailable("the peer is gone"))
                     self.host.unreachable(self)
                     return
+                if self._given:
+                    for uid, _, _ in messages[sent:upto]:
+                        self._given.pop(uid, None)
             sent = upto
 
     def _not_sent(self, messages: Sequence[batches.Message], error: RpcError) -> None:
         for uid, kind, _ in messages:
             if kind == wire.WORK:
                 self.fail_unsent(uid, error)
+            for id in self._given.pop(uid, ()):
+                self.exports.release(id, 1)
 
     # What the peer is.
 

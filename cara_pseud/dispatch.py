@@ -199,6 +199,8 @@ class Dispatcher:
             unsendable = RemoteError("InvalidValue", f"the result cannot be sent: {error}", code="internal")
             self._reply_error(connection, uid, unsendable, call)
         else:
+            if connection.exports.journal:
+                connection.give(uid)
             host.send_answer(connection, uid, wire.OK, body)
 
     def _reply_error(

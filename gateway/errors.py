@@ -137,11 +137,6 @@ class GatewayError(Exception):
         self.request_id = self.request_id or request_id
         return self
 
-    def alone(self) -> Self:
-        """Let go of where it was raised, which holds everything that was there then; returns self."""
-        self.__traceback__ = self.__context__ = self.__cause__ = None
-        return self
-
     def problem(self) -> dict[str, Any]:
         """The problem object of RFC 9457, with our members behind its own."""
         problem: dict[str, Any] = {

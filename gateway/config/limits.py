@@ -33,6 +33,10 @@ class Limits:
     """Messages of one array before ``rpc.hello``, whose answers are kept until the last is there. A stream that said
     hello is answered one by one, so bytes alone bound its arrays."""
 
+    max_remembered_answers: int = 1_000
+    """Answers of a stream that its client has not confirmed and can call into; of more, the oldest are forgotten. A
+    client confirms every 64th. Each is some objects, through which the garbage collector goes again and again."""
+
     max_query_parameters: int = 1_000
     """Names in a query, repeated ones too: a list of so many is better given in a body."""
 

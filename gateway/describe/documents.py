@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Final
 
+from gateway.json.text import JSON, parse
+
 JSON_TYPE: Final = "application/json"
 TEXT_TYPE: Final = "text/plain; charset=utf-8"
 _PREFIXES: Final = 8
@@ -27,6 +29,11 @@ class Document:
     def data(self) -> bytes:
         """The document itself."""
         return self._make()
+
+    @cached_property
+    def value(self) -> JSON:
+        """What it says, for a document that is JSON."""
+        return parse(self.data)
 
     def below(self, prefix: str) -> bytes:
         """The document as it is served below a prefix of paths."""

@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
+from urllib.parse import unquote
 
 from cara_pseud.cork import Cork
 from gateway.access.refusals import Refusals
@@ -439,6 +440,17 @@ class RefusingHandler(BaseHandler):
 
     def methods(self) -> tuple[str, ...]:
         return ()
+
+    def logged_path(self) -> str:
+        # Where nothing is a handle may stand all the same: one segment too many makes it no less secret.
+        path = super().logged_path()
+        return without_token(path) if unquote(path).startswith("/api/handles/") else path
+
+
+def without_token(path: str) -> str:
+    """A path without the secret that a handle's token is."""
+    parts = path.split("/")
+    return "/".join([*parts[:3], "…", *parts[4:]])
 
 
 class UnreadHandler(RefusingHandler):

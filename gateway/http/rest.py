@@ -14,7 +14,7 @@ from gateway.catalogue import Service, ServiceMethod
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, Site
+from gateway.http.base import BaseHandler, Site, without_token
 from gateway.json.text import JSON, dump
 from gateway.json.value_count import check_values, parse_within
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
@@ -353,7 +353,7 @@ class HandleHandler(ApiHandler):
         self._token = token
 
     def logged_path(self) -> str:
-        return _without_token(self.request.path)
+        return without_token(self.request.path)
 
     def get(self) -> None:
         handle: Handle = self.required_session().handles.get(self._token)
@@ -379,7 +379,7 @@ class HandleCallHandler(CallingHandler):
         self._taken_as = taken_as
 
     def logged_path(self) -> str:
-        return _without_token(self.request.path)
+        return without_token(self.request.path)
 
     def post(self) -> None:
         session = self.required_session()
@@ -389,12 +389,6 @@ class HandleCallHandler(CallingHandler):
         else:
             method, target = method_of_handle(session, self._token, self._name)
         self.call(method, target, _params(self, method), session)
-
-
-def _without_token(path: str) -> str:
-    """A path without the secret that a handle's token is."""
-    parts = path.split("/")
-    return "/".join([*parts[:3], "…", *parts[4:]])
 
 
 class ServicesHandler(BaseHandler):

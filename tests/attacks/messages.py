@@ -246,6 +246,26 @@ def attacks() -> Iterator[Attack]:
     )
     yield Attack(
         kind,
+        "a number that no double holds among many",
+        VALUES,
+        calls_of("victim.numbers", b'{"list":%s,9007199254740993.0]}' % filled(b"1", FULL - 200)[:-1]),
+        4,
+    )
+    yield Attack(
+        kind,
+        "a frame full of numbers that no double holds",
+        SLICES,
+        repeated([filled(b'{"jsonrpc":"2.0","method":"victim.add","params":[9007199254740993.0]}')]),
+    )
+    yield Attack(
+        kind,
+        "floats between 2^53 and 2^64",
+        legal,
+        calls_of("victim.numbers", b'{"list":%s}' % filled(b"1234567890123456789e1", 900_000)),
+        4,
+    )
+    yield Attack(
+        kind,
         "a method's name of a megabyte",
         "names are shortened where they are shown",
         repeated([b'{"jsonrpc":"2.0","id":1,"method":"victim.%s"}' % (b"m" * FULL)[: FULL - 60]]),

@@ -162,6 +162,45 @@ def test_where_nobody_is_all_that_was_to_be_sent_ends_and_the_host_is_told() -> 
     run(main)
 
 
+def answer_with(host: Host, uid: bytes, thing: Any) -> None:
+    """Answer a call of the peer's with an object, as the dispatcher does."""
+    connection = host.connection
+    host.packing_for = connection
+    connection.exports.begin()
+    body = host.codec.packb(thing)
+    connection.give(uid)
+    if not connection.lost:
+        connection.send(uid, wire.OK, body)
+
+
+@pytest.mark.parametrize("fate", ["leaves", "refused", "nobody", "lost before", "lost since"])
+def test_the_objects_of_an_answer_that_never_leaves_are_let_go(fate: str) -> None:
+    async def main(host: Host) -> None:
+        connection, thing, held = host.connection, host.thing(), host.thing()
+        connection.note(VERSION_2)
+        connection.request("put", (held,))
+        await host.turn()
+        if fate == "refused":
+            host.refuses.append(errors.TooLarge("no"))
+        host.there = fate != "nobody"
+        connection.lost = fate == "lost before"
+        answer_with(host, b"u" * 16, thing)
+        connection.lost = connection.lost or fate == "lost since"
+        await host.turn()
+        assert thing.target.let_go == (fate != "leaves")
+        assert held.target.let_go == 0
+        assert len(connection.exports) == 1 + (fate == "leaves")
+        # And the same object in an answer that leaves is counted for that one alone.
+        connection.lost, host.there = False, True
+        answer_with(host, b"v" * 16, thing)
+        await host.turn()
+        assert [export.count for export in connection.exports if export.capability is thing] == [
+            1 + (fate == "leaves")
+        ]
+
+    run(main)
+
+
 def test_a_new_connection_begins_with_nothing_known() -> None:
     async def main(host: Host) -> None:
         connection = host.connection

@@ -138,11 +138,16 @@ def test_a_cookie_is_secure_and_belongs_to_the_prefix(site: Site) -> None:
         assert site.request("GET", f"{PREFIX}/api/session", None, {"Cookie": cookie}).status == 200
 
 
-def test_the_server_of_the_openapi_document_is_right(site: Site) -> None:
+def test_the_servers_of_the_documents_are_right(site: Site) -> None:
     document = site.request("GET", f"{PREFIX}/openapi.json").json
     (server,) = document["servers"]
     answer = site.request("POST", server["url"].rstrip("/") + "/api/counting/add", [1])
     assert answer.status == 200
+    described = site.request("GET", f"{PREFIX}/openrpc.json").json
+    addresses = {server["name"]: server["url"] for server in described["servers"]}
+    assert addresses["WebSocket"] == f"{PREFIX}/ws"
+    request = {"jsonrpc": "2.0", "id": 1, "method": "counting.add", "params": [1]}
+    assert "calls" in site.request("POST", addresses["HTTP"], request).json["result"]
 
 
 def test_the_prefix_without_its_slash_leads_to_the_console(site: Site) -> None:

@@ -79,13 +79,8 @@ class Conversation:
             turns: of the loop, for what cannot be done at once; None = its own.
             address: where the client is, which is its lane there.
         """
-        self._served = served
-        self._calls = calls
-        self._sessions = sessions
-        self._limits = limits
-        self._channel = channel
-        self._principal = principal
-        self._address = address
+        self._served, self._calls, self._sessions, self._limits = served, calls, sessions, limits
+        self._channel, self._principal, self._address = channel, principal, address
         self._session: Session | None = None
         self._over = self._draining = False
         self._running: dict[int, Call] = {}
@@ -97,7 +92,7 @@ class Conversation:
         self._held, self._expected = self._pace.held, self._pace.expected
         self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
         references, timeout_s = partial(HolderReferences, self), limits.callback_timeout_s
-        self.callbacks = Callbacks(self, self._check_callbacks, references, timeout_s)
+        self.callbacks: Callbacks = Callbacks(self, self._check_callbacks, references, timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
@@ -110,12 +105,8 @@ class Conversation:
         if not self._over:
             self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
-    def act_on_rest(self) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self.act_on(None)
-
     def act_on(self, data: bytes | None) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`; None stands for the rest of the last text."""
+        """See `gateway.protocols.jsonrpc.intake.Worker`."""
         before = self._counting.kept_bytes
         self.run(self.stream.work_on() if data is None else self.stream.receive(data))
         if (kept := self._counting.kept_bytes) > self._mark:
@@ -474,23 +465,18 @@ class Conversation:
             happened = self.stream.fail(event.call, error)
         self.run(event for event in happened if type(event) is not events.AnswerDropped)
 
-    # Calls of services.
-
     def _check_callbacks(self) -> None:
         self.live_session().check_callbacks()
 
-    def _on_callback_answered(self, event: events.CallbackAnswered) -> None:
-        self.callbacks.answered(event.key, event.result, event.error)
 
-
-# One table for all: bound methods in one of its own would be a fifth of what a stream takes.
+# One table for all: in one of its own, bound methods would be a fifth of a stream's objects.
 _ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.Send: lambda stream, event: stream._pace.send(event.data),
     events.BufferFull: lambda stream, _: stream._pace.full(),
     events.Close: lambda stream, event: stream._close(event.code, event.reason),
     events.Hello: Conversation._on_hello,
     events.CallRequested: Conversation._on_call,
-    events.CallbackAnswered: Conversation._on_callback_answered,
+    events.CallbackAnswered: lambda stream, event: stream.callbacks.answered(event.key, event.result, event.error),
     events.CancelRequested: Conversation._on_cancel,
     events.ReleaseRequested: Conversation._on_release,
     events.DescribeRequested: Conversation._on_describe,

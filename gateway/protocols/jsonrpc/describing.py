@@ -9,7 +9,7 @@ from gateway import fixed_paths
 from gateway.catalogue import Catalogue, find_service
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
-from gateway.json.text import JSON, parse
+from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import DescribeRequested
 from gateway.sessions.handles import Handle
 
@@ -21,7 +21,7 @@ def describe(wanted: DescribeRequested, catalogue: Catalogue, handle_of: Callabl
         GatewayError: NOT_FOUND, there is no such thing; or what ``handle_of`` raises for a token.
     """
     if wanted.kind == "everything":
-        return parse(catalogue.documents[fixed_paths.OPENRPC].data)
+        return catalogue.documents[fixed_paths.OPENRPC].value
     services = catalogue.services
     if wanted.kind == "service":
         return describe_service(find_service(services, wanted.name).routes)

@@ -25,11 +25,8 @@ LONG_MESSAGES: Final = 256
 class Worker(Protocol):
     """Who acts on what was sent."""
 
-    def act_on(self, data: bytes) -> None:
-        """Take the next text; only when `unworked` is 0."""
-
-    def act_on_rest(self) -> None:
-        """Look at the next messages of the last text."""
+    def act_on(self, data: bytes | None) -> None:
+        """Take the next text, only when `unworked` is 0; or None: look at the next messages of the last one."""
 
     @property
     def unworked(self) -> int:
@@ -76,7 +73,7 @@ class Intake:
                 self._size = len(data)
                 worker.act_on(data)
                 while worker.unworked and turns.has_time() and not self._is_stopped:
-                    worker.act_on_rest()
+                    worker.act_on(None)
                 if not worker.unworked:
                     return
             else:
@@ -121,7 +118,7 @@ class Intake:
         until = clock() + SLICE_S
         while not self._is_stopped:
             if worker.unworked:
-                worker.act_on_rest()
+                worker.act_on(None)
             elif self._texts:
                 data = self._texts.popleft()
                 self._size = len(data)

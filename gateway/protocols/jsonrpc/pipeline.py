@@ -56,7 +56,9 @@ class Pipeline:
         waiting: the calls that wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_answers: int) -> None:
+        """Begin with nothing; of answers that the client does not confirm so many can be called into."""
+        self._max_answers = max_answers
         self._answered: dict[Id, Outcome] = {}
         self._until: deque[tuple[int, Id, Outcome]] = deque()
         self._queues: dict[_Place, deque[_Waiting]] = {}
@@ -66,21 +68,27 @@ class Pipeline:
     # Answers that can be called into.
 
     def remember(self, id: Id, outcome: Outcome, message: int) -> None:
-        """Keep an answer until the client has confirmed ``message``, the number of the message it is in."""
+        """Keep an answer until the client has confirmed ``message``, the number of the message it is in, or too many
+        others came behind it."""
         error = outcome.error
         if error is not None:
             # A traceback would keep every frame between here and the fault, with all that stands in it.
             error.__traceback__ = error.__context__ = error.__cause__ = None
         self._answered[id] = outcome
         self._until.append((message, id, outcome))
+        if len(self._until) > self._max_answers:
+            self._drop_oldest()
 
     def forget(self, confirmed: int) -> None:
         """Drop the answers that the client has confirmed."""
         until = self._until
         while until and until[0][0] <= confirmed:
-            _, id, outcome = until.popleft()
-            if self._answered.get(id) is outcome:
-                del self._answered[id]
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        _, id, outcome = self._until.popleft()
+        if self._answered.get(id) is outcome:
+            del self._answered[id]
 
     # Calls.
 

@@ -104,13 +104,9 @@ class SingleConversation:
         """Take the request's one text."""
         self._intake.put(text)
 
-    def act_on(self, data: bytes) -> None:
+    def act_on(self, data: bytes | None) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self._work(self.stream.receive(data))
-
-    def act_on_rest(self) -> None:
-        """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        self._work(self.stream.work_on())
+        self._work(self.stream.work_on() if data is None else self.stream.receive(data))
 
     @property
     def unworked(self) -> int:

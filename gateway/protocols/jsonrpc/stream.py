@@ -104,7 +104,7 @@ class Stream:
         self.calls: Collection[int] = self._calls.keys()
         self.ids: Mapping[Id, int] = self._ids
         self._frame: Frame | None = None
-        self._pipeline = Pipeline()
+        self._pipeline = Pipeline(limits.max_remembered_answers)
         self._session_id = ""
         self.requests: Collection[str] = self._requests.keys
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
@@ -446,7 +446,7 @@ class Stream:
             events += withdrawn.started
         if not record.notification:
             events += self._reply(record, self.out.error(record.id, error, record.place))
-        self._go_on(self._ended(call, record.id, Outcome(None, error.alone())), events)
+        self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:

@@ -276,10 +276,10 @@ async def test_a_refused_request_is_forgotten_without_the_collector(edge: Edge, 
     connection = await edge.connect()
 
     async def ask() -> int:
-        connection.ask("GET", path)
+        connection.ask("GET", f"{path}?forgotten")
         await connection.answer()
         await asyncio.sleep(0)
-        return sum(type(found) is HttpRequest for found in gc.get_objects())
+        return sum(type(found) is HttpRequest and found.query == "forgotten" for found in gc.get_objects())
 
     await ask()
     gc.collect()

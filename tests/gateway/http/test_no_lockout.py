@@ -192,6 +192,23 @@ async def test_a_client_that_left_is_noticed_behind_its_next_request(
 
 
 @pytest.mark.gen_test
+async def test_and_behind_more_than_is_read_ahead(edge: Edge, root: Any, good: Good) -> None:
+    await good.come()
+    stranger = await edge.connect()
+    stranger.ask("POST", ADD, JSON_LINE, body=b"[1,0]")
+    call = await root.next_call()
+    for _ in range(4_000):
+        stranger.ask("GET", "/healthz")
+    await stranger.writer.drain()
+    await good.works()
+    assert not call.done()
+    await stranger.close()
+    await waiting(call)
+    assert call.cancelled()
+    await good.works()
+
+
+@pytest.mark.gen_test
 async def test_a_client_that_stays_gets_its_answers_in_order(edge: Edge, root: Any) -> None:
     client = await edge.connect()
     for number in (1, 2, 3):

@@ -105,6 +105,16 @@ async def test_notifications_alone_are_answered_by_nothing_and_run_on(edge: Edge
     assert not built.is_busy()
 
 
+async def test_what_fails_at_once_does_not_hide_what_takes_time(edge: Edge, root: Any, built: Built) -> None:
+    found = codes(read(await edge.post("/rpc", [call(1, params=["x"]), NOTIFICATION])))
+    assert found == [(1, -32602)]
+    assert built.is_busy()
+    (notified,) = root.calls
+    notified.reply(3)
+    await asyncio.sleep(0)
+    assert not built.is_busy()
+
+
 async def test_an_answer_from_nobody_s_question_is_answered_by_nothing(edge: Edge) -> None:
     assert (await edge.post("/rpc", {"jsonrpc": "2.0", "id": "g:1", "result": 5})).code == 204
 
@@ -153,11 +163,15 @@ async def test_one_session_is_opened_for_a_whole_batch(edge: Edge, root: Any, fa
     assert len(json.loads((await edge.get("/api/session", session)).body)["handles"]) == 2
 
 
-async def test_a_batch_whose_client_left_gives_everything_back(edge: Edge, root: Any, fakes: Any, built: Built) -> None:
-    thing = fakes.Object()
+@pytest.mark.parametrize("has_session", [False, True])
+async def test_a_batch_whose_client_left_gives_everything_back(
+    edge: Edge, root: Any, fakes: Any, built: Built, has_session: bool
+) -> None:
+    thing, session = fakes.Object(), await edge.session() if has_session else {}
     body = json.dumps([call(1, "calculator.accumulator"), call(2), NOTIFICATION]).encode()
     connection = await edge.connect()
-    connection.ask("POST", "/rpc", "Content-Type: application/json", body=body)
+    named = [f"{name}: {value}" for name, value in session.items()]
+    connection.ask("POST", "/rpc", "Content-Type: application/json", *named, body=body)
     held, waiting, notified = [await root.next_call() for _ in range(3)]
     held.reply(thing)
     await connection.close()

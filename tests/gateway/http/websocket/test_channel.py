@@ -469,6 +469,8 @@ async def test_who_reads_nothing_for_half_a_minute_is_closed_and_told_why(
     while not call.cancelled():
         await clock.advance(1)
         waited_s += 1
+        socket.send(frame(FINAL | PONG))  # it lives, and does not read
+        assert await edge.is_open(socket)
     assert 30 <= waited_s <= 75
     first, payload = await last_frame(socket)
     assert first == FINAL | CLOSE
@@ -505,10 +507,11 @@ async def test_who_reads_a_little_now_and_then_is_waited_for(
 @moves_time
 @MANY_CALLS
 async def test_a_reader_that_is_too_slow_has_half_a_minute_to_read_so(edge: Edge, root: Any, clock: MovedClock) -> None:
-    _, call = await behind(edge, root)
-    await clock.advance(31)
+    socket, call = await behind(edge, root)
     while not call.cancelled():
         await clock.advance(1)
+        socket.send(frame(FINAL | PONG))
+        assert await edge.is_open(socket)
     assert (await edge.metrics())["sockets"] == 1
     await clock.advance(28)
     assert (await edge.metrics())["sockets"] == 1

@@ -26,14 +26,12 @@ class Worker:
         self.turns = Turns(Stalls(lambda: self.now), watched=True)
         self.intake = Intake(self, self.turns, "an address", self.held.append)
 
-    def act_on(self, data: bytes) -> None:
-        assert self.left == 0
-        name, _, number = data.decode().strip().partition(":")
-        self.acted.append(name)
-        self.left = int(number or 1)
-        self.act_on_rest()
-
-    def act_on_rest(self) -> None:
+    def act_on(self, data: bytes | None) -> None:
+        if data is not None:
+            assert self.left == 0
+            name, _, number = data.decode().strip().partition(":")
+            self.acted.append(name)
+            self.left = int(number or 1)
         self.now += self.step_s
         self.left = max(self.left - IN_A_STEP, 0)
         self.acted.append(".")

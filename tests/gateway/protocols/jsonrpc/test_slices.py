@@ -255,3 +255,18 @@ def test_a_client_s_answer_of_too_many_values_fails_the_call_of_its_object(greet
 def test_a_message_of_the_gateway_s_own_is_taken_whatever_stands_beside_it(greeted: Stream) -> None:
     happened = greeted.receive(json.dumps(request(1, "rpc.cancel", {"id": 5, "more": list(range(30))})))
     assert codes(happened) == []
+
+
+def test_of_answers_that_nobody_confirms_only_the_last_can_be_called_into() -> None:
+    stream = Stream("s1", Limits(max_remembered_answers=2))
+    (hello,) = stream.receive(json.dumps(request(0, "rpc.hello", {"protocol": 1})))
+    assert isinstance(hello, Hello)
+    stream.welcome(hello.call, "secret")
+    for id in (1, 2, 3):
+        (call,) = stream.receive(json.dumps(request(id, "calculator.accumulator")))
+        assert isinstance(call, CallRequested)
+        stream.answer(call.call, {"accumulator": {"$handle": f"token{id}"}})
+    for id in (2, 3):
+        (call,) = stream.receive(json.dumps(request(10 + id, f"#{id}.accumulator.value")))
+        assert isinstance(call, CallRequested)
+    assert codes(stream.receive(json.dumps(request(11, "#1.accumulator.value")))) == [(11, "failed_precondition")]
