@@ -21,7 +21,9 @@ import tornado.netutil
 
 from gateway.config.values import Listen, UnixListen
 
-_BACKLOG: Final = 128
+_BACKLOG: Final = 1_024
+"""Connections that may wait to be taken in. Beyond it the kernel drops what comes, and who comes tries again after a
+second; with 128, as many servers have it, a burst does that."""
 PATIENCE_S: Final = 2.0
 """Longer than another program takes to look at a socket and to bind its own."""
 _LOCK_POLL_S: Final = 0.02
@@ -59,7 +61,7 @@ def bind(address: Listen | UnixListen, mode: int, patience_s: float = PATIENCE_S
         OSError: it cannot be bound: somebody listens there, or what is at the path is no socket.
     """
     if isinstance(address, Listen):
-        return BoundSockets(tornado.netutil.bind_sockets(address.port, address.host))
+        return BoundSockets(tornado.netutil.bind_sockets(address.port, address.host, backlog=_BACKLOG))
     path = address.path
     with _alone_in(path.parent, patience_s):
         _remove_left_over(path)

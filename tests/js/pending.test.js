@@ -85,6 +85,19 @@ test('a call into a failed call fails with its code and cause', async () => {
   assert.equal((await scripted.sent()).length, 1);
 });
 
+test('the cause of a failure is told one level deep, however long the chain', async () => {
+  const scripted = new Scripted();
+  const first = scripted.gateway.service('a').first();
+  const settled = failure(first);
+  await scripted.fails(1, 'not_found', 'nothing there');
+  await settled;
+  const second = first.second();
+  await failure(second);
+  const error = await failure(second.third());
+  assert.equal(error.code, 'not_found');
+  assert.deepEqual(error.data, { code: 'not_found', cause: { code: 'not_found' } });
+});
+
 test('an unanswered call can be an argument', async () => {
   const scripted = new Scripted();
   const calculator = scripted.gateway.service('calculator');

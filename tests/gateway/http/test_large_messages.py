@@ -10,8 +10,9 @@ import pytest
 
 from gateway.config.limits import Limits
 from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
+from tests.clock import MovedClock
 from tests.conformance.rfc6455 import text
-from tests.gateway.http.conftest import Built, Edge, problem
+from tests.gateway.http.conftest import Built, Edge, moves_time, problem
 
 pytestmark = pytest.mark.gen_test
 
@@ -34,6 +35,31 @@ async def test_large_bodies_are_read_one_after_the_other(edge: Edge, root: Any) 
         call.reply(sum(call.args))
     assert [json.loads((await answer).body)["result"] for answer in (*asked, small)] == [5, 6, 7, 8, 9, 100]
     assert (await edge.metrics())["large_messages_waiting"] == 0
+
+
+@moves_time
+async def test_a_large_body_waits_for_its_turn_but_not_for_ever(
+    edge: Edge, root: Any, built: Built, clock: MovedClock
+) -> None:
+    turns = built.application.site.turns
+    turns._handle = asyncio.get_running_loop().call_later(3600, print)  # as if others went on and on
+    large = await edge.connect()
+    large.ask("POST", ADD, "Content-Type: application/json", body=f"[1,{SPACE}2]".encode())
+    small = edge.asks("POST", ADD, [100, 0])
+    call = await root.next_call()
+    assert call.args == [100, 0]
+    call.reply(100)
+    assert (await small).code == 200
+    while not len(turns):
+        await asyncio.sleep(0)
+    assert (await edge.get("/healthz")).code == 200
+    await clock.advance(30.0)
+    head, body = await large.answer()
+    refused = json.loads(body)
+    assert (head.status, refused["code"]) == (429, "resource_exhausted")
+    assert refused["detail"] == "other large bodies of this address were read for 30 s before this one; try again"
+    turns._handle.cancel()
+    turns._lanes.clear()
 
 
 async def test_a_client_that_leaves_while_its_body_waits_makes_no_trouble(edge: Edge, root: Any, built: Built) -> None:
