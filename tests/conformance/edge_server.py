@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,9 @@ class Echo:
 
     def receive(self, text: bytes) -> None:
         self._channel.send(text)
+
+    def when_done(self, then: Callable[[], None]) -> None:
+        then()
 
     def channel_closed(self, channel: SocketChannel, code: int | None = None) -> None:
         """Nothing: there is nothing to release."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from cara_pseud.cork import Cork
@@ -78,7 +79,7 @@ class SocketChannel:
         self._max_waiting_bytes = limits.send_buffer_bytes + 2 * limits.max_message_bytes
         self._stalls = Stalls() if stalls is None else stalls
         self._address = address
-        self._held = False
+        self._held = self._has_left = False
         self._transport: ByteTransport | None = None
         self._frames: deque[bytes] = deque((greeting,))
         self._waiting_bytes = len(greeting)
@@ -132,6 +133,8 @@ class SocketChannel:
 
     def _receive(self, data: bytes) -> None:
         reader = self._reader
+        if self._has_left:
+            return  # nothing counts behind a close frame
         for event in reader.feed(data):
             if type(event) is frames.TextMessage:
                 if not reader.closing:
@@ -141,6 +144,7 @@ class SocketChannel:
                     self._answer_ping(event.payload)
             elif type(event) is frames.Closed:
                 self._on_closed(event.code)
+                return
             elif type(event) is frames.Fault:
                 self._on_fault(event)
             elif type(event) is frames.Binary and not reader.closing:
@@ -164,6 +168,14 @@ class SocketChannel:
             self._receive(b"")
 
     def _on_closed(self, code: int | None) -> None:
+        self._has_left = True
+        if self._reader.closing:
+            self._answer_close(code)
+        else:
+            # What came before may still wait for its turn.
+            self.conversation.when_done(partial(self._answer_close, code))
+
+    def _answer_close(self, code: int | None) -> None:
         if not self._reader.closing:
             self._reader.closing = True
             self._put(frames.close_frame(code))

@@ -116,6 +116,10 @@ class Conversation:
         if self.stream.greeted and not self._over:
             self._acknowledgements.begin()
 
+    def when_done(self, then: Callable[[], None]) -> None:
+        """Have this called when all that the client sent is worked off."""
+        self._intake.when_done(then)
+
     @property
     def unworked(self) -> int:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""

@@ -41,7 +41,8 @@ class Intake:
     """
 
     __slots__ = (
-        "_bytes", "_is_paused", "_is_queued", "_is_stopped", "_pause", "_size", "_texts", "_turns", "_worker", "lane",
+        "_bytes", "_is_paused", "_is_queued", "_is_stopped", "_pause", "_size", "_texts", "_then", "_turns", "_worker",
+        "lane",
     )  # fmt: skip
 
     def __init__(self, worker: Worker, turns: Turns, lane: Hashable, pause: Callable[[bool], None]) -> None:
@@ -61,6 +62,7 @@ class Intake:
         self._is_queued = False
         self._is_paused = False
         self._is_stopped = False
+        self._then: Callable[[], None] | None = None
 
     def __bool__(self) -> bool:
         return bool(self._texts) or self._worker.unworked > 0
@@ -85,6 +87,11 @@ class Intake:
             self._bytes += len(data)
         self._look()
 
+    def when_done(self, then: Callable[[], None]) -> None:
+        """Have this called when all that has come is worked off, forgotten or not to be looked at; nothing follows."""
+        self._then = then
+        self._look()
+
     def stop(self, stops: bool) -> None:
         """Look at nothing more, and have nothing more read, or go on: the client is to read first."""
         if stops == self._is_stopped:
@@ -102,6 +109,7 @@ class Intake:
         """Go on with another one's texts, and with its socket."""
         texts, self._is_paused, self.lane = list(other._texts), other._is_paused, other.lane
         self._is_stopped = False
+        self._then, other._then = other._then, None
         other.clear()
         for data in texts:
             self.put(data)
@@ -138,3 +146,6 @@ class Intake:
         if is_long != self._is_paused:
             self._is_paused = is_long
             self._pause(is_long)
+        if self._then is not None and (self._is_stopped or not self):
+            then, self._then = self._then, None
+            then()
