@@ -17,6 +17,10 @@ _PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curv
 _FIRST_CONNECTION_S: Final = 0.25
 """How long the first calls wait for a service that has never been there, the same as after a loss."""
 
+_BACKLOG_BYTES: Final = 256 * 2**20
+"""Of answers that were asked for and not looked at yet, before a service is taken for a flood: the first calls of a
+method may be many, and nobody knows how long its answers are."""
+
 _LEAST_VALUES: Final = 1_000
 """What peers say to each other takes some values, too."""
 
@@ -44,6 +48,7 @@ class PseudUpstream:
             "timeout": limits.default_call_timeout_s,
             "connect_grace": _FIRST_CONNECTION_S,
             "callback_timeout": limits.callback_timeout_s,
+            "max_backlog_bytes": _BACKLOG_BYTES,
             "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),
             # What a caller could not be given is refused by its size, before anything is made of it.
             "max_values": max(limits.max_values, _LEAST_VALUES),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,8 +16,6 @@ from tests.attacks.attack import Attack
 from tests.attacks.every import every_attack
 
 ALONE_S = 5.0
-NICE = 10
-"""Attackers come from other machines: they shall not take the processor away from the gateway."""
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -52,7 +49,6 @@ async def all_outcomes(attacks: Sequence[Attack], seconds: float) -> tuple[list[
 def main(arguments: Sequence[str] | None = None) -> int:
     given = options(arguments)
     picked = [one for one in every_attack() if fnmatchcase(str(one), given.only)]
-    os.nice(NICE)
     outcomes, harmful = asyncio.run(all_outcomes(picked, given.seconds))
     print(f"{len(outcomes)} attacks, {harmful} of them harmed a good client or left memory behind")
     if given.write:

@@ -1,4 +1,4 @@
-"""A gateway, the service behind it and a good client, each a process of its own; and what an attack does to them."""
+"""A gateway, two services behind it and a good client, each a process of its own; and what an attack does to them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,14 @@ listen = "127.0.0.1:0"
 [services.victim]
 schema = "{schema}"
 interface = "Victim"
-endpoint = "{endpoint}"
+endpoint = "{victim}"
+peer = "victim"
+security = "noop"
+
+[services.other]
+schema = "{schema}"
+interface = "Victim"
+endpoint = "{other}"
 peer = "victim"
 security = "noop"
 """
@@ -159,10 +166,13 @@ async def arena(folder: Path, limits: str = "") -> AsyncIterator[Arena]:
     """Start what is attacked; ``limits`` is more of the gateway's configuration."""
     log = folder / "gateway.log"
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(process("-m", "tests.attacks.victim_service"))
+        # The good client has a service of its own: how long one works on what an attacker asks of it is its own affair.
+        victim, other = [
+            await stack.enter_async_context(process("-m", "tests.attacks.victim_service")) for _ in range(2)
+        ]
         config = folder / "gateway.toml"
         schema = HERE / "victim.capnp"
-        config.write_text(CONFIG.format(schema=schema, endpoint=await line_of(service)) + limits, "utf-8")
+        config.write_text(CONFIG.format(schema=schema, victim=await line_of(victim), other=await line_of(other)) + limits, "utf-8")
         stderr = stack.enter_context(log.open("w"))
         gateway = await stack.enter_async_context(
             process("-m", "gateway", "serve", "--config", str(config), stderr=stderr)

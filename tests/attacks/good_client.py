@@ -72,7 +72,7 @@ class GoodClient:
         return took
 
     async def _rest(self, connection: Connection, number: int) -> None:
-        await connection.send(self._target.post("add", {"first": number, "second": 5}))
+        await connection.send(self._target.post("add", {"first": number, "second": 5}, service="other"))
         head, _, body = (await connection.answer()).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 "), head + body
         assert json.loads(body) == {"result": number + 5}, body
@@ -80,7 +80,7 @@ class GoodClient:
     async def _websocket(self, number: int) -> None:
         self._last_id += 1
         id = self._last_id
-        await self._socket.send(json.dumps(call(id, "victim.add", {"first": number, "second": 5})))
+        await self._socket.send(json.dumps(call(id, "other.add", {"first": number, "second": 5})))
         while (answer := await self._next()).get("id") != id:
             assert answer.get("method") == "rpc.ack", answer
         assert answer.get("result") == {"result": number + 5}, answer

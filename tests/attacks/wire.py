@@ -143,7 +143,7 @@ class Target:
             lines += [b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
         return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
-    def post(self, method: str, params: Any = None, *headers: bytes) -> bytes:
-        """A call of the attacked service over REST; ``params`` may be JSON already."""
+    def post(self, method: str, params: Any = None, *headers: bytes, service: str = "victim") -> bytes:
+        """A call of a service over REST; ``params`` may be JSON already."""
         body = params if isinstance(params, bytes) else dumped({} if params is None else params)
-        return self.request("POST", f"/api/victim/{method}", body, *headers)
+        return self.request("POST", f"/api/{service}/{method}", body, *headers)

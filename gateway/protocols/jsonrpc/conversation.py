@@ -25,7 +25,7 @@ from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
-from gateway.protocols.jsonrpc.slow_client import LONG_ANSWER_BYTES, Outlet, SlowClient
+from gateway.protocols.jsonrpc.slow_client import CALLS_AT_ONCE, LONG_ANSWER_BYTES, Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
@@ -365,8 +365,10 @@ class Conversation:
     def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
         meta = event.meta
         timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event)
-        if (self._counting.kept_bytes > self._mark or self._held) and not was_held:
-            self._pace.hold(event, timeout_s, len(self._running))
+        pace = self._pace
+        if pace.room <= 0 or ((self._counting.kept_bytes > self._mark or self._held) and not was_held):
+            if not was_held:
+                pace.hold(event, timeout_s, len(self._running))
             return False
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
@@ -386,9 +388,9 @@ class Conversation:
             self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return True
         size = method.counts.answer_bytes
-        if size > LONG_ANSWER_BYTES and not self._pace.expect(event.call, size):
+        if size > LONG_ANSWER_BYTES and not pace.expect(event.call, size):
             if not was_held:
-                self._pace.hold(event, timeout_s, len(self._running))
+                pace.hold(event, timeout_s, len(self._running))
             return False
         refs: CallReferences | None = None
         if method.has_references:
@@ -403,9 +405,10 @@ class Conversation:
             self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox, self._address
         )
         if call is not None:
+            pace.room -= 1
             self._running[event.call] = call
         elif event.call in self._expected:
-            self._pace.ended(event.call)
+            pace.forget(event.call)
         return True
 
     def answered(self, call: Call, result: JSON) -> bool:
@@ -418,7 +421,11 @@ class Conversation:
         del self._running[key]
         if self.stream.out.answer_bytes > LONG_ANSWER_BYTES or key in self._expected:
             call.method.counts.note_answer(self.stream.out.answer_bytes)
-            self._pace.ended(key)
+        pace = self._pace
+        if pace.room < CALLS_AT_ONCE:
+            pace.room += 1
+        if self._held or self._expected:
+            pace.forget(key)
         channel = self._channel
         is_wanted = True
         for event in happened:
@@ -433,11 +440,11 @@ class Conversation:
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        self._running.pop(call.key, None)
+        if self._running.pop(call.key, None) is not None and self._pace.room < CALLS_AT_ONCE:
+            self._pace.room += 1
         if not self._over:
             self.run(self.stream.fail(call.key, error))
-            if self._expected:
-                self._pace.ended(call.key)
+            self._pace.forget(call.key)
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)

@@ -26,6 +26,14 @@ _LOG: Final = logging.getLogger(__name__)
 
 _WRITE_BYTES: Final = 32_768
 """So much is given at a time to an outlet that has nothing to write any more, until it says that it is full."""
+LONG_ANSWERS_BYTES: Final = 524_288
+"""So many bytes of long answers are waited for at once: enough to keep a fast line busy. What a service sends for one
+client stands before what it sends for others, and a thousand long answers would hold them up for seconds."""
+CALLS_AT_ONCE: Final = 64
+"""So many calls that may be quick are with services at once: enough to keep them busy. A service answers one after the
+other, and a thousand quick calls of one client would stand before everybody else's."""
+SLOW_S: Final = 0.1
+"""Calls that are under way for so long are slow ones, of which a client may have as many as its session permits."""
 LONG_ANSWER_BYTES: Final = 16_384
 """A thousand calls with shorter answers need not be told apart from others."""
 _BEGUN_AT_ONCE: Final = 50
@@ -70,14 +78,15 @@ class SlowClient:
 
     Attributes:
         outlet: where its messages are written; None while it is away.
+        room: how many calls may begin now, apart from what their answers are expected to take.
         held: its calls that wait, by the stream's numbers.
         expected: how long the answers of calls under way will probably be, by their numbers, where that is long.
         stop: called with True to have nothing more that it sends looked at, with False to go on.
     """
 
     __slots__ = (
-        "_doing", "_expected_bytes", "_give_up", "_held", "_limits", "_said_bytes", "_stream", "_watch",
-        "expected", "held", "outlet", "stop",
+        "_doing", "_expected_bytes", "_give_up", "_held", "_limits", "_room_timer", "_said_bytes", "_stream", "_watch",
+        "expected", "held", "outlet", "room", "stop",
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +106,8 @@ class SlowClient:
         self.held: Mapping[int, object] = self._held.by_number
         self.expected: dict[int, int] = {}
         self._said_bytes = self._expected_bytes = 0
+        self.room = CALLS_AT_ONCE
+        self._room_timer: asyncio.TimerHandle | None = None
         self.stop: Callable[[bool], None] = _nothing
         self._watch = ProgressWatch(self._progress, self._stuck, limits.slow_client_s)
 
@@ -138,6 +149,8 @@ class SlowClient:
         self.outlet = None
         self._watch.end()
         self._held.clear()
+        if self._room_timer is not None:
+            self._room_timer.cancel()
 
     # Patience.
 
@@ -186,26 +199,38 @@ class SlowClient:
         limits = self._limits
         if len(self._held) + running >= limits.max_calls_per_session:
             detail = f"{len(self._held)} calls wait already until their client has read what waits for it"
+            if not self._stream.out.is_full:
+                detail = f"{running} calls of the stream are under way and {len(self._held)} wait already"
             self._fail(event.call, Status.RESOURCE_EXHAUSTED, detail, "slow")
             return
         timeout_s = limits.default_call_timeout_s if wished_s is None else wished_s
         self._held.put(event, min(timeout_s, limits.max_call_timeout_s))
+        if self.room <= 0:
+            self.begin_held()
 
     def expect(self, call: int, size: int) -> bool:
         """Take note that a call will probably be answered by so many bytes; False if it is to wait for others' answers.
 
         So a client that makes a thousand calls with long answers gets them all, and a service is not asked for what
-        could not be kept.
+        could not be kept, or would hold up what others ask of it.
         """
-        waiting = self._stream.counting.kept_bytes + self._expected_bytes
-        if self.expected and waiting + size > self._limits.max_kept_bytes:
+        expected = self._expected_bytes + size
+        is_too_much = expected > LONG_ANSWERS_BYTES
+        if self.expected and (
+            is_too_much or self._stream.counting.kept_bytes + expected > self._limits.max_kept_bytes
+        ):
             return False
         self.expected[call] = size
-        self._expected_bytes += size
+        self._expected_bytes = expected
         return True
 
-    def ended(self, call: int) -> None:
-        """A call is over, of which an answer may have been expected."""
+    def _more_room(self) -> None:
+        self._room_timer = None
+        self.room = CALLS_AT_ONCE
+        self.begin_held()
+
+    def forget(self, call: int) -> None:
+        """Expect no answer of a call any more, if one was expected; others may begin."""
         self._expected_bytes -= self.expected.pop(call, 0)
         if self._held:
             self.begin_held()
@@ -223,7 +248,9 @@ class SlowClient:
     def begin_held(self) -> None:
         """Begin calls that were held, as long as their client has room for what they answer."""
         begun = 0
-        while self._held and not self._stream.out.is_full:
+        if self._held and self.room <= 0 and self._room_timer is None:
+            self._room_timer = asyncio.get_running_loop().call_later(SLOW_S, self._more_room)
+        while self._held and self.room > 0 and not self._stream.out.is_full:
             if begun == _BEGUN_AT_ONCE:
                 asyncio.get_running_loop().call_soon(self.begin_held)
                 return
@@ -238,6 +265,8 @@ class SlowClient:
     def _expired(self, call: int) -> None:
         kept = self._stream.counting.kept_bytes
         detail = f"the call was not begun in time: {kept} bytes wait for its client, which is to read them first"
+        if not self._stream.out.is_full:
+            detail = "the call was not begun in time: too many others of its stream were under way"
         self._fail(call, Status.RESOURCE_EXHAUSTED, detail, "slow")
 
     def _fail(self, call: int, status: Status, detail: str, reason: str | None = None) -> None:
