@@ -18,9 +18,10 @@ from cara_pseud.cork import Cork
 _LOG: Final = logging.getLogger(__name__)
 
 IN_ONE_TURN: Final = 64
-LARGE_BYTES: Final = 65_536
-"""Messages from here on wait for a turn, in which their peer's share is a time: a megabyte may take 50 ms."""
-_SHARE_S: Final = 0.01
+LARGE_BYTES: Final = 16_384
+"""Batches from here on wait for a turn, in which their peer's share is a time: each answer of so many bytes may take a
+millisecond. Many small ones that travel together stay below it."""
+_SHARE_S: Final = 0.004
 """A peer's share of a turn is over after this time even so."""
 _HEAD_BYTES: Final = 200
 """What a message that waits takes beside its body."""

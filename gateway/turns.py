@@ -19,10 +19,10 @@ _LOG: Final = logging.getLogger(__name__)
 
 LARGE_BYTES: Final = 65_536
 """A message from here on waits for its lane's turn: a megabyte may take 50 ms, and one in a turn is enough."""
-AT_ONCE_S: Final = 0.01
+AT_ONCE_S: Final = 0.004
 """So long messages are acted on in the turn in which they came; what is left then goes into lanes."""
-PIECES_S: Final = 0.005
-"""So long pieces from lanes are done in one turn. A call of somebody else takes three turns, so it waits 15 ms."""
+PIECES_S: Final = 0.003
+"""So long pieces from lanes are done in one turn. A call of somebody else takes three turns, so it waits some 20 ms."""
 SLICE_S: Final = 0.002
 """What one piece should take that can be cut anywhere."""
 _HEAVY_S: Final = 0.01

@@ -172,7 +172,8 @@ async def arena(folder: Path, limits: str = "") -> AsyncIterator[Arena]:
         ]
         config = folder / "gateway.toml"
         schema = HERE / "victim.capnp"
-        config.write_text(CONFIG.format(schema=schema, victim=await line_of(victim), other=await line_of(other)) + limits, "utf-8")
+        endpoints = {"victim": await line_of(victim), "other": await line_of(other)}
+        config.write_text(CONFIG.format(schema=schema, **endpoints) + limits, "utf-8")
         stderr = stack.enter_context(log.open("w"))
         gateway = await stack.enter_async_context(
             process("-m", "gateway", "serve", "--config", str(config), stderr=stderr)

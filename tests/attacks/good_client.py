@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import websockets.asyncio.client
@@ -27,72 +28,103 @@ class GoodClient:
     """Its WebSocket stays open from the first measurement to the last, unless it is closed; REST connects for each."""
 
     _socket: WebSocket
+    _reading: asyncio.Task[None]
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._errors: list[str] = []
+        self._answers: dict[int, asyncio.Future[Any]] = {}
         self._received = 0
         self._last_id = 0
+        self._idle: list[Connection] = []
 
     async def connect(self) -> None:
         self._socket = await websockets.asyncio.client.connect(f"ws://127.0.0.1:{self._target.port}/ws")
         await self._socket.send(json.dumps(HELLO))
         assert "result" in json.loads(await self._socket.recv())
         self._received = 0
+        self._reading = asyncio.ensure_future(self._read())
 
     async def measure(self, seconds: float) -> dict[str, Any]:
         self._errors = []
-        async with self._target.connection() as rest:
-            measured = await self._measure(seconds, rest)
-        if self._socket.close_code is not None:
-            await self.connect()
-        return measured
-
-    async def _measure(self, seconds: float, rest: Connection) -> dict[str, Any]:
-        measured = await asyncio.gather(
-            self._paced("rest", seconds, lambda number: self._rest(rest, number)),
-            self._paced("websocket", seconds, self._websocket),
+        rest, websocket = await asyncio.gather(
+            self._paced("rest", seconds, self._rest), self._paced("websocket", seconds, self._websocket)
         )
-        return {"rest": measured[0], "websocket": measured[1], "errors": self._errors}
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+        if self._reading.done():
+            await self.connect()
+        return {"rest": rest, "websocket": websocket, "errors": self._errors}
 
-    async def _paced(self, kind: str, seconds: float, once: Any) -> list[float]:
-        """Calls at fixed times: one that is late delays the next, and what that one waits counts for it."""
-        loop, took = asyncio.get_running_loop(), []
-        begin = loop.time()
-        for number in range(max(int(seconds * CALLS_A_SECOND), 2)):
-            due = begin + number / CALLS_A_SECOND
-            await asyncio.sleep(due - loop.time())
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    await once(number)
-            except (OSError, EOFError, TimeoutError, AssertionError, ValueError, ConnectionClosed) as error:
-                self._errors.append(f"{kind}: {type(error).__name__}: {error}")
-                break
-            took.append(loop.time() - due)
-        return took
+    async def _paced(self, kind: str, seconds: float, once: Callable[[int], Awaitable[None]]) -> list[float]:
+        """Calls at fixed times, whether or not those before are answered; what each took from its time on."""
+        begin = asyncio.get_running_loop().time()
+        count = max(int(seconds * CALLS_A_SECOND), 2)
+        took = await asyncio.gather(
+            *(self._timed(kind, begin + number / CALLS_A_SECOND, once, number) for number in range(count))
+        )
+        return [seconds for seconds in took if seconds is not None]
 
-    async def _rest(self, connection: Connection, number: int) -> None:
-        await connection.send(self._target.post("add", {"first": number, "second": 5}, service="other"))
-        head, _, body = (await connection.answer()).partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), head + body
-        assert json.loads(body) == {"result": number + 5}, body
+    async def _timed(
+        self, kind: str, due: float, once: Callable[[int], Awaitable[None]], number: int
+    ) -> float | None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(due - loop.time())
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await once(number)
+        except (OSError, EOFError, TimeoutError, AssertionError, ValueError, ConnectionClosed) as error:
+            self._errors.append(f"{kind}: {type(error).__name__}: {error}")
+            return None
+        return loop.time() - due
+
+    async def _rest(self, number: int) -> None:
+        if self._idle:
+            connection = self._idle.pop()
+        else:
+            connection = Connection(*await asyncio.open_connection("127.0.0.1", self._target.port))
+        try:
+            await connection.send(self._target.post("add", {"first": number, "second": 5}, service="other"))
+            head, _, body = (await connection.answer()).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 "), head + body
+            assert json.loads(body) == {"result": number + 5}, body
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
 
     async def _websocket(self, number: int) -> None:
-        self._last_id += 1
-        id = self._last_id
-        await self._socket.send(json.dumps(call(id, "other.add", {"first": number, "second": 5})))
-        while (answer := await self._next()).get("id") != id:
-            assert answer.get("method") == "rpc.ack", answer
+        self._last_id = id = self._last_id + 1
+        answered = self._answers[id] = asyncio.get_running_loop().create_future()
+        try:
+            await self._socket.send(json.dumps(call(id, "other.add", {"first": number, "second": 5})))
+            answer = await answered
+        finally:
+            del self._answers[id]
         assert answer.get("result") == {"result": number + 5}, answer
 
-    async def _next(self) -> Any:
-        message = json.loads(await self._socket.recv())
-        if message.get("method") != "rpc.ack":
-            self._received += 1
-            if self._received % ACKNOWLEDGE_EVERY == 0:
-                ack = {"jsonrpc": "2.0", "method": "rpc.ack", "params": {"received": self._received}}
-                await self._socket.send(json.dumps(ack))
-        return message
+    async def _read(self) -> None:
+        closed: Exception = ConnectionResetError("the WebSocket ended")
+        try:
+            async for text in self._socket:
+                await self._take(json.loads(text))
+        except ConnectionClosed as error:
+            closed = error
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(closed)
+
+    async def _take(self, message: Any) -> None:
+        if message.get("method") == "rpc.ack":
+            return
+        waiting = self._answers.get(message.get("id"))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
+        self._received += 1
+        if self._received % ACKNOWLEDGE_EVERY == 0:
+            ack = {"jsonrpc": "2.0", "method": "rpc.ack", "params": {"received": self._received}}
+            await self._socket.send(json.dumps(ack))
 
 
 async def main(port: int) -> None:
