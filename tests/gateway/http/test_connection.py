@@ -289,7 +289,7 @@ async def test_much_behind_the_last_request_hides_no_answer(edge: Edge, root: An
 @pytest.mark.parametrize("limits", [Limits()], ids=["defaults"])
 async def test_many_small_chunks_let_others_pass(edge: Edge, root: Any, built: Built) -> None:
     connection = await edge.connect()
-    body = b"[" + b"1," * 40_000 + b"5]"
+    body = b"[" + b"1," * 90_000 + b"5]"
     connection.ask("POST", ADD, JSON_LINE, "Transfer-Encoding: chunked")
     connection.send(b"".join(b"1;x\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
     connection.ask("GET", "/healthz")
@@ -298,7 +298,7 @@ async def test_many_small_chunks_let_others_pass(edge: Edge, root: Any, built: B
         while not built.application.site.answered.get(400):
             assert (await edge.get("/healthz")).code == 200
             rounds += 1
-    # Chunks are read for some milliseconds a turn; without turns of others in between one answer or two would come first.
+    # Chunks are read for some milliseconds a turn; without turns of others one answer or two would come first.
     assert rounds > 3
     assert (await connection.answer())[0].status == 400
     assert (await connection.answer())[0].status == 200
