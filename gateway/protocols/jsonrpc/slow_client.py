@@ -248,8 +248,6 @@ class SlowClient:
     def begin_held(self) -> None:
         """Begin calls that were held, as long as their client has room for what they answer."""
         begun = 0
-        if self._held and self.room <= 0 and self._room_timer is None:
-            self._room_timer = asyncio.get_running_loop().call_later(SLOW_S, self._more_room)
         while self._held and self.room > 0 and not self._stream.out.is_full:
             if begun == _BEGUN_AT_ONCE:
                 asyncio.get_running_loop().call_soon(self.begin_held)
@@ -261,6 +259,8 @@ class SlowClient:
             elif not self._doing.begin_held(event, None if event.meta.timeout_s is None else left_s):
                 self._held.put_back(event, left_s)
                 return
+        if self._held and self.room <= 0 and self._room_timer is None:
+            self._room_timer = asyncio.get_running_loop().call_later(SLOW_S, self._more_room)
 
     def _expired(self, call: int) -> None:
         kept = self._stream.counting.kept_bytes

@@ -9,6 +9,7 @@ import pytest
 
 from cara_pseud.errors import RpcError
 from gateway.catalogue import Service
+from tests.clock import MovedClock
 from tests.gateway.protocols.jsonrpc.test_conversation import code
 
 MARK = 20_000
@@ -534,6 +535,53 @@ def test_calls_that_fail_leave_room_for_the_others(calculator: Service, fakes: A
             await play.hears()
         asks(play, 20, 21, 22)
         assert len(play.calls) == 3 + 17 + 3
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_quick_calls_are_with_services_by_sixty_fours(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator, max_calls_per_session=1000)
+        await play.hello()
+        for id in range(1, 101):
+            play.says("calculator.add", [id, 1], id=id)
+        assert len(play.calls) == 64
+        other = fakes.Play(calculator, max_calls_per_session=1000)
+        other.says("calculator.add", [5, 5])
+        other.calls[-1].reply(10)
+        assert (await other.hears())[-1]["result"] == {"result": 10}
+        play.calls[0].reply(2)
+        heard = [message for message in await play.hears() if "id" in message]
+        assert [message["id"] for message in heard] == [1]
+        assert play.calls[-1].args == [65, 1]
+        play.notifies("rpc.cancel", {"id": 100})
+        heard = []
+        while len(heard) < 99:
+            for call in play.calls:
+                if not call.done():
+                    call.reply(3)
+            heard += [message for message in await play.hears() if "id" in message]
+        assert sorted(message["id"] for message in heard if "result" in message) == list(range(2, 100))
+        assert [message["id"] for message in heard if "error" in message] == [100]
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_slow_calls_do_not_keep_others_from_beginning(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        clock = MovedClock()
+        play = fakes.Play(calculator, max_calls_per_session=1000)
+        await play.hello()
+        for id in range(1, 151):
+            play.says("calculator.add", [id, 1], id=id)
+        begun = [len(play.calls)]
+        for _ in range(2):
+            await clock.advance(0.11)
+            begun.append(len(play.calls))
+        assert begun == [64, 128, 150]
+        assert [call.args[0] for call in play.calls] == list(range(1, 151))
         play.sessions.end_all("done")
 
     fakes.run(main())
