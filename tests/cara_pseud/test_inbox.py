@@ -74,7 +74,7 @@ def test_large_messages_are_handled_by_the_clock_and_in_later_turns() -> None:
         clock = MovedClock(stopped=True)
 
         def take_time(peer: Peer, number: int) -> None:
-            clock._ahead_s += 0.006
+            clock._ahead_s += 0.003
 
         desk, peer = Desk(take_time), Peer("a")
         desk.inboxes.take_in(peer, messages(6), 1, desk.cork, desk.loop, large=True)
