@@ -255,7 +255,9 @@ class OutgoingCalls(References):
             else:
                 raise wire.parse_error(value)
         except Exception as error:
-            future.set_exception(error)
+            # Without this frame, which has the future: in a circle they would wait for the collector, with all of the
+            # answer.
+            future.set_exception(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
         else:
             future.set_result(result)
         if future.watcher is not None:

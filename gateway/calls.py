@@ -179,6 +179,9 @@ class Call:
             if refs is not None:
                 refs.take_back()
             self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
+            # It remembers this frame and those above, and the future, which they have, has it: in a circle they would
+            # wait for the collector, with all that a service said.
+            error.__traceback__ = None
         if refs is not None:
             refs.settled()
         method = self.method

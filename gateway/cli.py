@@ -33,7 +33,7 @@ from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.descriptors import permit_descriptors
 from gateway.http.path_table import default_routes
-from gateway.loop import CollectorWatch, settle_collector, watched_loop
+from gateway.loop import CollectorWatch, give_back_large_blocks, settle_collector, watched_loop
 from gateway.remote_commands import call, describe, list_names
 from gateway.stalls import Stalls
 
@@ -250,6 +250,7 @@ async def _until_signal(
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise _Failed(f"cannot listen on {config.listen}: {reason}") from None
+        give_back_large_blocks()
         settle_collector()
         try:
             announcing = asyncio.ensure_future(announce(gateway))

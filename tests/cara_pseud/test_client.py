@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -249,3 +251,31 @@ def test_of_calls_that_wait_for_a_login_only_so_many_are_kept_that_were_given_up
         run(main())
     finally:
         go_on.set()
+
+
+def test_a_failure_is_freed_without_the_collector(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        def fail() -> None:
+            raise RpcError("aborted", "a text that may be megabytes long")
+
+        async with serving() as server, connected(server.endpoint) as client:
+            server.register_rpc(fail, name="fail")
+            await until_state(client, "up")
+            gone: list[weakref.ref[Any]] = []
+
+            def note(done: asyncio.Future[Any]) -> None:
+                error = done.exception()
+                gone.append(weakref.ref(error))
+
+            call = client.request("fail")
+            call.add_done_callback(note)
+            while not gone:
+                await asyncio.sleep(0.001)
+            del call
+            assert gone[0]() is None
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
