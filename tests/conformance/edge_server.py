@@ -66,6 +66,9 @@ class Echo:
     def when_done(self, then: Callable[[], None]) -> None:
         then()
 
+    def drained(self) -> None:
+        """Nothing: nothing was held."""
+
     def channel_closed(self, channel: SocketChannel, code: int | None = None) -> None:
         """Nothing: there is nothing to release."""
 
