@@ -262,15 +262,15 @@ def test_a_failure_is_freed_without_the_collector(serving: Any, connected: Any) 
             server.register_rpc(fail, name="fail")
             await until_state(client, "up")
             gone: list[weakref.ref[Any]] = []
+            failed = asyncio.Event()
 
             def note(done: asyncio.Future[Any]) -> None:
-                error = done.exception()
-                gone.append(weakref.ref(error))
+                gone.append(weakref.ref(done.exception()))
+                failed.set()
 
             call = client.request("fail")
             call.add_done_callback(note)
-            while not gone:
-                await asyncio.sleep(0.001)
+            await failed.wait()
             del call
             assert gone[0]() is None
 
