@@ -8,7 +8,6 @@ Handles and callbacks are those of REST; the rules of the messages are in `gatew
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -23,6 +22,7 @@ from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.single_references import SingleReferences
 from gateway.protocols.jsonrpc.single_stream import SingleStream
+from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.handles import REST
 from gateway.sessions.session import Session
@@ -68,12 +68,11 @@ class SingleConversation:
         self._asker: Asker | None = asker
         self._served = served
         self._calls = calls
-        self._limits = limits
         self._owner = owner
         self._options = options
         self._address = address
         self._running: dict[int, Call] = {}
-        self._waits: dict[int, asyncio.TimerHandle] = {}
+        self._waits = WaitingCalls(limits, self._wait_expired, options.timeout)
         self._given: list[SingleReferences] = []
         self._is_read = self._is_told = self._is_closed = False
         self.stream = SingleStream(limits)
@@ -84,8 +83,8 @@ class SingleConversation:
             events.CancelRequested: self._on_cancel,
             events.ReleaseRequested: self._on_release,
             events.DescribeRequested: self._on_describe,
-            events.CallWaits: self._on_call_waits,
-            events.WaitEnded: self._on_wait_ended,
+            events.CallWaits: self._waits.begin,
+            events.WaitEnded: lambda event: self._waits.end(event.call),
             events.CallbackAnswered: self._on_nothing,
             events.AnswerDropped: self._on_nothing,
         }
@@ -196,14 +195,8 @@ class SingleConversation:
 
     def _options_of(self, event: events.CallRequested) -> CallOptions:
         own, meta = self._options, event.meta
-        wished_s = meta.timeout_s or own.timeout
-        timer = self._waits.pop(event.call, None)
-        if timer is not None:
-            timer.cancel()
-            if wished_s is not None:
-                wished_s = max(timer.when() - asyncio.get_running_loop().time(), 0.001)
         return CallOptions(
-            wished_s,
+            self._waits.left_s(event.call, meta.timeout_s or own.timeout),
             meta.request_id or f"{own.request_id}-{event.call}",
             own.principal,
             meta.traceparent or own.traceparent,
@@ -231,17 +224,6 @@ class SingleConversation:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
-
-    def _on_call_waits(self, event: events.CallWaits) -> None:
-        limits = self._limits
-        wished_s = event.timeout_s or self._options.timeout or limits.default_call_timeout_s
-        timeout_s = min(wished_s, limits.max_call_timeout_s)
-        self._waits[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._wait_expired, event.call)
-
-    def _on_wait_ended(self, event: events.WaitEnded) -> None:
-        timer = self._waits.pop(event.call, None)
-        if timer is not None:
-            timer.cancel()
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"

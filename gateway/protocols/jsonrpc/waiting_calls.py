@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from gateway.config.limits import Limits
-from gateway.protocols.jsonrpc.events import CallRequested, CallWaits
+from gateway.protocols.jsonrpc.events import CallWaits
 
 
 class WaitingCalls:
@@ -14,13 +14,15 @@ class WaitingCalls:
 
     Args:
         expired: told of a call whose time is over; it is still to be ended.
+        timeout_s: of calls whose message says none; None: as the limits say.
     """
 
-    __slots__ = ("_expired", "_limits", "_timers")
+    __slots__ = ("_default_s", "_expired", "_limits", "_timers")
 
-    def __init__(self, limits: Limits, expired: Callable[[int], None]) -> None:
+    def __init__(self, limits: Limits, expired: Callable[[int], None], timeout_s: float | None = None) -> None:
         self._limits = limits
         self._expired = expired
+        self._default_s = timeout_s or limits.default_call_timeout_s
         self._timers: dict[int, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -31,8 +33,7 @@ class WaitingCalls:
 
     def begin(self, event: CallWaits) -> None:
         """Let a call wait until its deadline."""
-        limits = self._limits
-        timeout_s = min(event.timeout_s or limits.default_call_timeout_s, limits.max_call_timeout_s)
+        timeout_s = min(event.timeout_s or self._default_s, self._limits.max_call_timeout_s)
         self._timers[event.call] = asyncio.get_running_loop().call_later(timeout_s, self._expired, event.call)
 
     def end(self, call: int) -> None:
@@ -41,10 +42,9 @@ class WaitingCalls:
         if timer is not None:
             timer.cancel()
 
-    def left_s(self, event: CallRequested) -> float | None:
+    def left_s(self, call: int, wished_s: float | None) -> float | None:
         """What a call, which begins now, has left of the time that its client gave it; None if that said none."""
-        timer = self._timers.pop(event.call, None)
-        wished_s = event.meta.timeout_s
+        timer = self._timers.pop(call, None)
         if timer is None:
             return wished_s
         timer.cancel()
