@@ -80,6 +80,7 @@ RINGS = {
     "gateway.protocols.rest.request_session": WAITING,
     "gateway.protocols.jsonrpc.held_calls": WAITING,
     "gateway.protocols.jsonrpc.waiting_calls": WAITING,
+    "gateway.protocols.jsonrpc.call_pace": WAITING,
     "gateway.protocols.jsonrpc.acknowledgements": WAITING,
     "gateway.protocols.jsonrpc.slow_client": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,

@@ -23,9 +23,10 @@ from gateway.json.text import JSON
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
+from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
-from gateway.protocols.jsonrpc.slow_client import CALLS_AT_ONCE, LONG_ANSWER_BYTES, Outlet, SlowClient
+from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
@@ -88,15 +89,17 @@ class Conversation:
         self._acknowledgements = Acknowledgements(self._acknowledge)
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
-        self._pace = SlowClient(self.stream, limits, channel, self, partial(self._close, close_codes.SLOW_READER))
-        self._held, self._expected = self._pace.held, self._pace.expected
+        self._pace = pace = CallPace(self.stream, limits, self)
+        give_up = partial(self._close, close_codes.SLOW_READER)
+        self._slow = SlowClient(self.stream, limits, channel, pace.begin_held, give_up)
+        self._held, self._expected = pace.held, pace.expected
         self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
         references, timeout_s = partial(HolderReferences, self), limits.callback_timeout_s
         self.callbacks: Callbacks = Callbacks(self, self._check_callbacks, references, timeout_s)
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
-        self._pace.stop = lambda stops: self._intake.stop(stops)
+        self._slow.stop = lambda stops: self._intake.stop(stops)
 
     # The channel.
 
@@ -110,7 +113,7 @@ class Conversation:
         before = self._counting.kept_bytes
         self.run(self.stream.work_on() if data is None else self.stream.receive(data))
         if (kept := self._counting.kept_bytes) > self._mark:
-            self._pace.said_at_once(kept - before)
+            self._slow.said_at_once(kept - before)
         if self._held:
             self._pace.begin_held()
         if self.stream.greeted and not self._over:
@@ -141,7 +144,7 @@ class Conversation:
             self.end()
             return
         self._channel = None
-        self._pace.left()
+        self._slow.left()
         self._acknowledgements.stop()
         window_s = self._limits.resume_window_s
         if code == close_codes.NORMAL:
@@ -171,6 +174,7 @@ class Conversation:
     def _stop(self) -> None:
         self._over = True
         self.stream.end()
+        self._slow.end()
         self._pace.end()
         self._intake.clear()
         self._channel = None
@@ -190,7 +194,7 @@ class Conversation:
 
     def drained(self) -> None:
         """The channel has nothing to write any more, after it said that enough waits."""
-        self._pace.drained()
+        self._slow.drained()
 
     def run(self, happened: Iterable[events.Event]) -> None:
         """Do what the stream says."""
@@ -351,15 +355,15 @@ class Conversation:
             self._away.cancel()
             self._away = None
         channel.carry(self)
-        self._pace.outlet = channel
+        self._slow.outlet = channel
         self.run(happened)
-        self._pace.resumed(channel)
+        self._slow.resumed(channel)
         self._intake.take_over(intake)
 
     # Calls of the client.
 
     def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> bool:
-        """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
+        """See `gateway.protocols.jsonrpc.call_pace.Beginner`."""
         return self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
 
     def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
@@ -421,11 +425,7 @@ class Conversation:
         del self._running[key]
         if self.stream.out.answer_bytes > LONG_ANSWER_BYTES or key in self._expected:
             call.method.counts.note_answer(self.stream.out.answer_bytes)
-        pace = self._pace
-        if pace.room < CALLS_AT_ONCE:
-            pace.room += 1
-        if self._held or self._expected:
-            pace.forget(key)
+        self._pace.ended(key)
         channel = self._channel
         is_wanted = True
         for event in happened:
@@ -440,18 +440,18 @@ class Conversation:
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        if self._running.pop(call.key, None) is not None and self._pace.room < CALLS_AT_ONCE:
-            self._pace.room += 1
+        had_begun = self._running.pop(call.key, None) is not None
         if not self._over:
             self.run(self.stream.fail(call.key, error))
-            self._pace.forget(call.key)
+            if had_begun:
+                self._pace.ended(call.key)
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
         else:
-            self._pace.cancel(event.call)
+            self._pace.drop(event.call)
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
@@ -482,8 +482,8 @@ class Conversation:
 
 # One table for all: in one of its own, bound methods would be a fifth of a stream's objects.
 _ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
-    events.Send: lambda stream, event: stream._pace.send(event.data),
-    events.BufferFull: lambda stream, _: stream._pace.full(),
+    events.Send: lambda stream, event: stream._slow.send(event.data),
+    events.BufferFull: lambda stream, _: stream._slow.full(),
     events.Close: lambda stream, event: stream._close(event.code, event.reason),
     events.Hello: Conversation._on_hello,
     events.CallRequested: Conversation._on_call,
