@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tests.attacks.attack import Attack, Run
 from tests.attacks.messages import FULL, THING, VALUES, filled
-from tests.attacks.wire import Connection, Target, dumped
+from tests.attacks.wire import Connection, Target, call, dumped
 
 BY_THE_BOOK = "refused as the RFC says"
 
@@ -227,6 +227,12 @@ def attacks() -> Iterator[Attack]:
     yield Attack(
         kind, "answers of 100,000 structs", "max_values holds outwards, too", posted("many", b'{"count":30000}'), 4
     )
+
+    for name, body in (
+        ("a thousand calls in one batch", dumped([call(id, "victim.add", [1, 2]) for id in range(1000)])),
+        ("an array of ones for JSON-RPC", filled(b"1")),
+    ):
+        yield Attack(kind, name, "max_batch_messages; sixty-four calls at once", sent("POST /rpc", body), 4)
 
     kind = "HTTP heads"
     yield Attack(

@@ -9,6 +9,7 @@ Handles and callbacks are those of REST; the rules of the messages are in `gatew
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from cara_pseud.capabilities import CallOptions
@@ -18,6 +19,7 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc import events
+from gateway.protocols.jsonrpc.call_pace import CallPace
 from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.single_references import SingleReferences
@@ -76,6 +78,7 @@ class SingleConversation:
         self._given: list[SingleReferences] = []
         self._is_read = self._is_told = self._is_closed = False
         self.stream = SingleStream(limits)
+        self._pace = CallPace(self.stream, limits, self)
         self._intake = Intake(self, turns, address, lambda holds: None)
         self._actions: dict[type[Any], Any] = {
             events.Send: self._on_send,
@@ -127,6 +130,8 @@ class SingleConversation:
         self._is_read = self._is_told = self._is_closed = True
         self.stream.drop_unworked()
         self._intake.clear()
+        for key in [key for key in self._pace.held if not self.stream.is_notification(key)]:
+            self._pace.drop(key)
         for key, call in list(self._running.items()):
             if not self.stream.is_notification(key):
                 call.cancel()
@@ -135,6 +140,11 @@ class SingleConversation:
         for refs in self._given:
             refs.take_back()
         self._owner.abandon()
+        self._settle_down()
+
+    def run(self, happened: Iterable[events.Event]) -> None:
+        """See `gateway.protocols.jsonrpc.call_pace.Beginner`."""
+        self._run(happened)
         self._settle_down()
 
     def _run(self, happened: Iterable[events.Event]) -> None:
@@ -153,7 +163,7 @@ class SingleConversation:
 
     def _settle_down(self) -> None:
         # As long as the text is worked off, what fails at once may be followed by what takes time.
-        is_over = self._is_read and self._is_told and not self._running and not self._waits
+        is_over = self._is_read and self._is_told and not (self._running or self._waits or self._pace.held)
         if is_over and self._asker is not None:
             asker, self._asker = self._asker, None
             asker.idle()
@@ -163,8 +173,16 @@ class SingleConversation:
 
     # Calls.
 
-    def _on_call(self, event: events.CallRequested) -> None:
-        options = self._options_of(event)
+    def begin_held(self, event: events.CallRequested, timeout_s: float | None) -> bool:
+        """See `gateway.protocols.jsonrpc.call_pace.Beginner`."""
+        return self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
+
+    def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
+        options, pace = self._options_of(event), self._pace
+        if pace.room <= 0 or (pace.held and not was_held):
+            if not was_held:
+                pace.hold(event, options.timeout, len(self._running))
+            return False
         target = event.target
         try:
             if type(target) is events.ServiceTarget:
@@ -175,7 +193,7 @@ class SingleConversation:
                 method, capability = method_of_handle(self._session(), target.token, event.method)
         except GatewayError as error:
             self._run(self.stream.fail(event.call, error.at(request_id=options.request_id)))
-            return
+            return True
         refs = None
         if method.has_references:
             refs = SingleReferences(method.service, self._owner, event.results, discards=event.notification)
@@ -184,7 +202,9 @@ class SingleConversation:
             address=self._address,
         )  # fmt: skip
         if call is not None:
+            pace.room -= 1
             self._running[event.call] = call
+        return True
 
     def _session(self) -> Session:
         session = self._owner.session
@@ -211,19 +231,24 @@ class SingleConversation:
         if is_wanted and isinstance(call.refs, SingleReferences):
             self._given.append(call.refs)
         self._run(happened)
+        self._pace.ended(call.key)
         self._settle_down()
         return is_wanted
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        self._running.pop(call.key, None)
+        had_begun = self._running.pop(call.key, None) is not None
         self._run(self.stream.fail(call.key, error))
+        if had_begun:
+            self._pace.ended(call.key)
         self._settle_down()
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
+        else:
+            self._pace.drop(event.call)
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
@@ -236,6 +261,10 @@ class SingleConversation:
         session = self._owner.session
         if session is not None:
             session.handles.release(REST, event.token, event.count)
+
+    def describe_held(self, event: events.DescribeRequested) -> None:
+        """See `gateway.protocols.jsonrpc.call_pace.Beginner`. Nothing waits before a description here."""
+        self._on_describe(event)
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         try:

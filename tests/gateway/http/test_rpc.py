@@ -281,3 +281,51 @@ async def test_a_batch_has_a_bound(edge: Edge, root: Any, limits: Limits) -> Non
     asked = edge.asks("POST", "/rpc", call(1))
     (await root.next_call()).reply(7)
     assert read(await asked)["result"] == {"result": 7}
+
+
+LONG_BATCHES = pytest.mark.parametrize("limits", [Limits()], ids=["defaults"])
+
+
+@LONG_BATCHES
+async def test_quick_calls_of_a_batch_are_with_services_by_sixty_fours(edge: Edge, root: Any, built: Built) -> None:
+    asked = edge.asks("POST", "/rpc", [call(id, params=[id, 1]) for id in range(100)])
+    first = await root.next_call()
+    while len(root.calls) < 64:
+        await root.next_call()
+    other = edge.asks("POST", "/rpc", call("other", params=[5, 5]))
+    while root.calls[-1].args != [5, 5]:
+        await root.next_call()
+    assert len(root.calls) == 64 + 1
+    root.calls[-1].reply(10)
+    assert read(await other)["result"] == {"result": 10}
+    first.reply(1)
+    done = 1
+    while done < 100:
+        for made in root.calls:
+            if not made.done():
+                made.reply(sum(made.args))
+                done += 1
+        await asyncio.sleep(0)
+    assert codes(read(await asked)) == [(id, {"result": id + 1}) for id in range(100)]
+    assert not built.is_busy()
+
+
+@LONG_BATCHES
+async def test_what_waits_in_a_batch_ends_with_its_client_but_for_notifications(
+    edge: Edge, root: Any, built: Built
+) -> None:
+    connection = await edge.connect()
+    batch = [call(id, params=[id, 1]) for id in range(70)] + [NOTIFICATION]
+    connection.ask("POST", "/rpc", "Content-Type: application/json", body=json.dumps(batch).encode())
+    while len(root.calls) < 64:
+        await root.next_call()
+    await connection.close()
+    notified = root.calls[-1]
+    while notified.args != [1, 2]:
+        notified = await root.next_call()
+    assert len(root.calls) == 65
+    for made in root.calls[:64]:
+        await Edge.ended(made)
+        assert made.cancelled()
+    assert built.is_busy()
+    notified.reply(3)
