@@ -1,7 +1,7 @@
 """Which calls of one client begin now and which wait, so that a client gets what it asks for and others are served too.
 
-A call waits while its client has much to read, while `CALLS_AT_ONCE` others are under way that may be quick, or while
-long answers are expected. What waits begins in its order, and what comes behind it waits too.
+A call waits while its client has much to read, while as many that may be quick are under way as `max_quick_calls`
+permits, or while long answers are expected.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from gateway.protocols.jsonrpc.events import CallRequested, DescribeRequested, E
 from gateway.protocols.jsonrpc.held_calls import HeldCalls, Holdable
 from gateway.protocols.jsonrpc.stream import Stream
 
-CALLS_AT_ONCE: Final = 64
-"""So many calls that may be quick are with services at once: enough to keep them busy. A service answers one after the
-other, and a thousand quick calls of one client would stand before everybody else's."""
 SLOW_S: Final = 0.1
 """Calls that are under way for so long are slow ones, of which a client may have as many as its session permits."""
 LONG_ANSWER_BYTES: Final = 16_384
@@ -65,7 +62,7 @@ class CallPace:
         self.held: Mapping[int, object] = self._held.by_number
         self.expected: dict[int, int] = {}
         self._expected_bytes = 0
-        self.room = CALLS_AT_ONCE
+        self.room = limits.max_quick_calls
         self._room_timer: asyncio.TimerHandle | None = None
 
     def hold(self, event: Holdable, wished_s: float | None, running: int) -> None:
@@ -107,7 +104,7 @@ class CallPace:
 
     def ended(self, call: int) -> None:
         """A call that had begun is over; others may begin."""
-        if self.room < CALLS_AT_ONCE:
+        if self.room < self._limits.max_quick_calls:
             self.room += 1
         if self.expected or self._held.by_number:
             self.forget(call)
@@ -152,7 +149,7 @@ class CallPace:
 
     def _more_room(self) -> None:
         self._room_timer = None
-        self.room = CALLS_AT_ONCE
+        self.room = self._limits.max_quick_calls
         self.begin_held()
 
     def _expired(self, call: int) -> None:
