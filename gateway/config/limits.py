@@ -44,7 +44,7 @@ class Limits:
     """Calls in flight. Above it a client is not pipelining but flooding; the call is refused, the session lives on."""
 
     max_quick_calls: int = 64
-    """Of one stream or batch, with services at once, apart from those under way for 0.1 s: enough to keep a service busy.
+    """Of one stream or batch, with services at once, but for those under way for 0.1 s: enough to keep a service busy.
     It answers one after the other, and a thousand calls of one client would stand before everybody else's."""
 
     max_handles_per_session: int = 10_000
