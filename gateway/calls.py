@@ -185,7 +185,8 @@ class Call:
         if refs is not None:
             refs.settled()
         method = self.method
-        self._calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
+        if method.results.may_be_long:
+            self._calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
 
     def refuse(self, error: Exception) -> None:
         """End the call, of which nothing was sent."""

@@ -9,6 +9,7 @@ from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import BoundMethod, Kind, substitute
 from gateway.errors import GatewayError
 from gateway.json.codec.conversions import Conversions
+from gateway.json.codec.layout import FieldLayout
 from gateway.json.codec.objects import LiveObjects, Outgoing
 from gateway.json.codec.params import default, in_written_order
 from gateway.json.codec.refusal import FAILURES, Refusal
@@ -25,6 +26,7 @@ class Results:
 
     Attributes:
         has_references: whether a result can refer to a live object, so that writing one needs a door.
+        may_be_long: whether nothing but the service says how long they are: texts, lists, structs.
         names: the declared results' JSON names; empty for a method whose result list is a struct.
     """
 
@@ -43,7 +45,8 @@ class Results:
         self.names = tuple(member.tag_value for member in self._members)
         self._single = self._members[0] if len(self._members) == 1 else None
         self._single_id = -1 if self._single is None else self._single.id
-        self._begin = conversions.begin_writing
+        self.may_be_long = not self._inline or any(map(_may_be_long, self._members))
+        self._begin = conversions.begin_writing if self.may_be_long else None
         self._write_fast: Callable[[WireValue, list[Outgoing]], JSON] | None = None
         self._read_single = None
         if self._single is not None and self._single.type is not None:
@@ -67,7 +70,8 @@ class Results:
             # What `_write` would do; a call has no time for its way there.
             fast = self._write_fast or self._compile()
             by_id = {self._single_id: wire}
-            self._begin()
+            if self._begin is not None:
+                self._begin()
             try:
                 obj = fast(by_id, [])
             except FAILURES as failure:
@@ -138,3 +142,7 @@ class Results:
         return self._single is not None and self._single.type is not None and (
             self._single.type.kind is Kind.ANY_POINTER
         )
+
+
+def _may_be_long(member: FieldLayout) -> bool:
+    return member.type is None or (member.type.kind.is_pointer and member.type.kind is not Kind.INTERFACE)

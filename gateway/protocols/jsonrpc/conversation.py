@@ -368,7 +368,7 @@ class Conversation:
 
     def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
         meta = event.meta
-        timeout_s = meta.timeout_s if not self._waits else self._waits.left_s(event.call, meta.timeout_s)
+        timeout_s = meta.timeout_s if not self._waits.by_number else self._waits.left_s(event.call, meta.timeout_s)
         pace = self._pace
         if pace.room <= 0 or ((self._counting.kept_bytes > self._mark or self._held) and not was_held):
             if not was_held:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON, ExactElements, parse_exactly, parse_quickly
 from gateway.json.value_count import exceeds, may_exceed
@@ -42,20 +44,21 @@ class Frame:
         detail = f"a batch may hold at most {most_in_batch} messages without rpc.hello, this one holds {len(self)}"
         return GatewayError(Status.TOO_LARGE, detail)
 
-    def take(self) -> tuple[JSON, bool]:
-        """The next message, and whether it holds too many values; then its numbers may be inexact.
+    def take(self, most: int) -> Iterator[tuple[JSON, bool]]:
+        """The next messages, and whether each holds too many values; then its numbers may be inexact.
 
         Raises:
-            GatewayError: it is nested too deeply to tell where it ends.
+            GatewayError: one is nested too deeply to tell where it ends.
         """
-        objs, at = self._objs, self._at
-        obj, objs[at], self._at = objs[at], None, at + 1
-        is_too_much = self._max_values is not None and exceeds(obj, self._max_values)
-        if self._exact is not None:
-            exact = self._exact.take(exactly=not is_too_much)
-            if not is_too_much:
-                obj = exact
-        return obj, is_too_much
+        objs, max_values, exactly = self._objs, self._max_values, self._exact
+        for at in range(self._at, min(self._at + most, len(objs))):
+            obj, objs[at], self._at = objs[at], None, at + 1
+            is_too_much = max_values is not None and exceeds(obj, max_values)
+            if exactly is not None:
+                exact = exactly.take(exactly=not is_too_much)
+                if not is_too_much:
+                    obj = exact
+            yield obj, is_too_much
 
 
 def read(data: bytes, max_values: int) -> tuple[JSON, bool] | Frame:

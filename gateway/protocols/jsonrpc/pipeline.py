@@ -77,18 +77,17 @@ class Pipeline:
         self._answered[id] = outcome
         self._until.append((message, id, outcome))
         if len(self._until) > self._max_answers:
-            self._drop_oldest()
+            _, id, outcome = self._until.popleft()
+            if self._answered.get(id) is outcome:
+                del self._answered[id]
 
     def forget(self, confirmed: int) -> None:
         """Drop the answers that the client has confirmed."""
-        until = self._until
+        until, answered = self._until, self._answered
         while until and until[0][0] <= confirmed:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        _, id, outcome = self._until.popleft()
-        if self._answered.get(id) is outcome:
-            del self._answered[id]
+            _, id, outcome = until.popleft()
+            if answered.get(id) is outcome:
+                del answered[id]
 
     # Calls.
 

@@ -166,12 +166,12 @@ class Stream:
         frame = self._frame
         if frame is None:
             return events
+        batch, is_counted = frame.batch, self._state is _COUNTED
         try:
-            for _ in range(min(IN_ONE_STEP, len(frame))):
-                obj, is_too_much = frame.take()
-                if self._state is _COUNTED and type(obj) is not dict:
+            for obj, is_too_much in frame.take(IN_ONE_STEP):
+                if is_counted and type(obj) is not dict:
                     return [*events, self._close("an element of an array is no object, so no message")]
-                place = None if frame.batch is None else frame.batch.place()
+                place = None if batch is None else batch.place()
                 self._message(obj, place, events, is_too_much)
                 if self._state is _CLOSED:
                     return events
@@ -180,8 +180,8 @@ class Stream:
             self.drop_unworked()
         if not len(frame) or self._frame is None:
             self.drop_unworked()
-            if frame.batch is not None:
-                events += self._finish_one(frame.batch)
+            if batch is not None:
+                events += self._finish_one(batch)
         return self._and_confirmed(events) if self._state is _COUNTED else events
 
     def drop_unworked(self) -> None:
