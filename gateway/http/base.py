@@ -8,110 +8,31 @@ locales and forms costs a good part of a call, and nobody here has any.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import re
-import secrets
 import time
-from collections.abc import Awaitable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Protocol
+from collections.abc import Awaitable
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
-from cara_pseud.cork import Cork
 from gateway.access.principals import ANONYMOUS, Principal
-from gateway.access.refusals import Refusals
-from gateway.calls import Calls
-from gateway.catalogue import Served
-from gateway.client import Client
-from gateway.config.limits import Limits
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
 from gateway.http.addresses import counted
-from gateway.http.connections import Connections
 from gateway.http.exchange import Exchange
-from gateway.http.origins import OriginPolicy
-from gateway.http.proxies import Downstream, Proxies
+from gateway.http.proxies import Downstream
 from gateway.http.request_head import HeadError, HttpRequest
-from gateway.http.websocket.byte_transports import ByteTransports, best_transports
+from gateway.http.site import Site, downstream_of
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
-from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
-from gateway.sessions.sessions import Sessions
-from gateway.turns import LARGE_BYTES, Turns
+from gateway.turns import LARGE_BYTES
 
 PROBLEM_TYPE: Final = "application/problem+json"
 EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOG: Final = logging.getLogger(__name__)
-
-
-class Socket(Protocol):
-    """An open WebSocket or event stream."""
-
-    @property
-    def client(self) -> Client:
-        """Who is at its other end."""
-
-
-@dataclass(kw_only=True)
-class Site:
-    """What handlers need of the gateway. One for all.
-
-    Attributes:
-        served: what is served now.
-        stopping: true when the gateway is about to end.
-        sockets: the open WebSockets and event streams.
-        proxies: which of them are believed.
-        transports: how the bytes of WebSockets travel.
-        compresses_sockets: whether their messages may be compressed.
-        cork: what their reads are the work of; their answers leave at its end.
-        calls_under_way: of REST.
-        answered: requests by HTTP status.
-        connections: all of them, with what each owes.
-        refusals: what was refused, by the bound that was met.
-        closings: connections that the gateway closed, by the reason.
-        turns: where large messages wait until they are read.
-    """
-
-    served: Served
-    calls: Calls
-    sessions: Sessions
-    limits: Limits
-    origins: OriginPolicy
-    log: LogWriter
-    cookie_name: str
-    connections: Connections
-    compresses_sockets: bool
-    proxies: Proxies = field(default_factory=Proxies)
-    request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
-    stopping: bool = False
-    calls_under_way: int = 0
-    answered: dict[int, int] = field(default_factory=dict)
-    sockets: set[Socket] = field(default_factory=set)
-    transports: ByteTransports = field(default_factory=best_transports)
-    cork: Cork = field(default_factory=Cork)
-    refusals: Refusals = field(default_factory=Refusals)
-    closings: Refusals = field(default_factory=Refusals)
-    turns: Turns = field(default_factory=Turns)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether calls are under way, of REST or of WebSockets."""
-        return self.calls_under_way > 0 or any(socket.client.is_busy for socket in self.sockets)
-
-
-def downstream_of(site: Site, request: HttpRequest) -> Downstream:
-    """How the client of a request reached us."""
-    return site.proxies.downstream(request.remote_ip, request.protocol, request.host, request.headers)
-
-
-def _request_ids() -> Iterator[str]:
-    # A random prefix per process and a counter: unique enough for logs, and cheap.
-    prefix = secrets.token_hex(4)
-    return (f"{prefix}-{number:x}" for number in itertools.count(1))
 
 
 class BaseHandler(Exchange):

@@ -13,7 +13,8 @@ from urllib.parse import unquote_to_bytes
 from tornado.iostream import StreamClosedError
 
 from gateway.errors import GatewayError, Status
-from gateway.http.base import METHODS, BaseHandler, Site
+from gateway.http.base import METHODS, BaseHandler
+from gateway.http.site import Site
 from gateway.json.text import JSON
 from gateway.protocols.rest.representation import entity_tag, is_known
 

@@ -14,7 +14,8 @@ from gateway.catalogue import Service, ServiceMethod
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, Site, without_token
+from gateway.http.base import BaseHandler, without_token
+from gateway.http.site import Site
 from gateway.json.text import JSON, dump
 from gateway.json.value_count import check_values, parse_within
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS

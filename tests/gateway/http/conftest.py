@@ -25,11 +25,11 @@ from gateway.catalogue import Catalogue, Served, Service
 from gateway.config.limits import Limits
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.connections import Connections
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.routes import HttpRoutes
