@@ -1,7 +1,7 @@
 """What all handlers have in common: who may ask at all, the request id, errors as problem+json, the log line.
 
 Every handler of the gateway is a `BaseHandler`, the WebSocket and the static files included: the checks of hosts,
-origins and authentication stand in one place, `prepare`. It is none of Tornado's handlers: what those do for templates,
+origins and authentication stand in one place, `run`. It is none of Tornado's handlers: what those do for templates,
 locales and forms costs a good part of a call, and nobody here has any.
 """
 
@@ -22,6 +22,7 @@ from gateway.http.addresses import counted
 from gateway.http.exchange import Exchange
 from gateway.http.proxies import Downstream
 from gateway.http.request_head import HeadError, HttpRequest
+from gateway.http.session_cookie import cookie_name
 from gateway.http.site import Site, downstream_of
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
@@ -41,6 +42,7 @@ class BaseHandler(Exchange):
     Attributes:
         principal: who asks.
         downstream: how the client reached us.
+        is_public: whether it answers everybody alike, so that it does not matter who asks.
         answers_any_address: whether it may be asked by any address, as probes do that know no name.
         is_lost: whether the client has left, so that nobody reads the answer.
     """
@@ -48,12 +50,14 @@ class BaseHandler(Exchange):
     site: Site
     principal: Principal = ANONYMOUS
     downstream: Downstream = Downstream("", "http", "", "", False)
+    is_public: ClassVar[bool] = False
     answers_any_address: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None
     is_lost = False
     _problem_code: str | None = None
     _answers_later = False
     _task: asyncio.Task[None] | None = None
+    _waits: asyncio.Task[None] | None = None
 
     def initialize(self, site: Site) -> None:
         self.site = site
@@ -71,9 +75,38 @@ class BaseHandler(Exchange):
         """
         try:
             self.prepare()
+            if refusal is not None and not self._is_preflight():
+                raise refusal
+            waits = self.authenticate()
+        except Exception as error:
+            self.fail(error)
+            return
+        if waits is None:
+            self._go_on()
+        else:
+            self.answers_later()
+            self._task = self._waits = asyncio.ensure_future(self._identified(waits))
+
+    async def _identified(self, waits: Awaitable[Principal]) -> None:
+        """Go on when it is known who asks. The connection goes on as with every answer that takes time."""
+        patience_s = self.site.limits.default_call_timeout_s
+        try:
+            async with asyncio.timeout(patience_s):
+                self.principal = await waits
+        except TimeoutError:
+            detail = f"it could not be found out within {patience_s:g} s who asks"
+            self.fail(GatewayError(Status.UNAVAILABLE, detail))
+        except Exception as error:
+            self.fail(error)
+        else:
+            self._waits = None
+            self._answers_later = False
+            with self.site.cork:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        try:
             if not self._is_preflight():
-                if refusal is not None:
-                    raise refusal
                 self.check_existence()
         except Exception as error:
             self.fail(error)
@@ -130,10 +163,10 @@ class BaseHandler(Exchange):
         return found
 
     def prepare(self) -> None:
-        """Check who asks before anything else happens.
+        """Check for whom it is meant, and whose page had it made, before anything else happens.
 
         Raises:
-            GatewayError: MISDIRECTED, PERMISSION_DENIED or UNAUTHENTICATED.
+            GatewayError: MISDIRECTED or PERMISSION_DENIED.
         """
         site, request, sent = self.site, self.request, self.sent
         given = sent.get("X-Request-Id")
@@ -142,7 +175,6 @@ class BaseHandler(Exchange):
         host = downstream.host
         site.origins.check_host(host, any_address=self.answers_any_address)
         site.origins.check_origin(request.method, "Upgrade" in sent, host, sent, any_port=downstream.is_proxied)
-        self.authenticate()
         origin = sent.get("Origin")
         if origin is not None and site.origins.is_configured(origin):
             self._share_with(origin)
@@ -163,13 +195,39 @@ class BaseHandler(Exchange):
     def connection_lost(self) -> None:
         """See `gateway.http.connection.Answerer`."""
         self.is_lost = True
+        if self._waits is not None:
+            self._waits.cancel()
         self.on_connection_close()
 
     def on_connection_close(self) -> None:
         """The client has left; nothing here."""
 
-    def authenticate(self) -> None:
-        """Find out who asks and set `principal`; the one hook for it, which every handler passes."""
+    def authenticate(self) -> Awaitable[Principal] | None:
+        """Find out who asks and set `principal`; the one hook for it, which every handler passes.
+
+        Returns:
+            Somebody to wait for, who gives the principal; None if it is known already, or does not matter.
+
+        Raises:
+            GatewayError: UNAUTHENTICATED; or PERMISSION_DENIED, a page of another site had it asked.
+        """
+        identification = self.site.identification
+        if identification is None or self.is_public or self.request.method == "OPTIONS":
+            return None
+        found = identification.of(self.request, self.downstream, self.session_cookie)
+        if not isinstance(found, Principal):
+            return found
+        self.principal = found
+        return None
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the cookie of sessions."""
+        return cookie_name(self.site.cookie_name, self.downstream)
+
+    def session_cookie(self) -> str | None:
+        """The cookie of a session that was sent; it may be anybody's."""
+        return self.get_cookie(self.cookie_name) if "Cookie" in self.sent else None
 
     def _share_with(self, origin: str) -> None:
         # CORS, for the configured origins only and without cookies: such a page sends the session's id as a header.
@@ -286,6 +344,8 @@ class BaseHandler(Exchange):
         self.set_header("Cache-Control", "no-store")
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
+        if error.status is Status.UNAUTHENTICATED and self.site.identification is not None:
+            self.set_header("WWW-Authenticate", self.site.identification.gatekeeper.challenge(self.sent))
         if error.status is Status.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.methods()))
         origin = self.sent.get("Origin")

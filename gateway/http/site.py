@@ -15,6 +15,7 @@ from gateway.catalogue import Served
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.http.connections import Connections
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Downstream, Proxies
 from gateway.http.request_head import HttpRequest
@@ -48,6 +49,7 @@ class Site:
         answered: requests by HTTP status.
         connections: all of them, with what each owes.
         refusals: what was refused, by the bound that was met.
+        identification: finds out who asks; None: nobody is asked who they are.
         closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
     """
@@ -72,6 +74,7 @@ class Site:
     refusals: Refusals = field(default_factory=Refusals)
     closings: Refusals = field(default_factory=Refusals)
     turns: Turns = field(default_factory=Turns)
+    identification: Identification | None = None
 
     @property
     def is_busy(self) -> bool:
