@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.config.auth import AuthConfig, read_auth
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.values import (
@@ -50,7 +51,7 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits",)
+GATEWAY_TABLES: Final = ("limits", "auth")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -141,6 +142,7 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        auth: None if nothing is said of who may call.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -154,6 +156,7 @@ class GatewayConfig:
     expose_errors: bool = False
     websocket_compression: bool = False
     limits: Limits = field(default_factory=Limits)
+    auth: AuthConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
 
 
@@ -210,6 +213,7 @@ class _Document:
             reading.complain("services", "there must be at least one, [services.NAME]")
         given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
+        auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
         listen = given.get("listen")
         if isinstance(listen, UnixListen):
             given["listen"] = listen = UnixListen(reading.folder / listen.path)
@@ -232,6 +236,7 @@ class _Document:
                 **choices, max_depth=checked_limits.max_depth, max_values=checked_limits.max_values
             ),
             limits=checked_limits,
+            auth=auth,
             services=tuple(service for service in configured if service is not None),
         )
 
