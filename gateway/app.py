@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
@@ -85,6 +86,7 @@ class Gateway:
         self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
+        self._permissions = Permissions(self._served)
         self._refusals, self._closings = Refusals(), Refusals()
         self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
         self._server: GatewayServer | None = None
@@ -136,7 +138,7 @@ class Gateway:
 
     def _upstream(self, service: ServiceConfig) -> Upstream:
         # Whatever does not change where and as whom it is connected is no reason to connect anew.
-        key = replace(service, schema=Path(), interface="", timeout_s=None)
+        key = replace(service, schema=Path(), interface="", timeout_s=None, roles=(), rules=())
         upstream = self._upstreams.get(key)
         if upstream is None or upstream.stopped:
             upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
@@ -182,6 +184,7 @@ class Gateway:
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
             ),

@@ -107,7 +107,7 @@ ROOMS = (
         "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
     },
     {"config.limits", "turns", "loop"},
-    {"json"},
+    {"json", "access.rules"},
     {"routes", "reference_form"},
     {"sensitive", "redaction", "describe", "config"},
     {"upstream.base"},
