@@ -23,6 +23,7 @@ class FakeGatekeeper:
     def __init__(self, principals: Mapping[str, Principal], *, is_required: bool = True) -> None:
         self.principals = dict(principals)
         self.is_required = is_required
+        self.is_on = True
         self.slow: dict[str, asyncio.Future[None]] = {}
         self.asked: list[Credentials] = []
         self._on_removed: list[Callable[[Principal], None]] = []

@@ -145,14 +145,29 @@ class Sessions:
         return self.find(record.id, principal, rest=True) if record.principal == principal.name else None
 
     def principal_of(self, cookie: str) -> Principal | None:
-        """Whoever opened the session that a cookie names, as long as that proof of who it is holds; None if nobody."""
+        """Whoever opened the session that a cookie names; None if nobody."""
+        session = self.login(cookie)
+        return None if session is None else session.principal
+
+    def login(self, cookie: str) -> Session | None:
+        """The session that a cookie names, as long as whoever opened it is still who that was; to ask is to use it."""
         record = self._named(cookie)
         session = None if record is None or self._is_over(record) else self._live.get(record.id)
-        if session is None:
+        if record is None or session is None:
             return None
         principal = session.principal
-        holds = principal.name is not None and not principal.is_removed and self.now() < principal.expires_at
-        return principal if holds else None
+        if principal.name is None or principal.is_removed or self.now() >= principal.expires_at:
+            return None
+        record.rest = True
+        self._shares.came_back(record)
+        self._touch(record)
+        return session
+
+    def end_those_of(self, principal: Principal, reason: str) -> None:
+        """End the sessions of somebody; those that another credential of the same name was last shown for go on."""
+        for session in (*self, *self._private):
+            if session.principal is principal:
+                self.end(session, reason)
 
     def _named(self, cookie: str) -> SessionRecord | None:
         id, _, secret = cookie.partition(_COOKIE_DOT)
@@ -318,6 +333,8 @@ class Sessions:
         self._drop(session.record)
         for client, _ in session:
             client.session_ended(reason)
+        for one in list(session.relying):
+            one.lapse(f"the login has ended: {reason}")
         for id in session.record.streams:
             self._stop_window(session, id)
         session.clear()
@@ -381,7 +398,7 @@ class Sessions:
 
     def _is_over(self, record: SessionRecord) -> bool:
         session = self._live.get(record.id)
-        is_used = session is not None and bool(session.streams or session.calls_in_flight)
+        is_used = session is not None and bool(session.streams or session.calls_in_flight or session.relying)
         return not is_used and self.now() >= record.expires_at
 
     def _sweep_after(self, seconds: float) -> None:
