@@ -64,6 +64,7 @@ RINGS = {
     "gateway.cli": EDGE,
     "gateway.config.file": EDGE,
     "gateway.config.limits": WORDS,
+    "gateway.credential_commands": EDGE,
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
@@ -72,6 +73,7 @@ RINGS = {
     "gateway.http.request_head": PURE,
     "gateway.catalogue_loading": EDGE,
     "gateway.log_drain": EDGE,
+    "gateway.reclaiming": EDGE,
     "gateway.logs": EDGE,
     "gateway.loop": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
@@ -108,8 +110,8 @@ ROOMS = (
     {
         "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
     },
-    {"config.limits", "turns", "loop"},
-    {"json"},
+    {"config.limits", "turns", "loop", "reclaiming"},
+    {"json", "access.rules"},
     {"routes", "reference_form"},
     {"sensitive", "redaction", "describe", "config"},
     {"upstream.base"},
@@ -121,7 +123,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "upstream", "demo"},
     {"app"},
-    {"remote_commands"},
+    {"remote_commands", "credential_commands"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.

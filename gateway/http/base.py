@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 from gateway.access.principals import ANONYMOUS, Principal
+from gateway.access.seen import Seen
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
 from gateway.http.addresses import counted
@@ -64,6 +65,11 @@ class BaseHandler(Exchange):
 
     def initialize(self, site: Site) -> None:
         self.site = site
+
+    @property
+    def seen(self) -> Seen:
+        """What of the services whoever asks may see."""
+        return self.site.served.catalogue.seen_by(self.principal.roles)
 
     @property
     def address(self) -> str:

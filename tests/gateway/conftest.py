@@ -390,6 +390,7 @@ def fakes() -> Any:
         Begun = Begun
         LIMITS = LIMITS
         Object = FakeObject
+        Upstream = FakeUpstream
         Play = Play
         pass_time = staticmethod(pass_time)
         settle = staticmethod(settle)
