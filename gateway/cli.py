@@ -21,7 +21,8 @@ from typing import Final, NoReturn
 
 import click
 
-from cara_pseud.passwords import PasswordFileError, set_password
+from cara_pseud.password_entries import PasswordFileError
+from cara_pseud.passwords import set_password
 from gateway import logs
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
