@@ -1,4 +1,4 @@
-"""Passwords of users: how they are set in a file, and checked. `password_entries` says what a line of the file means."""
+"""Passwords of users: how they are set in a file, and checked. `password_entries` knows what a line of it means."""
 
 from __future__ import annotations
 

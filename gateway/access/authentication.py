@@ -14,7 +14,7 @@ from gateway.access.gatekeeper import NOT_SHOWN
 from gateway.access.issuer_keys import Fetch
 from gateway.access.keys import Keys
 from gateway.access.passwords import PasswordLogins
-from gateway.access.plugin import Plugin
+from gateway.access.plugin import ForeignAuthenticator
 from gateway.access.presented import CredentialKind, Way, presented, unauthenticated
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.proxied_users import ProxiedUsers
@@ -84,7 +84,7 @@ class Authentication:
         self._tokens: WebTokens | None = None
         self._proxied: ProxiedUsers | None = None
         self._certificates: Certificates | None = None
-        self._plugin: Plugin | None = None
+        self._plugin: ForeignAuthenticator | None = None
         self._ways: dict[CredentialKind, Way] = {}
         self._proxy_headers: tuple[str, ...] = ()
         self.reload(config)
@@ -114,7 +114,7 @@ class Authentication:
         return self._without_way(kind)
 
     def challenge(self, headers: Mapping[str, str]) -> str:
-        """The value of ``WWW-Authenticate`` in a refusal: Basic only where a person's browser should ask for a password.
+        """The value of ``WWW-Authenticate`` in a refusal: Basic only where a browser should ask its user.
 
         Args:
             headers: of the request.
@@ -184,11 +184,11 @@ class Authentication:
             raise GatewayError(Status.UNAUTHENTICATED, detail, reason=NOT_SHOWN)
         return ANONYMOUS
 
-    def _new_plugin(self, config: AuthConfig | None) -> Plugin | None:
+    def _new_plugin(self, config: AuthConfig | None) -> ForeignAuthenticator | None:
         name = None if config is None else config.plugin
         if name is None or (self._plugin is not None and self._plugin.name == name):
             return None if name is None else self._plugin
-        return Plugin(self._world.plugin(name), name)
+        return ForeignAuthenticator(self._world.plugin(name), name)
 
     def _reload_passwords(self, entries: Mapping[bytes, PasswordEntry] | None) -> Sequence[Principal]:
         if entries is None:
@@ -203,8 +203,10 @@ class Authentication:
 
     def _reload_tokens(self, config: JwtConfig | None) -> Sequence[Principal]:
         old = self._tokens
-        if old is not None and config is not None and old.takes(config):
-            return ()
+        if old is not None and config is not None:
+            removed = old.replace(config)
+            if removed is not None:
+                return removed
         fetch: Fetch | None = None
         if config is not None and config.url is not None:
             fetch = partial(self._world.fetch, config.url)

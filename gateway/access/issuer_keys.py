@@ -114,9 +114,9 @@ class IssuerKeys:
             self._waiting -= 1
 
     def _unavailable(self) -> GatewayError:
-        wait_s = max(1, math.ceil(self._next_at - self._clock()))
+        wait_s = min(FAILURE_PAUSE_S, max(1.0, self._next_at - self._clock()))
         detail = "the keys of the tokens' issuer cannot be had now, so nobody can tell whether this token is good"
-        return GatewayError(Status.UNAVAILABLE, detail, retry_after=min(wait_s, math.ceil(FAILURE_PAUSE_S)))
+        return GatewayError(Status.UNAVAILABLE, detail, retry_after=math.ceil(wait_s))
 
     def _start(self, fetch: Fetch) -> None:
         self._fetching = asyncio.get_running_loop().create_task(self._run(fetch))

@@ -24,7 +24,7 @@ MAX_NAME_CHARS: Final = 256
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Plugin:
+class ForeignAuthenticator:
     """See the module.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import jwt
@@ -100,15 +100,19 @@ class WebTokens:
         """Fetch the issuer's keys before anybody asks."""
         self._keys.refresh()
 
-    def takes(self, config: JwtConfig) -> bool:
-        """Go on with another configuration if that differs in the keys of its file alone; whether it does."""
+    def replace(self, config: JwtConfig) -> Sequence[Principal] | None:
+        """Go on with another configuration if that differs in the keys of its file alone.
+
+        Returns:
+            Those whose key is no more, marked so; None if somebody else has to begin with that configuration.
+        """
         if _without_keys(config) != _without_keys(self.config):
-            return False
-        if config.keys != self.config.keys:
-            self.config = config
-            self._keys = IssuerKeys(None, config.keys)
-            self._keys_changed(config.keys)
-        return True
+            return None
+        if config.keys == self.config.keys:
+            return ()
+        self.config = config
+        self._keys = IssuerKeys(None, config.keys)
+        return self._without_others(config.keys)
 
     def close(self) -> list[Principal]:
         """Believe no token any more; whose they were."""
@@ -116,12 +120,14 @@ class WebTokens:
         return list(self._holders.remove())
 
     def _keys_changed(self, keys: JwkSet) -> None:
-        secret = self._secret
-        gone = self._holders.remove(
-            lambda _, holder: not keys.has(holder.key_digest) and (secret is None or holder.key_digest != secret.digest)
+        self._on_gone(self._without_others(keys))
+
+    def _without_others(self, keys: JwkSet) -> list[Principal]:
+        """Forget the tokens that are signed with other keys; whose they were."""
+        secret = None if self._secret is None else self._secret.digest
+        return list(
+            self._holders.remove(lambda _, holder: not keys.has(holder.key_digest) and holder.key_digest != secret)
         )
-        if gone:
-            self._on_gone(list(gone))
 
     def _header(self, token: str) -> tuple[str, str | None]:
         """Algorithm and key id, as the token says; the algorithm is one that is configured."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from gateway.errors import quote
 
@@ -123,7 +122,7 @@ def _key(entry: Any) -> VerificationKey:
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
         # PyJWT's own words repeat the key.
         raise ValueError(f"is no key of the type {entry['kty']}") from None
-    if isinstance(key, RSAPublicKey):
+    if entry["kty"] == "RSA":
         if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
             raise ValueError(f"has {key.key_size} bits, permitted are {MIN_RSA_BITS} to {MAX_RSA_BITS}")
         if key.public_numbers().e > _MAX_RSA_EXPONENT:

@@ -98,4 +98,4 @@ class Identification:
 
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied)
+    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)
