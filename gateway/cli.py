@@ -21,8 +21,11 @@ from typing import Final, NoReturn
 
 import click
 
-from cara_pseud.passwords import PasswordFileError, set_password
+from cara_pseud.password_entries import PasswordFileError
+from cara_pseud.passwords import set_password
 from gateway import logs
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
 from gateway.config.exposure import exposures
@@ -121,6 +124,7 @@ def check(config_path: Path) -> None:
     config = _load(config_path, {})
     try:
         load_routes(config)
+        Authentication(config.auth, AuthOutside())
     except ConfigError as error:
         _refuse(error)
     for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
