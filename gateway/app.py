@@ -13,6 +13,7 @@ from typing import Final
 from cara_pseud.cork import Cork
 from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
+from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
@@ -31,6 +32,7 @@ from gateway.http.server import GatewayServer
 from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
 from gateway.trees import static_tree
@@ -87,10 +89,14 @@ class Gateway:
         # What catalogues need that are made and not served yet.
         self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
+        self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
+        self._permissions = Permissions(self._served)
         self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
-        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
+        self._sessions = Sessions(
+            config.limits, services=self._service, refusals=self._refusals, permits=self._permissions.may_call
+        )
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
@@ -140,7 +146,7 @@ class Gateway:
 
     def _upstream(self, service: ServiceConfig) -> Upstream:
         # Whatever does not change where and as whom it is connected is no reason to connect anew.
-        key = replace(service, schema=Path(), interface="", timeout_s=None)
+        key = replace(service, schema=Path(), interface="", timeout_s=None, roles=(), rules=())
         upstream = self._upstreams.get(key)
         if upstream is None or upstream.stopped:
             upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
@@ -188,6 +194,7 @@ class Gateway:
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
             ),
@@ -204,11 +211,15 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
-            identification=Identification(self._authentication, self._sessions, origins) if config.auth else None,
+            identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(bound.sockets)
+        reclaiming = Reclaiming(
+            resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
+        )
+        self._reclaiming = asyncio.create_task(reclaiming.watch())
 
     def _connections(self) -> Connections:
         limits = self._config.limits
@@ -236,8 +247,9 @@ class Gateway:
             socket.client.shut_down()
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
-        if self._retired is not None:
-            self._retired.cancel()
+        for task in (self._retired, self._reclaiming):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
         await server.close_all_connections()
         self._authentication.close()

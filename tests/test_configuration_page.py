@@ -14,6 +14,7 @@ from gateway.config.jwt import DEFAULT_ALGORITHMS, DEFAULT_ROLES_CLAIM, JWT_KEYS
 from gateway.config.limits import Limits
 from gateway.config.mtls import MTLS_KEYS
 from gateway.config.proxy_headers import PROXY_KEYS
+from gateway.config.rules import RULE_KEYS
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
 
@@ -28,8 +29,13 @@ def documented(heading: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("heading", "keys"),
     [
-        ("gateway", GATEWAY_KEYS), ("gateway.auth", AUTH_KEYS), ("gateway.auth.jwt", JWT_KEYS),
-        ("gateway.auth.proxy", PROXY_KEYS), ("gateway.auth.mtls", MTLS_KEYS), ("services.NAME", SERVICE_KEYS),
+        ("gateway", GATEWAY_KEYS),
+        ("gateway.auth", AUTH_KEYS),
+        ("gateway.auth.jwt", JWT_KEYS),
+        ("gateway.auth.proxy", PROXY_KEYS),
+        ("gateway.auth.mtls", MTLS_KEYS),
+        ("services.NAME", SERVICE_KEYS),
+        ("[services.NAME.rules]", RULE_KEYS),
         ("gateway.limits", LIMIT_KEYS),
     ],
 )

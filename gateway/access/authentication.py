@@ -89,6 +89,11 @@ class Authentication:
         self._proxy_headers: tuple[str, ...] = ()
         self.reload(config)
 
+    @property
+    def is_on(self) -> bool:
+        """See `gateway.access.gatekeeper.Gatekeeper`."""
+        return self._config is not None
+
     def known(self, credentials: Credentials) -> Principal | None:
         """See `gateway.access.gatekeeper.Gatekeeper`."""
         if self._config is None:
