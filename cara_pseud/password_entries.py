@@ -77,9 +77,9 @@ def read_passwords(path: Path, text: str) -> dict[bytes, PasswordEntry]:
     """The entries of a file by user, of its text.
 
     Raises:
-        PasswordFileError: a line has another form.
+        PasswordFileError: a line has another form, or a user's stands there twice.
     """
-    entries = {}
+    entries: dict[bytes, PasswordEntry] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -99,6 +99,8 @@ def read_passwords(path: Path, text: str) -> dict[bytes, PasswordEntry]:
                 f"{path}:{number}: expected user:scrypt$N$r$p$salt$hash or user:scrypt$…:role,role, as "
                 "`cara-gateway passwd` writes it"
             ) from None
+        if user.encode() in entries:
+            raise PasswordFileError(f"{path}:{number}: the user {user} stands in a line above already")
         entries[user.encode()] = entry
     return entries
 

@@ -195,8 +195,12 @@ class _Failed(Exception):
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("user")
-def passwd(file: Path, user: str) -> None:
-    """Set USER's password in FILE, for servers with passwords="FILE". Only a scrypt hash is kept.
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE",
+    help="A role of USER at a gateway, in place of those so far. May be given several times.",
+)
+def passwd(file: Path, user: str, roles: tuple[str, ...]) -> None:
+    """Set USER's password in FILE, for gateways and servers with passwords = "FILE". Only a scrypt hash is kept.
 
     Asks for the password twice; from a pipe it is the first line.
     """
@@ -207,7 +211,7 @@ def passwd(file: Path, user: str) -> None:
     if not password:
         raise click.UsageError("the password must not be empty")
     try:
-        set_password(file, user, password)
+        set_password(file, user, password, roles or None)
     except (OSError, PasswordFileError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tornado.httpclient import HTTPError, HTTPRequest
+from tornado.iostream import UnsatisfiableReadError
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient
 
 from cara_pseud.login_desk import LoginDesk
@@ -52,7 +53,7 @@ class AuthOutside:
             response = await self._client.fetch(request)
         except HTTPTimeoutError:
             raise ValueError(f"{url} did not answer within {FETCH_S:g} s") from None
-        except HTTPStreamClosedError:
+        except (HTTPStreamClosedError, UnsatisfiableReadError):
             raise ValueError(f"{url} closed the connection, or sent more than {MAX_SET_BYTES} bytes") from None
         except HTTPError as error:
             if 300 <= error.code < 400:
