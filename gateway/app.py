@@ -90,7 +90,10 @@ class Gateway:
         self._served = Served(self.catalogue(config))
         self._permissions = Permissions(self._served)
         self._refusals, self._closings = Refusals(), Refusals()
-        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
+        self._sessions = Sessions(
+            config.limits, services=self._service, refusals=self._refusals,
+            may_call=self._permissions.may_call_object,
+        )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None

@@ -384,7 +384,7 @@ class Conversation:
             if session is None or self._over:
                 session = self.live_session()
             if type(target) is events.ServiceTarget:
-                method = method_of_service(self._served.catalogue, target.service, event.method, self._principal)
+                method = method_of_service(self._served.catalogue, target.service, event.method, self.principal)
                 capability = method.service.upstream.root
             else:
                 assert type(target) is events.HandleTarget
@@ -474,7 +474,7 @@ class Conversation:
     def describe_held(self, event: events.DescribeRequested) -> None:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
         try:
-            answer = describe(event, self._served.catalogue, self.live_session, self._principal.roles)
+            answer = describe(event, self._served.catalogue, self.live_session, self.principal.roles)
             happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
