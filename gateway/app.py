@@ -92,7 +92,7 @@ class Gateway:
         self._refusals, self._closings = Refusals(), Refusals()
         self._sessions = Sessions(
             config.limits, services=self._service, refusals=self._refusals,
-            may_call=self._permissions.may_call_object,
+            permits=self._permissions.may_call, permits_object=self._permissions.may_call_object,
         )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None

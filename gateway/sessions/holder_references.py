@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
-from gateway.catalogue import Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
-from gateway.sessions.callbacks import Callback, Callbacks
+from gateway.sessions.callbacks import NOWHERE, Callback, Callbacks, PassedIn
 from gateway.sessions.handles import Handles
 from gateway.sessions.session import Session
 
@@ -62,6 +62,11 @@ def given(session: Session, token: str, service: Service, interface: Type | None
     return session.passed.passed(handle.service, handle.capability)
 
 
+def calls_of(method: ServiceMethod | None) -> PassedIn:
+    """What is passed in a call of that method; None: in something else."""
+    return NOWHERE if method is None else {(method.service_name, method.label): method}
+
+
 class Holder(Protocol):
     """A client as the references in its messages see it."""
 
@@ -78,13 +83,18 @@ class Holder(Protocol):
 
 
 class HolderReferences:
-    """References in one message to or from a client, or in a call and its answer."""
+    """References in one message to or from a client, or in a call and its answer.
 
-    __slots__ = ("_counted", "_holder", "_made", "_passed", "_service")
+    Attributes:
+        passed_in: the calls that the client has to be permitted for the objects that it passes.
+    """
 
-    def __init__(self, holder: Holder, service: Service) -> None:
+    __slots__ = ("_counted", "_holder", "_made", "_passed", "_service", "passed_in")
+
+    def __init__(self, holder: Holder, service: Service, method: ServiceMethod | None = None) -> None:
         self._holder = holder
         self._service = service
+        self.passed_in = calls_of(method)
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
@@ -95,7 +105,7 @@ class HolderReferences:
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         # Its session bounds how many there may be, so there has to be one.
         self._holder.live_session()
-        callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface)
+        callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface, self.passed_in)
         self._passed.append(callback)
         if is_new:
             self._made.append(callback)

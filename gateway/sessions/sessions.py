@@ -16,12 +16,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 from weakref import WeakSet
 
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
-from gateway.catalogue import Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
@@ -53,7 +54,9 @@ class Sessions:
         store: where they are as plain data.
         services: the service of a name that is served now, or None; for sessions that come from the store.
         refusals: where it is counted when there is no room for one.
-        may_call: asked when a service calls an object of another one that a session has passed to it.
+        permits: whether somebody may call a method; asked of what they passed in calls, when their roles change.
+        permits_object: the same for a method as it stands on the wire; asked when a service calls an object of another
+            one that a session has passed to it.
     """
 
     def __init__(
@@ -62,13 +65,15 @@ class Sessions:
         store: SessionStore | None = None,
         services: Callable[[str], Service | None] = no_services,
         refusals: Refusals | None = None,
-        may_call: MayCall = may_all,
+        permits: Callable[[Principal, ServiceMethod], bool] | None = None,
+        permits_object: MayCall = may_all,
     ) -> None:
         self._limits = limits
-        self._may_call = may_call
+        self._permits_object = permits_object
         self.kept = KeptBytes(limits.max_kept_bytes_over_all)
         self._store: SessionStore = MemoryStore() if store is None else store
         self._services = services
+        self._permits = permits
         self._live: dict[str, Session] = {}
         self._private: WeakSet[Session] = WeakSet()
         self._shares = SessionShares(limits)
@@ -167,6 +172,17 @@ class Sessions:
         self._touch(record)
         return session
 
+    def roles_changed(self) -> None:
+        """What some may do is another now: what they passed in calls that they may make no more ends."""
+        for session in (*self, *self._private):
+            self._end_forbidden(session)
+
+    def _end_forbidden(self, session: Session) -> None:
+        permits = self._permits
+        if permits is not None:
+            for _, callbacks in session:
+                callbacks.end_forbidden(partial(permits, session.principal))
+
     def end_those_of(self, principal: Principal, reason: str) -> None:
         """End the sessions of somebody; those that another credential of the same name was last shown for go on."""
         for session in (*self, *self._private):
@@ -197,7 +213,9 @@ class Sessions:
         if record is None or record.principal != principal.name:
             raise _no_session()
         session = self._live.get(id) or self._revive(record, principal)
-        session.principal = principal
+        if session.principal is not principal:
+            session.principal = principal
+            self._end_forbidden(session)
         record.rest = record.rest or rest
         self._shares.came_back(record)
         self._away.discard(session)
@@ -205,7 +223,7 @@ class Sessions:
         return session
 
     def _made(self, record: SessionRecord, principal: Principal) -> Session:
-        return Session(record, self._limits, _new_token, principal, self._may_call, self.now)
+        return Session(record, self._limits, _new_token, principal, self._permits_object, self.now)
 
     def _check_room(self, address: str, rest: bool) -> None:
         now, shares = self.now(), self._shares
