@@ -17,6 +17,7 @@ from cara_pseud.errors import Unavailable
 from cara_pseud.local import LocalCapability
 from gateway.access.principals import Principal
 from gateway.config.limits import Limits
+from gateway.http.identification import Identification
 from tests.clock import MovedClock
 from tests.conformance import rfc6455
 from tests.gatekeeper import FakeGatekeeper
@@ -361,6 +362,26 @@ async def test_a_role_that_is_lost_is_lost_at_the_next_call(
     assert (await calls(socket, root, 3)).roles == ()
 
 
+def identification(built: Built) -> Identification:
+    found = built.application.site.identification
+    assert found is not None
+    return found
+
+
+@pytest.mark.gen_test
+async def test_who_has_no_name_is_put_out_when_a_reload_asks_for_one(
+    edge: Edge, root: Any, built: Built, gatekeeper: FakeGatekeeper
+) -> None:
+    gatekeeper.is_required = False
+    named, (nameless, _) = await edge.socket(ALICE), await greets(edge)
+    identification(built).reloaded()
+    assert (await calls(nameless, root)).principal is None
+    gatekeeper.is_required = True
+    identification(built).reloaded()
+    assert (await closed(nameless))[0] == 4401
+    assert (await calls(named, root)).principal == "key:alice"
+
+
 async def passes(socket: RawSocket, root: Any, name: str, id: int) -> LocalCapability:
     """Pass an object to the service in a call; as the service has it."""
     socket.say("calculator.map", {"values": [1], "transform": {"$callback": name}}, id)
@@ -383,7 +404,7 @@ async def test_what_was_passed_in_calls_that_are_permitted_no_more_ends(
     asked_already = ask_callback(of_alice, 1)
     assert (await heard(alice))["method"] == "!f.apply"
     gatekeeper.principals["a"].roles = frozenset()
-    built.application.site.sessions.roles_changed()
+    identification(built).reloaded()
     told = [await heard(alice), await heard(alice)]
     assert sorted(message["method"] for message in told) == ["rpc.cancel", "rpc.released"]
     released = next(message for message in told if message["method"] == "rpc.released")["params"]
@@ -434,7 +455,7 @@ async def test_what_a_listener_has_passed_ends_with_the_role_too(
         call.reply([1])
         assert (await asked).code == 200
     gatekeeper.principals["a"].roles = frozenset()
-    built.application.site.sessions.roles_changed()
+    identification(built).reloaded()
     told = await listener.until(b'"callback":"g"')
     assert b'"callback":"f","code":"permission_denied"' in told
     for capability in capabilities:
