@@ -24,6 +24,7 @@ from gateway.http.base import Site
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections, permit_descriptors
+from gateway.http.draining import drain
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
@@ -41,8 +42,6 @@ _LOG: Final = logging.getLogger(__name__)
 
 _DESCRIPTORS_OF_A_SERVICE: Final = 8
 """Of a connection over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
-_GRACE_S: Final = 10.0
-"""How long calls under way may take to end when the gateway stops."""
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
@@ -113,6 +112,11 @@ class Gateway:
         if isinstance(listen, UnixListen):
             return listen.url
         return f"http://{Listen(listen.host, self.port or 0)}"
+
+    @property
+    def config(self) -> GatewayConfig:
+        """What it was configured with, at the start or by the last reload that succeeded."""
+        return self._config
 
     @property
     def wanted_descriptors(self) -> int:
@@ -302,23 +306,24 @@ class Gateway:
             )  # fmt: skip
         return most
 
-    async def stop(self) -> None:
-        """Take no more, let calls under way end, close what is open."""
+    async def stop(self, delay_s: float = 0.0) -> None:
+        """Say that it ends, take no more, let what is under way end, close what is open.
+
+        Args:
+            delay_s: how long it goes on taking all that comes, while ``/readyz`` says that it ends.
+        """
         site, server = self._site, self._server
         if site is None or server is None:
             return
         site.stopping = True
+        self._reloads.stop()
+        await asyncio.sleep(delay_s)
         server.stop()
         if self._bound is not None:
             self._bound.remove()
-        for socket in site.sockets:
-            socket.client.drain()
-        await _until(lambda: not site.is_busy, _GRACE_S)
-        for socket in list(site.sockets):
-            socket.client.shut_down()
+        await drain(site, self._config.drain_s)
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
-        self._reloads.stop()
         if self._retired is not None:
             self._retired.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
@@ -382,6 +387,6 @@ async def _until(is_over: Callable[[], bool], within_s: float) -> None:
     """Wait for something to be over, but not for ever."""
     loop = asyncio.get_running_loop()
     until = loop.time() + within_s
-    # This happens once, when the gateway stops; an event would have to be looked after by every call.
+    # This happens once, when the gateway stops.
     while not is_over() and loop.time() < until:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_S)

@@ -79,10 +79,12 @@ class _Life:
         self._watches = watches
         self._tasks: set[asyncio.Task[None]] = set()
         self._reload_failed = False
+        self._stopped_by = 0
 
     async def run(self) -> None:
         gateway = self._gateway
         async with self._signals() as stopped:
+            delay_s = 0.0
             try:
                 await gateway.start()
             except OSError as error:
@@ -94,10 +96,12 @@ class _Life:
                 self._begin(WatchedFiles(self._watched, self._reload).run())
             try:
                 await self._announce_until(stopped)
+                # Who is at the terminal has no proxy before it that must notice first.
+                delay_s = gateway.config.drain_delay_s if self._stopped_by == signal.SIGTERM else 0.0
             finally:
                 for task in self._tasks:
                     task.cancel()
-                await gateway.stop()
+                await gateway.stop(delay_s)
 
     async def _announce_until(self, stopped: asyncio.Event) -> None:
         announcing = asyncio.ensure_future(self._announce(self._gateway))
@@ -116,15 +120,16 @@ class _Life:
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
 
-        def stop() -> None:
+        def stop(number: int) -> None:
             _LOG.info("stopping")
+            self._stopped_by = number
             stopped.set()
             for number in numbers:
                 loop.remove_signal_handler(number)
 
         numbers = (signal.SIGTERM, signal.SIGINT)
         for number in numbers:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
         if self._reloads:
             loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._reload()))
         try:

@@ -79,6 +79,7 @@ RINGS = {
     "gateway.protocols.jsonrpc.single_conversation": WAITING,
     "gateway.protocols.jsonrpc.single_references": WAITING,
     "gateway.protocols.rest.request_session": WAITING,
+    "gateway.protocols.jsonrpc.farewell": WAITING,
     "gateway.protocols.jsonrpc.held_calls": WAITING,
     "gateway.protocols.jsonrpc.waiting_calls": WAITING,
     "gateway.protocols.jsonrpc.call_pace": WAITING,

@@ -19,6 +19,7 @@ from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
+    DELAY,
     ENDPOINT,
     FLAG,
     HOSTS,
@@ -63,6 +64,8 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "data": one_of("array", "base64"),
     "expose_errors": FLAG,
     "websocket_compression": FLAG,
+    "drain_delay_s": DELAY,
+    "drain_s": DELAY,
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
@@ -138,6 +141,8 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
+        drain_s: how long what is under way may take then.
         files: what it was read from, the file and those that it names, but for schemas.
     """
 
@@ -151,6 +156,8 @@ class GatewayConfig:
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
     websocket_compression: bool = False
+    drain_delay_s: float = 1.0
+    drain_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     services: tuple[ServiceConfig, ...] = ()
     files: tuple[Path, ...] = ()

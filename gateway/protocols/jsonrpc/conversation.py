@@ -24,7 +24,8 @@ from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
-from gateway.protocols.jsonrpc.describing import describe
+from gateway.protocols.jsonrpc.describing import answer_description
+from gateway.protocols.jsonrpc.farewell import lose_what_lives, without_calls
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
@@ -83,7 +84,7 @@ class Conversation:
         self._served, self._calls, self._sessions, self._limits = served, calls, sessions, limits
         self._channel, self._principal, self._address = channel, principal, address
         self._session: Session | None = None
-        self._over = self._draining = False
+        self._over = self._draining = self._loses = False
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledgements = Acknowledgements(self._acknowledge)
@@ -110,13 +111,15 @@ class Conversation:
 
     def act_on(self, data: bytes | None) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        if self._draining and data is not None and self.stream.greeted and (data := without_calls(data)) is None:
+            return
         before = self._counting.kept_bytes
         self.run(self.stream.work_on() if data is None else self.stream.receive(data))
         if (kept := self._counting.kept_bytes) > self._mark:
             self._slow.said_at_once(kept - before)
         if self._held:
             self._pace.begin_held()
-        if self.stream.greeted and not self._over:
+        if self.stream.greeted and not self._over and not self._draining:
             self._acknowledgements.begin()
 
     def when_done(self, then: Callable[[], None]) -> None:
@@ -216,7 +219,9 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._waits or self._held or self._intake)
+        # A client that is sent away is told everything first.
+        is_unread = self._draining and self._counting.is_held
+        return bool(self._running or self._waits or self._held or self._intake or is_unread)
 
     @property
     def is_unused(self) -> bool:
@@ -256,14 +261,7 @@ class Conversation:
         self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
-        self._draining = True  # what waited for a call that is lost is not begun
-        lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
-        for call in [*self._running, *self._waits]:
-            self.run(self.stream.fail(call, lost))
-        self._pace.fail_held("the gateway's process left the session")
-        self.callbacks.withdraw()
-        for name in self.callbacks.names:
-            self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
+        self._lose("the gateway's process left the session")
         record = self.stream.record()
         if self._channel is not None:
             self._channel.close(close_codes.SHUTDOWN, "the session goes on in another process")
@@ -271,11 +269,20 @@ class Conversation:
         return record
 
     def drain(self) -> None:
+        while self.stream.unworked:
+            self.act_on(None)
         self._draining = True
-        self._pace.fail_held("the gateway shuts down")
+        self._acknowledgements.stop()
+        self.run(self.stream.acknowledge(last=True))
 
     def shut_down(self) -> None:
-        self._close(close_codes.SHUTDOWN, "the gateway shuts down")
+        if not self._over:
+            self._lose("the gateway shut down", self._session)
+            self._close(close_codes.SHUTDOWN, "the gateway shuts down")
+
+    def _lose(self, why: str, session: Session | None = None) -> None:
+        self._loses = True  # what waited for a call that is lost is not begun
+        lose_what_lives(self, [*self._running, *self._waits], self._pace, why, session)
 
     # Sessions.
 
@@ -294,6 +301,8 @@ class Conversation:
 
     def _on_hello(self, hello: events.Hello) -> None:
         try:
+            if self._draining:
+                raise GatewayError(Status.UNAVAILABLE, "the gateway shuts down")
             if hello.session is None:
                 session = self._sessions.open(self._principal, address=self._address)
             else:
@@ -377,7 +386,7 @@ class Conversation:
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
-            if self._draining:
+            if self._loses or (self._draining and not self.stream.greeted):
                 raise GatewayError(Status.UNAVAILABLE, "the gateway shuts down")
             session = self._session
             if session is None or self._over:
@@ -469,12 +478,7 @@ class Conversation:
 
     def describe_held(self, event: events.DescribeRequested) -> None:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
-        try:
-            answer = describe(event, self._served.catalogue, lambda token: self.live_session().handles.get(token))
-            happened = self.stream.answer(event.call, answer)
-        except GatewayError as error:
-            happened = self.stream.fail(event.call, error)
-        self.run(event for event in happened if type(event) is not events.AnswerDropped)
+        self.run(answer_description(self.stream, event, self._served.catalogue, lambda: self.live_session().handles))
 
     def _check_callbacks(self) -> None:
         self.live_session().check_callbacks()

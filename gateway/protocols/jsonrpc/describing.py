@@ -10,8 +10,24 @@ from gateway.catalogue import Catalogue, find_service
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON
-from gateway.protocols.jsonrpc.events import DescribeRequested
-from gateway.sessions.handles import Handle
+from gateway.protocols.jsonrpc.events import AnswerDropped, DescribeRequested, Event
+from gateway.protocols.jsonrpc.stream import Stream
+from gateway.sessions.handles import Handle, Handles
+
+
+def answer_description(
+    stream: Stream, wanted: DescribeRequested, catalogue: Catalogue, handles: Callable[[], Handles]
+) -> list[Event]:
+    """Answer the request for a description; what happened then.
+
+    Args:
+        handles: gives those of the client, or raises a GatewayError.
+    """
+    try:
+        happened = stream.answer(wanted.call, describe(wanted, catalogue, lambda token: handles().get(token)))
+    except GatewayError as error:
+        happened = stream.fail(wanted.call, error)
+    return [event for event in happened if type(event) is not AnswerDropped]
 
 
 def describe(wanted: DescribeRequested, catalogue: Catalogue, handle_of: Callable[[str], Handle]) -> JSON:

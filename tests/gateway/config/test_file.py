@@ -389,5 +389,5 @@ def test_every_key_has_a_variable(tmp_path: Path) -> None:
     # One name that is no key's makes the reading fail, so that all complaints are seen.
     lines = complaints(tmp_path, SERVICE, dict.fromkeys([*names, "CARA_GATEWAY_NO_KEY"], "?"))
     assert [line for line in lines if "no key has this variable" in line] == [
-        'CARA_GATEWAY_NO_KEY: no key has this variable; did you mean "CARA_GATEWAY_INT64"?'
+        'CARA_GATEWAY_NO_KEY: no key has this variable; did you mean "CARA_GATEWAY_DRAIN_S"?'
     ]
