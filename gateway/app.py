@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
+from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
@@ -20,16 +23,18 @@ from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.config.lasting import changed, lasting
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections, permit_descriptors
 from gateway.http.draining import drain
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
 from gateway.reloads import Reloads
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
@@ -97,9 +102,15 @@ class Gateway:
         # Of services that are served no more: what these hold of clients keeps nobody.
         self._dismissed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
+        self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
+        self._permissions = Permissions(self._served)
+        self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
-        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
+        self._sessions = Sessions(
+            config.limits, services=self._service, refusals=self._refusals,
+            permits=self._permissions.may_call, permits_object=self._permissions.may_call_object,
+        )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
@@ -170,6 +181,7 @@ class Gateway:
         try:
             config = self.attempted = await asyncio.to_thread(self._source)
             catalogue = await self._new_catalogue(config)
+            self._authentication.reload(config.auth)
         except ConfigError as error:
             for complaint in error.complaints:
                 _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
@@ -226,7 +238,7 @@ class Gateway:
 
     def _upstream(self, service: ServiceConfig) -> Upstream:
         # Whatever does not change where and as whom it is connected is no reason to connect anew.
-        key = replace(service, schema=Path(), interface="", timeout_s=None)
+        key = replace(service, schema=Path(), interface="", timeout_s=None, roles=(), rules=())
         upstream = self._upstreams.get(key)
         if upstream is None or upstream.stopped:
             upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
@@ -270,17 +282,20 @@ class Gateway:
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
+        self._authentication.start()
+        origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         self._site = site = Site(
             served=self._served,
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
             ),
             sessions=self._sessions,
             limits=self._config.limits,
-            origins=OriginPolicy(_host_of(config.listen), config.hosts, config.origins),
+            origins=origins,
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
@@ -291,10 +306,15 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(bound.sockets)
+        reclaiming = Reclaiming(
+            resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
+        )
+        self._reclaiming = asyncio.create_task(reclaiming.watch())
 
     def _most_connections(self) -> int:
         limits = self._limits
@@ -324,10 +344,12 @@ class Gateway:
         await drain(site, self._config.drain_s)
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
-        if self._retired is not None:
-            self._retired.cancel()
+        for task in (self._retired, self._reclaiming):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
         await server.close_all_connections()
+        self._authentication.close()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from itertools import islice
 from typing import Final
 
-from gateway.http.base import Site, Socket
+from gateway.http.site import Site, Socket
 
 _POLL_S: Final = 0.02
 _AT_ONCE: Final = 100
