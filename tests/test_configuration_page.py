@@ -63,6 +63,8 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "data": f'`"{config.codec.data}"`',
         "expose_errors": f"`{str(config.expose_errors).lower()}`",
         "websocket_compression": f"`{str(config.websocket_compression).lower()}`",
+        "drain_delay_s": f"`{config.drain_delay_s}`",
+        "drain_s": f"`{config.drain_s}`",
     }
     assert documented("gateway.auth")["required"] == f"`{str(AuthConfig().required).lower()}`"
     algorithms = ", ".join(f'"{name}"' for name in DEFAULT_ALGORITHMS)

@@ -25,6 +25,7 @@ from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
+    DELAY,
     ENDPOINT,
     FLAG,
     HOSTS,
@@ -69,6 +70,8 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "data": one_of("array", "base64"),
     "expose_errors": FLAG,
     "websocket_compression": FLAG,
+    "drain_delay_s": DELAY,
+    "drain_s": DELAY,
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
@@ -148,6 +151,9 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
+        drain_s: how long what is under way may take then.
+        files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
     """
 
@@ -161,9 +167,12 @@ class GatewayConfig:
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
     websocket_compression: bool = False
+    drain_delay_s: float = 1.0
+    drain_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     auth: AuthConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def load(path: Path, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> GatewayConfig:
@@ -204,6 +213,7 @@ class _Document:
     """A configuration while it is read."""
 
     def __init__(self, path: Path, document: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self._path = path
         self._document = document
         self._reading = ConfigReading(path.parent, environment, _open, ENVIRONMENT_PREFIX, OTHER_VARIABLES)
 
@@ -246,6 +256,7 @@ class _Document:
             limits=checked_limits,
             auth=auth,
             services=tuple(service for service in configured if service is not None),
+            files=(self._path, *reading.files),
         )
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:

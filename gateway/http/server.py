@@ -92,6 +92,9 @@ class GatewayServer(TCPServer):
 
     def answer(self, request: HttpRequest) -> Answerer:
         """See `gateway.http.connection.ConnectionOwner`."""
+        if self._application.site.stopping:
+            # Its next request is for the gateway that takes over.
+            request.keeps_alive = False
         refusal = request.connection.client.refusal
         if refusal is not None:
             request.keeps_alive = False
