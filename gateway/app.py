@@ -196,6 +196,8 @@ class Gateway:
         for name in before.keys() - after.keys():
             self._dismissed.add(before[name].upstream)
             self._sessions.service_removed(name, f"{name} is served no more")
+        if self._site is not None and self._site.identification is not None:
+            self._site.identification.reloaded()
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
 
     async def _new_catalogue(self, config: GatewayConfig) -> Catalogue:
@@ -233,6 +235,8 @@ class Gateway:
         site.calls.rebound()
         site.calls.expose_errors = config.expose_errors
         site.origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
+        if site.identification is not None:
+            site.identification.origins = site.origins
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
 
