@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
 from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
@@ -23,6 +25,7 @@ from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
@@ -89,6 +92,7 @@ class Gateway:
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
         self._permissions = Permissions(self._served)
+        self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
         self._sessions = Sessions(
             config.limits, services=self._service, refusals=self._refusals,
@@ -184,6 +188,8 @@ class Gateway:
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
+        self._authentication.start()
+        origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         self._site = site = Site(
             served=self._served,
             calls=Calls(
@@ -195,7 +201,7 @@ class Gateway:
             ),
             sessions=self._sessions,
             limits=self._config.limits,
-            origins=OriginPolicy(_host_of(config.listen), config.hosts, config.origins),
+            origins=origins,
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
@@ -206,6 +212,7 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
@@ -246,6 +253,7 @@ class Gateway:
                 task.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
         await server.close_all_connections()
+        self._authentication.close()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:

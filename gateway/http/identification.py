@@ -118,6 +118,8 @@ class Identification:
         Args:
             principal: whom `of` has found; None if nobody.
         """
+        if not self.gatekeeper.is_on:
+            return Admission(self.admissions)
         value = cookie()
         login = self._sessions.login(value) if value else None
         if login is not None and login.principal is not principal:
@@ -127,4 +129,4 @@ class Identification:
 
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied)
+    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)
