@@ -354,6 +354,15 @@ class HttpRuleHandler(CallingHandler):
 
     get = head = post = put = patch = delete = _call
 
+    def fail(self, error: BaseException) -> None:
+        method = self._method
+        if isinstance(error, GatewayError) and error.service is not None and method is not None:
+            seen = self.seen.routes.get(method.service_name)
+            if seen is None or method.name not in seen.methods:
+                # The path does not tell whose it is, so the refusal does not either.
+                error = GatewayError(error.status, "the caller has not all roles that are required here")
+        super().fail(error)
+
 
 class HandleHandler(ApiHandler):
     """``/api/handles/{handle}``"""
