@@ -207,9 +207,7 @@ class BaseHandler(Exchange):
     @property
     def _tells_nothing(self) -> bool:
         """Whether an OPTIONS is answered alike whatever there is: anybody may ask, without saying who it is."""
-        identification = self.site.identification
-        is_asked = self.request.method == "OPTIONS" and not self.is_public
-        return is_asked and identification is not None and identification.gatekeeper.is_on
+        return self.request.method == "OPTIONS" and not self.is_public and self.site.asks_who
 
     def connection_lost(self) -> None:
         """See `gateway.http.connection.Answerer`."""

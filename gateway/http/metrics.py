@@ -25,9 +25,7 @@ class MetricsHandler(BaseHandler):
     answers_any_address = True
 
     def check_existence(self) -> None:
-        identification = self.site.identification
-        is_asked = identification is not None and identification.gatekeeper.is_on
-        if is_asked and METRICS_ROLE not in self.principal.roles:
+        if self.site.asks_who and METRICS_ROLE not in self.principal.roles:
             status = Status.UNAUTHENTICATED if self.principal.name is None else Status.PERMISSION_DENIED
             raise GatewayError(status, f"the metrics are for callers with the role {METRICS_ROLE}")
 
