@@ -33,7 +33,7 @@ from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
 from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
-from gateway.describe.openapi import openapi_document
+from gateway.describe.openapi import openapi_document, security_of
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.descriptors import permit_descriptors
 from gateway.http.path_table import default_routes
@@ -141,7 +141,9 @@ def openapi(config_path: Path) -> None:
         services, _ = load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path, config.limits)
+    document = openapi_document(
+        services, config.codec, version("cara-gateway"), config.base_path, config.limits, security_of(config.auth)
+    )
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
