@@ -95,8 +95,9 @@ class Gateway:
         self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
         self._sessions = Sessions(
-            config.limits, services=self._service, refusals=self._refusals, permits=self._permissions.may_call
-        )
+            config.limits, services=self._service, refusals=self._refusals,
+            permits=self._permissions.may_call, permits_object=self._permissions.may_call_object,
+        )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None

@@ -102,6 +102,7 @@ RINGS = {
     "gateway.protocols.jsonrpc.intake": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,
+    "gateway.sessions.passed_objects": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
     "gateway.remote_commands": EDGE,

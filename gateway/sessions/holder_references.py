@@ -18,7 +18,7 @@ from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import NOWHERE, Callback, Callbacks, PassedIn
-from gateway.sessions.handles import Handle, Handles
+from gateway.sessions.handles import Handles
 from gateway.sessions.session import Session
 
 
@@ -47,16 +47,19 @@ class CountedHandles:
         return bool(self._tokens)
 
 
-def fitting(handle: Handle, service: Service, interface: Type | None, where: Where) -> Capability:
-    """The object behind a handle, if it has the interface that a service expects there.
+def given(session: Session, token: str, service: Service, interface: Type | None, where: Where) -> Capability:
+    """The object behind a handle as a service gets it, if it has the interface that is expected there.
 
     Raises:
-        GatewayError: INVALID_ARGUMENT, it has another one.
+        GatewayError: NOT_FOUND, there is no such handle; INVALID_ARGUMENT, it has another interface.
     """
+    handle = session.handles.get(token, where)
     if handle.interface is not None and not handle.fits(interface):
         expected, got = service.interface_name(interface), handle.interface_name
         raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", where())
-    return handle.capability
+    if handle.service.upstream is service.upstream:
+        return handle.capability
+    return session.passed.passed(handle.service, handle.capability)
 
 
 def calls_of(method: ServiceMethod | None) -> PassedIn:
@@ -97,7 +100,7 @@ class HolderReferences:
         self._passed: list[Callback] = []
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
-        return fitting(self._holder.live_session().handles.get(token, where), self._service, interface, where)
+        return given(self._holder.live_session(), token, self._service, interface, where)
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         # Its session bounds how many there may be, so there has to be one.

@@ -30,6 +30,7 @@ from gateway.sessions.away import AwaySessions
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST, Handle
 from gateway.sessions.kept_bytes import KeptBytes
+from gateway.sessions.passed_objects import MayCall, may_all
 from gateway.sessions.record import SessionRecord
 from gateway.sessions.session import Session
 from gateway.sessions.shares import SessionShares
@@ -54,6 +55,8 @@ class Sessions:
         services: the service of a name that is served now, or None; for sessions that come from the store.
         refusals: where it is counted when there is no room for one.
         permits: whether somebody may call a method; asked of what they passed in calls, when their roles change.
+        permits_object: the same for a method as it stands on the wire; asked when a service calls an object of another
+            one that a session has passed to it.
     """
 
     def __init__(
@@ -63,8 +66,10 @@ class Sessions:
         services: Callable[[str], Service | None] = no_services,
         refusals: Refusals | None = None,
         permits: Callable[[Principal, ServiceMethod], bool] | None = None,
+        permits_object: MayCall = may_all,
     ) -> None:
         self._limits = limits
+        self._permits_object = permits_object
         self.kept = KeptBytes(limits.max_kept_bytes_over_all)
         self._store: SessionStore = MemoryStore() if store is None else store
         self._services = services
@@ -218,7 +223,7 @@ class Sessions:
         return session
 
     def _made(self, record: SessionRecord, principal: Principal) -> Session:
-        return Session(record, self._limits, _new_token, principal)
+        return Session(record, self._limits, _new_token, principal, self._permits_object, self.now)
 
     def _check_room(self, address: str, rest: bool) -> None:
         now, shares = self.now(), self._shares
@@ -295,6 +300,7 @@ class Sessions:
             self._stop_window(session, id)
         session.handles.leave()
         session.ended = True
+        session.passed.end()
         self._live.pop(session.id, None)
         self._away.discard(session)
         return record

@@ -15,7 +15,7 @@ from gateway.json.text import JSON
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST
-from gateway.sessions.holder_references import CountedHandles, calls_of, fitting
+from gateway.sessions.holder_references import CountedHandles, calls_of, given
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
@@ -66,7 +66,7 @@ class HttpReferences:
             path = where()
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return fitting(session.handles.get(token, where), self._service, interface, where)
+        return given(session, token, self._service, interface, where)
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         session = self._owner.session
