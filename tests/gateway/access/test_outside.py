@@ -12,7 +12,7 @@ from cara_pseud.password_entries import entry_of_password
 from gateway.access.outside import AuthOutside
 from gateway.config.file import ConfigError
 from gateway.config.jwk_set import MAX_SET_BYTES
-from tests.issuer import Answer, jwks, public_jwk, publisher, text
+from tests.issuer import Answer, hang, jwks, public_jwk, publisher, text
 
 KEYS = jwks(public_jwk("RSA", kid="a"))
 
@@ -38,10 +38,6 @@ def test_keys_are_fetched_over_http() -> None:
     with publisher(text(KEYS)) as issuer:
         assert fetched(issuer.url) == KEYS
         assert issuer.asked == ["/jwks.json"]
-
-
-async def _hang(writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(60)
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:
@@ -79,7 +75,7 @@ async def _nothing(writer: asyncio.StreamWriter) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (_hang, "did not answer within 0.3 s"),
+        (hang, "did not answer within 0.3 s"),
         (_drip, "did not answer within 0.3 s"),
         (_endless, "closed the connection, or sent more than 262144 bytes"),
         (_endless_head, "closed the connection, or sent more than 262144 bytes"),
