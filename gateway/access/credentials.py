@@ -22,9 +22,12 @@ class Certificate:
     dns_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Credentials:
     """Of one request, or of one ``rpc.hello``. Secrets are left out of its repr.
+
+    Nobody changes one. It is not frozen all the same, as one is made for each request, and that would take a
+    microsecond longer.
 
     Attributes:
         headers: the request's, names as in ``Session-Id``; fields that came several times are joined by ``, ``.
