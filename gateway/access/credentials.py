@@ -22,12 +22,9 @@ class Certificate:
     dns_names: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # to make a frozen one takes 3 µs, and one is made for each request
 class Credentials:
     """Of one request, or of one ``rpc.hello``. Secrets are left out of its repr.
-
-    Nobody changes one. It is not frozen all the same, as one is made for each request, and that would take a
-    microsecond longer.
 
     Attributes:
         headers: the request's, names as in ``Session-Id``; fields that came several times are joined by ``, ``.
