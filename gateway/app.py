@@ -182,7 +182,7 @@ class Gateway:
             OSError: the address cannot be bound; nothing is left running.
         """
         config = self._config
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
             _LOG.warning("%s", exposure)
         self._bound = bound = bind(config.listen, config.socket_mode)
         self.port = bound.port

@@ -127,7 +127,7 @@ def check(config_path: Path) -> None:
         Authentication(config.auth, AuthOutside())
     except ConfigError as error:
         _refuse(error)
-    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
         click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 

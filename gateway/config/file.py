@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
+from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
@@ -50,7 +51,13 @@ ENVIRONMENT_PREFIX: Final = "CARA_GATEWAY_"
 MAX_SOCKET_PATH_BYTES: Final = 107
 """Of a unix socket on Linux, without the zero at its end (unix(7))."""
 
-OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
+KEY_VARIABLE: Final = ENVIRONMENT_PREFIX + "KEY"
+TOKEN_VARIABLE: Final = ENVIRONMENT_PREFIX + "TOKEN"
+"""Where commands that ask a running gateway look for their own key or token."""
+OTHER_VARIABLES: Final = (
+    ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL", ENVIRONMENT_PREFIX + "TOKEN_FILE", KEY_VARIABLE,
+    TOKEN_VARIABLE,
+)  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
 GATEWAY_TABLES: Final = ("limits", "auth")
@@ -230,6 +237,10 @@ class _Document:
                     "gateway.listen",
                     f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
                 )
+        if auth is None:
+            hosts, proxies = given.get("hosts", ()), given.get("trusted_proxies", ())
+            if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
+                reading.complain("gateway.auth", fault)
         configured = [self._service(name, settings) for name, settings in services.items()]
         reading.known_variables()
         if reading.complaints:
