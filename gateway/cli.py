@@ -31,6 +31,7 @@ from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.path_table import default_routes
+from gateway.http.tls import Tls
 from gateway.life import StartError, run, stop_quietly
 from gateway.remote_commands import call, describe, list_names
 
@@ -118,6 +119,8 @@ def check(config_path: Path) -> None:
     try:
         load_routes(config)
         Authentication(config.auth, AuthOutside())
+        if config.tls is not None:
+            Tls(config.tls)
     except ConfigError as error:
         _refuse(error)
     for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):

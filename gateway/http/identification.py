@@ -28,13 +28,14 @@ class Identification:
     Attributes:
         gatekeeper: knows credentials.
         admissions: how long sockets and event streams are let in.
+        origins: whose pages may have requests made.
     """
 
     def __init__(self, gatekeeper: Gatekeeper, sessions: Sessions, origins: OriginPolicy) -> None:
         self.gatekeeper = gatekeeper
         self.admissions = Admissions(gatekeeper, sessions.now)
         self._sessions = sessions
-        self._origins = origins
+        self.origins = origins
         gatekeeper.on_removed(self._removed)
 
     def _removed(self, principal: Principal) -> None:
@@ -54,7 +55,7 @@ class Identification:
         """
         if not self.gatekeeper.is_on:
             return ANONYMOUS
-        self._origins.check_reader(downstream.host, request.headers, any_port=downstream.is_proxied)
+        self.origins.check_reader(downstream.host, request.headers, any_port=downstream.is_proxied)
         credentials = credentials_of(request, downstream)
         try:
             found = self.gatekeeper.known(credentials)
@@ -102,7 +103,7 @@ class Identification:
         headers = request.headers
         origin = headers.get("Origin")
         if origin is not None:
-            return self._origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
+            return self.origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
         return request.method in _READING and headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
 
 
@@ -129,4 +130,9 @@ class Identification:
 
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)
+    return Credentials(
+        request.headers, downstream.address, downstream.is_proxied,
+        # That of a proxy is the proxy's own, and says nothing of its clients.
+        None if downstream.is_proxied else request.connection.certificate,
+        repeated=request.repeated,
+    )  # fmt: skip
