@@ -22,10 +22,12 @@ from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
+from gateway.config.tls import TlsConfig, read_tls
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
+    DELAY,
     ENDPOINT,
     FLAG,
     HOSTS,
@@ -60,7 +62,7 @@ OTHER_VARIABLES: Final = (
 )  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth")
+GATEWAY_TABLES: Final = ("limits", "auth", "tls")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -76,6 +78,8 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "data": one_of("array", "base64"),
     "expose_errors": FLAG,
     "websocket_compression": FLAG,
+    "drain_delay_s": DELAY,
+    "drain_s": DELAY,
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
@@ -155,7 +159,11 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
+        drain_s: how long what is under way may take then.
+        files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
+        tls: None if it speaks plain HTTP.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -168,9 +176,13 @@ class GatewayConfig:
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
     websocket_compression: bool = False
+    drain_delay_s: float = 1.0
+    drain_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     auth: AuthConfig | None = None
+    tls: TlsConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def load(path: Path, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> GatewayConfig:
@@ -211,6 +223,7 @@ class _Document:
     """A configuration while it is read."""
 
     def __init__(self, path: Path, document: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self._path = path
         self._document = document
         self._reading = ConfigReading(path.parent, environment, _open, ENVIRONMENT_PREFIX, OTHER_VARIABLES)
 
@@ -227,6 +240,7 @@ class _Document:
         given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
+        tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
         listen = given.get("listen")
@@ -256,7 +270,9 @@ class _Document:
             ),
             limits=checked_limits,
             auth=auth,
+            tls=tls,
             services=tuple(service for service in configured if service is not None),
+            files=(self._path, *reading.files),
         )
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:

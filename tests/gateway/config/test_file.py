@@ -16,6 +16,7 @@ from gateway.config.file import (
     GatewayConfig,
     load,
 )
+from gateway.config.tls import TLS_KEYS
 from gateway.config.values import Listen, UnixListen
 
 SERVICE = """
@@ -389,6 +390,7 @@ def test_every_key_has_a_variable(tmp_path: Path) -> None:
     names = [f"CARA_GATEWAY_{key.upper()}" for key in GATEWAY_KEYS]
     names += [f"CARA_GATEWAY_LIMITS_{key.upper()}" for key in LIMIT_KEYS]
     names += [f"CARA_GATEWAY_AUTH_{key.upper()}" for key in AUTH_KEYS]
+    names += [f"CARA_GATEWAY_TLS_{key.upper()}" for key in TLS_KEYS]
     names += [f"CARA_GATEWAY_SERVICES_CALCULATOR_{key.upper()}" for key in SERVICE_KEYS]
     # One name that is no key's makes the reading fail, so that all complaints are seen.
     lines = complaints(tmp_path, SERVICE, dict.fromkeys([*names, "CARA_GATEWAY_INT65"], "?"))
