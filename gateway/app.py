@@ -32,6 +32,7 @@ from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.site import Site
+from gateway.http.tls import Tls
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
@@ -90,6 +91,7 @@ class Gateway:
         self._reloads = Reloads(self._reload)
         self._log = log
         self._transports = best_transports() if transports is None else transports
+        self._tls = None if config.tls is None else Tls(config.tls)
         self.port = config.listen.port if isinstance(config.listen, Listen) else None
         # One for both sides: what a read from one gives leaves at the other when it is handled.
         self._cork = Cork()
@@ -122,7 +124,8 @@ class Gateway:
         listen = self._config.listen
         if isinstance(listen, UnixListen):
             return listen.url
-        return f"http://{Listen(listen.host, self.port or 0)}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{Listen(listen.host, self.port or 0)}"
 
     @property
     def config(self) -> GatewayConfig:
@@ -180,6 +183,7 @@ class Gateway:
     async def _reload(self) -> None:
         try:
             config = self.attempted = await asyncio.to_thread(self._source)
+            tls = await self._new_tls(config)
             catalogue = await self._new_catalogue(config)
             self._authentication.reload(config.auth)
         except ConfigError as error:
@@ -192,6 +196,8 @@ class Gateway:
             _LOG.warning("gateway.%s has changed, which takes effect at the next start", key)
         before, after = self._served.catalogue.services, catalogue.services
         self._adopt(config)
+        if self._tls is not None and tls is not None:
+            self._tls.adopt(tls)
         self._serve(catalogue)
         for name in before.keys() - after.keys():
             self._dismissed.add(before[name].upstream)
@@ -199,6 +205,20 @@ class Gateway:
         if self._site is not None and self._site.identification is not None:
             self._site.identification.reloaded()
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
+
+    async def renew_certificates(self) -> None:
+        """Make the next handshakes with what the files of `GatewayConfig.tls` have now.
+
+        Raises:
+            ConfigError: they cannot be used; those before are used on.
+        """
+        tls = await self._new_tls(self._config)
+        if self._tls is not None and tls is not None:
+            self._tls.adopt(tls)
+            _LOG.info("the certificate is read again")
+
+    async def _new_tls(self, config: GatewayConfig) -> Tls | None:
+        return None if config.tls is None else await asyncio.to_thread(Tls, config.tls)
 
     async def _new_catalogue(self, config: GatewayConfig) -> Catalogue:
         """Make what a configuration says, and connect to what is new in it.
@@ -280,7 +300,7 @@ class Gateway:
             OSError: the address cannot be bound; nothing is left running.
         """
         config = self._config
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
             _LOG.warning("%s", exposure)
         self._bound = bound = bind(config.listen, config.socket_mode)
         self.port = bound.port
@@ -313,7 +333,7 @@ class Gateway:
             identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
-        self._server = GatewayServer(self._application, connections=site.connections)
+        self._server = GatewayServer(self._application, connections=site.connections, tls=self._tls)
         self._server.add_sockets(bound.sockets)
         reclaiming = Reclaiming(
             resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim

@@ -23,6 +23,9 @@ from gateway.watched_files import WatchedFiles
 
 _LOG: Final = logging.getLogger(__name__)
 
+_CERTIFICATES_S: Final = 2.0
+"""How often it is looked whether a certificate was renewed; twice that is waited for its key."""
+
 Announce = Callable[[Gateway], Awaitable[None]]
 
 
@@ -92,6 +95,8 @@ class _Life:
                 raise StartError(f"cannot listen on {self._config.listen}: {reason}") from None
             give_back_large_blocks()
             settle_collector()
+            if self._config.tls is not None:
+                self._begin(WatchedFiles(self._certificates, self._renew, _CERTIFICATES_S).run())
             if self._watches:
                 self._begin(WatchedFiles(self._watched, self._reload).run())
             try:
@@ -160,6 +165,18 @@ class _Life:
             # What is missing may appear beside what is there.
             files += [path.parent for path in files] + list(config.import_path)
         return files
+
+    # Certificates, which are renewed by programs that know of no gateway.
+
+    def _certificates(self) -> Iterable[Path]:
+        tls = self._gateway.config.tls
+        return () if tls is None else [path for path in (tls.certificate, tls.key, tls.client_ca) if path is not None]
+
+    async def _renew(self) -> None:
+        try:
+            await self._gateway.renew_certificates()
+        except ConfigError as error:
+            _LOG.error("the certificate before is used on: %s", error)
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(doing)

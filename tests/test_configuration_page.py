@@ -15,6 +15,7 @@ from gateway.config.limits import Limits
 from gateway.config.mtls import MTLS_KEYS
 from gateway.config.proxy_headers import PROXY_KEYS
 from gateway.config.rules import RULE_KEYS
+from gateway.config.tls import TLS_KEYS
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
 
@@ -34,6 +35,7 @@ def documented(heading: str) -> dict[str, str]:
         ("gateway.auth.jwt", JWT_KEYS),
         ("gateway.auth.proxy", PROXY_KEYS),
         ("gateway.auth.mtls", MTLS_KEYS),
+        ("gateway.tls", TLS_KEYS),
         ("services.NAME", SERVICE_KEYS),
         ("[services.NAME.rules]", RULE_KEYS),
         ("gateway.limits", LIMIT_KEYS),

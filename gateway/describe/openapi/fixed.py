@@ -303,9 +303,9 @@ def _shapes(components: Components, services: Sequence[str]) -> dict[str, Shape]
             "description": "A JSON-RPC 2.0 message, or an array of them.", "anyOf": [message, list_of(message)],
         }),
         "Health": named("Health", _object({"status": {"const": "ok"}})),
-        "Readiness": named("Readiness", _object({"status": {"const": "ready"}, "services": states})),
+        "Readiness": named("Readiness", _object({"status": {"const": "ready"}}, {"services": states})),
         "UnreadyProblem": named("UnreadyProblem", {"allOf": [
-            {"$ref": place_of("Problem")}, _object({"services": states, "reasons": _REASONS}),
+            {"$ref": place_of("Problem")}, _object({}, {"services": states, "reasons": _REASONS}),
         ]}),
         "SchemaFiles": named("SchemaFiles", {**by_name, "description": "The schema's files."}),
         "ApiDocument": named("ApiDocument", {**by_name, "description": "A document for programs."}),
