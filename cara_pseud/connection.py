@@ -217,6 +217,14 @@ class Connection(OutgoingCalls):
         if not keep_references:
             self.end_references()
 
+    def sign_of_life(self) -> asyncio.Future[Any]:
+        """Ask for nothing but an answer. An original peer, which cannot be asked, is believed to be alive."""
+        if self.extended is False:
+            alive: asyncio.Future[Any] = self.loop.create_future()
+            alive.set_result(None)
+            return alive
+        return self.request(wire.EXT_RELEASE)
+
     def hold(self) -> None:
         self.host.hold(self)
 

@@ -97,6 +97,8 @@ RINGS = {
     "gateway.stalls": WAITING,
     "gateway.trees": EDGE,
     "gateway.turns": WAITING,
+    "gateway.upstream.balancer": WAITING,
+    "gateway.upstream.pool": EDGE,
     "gateway.upstream.pseud": EDGE,
 }
 

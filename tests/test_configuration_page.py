@@ -49,6 +49,6 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "expose_errors": f"`{str(config.expose_errors).lower()}`",
         "websocket_compression": f"`{str(config.websocket_compression).lower()}`",
     }
-    service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoint="tcp://127.0.0.1:1")
+    service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoints=("tcp://127.0.0.1:1",))
     assert documented("services.NAME")["peer"] == f'`"{service.peer}"`'
     assert documented("services.NAME")["security"] == f'`"{service.security}"`'

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.config.connection import ConnectionConfig
 from gateway.config.limits import Limits
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
-    ENDPOINT,
+    ENDPOINTS,
     FLAG,
     HOSTS,
     LISTEN,
@@ -69,7 +70,7 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
 SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "schema": TEXT,
     "interface": TEXT,
-    "endpoint": ENDPOINT,
+    "endpoint": ENDPOINTS,
     "peer": TEXT,
     "security": one_of("noop", "plain", "curve"),
     "user_id": TEXT,
@@ -112,13 +113,14 @@ class ServiceConfig:
 
     Attributes:
         schema: the file, as a path that holds from the current directory.
+        endpoints: where it is served; any of them can be asked.
         timeout_s: of a call that names none; None = the gateway's.
     """
 
     name: str
     schema: Path
     interface: str
-    endpoint: str
+    endpoints: tuple[str, ...]
     peer: str = "server"
     security: str = "noop"
     user_id: str | None = None
@@ -127,6 +129,24 @@ class ServiceConfig:
     public_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     timeout_s: float | None = None
+
+    @property
+    def connections(self) -> tuple[ConnectionConfig, ...]:
+        """One for each endpoint. What is no part of them, such as the schema, can change without a new connection."""
+        return tuple(
+            ConnectionConfig(
+                service=self.name,
+                endpoint=endpoint,
+                peer=self.peer,
+                security=self.security,
+                user_id=self.user_id,
+                password=self.password,
+                server_public_key=self.server_public_key,
+                public_key=self.public_key,
+                secret_key=self.secret_key,
+            )
+            for endpoint in self.endpoints
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +276,7 @@ class _Reading:
             return None
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
         kept["schema"] = self._folder / kept["schema"]
+        kept["endpoints"] = kept.pop("endpoint")
         return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), **kept)
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:

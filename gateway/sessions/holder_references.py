@@ -6,9 +6,9 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
@@ -20,6 +20,9 @@ from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import Callback, Callbacks
 from gateway.sessions.handles import Handle, Handles
 from gateway.sessions.session import Session
+
+LOOKED_AT: Final = 16
+"""So many of the objects passed in a call say at which endpoint it is at home; a call may pass thousands."""
 
 
 class CountedHandles:
@@ -59,6 +62,19 @@ def fitting(handle: Handle, service: Service, interface: Type | None, where: Whe
     return handle.capability
 
 
+def hold(callbacks: Sequence[Callback]) -> Sequence[Callback]:
+    """Keep callbacks alive, whoever else has them or lets go of them, until `let_go`."""
+    for callback in callbacks:
+        callback.taken()
+    return tuple(callbacks)
+
+
+def let_go(callbacks: Sequence[Callback]) -> None:
+    """Keep those alive no longer that `hold` gave."""
+    for callback in callbacks:
+        callback.left(gone=False)
+
+
 class Holder(Protocol):
     """A client as the references in its messages see it."""
 
@@ -75,9 +91,13 @@ class Holder(Protocol):
 
 
 class HolderReferences:
-    """References in one message to or from a client, or in a call and its answer."""
+    """References in one message to or from a client, or in a call and its answer.
 
-    __slots__ = ("_counted", "_holder", "_made", "_passed", "_service")
+    Attributes:
+        objects_passed: see `gateway.calls.CallReferences`.
+    """
+
+    __slots__ = ("_counted", "_held", "_holder", "_made", "_passed", "_service", "objects_passed")
 
     def __init__(self, holder: Holder, service: Service) -> None:
         self._holder = holder
@@ -85,9 +105,15 @@ class HolderReferences:
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
+        self._held: Sequence[Callback] = ()
+        self.objects_passed: Sequence[Capability] = ()
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
-        return fitting(self._holder.live_session().handles.get(token, where), self._service, interface, where)
+        handle = self._holder.live_session().handles.get(token, where)
+        capability = fitting(handle, self._service, interface, where)
+        if len(self.objects_passed) < LOOKED_AT:
+            self.objects_passed = (*self.objects_passed, capability)
+        return capability
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         # Its session bounds how many there may be, so there has to be one.
@@ -121,8 +147,13 @@ class HolderReferences:
             with suppress(GatewayError):  # the client is over, and what it held went with it
                 self._counted.take_back(self._holder.live_session().handles, self._holder.id)
 
+    def hold(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._held = hold(self._passed)
+
     def never_sent(self) -> None:
         """The message did not reach the service, so nobody but us will ever let go of its callbacks."""
+        self.settled()
         for callback in self._made:
             callback.released()
 
@@ -133,6 +164,8 @@ class HolderReferences:
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        held, self._held = self._held, ()
+        let_go(held)
 
 
 class DiscardedReferences:
@@ -156,11 +189,20 @@ class DiscardedReferences:
         capability.give_back(1)
         return None
 
+    @property
+    def objects_passed(self) -> Sequence[Capability]:
+        """See `gateway.calls.CallReferences`."""
+        return self._inner.objects_passed
+
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`. Nothing is kept."""
 
     def take_back(self) -> None:
         """See `gateway.calls.CallReferences`. Nothing was counted."""
+
+    def hold(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._inner.hold()
 
     def never_sent(self) -> None:
         """See `gateway.calls.CallReferences`."""
@@ -173,3 +215,4 @@ class DiscardedReferences:
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        self._inner.settled()

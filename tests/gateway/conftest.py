@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,16 @@ class FakeUpstream:
         self.adopted: list[tuple[FakeObject, int]] = []
         self.on_trouble = self.on_state
         self._listeners: list[Callable[[str], None]] = []
+
+    @property
+    def connections(self) -> Sequence[FakeUpstream]:
+        return (self,)
+
+    def home_of(self, target: Capability) -> FakeUpstream:
+        return self
+
+    def beside(self, target: Capability, objects: Iterable[Capability]) -> Capability:
+        return target
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cara_pseud.capabilities import Capability
@@ -14,7 +14,7 @@ from gateway.json.text import JSON
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST
-from gateway.sessions.holder_references import CountedHandles, fitting
+from gateway.sessions.holder_references import LOOKED_AT, CountedHandles, fitting, hold, let_go
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
@@ -25,9 +25,14 @@ class HttpReferences:
     Args:
         owner: the session of the request, which may have other calls.
         discards: whether nobody will read the answer, so that every object in it is let go.
+
+    Attributes:
+        objects_passed: see `gateway.calls.CallReferences`.
     """
 
-    __slots__ = ("_counted", "_discards", "_made", "_owner", "_passed", "_reserved", "_service")
+    __slots__ = (
+        "_counted", "_discards", "_held", "_made", "_owner", "_passed", "_reserved", "_service", "objects_passed",
+    )  # fmt: skip
 
     def __init__(self, service: Service, owner: RequestSession, *, discards: bool = False) -> None:
         self._service = service
@@ -37,6 +42,8 @@ class HttpReferences:
         self._passed: list[Callback] = []
         self._discards = discards
         self._reserved = False
+        self._held: Sequence[Callback] = ()
+        self.objects_passed: Sequence[Capability] = ()
 
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`."""
@@ -51,6 +58,10 @@ class HttpReferences:
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        self._let_go()
+        self._unreserve()
+
+    def _unreserve(self) -> None:
         if self._reserved:
             self._reserved = False
             self._owner.unreserve()
@@ -61,7 +72,10 @@ class HttpReferences:
             path = where()
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return fitting(session.handles.get(token, where), self._service, interface, where)
+        capability = fitting(session.handles.get(token, where), self._service, interface, where)
+        if len(self.objects_passed) < LOOKED_AT:
+            self.objects_passed = (*self.objects_passed, capability)
+        return capability
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         session = self._owner.session
@@ -87,7 +101,7 @@ class HttpReferences:
             return None
         session = self._owner.session
         if session is None:
-            self.settled()  # in the place that was kept for it
+            self._unreserve()  # in the place that was kept for it
             try:
                 session = self._owner.open()
             except GatewayError:
@@ -114,10 +128,19 @@ class HttpReferences:
         if session is not None and not session.ended:
             self._counted.take_back(session.handles, REST)
 
+    def hold(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._held = hold(self._passed)
+
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
+        self._let_go()
         for callback in self._made:
             callback.released()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, ()
+        let_go(held)
 
 
 class RestReferences(HttpReferences):

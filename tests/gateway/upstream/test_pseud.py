@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 
 import pytest
 import zmq
 
-from gateway.config.file import SERVICE_KEYS, ServiceConfig
+from gateway.config.connection import ConnectionConfig
+from gateway.config.file import SERVICE_KEYS
 from gateway.config.limits import Limits
 from gateway.upstream.pseud import PseudUpstream
 
@@ -23,9 +23,9 @@ def securities() -> list[str]:
 
 async def connected(security: str) -> tuple[str, bool]:
     public_key, secret_key = (key.decode() for key in zmq.curve_keypair())
-    config = ServiceConfig(
-        name="calculator", schema=Path("x"), interface="X", endpoint="tcp://127.0.0.1:1", security=security,
-        user_id="gateway", password="x", server_public_key=public_key, public_key=public_key, secret_key=secret_key,
+    config = ConnectionConfig(
+        service="calculator", endpoint="tcp://127.0.0.1:1", security=security, user_id="gateway",
+        password="x", server_public_key=public_key, public_key=public_key, secret_key=secret_key,
     )  # fmt: skip
     upstream = PseudUpstream(config, Limits())
     await upstream.start()
