@@ -72,6 +72,7 @@ RINGS = {
     "gateway.http.request_head": PURE,
     "gateway.catalogue_loading": EDGE,
     "gateway.log_drain": EDGE,
+    "gateway.reclaiming": EDGE,
     "gateway.logs": EDGE,
     "gateway.loop": EDGE,
     "gateway.protocols.jsonrpc.conversation": WAITING,
@@ -107,7 +108,7 @@ ROOMS = (
     {
         "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
     },
-    {"config.limits", "turns", "loop"},
+    {"config.limits", "turns", "loop", "reclaiming"},
     {"json"},
     {"routes", "reference_form"},
     {"sensitive", "redaction", "describe", "config"},
