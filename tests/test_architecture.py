@@ -63,6 +63,7 @@ RINGS = {
     "gateway.calls": WAITING,
     "gateway.cli": EDGE,
     "gateway.config.file": EDGE,
+    "gateway.config.lasting": EDGE,
     "gateway.config.limits": WORDS,
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
@@ -86,6 +87,7 @@ RINGS = {
     "gateway.protocols.jsonrpc.slow_client": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,
     "gateway.protocols.progress_watch": WAITING,
+    "gateway.reloads": WAITING,
     "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
     "gateway.sessions.away": WAITING,
@@ -101,14 +103,17 @@ RINGS = {
     "gateway.upstream.balancer": WAITING,
     "gateway.upstream.pool": EDGE,
     "gateway.upstream.pseud": EDGE,
+    "gateway.life": EDGE,
+    "gateway.watched_files": EDGE,
 }
 
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
     {
         "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
+        "watched_files",
     },
-    {"config.limits", "turns", "loop", "reclaiming"},
+    {"config.limits", "turns", "loop", "reclaiming", "reloads"},
     {"json"},
     {"routes", "reference_form"},
     {"sensitive", "redaction", "describe", "config"},
@@ -121,6 +126,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "upstream", "demo"},
     {"app"},
+    {"life"},
     {"remote_commands"},
     {"cli", "__main__"},
 )

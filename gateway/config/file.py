@@ -158,6 +158,7 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        files: what it was read from, the file and those that it names, but for schemas.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -172,6 +173,7 @@ class GatewayConfig:
     websocket_compression: bool = False
     limits: Limits = field(default_factory=Limits)
     services: tuple[ServiceConfig, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def load(path: Path, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> GatewayConfig:
@@ -207,6 +209,7 @@ class _Reading:
 
     def __init__(self, path: Path, document: dict[str, Any], environment: Mapping[str, str]) -> None:
         self._folder = path.parent
+        self._files = [path]
         self._document = document
         self._environment = environment
         self._complaints: list[str] = []
@@ -245,6 +248,7 @@ class _Reading:
             ),
             limits=checked_limits,
             services=tuple(service for service in configured if service is not None),
+            files=tuple(self._files),
         )
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:
@@ -293,6 +297,7 @@ class _Reading:
             if not password:
                 self._complain(f"{key}.password_env", f"the environment variable {quote(value)} is not set")
             return password
+        self._files.append(self._folder / value)
         try:
             # Editors end a file with a line break, which nobody means.
             return (self._folder / value).read_text("utf-8").rstrip("\r\n")

@@ -67,6 +67,10 @@ class Balancer:
     def is_used(self) -> bool:
         return any(connection.is_used for connection in self.connections)
 
+    @property
+    def has_calls(self) -> bool:
+        return any(connection.has_calls for connection in self.connections)
+
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """See `gateway.upstream.base.Upstream`; what becomes of a single endpoint its connection tells."""
         return self._on_change(lambda: self.state, callback, [part.on_state for part in self.connections])

@@ -74,6 +74,10 @@ class Upstream(Protocol):
     def is_used(self) -> bool:
         """Whether calls are under way, or either side holds an object of the other's."""
 
+    @property
+    def has_calls(self) -> bool:
+        """Whether calls are under way."""
+
     def home_of(self, target: Capability) -> Upstream:
         """The connection to the endpoint at which an object lives; the upstream itself where any will do."""
 

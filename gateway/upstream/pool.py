@@ -29,6 +29,8 @@ class Pool:
         self.running: set[EndpointConnection] = set()
         # What catalogues need that are made and not served yet.
         self._claimed: set[EndpointConnection] = set()
+        # Of services that are served no more: what these hold of clients keeps nobody.
+        self._dismissed: set[EndpointConnection] = set()
 
     def upstream(self, service: ServiceConfig) -> Upstream:
         """The way to a service. A connection that is described as before stays the same one, whatever else changed.
@@ -39,6 +41,7 @@ class Pool:
         with self._lock:
             connections = [self._connection(config) for config in configs]
             self._claimed.update(connections)
+            self._dismissed.difference_update(connections)
             if len(connections) == 1:
                 return connections[0]
             balancer = self._balancers.get(configs)
@@ -57,6 +60,15 @@ class Pool:
         self.running.add(connection)
         await connection.start()
 
+    def unclaim(self) -> None:
+        """Take note that nobody will serve what was given out and not started."""
+        with self._lock:
+            self._claimed &= self.running
+
+    def dismiss(self, upstream: Upstream) -> None:
+        """Take note that a service is served no more: only calls under way keep what it is connected by."""
+        self._dismissed.update(upstream.connections)
+
     def served(self) -> None:
         """Take note that what was given out is served, or never will be."""
         with self._lock:
@@ -67,8 +79,9 @@ class Pool:
         needed = {connection for upstream in upstreams for connection in upstream.connections}
         with self._lock:
             kept = needed | self._claimed
-            unused = {connection for connection in self.running - kept if not connection.is_used}
+            unused = {connection for connection in self.running - kept if not self._is_used(connection)}
             self.running -= unused
+            self._dismissed -= unused
             kept |= self.running
             self._connections = {config: known for config, known in self._connections.items() if known in kept}
             for configs, balancer in list(self._balancers.items()):
@@ -77,6 +90,9 @@ class Pool:
         for connection in unused:
             await connection.stop()
         return not self.running <= needed
+
+    def _is_used(self, connection: EndpointConnection) -> bool:
+        return connection.has_calls if connection in self._dismissed else connection.is_used
 
     async def stop(self) -> None:
         """End everything."""

@@ -17,7 +17,7 @@ class Made:
 
     def __init__(self, config: ConnectionConfig) -> None:
         self.endpoint = config.endpoint
-        self.is_used = self.started = self.stopped = False
+        self.is_used = self.has_calls = self.started = self.stopped = False
 
     @property
     def connections(self) -> tuple[Made]:
@@ -85,6 +85,38 @@ def test_a_service_that_is_described_as_before_keeps_its_way() -> None:
         (other,) = await serve(pool, service("c", peer="another"))
         assert other is not before[1]
         assert isinstance(before[1], Made)  # with one endpoint nothing stands in between
+
+    asyncio.run(main())
+
+
+def test_objects_keep_no_connection_of_a_service_that_is_served_no_more_but_calls_do() -> None:
+    async def main() -> None:
+        pool = made_pool()
+        (gone,) = await serve(pool, service("a", "b"))
+        first, second = gone.connections
+        first.is_used = second.is_used = second.has_calls = True
+        pool.dismiss(gone)
+        assert await pool.end_unused([])
+        assert (first.stopped, second.stopped) == (True, False)
+        (back,) = await serve(pool, service("b"))
+        assert back is second
+        second.has_calls = False
+        await serve(pool, service("c"))
+        assert await pool.end_unused([])
+        assert not second.stopped
+
+    asyncio.run(main())
+
+
+def test_what_is_made_for_a_reload_that_fails_is_forgotten() -> None:
+    async def main() -> None:
+        pool = made_pool()
+        (served,) = await serve(pool, service("a"))
+        never = pool.upstream(service("a", "b"))
+        pool.unclaim()
+        await pool.end_unused([served])
+        assert pool.upstream(service("b")) is not never.connections[1]
+        assert pool.upstream(service("a")) is served
 
     asyncio.run(main())
 
