@@ -1,9 +1,9 @@
 """How an endpoint of several fares, and whether it is given calls: the rule, without a loop or a clock.
 
-    well ── lost, silent, or 5 times unavailable ──► ejected ── after its pause, a sign of life ──► on trial
-     ▲                                                  ▲                                             │
-     │                                                  └──────── lost, silent, or unavailable ───────┤
-     └───────────────────────── one call went well, or has gone on for a second ──────────────────────┘
+    well ── lost, silent, or unavailable for a second ──► ejected ── after its pause, a sign of life ──► on trial
+     ▲                                                       ▲                                             │
+     │                                                       └──── lost, silent, or unavailable again ─────┤
+     └───────────────────────── one call went well, or has gone on for a second ───────────────────────────┘
 
 Each ejection that follows another one soon lasts twice as long. The first after a loss takes no pause of its own: the
 connection has to be made anew, which is pause and proof enough. Whoever owns a `Health` tells it what happened and
@@ -17,7 +17,9 @@ from typing import Final, Literal, TypeAlias
 Fitness: TypeAlias = Literal["well", "ejected", "on trial"]
 
 MAX_UNAVAILABLE: Final = 5
-"""So many answers of ``unavailable`` in a row, and none that is not, are more than one call's bad luck."""
+UNAVAILABLE_S: Final = 1.0
+"""So many answers of ``unavailable`` over so long a time, and none that is not, are more than bad luck. A client can
+have a service say so, by an object that says so itself; but not in place of the others who use the endpoint."""
 PAUSES_S: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """How long ejections last that follow each other; the last one for ever."""
 FORGIVEN_S: Final = 30.0
@@ -34,12 +36,18 @@ class Health:
         is_troubled: whether something went wrong since the last call that went well.
     """
 
-    __slots__ = ("_ejections", "_tried_at", "_unavailable", "_well_since", "fitness", "is_troubled")
+    __slots__ = (
+        "_ejections", "_is_unavailable", "_tried_at", "_unavailable", "_unavailable_since", "_well_since", "fitness",
+        "is_troubled",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.fitness: Fitness = "well"
         self.is_troubled = False
         self._unavailable = 0
+        self._unavailable_since = 0.0
+        # Whether that is what it was ejected for.
+        self._is_unavailable = False
         self._ejections = 0
         self._well_since = 0.0
         self._tried_at: float | None = None
@@ -59,12 +67,22 @@ class Health:
 
     def unavailable(self, now: float) -> bool:
         """The service itself said that it is not available. Whether that ejects it."""
-        self._unavailable += 1
+        if self.fitness == "ejected":
+            return False
+        if self.fitness == "on trial":
+            if self._is_unavailable:
+                return self._eject(now, least=2)
+            # It was ejected for something else, which is over.
+            self._become_well(now)
         self.is_troubled = True
-        if self.fitness == "on trial" or (self.fitness == "well" and self._unavailable >= MAX_UNAVAILABLE):
-            # There is no connection to wait for, so that only time can help.
-            return self._eject(now, least=2)
-        return False
+        self._unavailable += 1
+        if self._unavailable == 1:
+            self._unavailable_since = now
+        if self._unavailable < MAX_UNAVAILABLE or now - self._unavailable_since < UNAVAILABLE_S:
+            return False
+        self._is_unavailable = True
+        # There is no connection to wait for, so that only time can help.
+        return self._eject(now, least=2)
 
     def lost(self, now: float) -> bool:
         """The connection was lost with calls under way. Whether that ejects it, which the first of these calls does."""
@@ -96,7 +114,7 @@ class Health:
 
     def _become_well(self, now: float) -> None:
         self.fitness, self._well_since, self._unavailable = "well", now, 0
-        self.is_troubled = False
+        self.is_troubled = self._is_unavailable = False
 
     def _eject(self, now: float, least: int) -> bool:
         if self.fitness == "well" and now - self._well_since >= FORGIVEN_S:

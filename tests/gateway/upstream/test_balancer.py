@@ -12,7 +12,7 @@ from cara_pseud.capabilities import CallOptions, Capability
 from cara_pseud.errors import DeadlineExceeded, OutcomeUnknown, RpcError, Unauthenticated, Unavailable
 from gateway.upstream.balancer import Balancer
 from gateway.upstream.base import ObjectName
-from gateway.upstream.health import MAX_UNAVAILABLE, PAUSES_S
+from gateway.upstream.health import MAX_UNAVAILABLE, PAUSES_S, UNAVAILABLE_S
 from tests.clock import MovedClock
 
 
@@ -248,7 +248,10 @@ def test_one_that_refuses_again_and_again_pauses_longer_each_time() -> None:
         for _ in range(MAX_UNAVAILABLE):
             call(balancer)
             await fail([first], refusal)
-        for pause_s in PAUSES_S[1:4]:
+            await clock.advance(UNAVAILABLE_S / 2)
+        first_pause_s, *pauses_s = PAUSES_S[1:4]
+        # Of the first pause some is over.
+        for pause_s in (first_pause_s - UNAVAILABLE_S / 2, *pauses_s):
             assert states(balancer) == ["ejected", "up"]
             await clock.advance(pause_s - 0.01)
             assert states(balancer) == ["ejected", "up"]
@@ -290,6 +293,7 @@ def test_if_all_are_ejected_those_that_are_up_are_asked_all_the_same() -> None:
         for _ in range(2 * MAX_UNAVAILABLE):
             call(balancer)
             await fail([place for place in places if place.in_flight], RpcError("unavailable"))
+            await clock.advance(UNAVAILABLE_S / MAX_UNAVAILABLE)
         assert (states(balancer), balancer.state) == (["ejected", "ejected"], "up")
         made = call(balancer)
         next(call for place in places for call in place.calls if not call.done()).set_result(7)

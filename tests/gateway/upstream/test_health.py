@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.upstream.health import FORGIVEN_S, MAX_UNAVAILABLE, PAUSES_S, TRIAL_S, Health
+from gateway.upstream.health import FORGIVEN_S, MAX_UNAVAILABLE, PAUSES_S, TRIAL_S, UNAVAILABLE_S, Health
 
 
 def ejected(times: int = 1, now: float = 100.0) -> Health:
@@ -15,15 +15,33 @@ def ejected(times: int = 1, now: float = 100.0) -> Health:
     return health
 
 
-def test_only_several_refusals_in_a_row_eject() -> None:
+def refused(health: Health, times: int = MAX_UNAVAILABLE, begin: float = 100.0, last: float | None = None) -> bool:
+    """Whether the last of so many refusals, all of them at the beginning but the last, ejects it."""
+    for _ in range(times - 1):
+        assert not health.unavailable(begin)
+    return health.unavailable(begin + UNAVAILABLE_S if last is None else last)
+
+
+def test_only_several_refusals_over_some_time_and_nothing_else_eject() -> None:
+    assert not refused(Health(), times=MAX_UNAVAILABLE - 1)
+    assert not refused(Health(), last=100 + UNAVAILABLE_S - 0.01)
     health = Health()
     for _ in range(3):
-        assert not any(health.unavailable(100) for _ in range(MAX_UNAVAILABLE - 1))
+        assert not refused(health, times=MAX_UNAVAILABLE - 1)
         assert health.takes(100)
         health.good(100)
         assert not health.is_troubled
-    assert [health.unavailable(100) for _ in range(MAX_UNAVAILABLE)] == [False] * (MAX_UNAVAILABLE - 1) + [True]
-    assert (health.fitness, health.takes(100), health.pause_s) == ("ejected", False, PAUSES_S[1])
+    assert refused(health)
+    assert (health.fitness, health.takes(101), health.pause_s) == ("ejected", False, PAUSES_S[1])
+
+
+def test_one_that_was_lost_is_not_tried_for_what_it_refuses() -> None:
+    health = ejected()
+    health.came_back()
+    health.given(100)
+    assert not health.unavailable(100)
+    assert (health.fitness, health.takes(100)) == ("well", True)
+    assert refused(health, times=MAX_UNAVAILABLE - 1, begin=100)
 
 
 def test_what_is_still_under_way_says_nothing_of_an_ejected_one() -> None:
@@ -56,14 +74,15 @@ def test_a_slow_trial_is_no_failed_one() -> None:
 
 
 def test_a_failed_trial_makes_the_pause_longer_up_to_the_longest() -> None:
-    health = ejected()
+    health = Health()
+    assert refused(health)
     pauses = [health.pause_s]
     for _ in range(len(PAUSES_S)):
         health.came_back()
         health.given(200)
         assert health.unavailable(200)
         pauses.append(health.pause_s)
-    assert pauses == [*PAUSES_S, PAUSES_S[-1]]
+    assert pauses == [*PAUSES_S[1:], PAUSES_S[-1], PAUSES_S[-1]]
 
 
 def test_losses_that_follow_each_other_make_the_pause_longer() -> None:
