@@ -23,12 +23,18 @@ class Root(Capability):
         self.place = place
 
     def call(self, *arguments: Any) -> Any:
-        options: CallOptions = arguments[4]
+        return self._taken(arguments[2], arguments[4])
+
+    def invoke(self, *arguments: Any) -> Any:
+        return self._taken(arguments[1], arguments[3])
+
+    def _taken(self, arguments: Any, options: CallOptions) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.place.refusal is not None:
             future.set_exception(self.place.refusal)
         else:
             self.place.calls.append(future)
+            self.place.arguments.append(arguments)
             self.place.timeouts.append(options.timeout)
         return future
 
@@ -43,6 +49,7 @@ class Place:
         self.stopped = self.is_used = False
         self.refusal: RpcError | None = None
         self.calls: list[asyncio.Future[Any]] = []
+        self.arguments: list[Any] = []
         self.timeouts: list[float | None] = []
         self.busy = 0
         self.asked = 0
