@@ -178,6 +178,38 @@ def test_a_callback_lives_as_long_as_one_endpoint_holds_it(start: Start, eventua
         assert releases(socket, 1) == {"adder": "unavailable"}
 
 
+def test_endpoints_come_and_go_by_a_reload_and_no_call_fails(start: Start, eventually: Eventually) -> None:
+    first, at_first = start.counting()
+    second, at_second = start.counting()
+    gateway, web = start.gateway(config(at_first))
+    file = start.folder / "gateway.toml"
+
+    def reload(*endpoints: str) -> None:
+        file.write_text(config(*endpoints), "utf-8")
+        gateway.popen.send_signal(signal.SIGHUP)
+
+    with web.socket() as socket, load(web) as seen:
+        hello(socket)
+        handle = answer(socket, "counting.object")["result"]["object"]["$handle"]
+
+        def home() -> int:
+            home: int = answer(socket, f"@{handle}.processId")["result"]["processId"]
+            return home
+
+        assert home() == first.pid
+        reload(at_first, at_second)
+        eventually(lambda: servers(web, 4).keys() == {first.pid, second.pid}, within_s=5)
+        assert home() == first.pid
+        reload(at_second)
+        eventually(lambda: servers(web, 4).keys() == {second.pid}, within_s=5)
+        # The handle is used still, and with it the connection to where it lives.
+        changed_at = seen.good
+        eventually(lambda: seen.good >= changed_at + 200, within_s=20)
+        assert home() == first.pid
+        assert servers(web, 4).keys() == {second.pid}
+    assert seen.told.keys() == {"ok"}
+
+
 def test_all_endpoints_down_is_told_at_once(start: Start, eventually: Eventually) -> None:
     processes, endpoints, web = two(start)
     for process in processes:
