@@ -59,6 +59,14 @@ async def without_hello(target: Target, told: Told) -> None:
         await answer(socket, told, 3, "failing.flood", [{"$callback": "listener"}, 2, 10])
 
 
+async def at_a_passing_service(target: Target, told: Told) -> None:
+    async with target.socket(reads=False) as socket:
+        token = (await answer(socket, told, 1, "passing.object")).get("object", {}).get("$handle", "none")
+        await answer(socket, told, 2, "passing.listen", [{"$callback": "adder"}])
+        await answer(socket, told, 3, "passing.slow", [random.randrange(1000)])
+        await answer(socket, told, 4, f"@{token}.name")
+
+
 async def gone_in_the_middle(target: Target, told: Told) -> None:
     async with target.socket(reads=False) as socket:
         for id in range(1, 6):
@@ -143,7 +151,7 @@ def header(head: bytes, name: bytes) -> bytes:
 
 
 VISITS: Final[tuple[Visit, ...]] = (
-    polite, without_hello, gone_in_the_middle, resumed, wrong, over_rest, over_events, cut_off,
+    polite, without_hello, at_a_passing_service, gone_in_the_middle, resumed, wrong, over_rest, over_events, cut_off,
 )  # fmt: skip
 
 

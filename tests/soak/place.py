@@ -36,12 +36,23 @@ endpoint = "{steady}"
 peer = "counting"
 timeout = {timeout_s}
 
+{passing}
 [services.failing]
 schema = "counting.capnp"
 interface = "Counting"
 endpoint = ["{first}", "{second}"]
 peer = "counting"
 """
+
+
+PASSING: Final = """\
+[services.passing]
+schema = "counting.capnp"
+interface = "Counting"
+endpoint = "{steady}"
+peer = "counting"
+"""
+"""A service that every other configuration has, so that its connection comes and goes."""
 
 
 class Place:
@@ -84,8 +95,9 @@ class Place:
             numbers = [int(number) for number in re.findall(r"^  \w+ @(\d+) \(", schema, re.MULTILINE)]
             schema = schema.replace("@99", f"@{sorted(numbers)[-2] + 1}")
         (self._folder / "counting.capnp").write_text(schema, "utf-8")
-        limits = {"resume_s": RESUME_S, "idle_s": IDLE_S, "timeout_s": 20 + grown}
-        (self._folder / "gateway.toml").write_text(CONFIG.format(**self._endpoints, **limits), "utf-8")
+        passing = PASSING.format(**self._endpoints) if grown else ""
+        settings = {"resume_s": RESUME_S, "idle_s": IDLE_S, "timeout_s": 20 + grown, "passing": passing}
+        (self._folder / "gateway.toml").write_text(CONFIG.format(**self._endpoints, **settings), "utf-8")
 
     async def kill(self) -> None:
         """Kill one endpoint's process, and start another one there."""

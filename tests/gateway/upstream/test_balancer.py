@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -319,6 +321,32 @@ def test_a_call_that_is_given_up_is_given_up_at_its_endpoint() -> None:
         await settle()
         assert told == [made]
         assert [call.cancelled() for place in places for call in place.calls] == [True]
+
+    play(test)
+
+
+@pytest.mark.parametrize("error", [None, RpcError("aborted"), Unavailable()])
+def test_a_call_that_is_over_is_forgotten_without_the_collector(error: RpcError | None) -> None:
+    async def test(balancer: Balancer, places: list[Any], clock: MovedClock) -> None:
+        made = call(balancer)
+        freed = weakref.ref(made)
+        for _ in places:  # one that never got there is tried at both
+            for taken in [call for place in places for call in place.calls if not call.done()]:
+                if error is None:
+                    taken.set_result(7)
+                else:
+                    taken.set_exception(error)
+            await settle()
+        assert made.done()
+        del made, taken
+        for place in places:
+            place.calls.clear()
+        gc.disable()
+        try:
+            await settle()
+            assert freed() is None
+        finally:
+            gc.enable()
 
     play(test)
 
