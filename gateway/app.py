@@ -10,6 +10,9 @@ from functools import partial
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
+from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
@@ -20,13 +23,14 @@ from gateway.config.file import ConfigError, GatewayConfig
 from gateway.config.lasting import changed, lasting
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections, permit_descriptors
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
@@ -97,8 +101,13 @@ class Gateway:
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
+        self._permissions = Permissions(self._served)
+        self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
-        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
+        self._sessions = Sessions(
+            config.limits, services=self._service, refusals=self._refusals,
+            permits=self._permissions.may_call, permits_object=self._permissions.may_call_object,
+        )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
@@ -255,17 +264,20 @@ class Gateway:
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
+        self._authentication.start()
+        origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         self._site = site = Site(
             served=self._served,
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
             ),
             sessions=self._sessions,
             limits=self._config.limits,
-            origins=OriginPolicy(_host_of(config.listen), config.hosts, config.origins),
+            origins=origins,
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
@@ -276,6 +288,7 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
@@ -317,6 +330,7 @@ class Gateway:
                 task.cancel()
         await self._pool.stop()
         await server.close_all_connections()
+        self._authentication.close()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:

@@ -18,9 +18,11 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
+from gateway.access.permissions import denied
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
-from gateway.catalogue import Catalogue, ServiceMethod, find_service
+from gateway.catalogue import Catalogue, ServiceMethod
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error, quote
 from gateway.json.codec.objects import LiveObjects
@@ -37,21 +39,32 @@ _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKN
 NO_OPTIONS: Final = CallOptions()
 _RETRY_S: Final = 1
 
-Authorise = Callable[[str | None, ServiceMethod], None]
+Authorise = Callable[[Principal, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
-Admit = Callable[[str | None, Session | None, ServiceMethod], None]
+Admit = Callable[[Principal, Session | None, ServiceMethod], None]
 """Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
 
 
-def method_of_service(catalogue: Catalogue, service: str, name: str) -> ServiceMethod:
+def method_of_service(
+    catalogue: Catalogue, service: str, name: str, principal: Principal = ANONYMOUS
+) -> ServiceMethod:
     """What a call of a service's own method means; its target is the root of the service.
 
+    Args:
+        principal: who asks, to whom an error names nothing that it may not call.
+
     Raises:
-        GatewayError: NOT_FOUND, there is no such service or method.
+        GatewayError: NOT_FOUND, there is no such service or method; PERMISSION_DENIED or UNAUTHENTICATED, there is no
+            such method in a service that the principal may not see.
     """
-    services = catalogue.services
-    found = services.get(service) or find_service(services, service)
-    return found.methods.get(name) or found.method(name)
+    found = catalogue.services.get(service)
+    method = None if found is None else found.methods.get(name)
+    if method is not None:
+        return method
+    seen = catalogue.seen_by(principal.roles)
+    if found is not None and service not in seen.routes:
+        raise denied(principal, service, name)
+    raise GatewayError.unknown_method(service, name, seen.service(service).methods.keys()).at(service)
 
 
 def method_of_handle(session: Session, token: str, name: str) -> tuple[ServiceMethod, Capability]:
@@ -61,7 +74,7 @@ def method_of_handle(session: Session, token: str, name: str) -> tuple[ServiceMe
         GatewayError: NOT_FOUND, there is no such handle or method; FAILED_PRECONDITION, the object has no interface.
     """
     handle = session.handles.get(token)
-    return handle.service.object_method(handle.interface, name), handle.capability
+    return handle.service.object_method(handle.interface, name, session.principal.roles), handle.capability
 
 
 def method_of_object(
@@ -76,7 +89,7 @@ def method_of_object(
     if handle.interface is not None and handle.service.name == service:
         for ancestor in handle.service.schema.ancestry(handle.interface):
             if handle.service.interface_name(ancestor) == interface:
-                return handle.service.object_method(ancestor, name), handle.capability
+                return handle.service.object_method(ancestor, name, session.principal.roles), handle.capability
     expected = f"an object of {quote(service)} with the interface {quote(interface)}"
     got = f"{handle.service.name}'s, with the interface {handle.interface_name}"
     raise GatewayError(Status.INVALID_ARGUMENT, f"expected {expected}, this is {got}")
@@ -86,8 +99,8 @@ class CallReferences(LiveObjects, Protocol):
     """What a door knows of the references of one call, in its parameters and in its results."""
 
     @property
-    def objects_passed(self) -> Sequence[Capability]:
-        """The first objects of services in the parameters, once these are read."""
+    def coming_home(self) -> Capability | None:
+        """The first object in the parameters that the service has itself, once these are read."""
 
     def make_room(self) -> None:
         """Be sure that objects in the results can be taken.
@@ -259,15 +272,17 @@ class Calls:
         options: CallOptions = NO_OPTIONS,
         unbox: bool = False,
         address: str = "",
+        principal: Principal = ANONYMOUS,
     ) -> Call | None:
         """Start a call; when this returns it is on its way, so calls keep the order in which they are begun.
 
         Args:
             target: the service's root or an object of it.
             params: an object by name, an array by position, or None for no parameters at all.
-            options: what the caller said about the call, and who it is; its timeout may be None.
+            options: what the caller said about the call, and who the service is told it is; its timeout may be None.
             unbox: whether a single result stands for itself.
             address: who counts it in the bounds per address; "" if that is not known.
+            principal: who calls.
 
         Returns:
             None if the call was refused, of which the caller is told before this returns.
@@ -276,9 +291,9 @@ class Calls:
         is_counted = False
         try:
             if self._authorise is not None:
-                self._authorise(options.principal, method)
+                self._authorise(principal, method)
             if self._admit is not None:
-                self._admit(options.principal, session, method)
+                self._admit(principal, session, method)
             if session is not None:
                 session.check_calls()
             is_counted = self.under_way.may_take(address)
@@ -299,7 +314,8 @@ class Calls:
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
             if refs is not None and len(method.service.upstream.connections) > 1:
                 refs.hold()
-                target = method.service.upstream.beside(target, refs.objects_passed)
+                if refs.coming_home is not None:
+                    target = method.service.upstream.beside(target, refs.coming_home)
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
             if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
                 future = self._repeatable(future, method, target, args, options, write, refs)

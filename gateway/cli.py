@@ -1,4 +1,4 @@
-"""The command ``cara-gateway``: demo, serve, check, routes, openapi, types, passwd; list, describe and call elsewhere.
+"""The command ``cara-gateway``: demo, serve, check, routes, openapi, types, passwd; the others stand elsewhere.
 
 Exit codes: 0 done or stopped by a signal, 2 the configuration or the command line cannot be used, 1 everything else.
 stdout is for what was asked for; logs go to stderr.
@@ -17,12 +17,16 @@ from typing import Final, NoReturn
 
 import click
 
-from cara_pseud.passwords import PasswordFileError, set_password
+from cara_pseud.password_entries import PasswordFileError
+from cara_pseud.passwords import set_password
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
 from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
+from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
@@ -113,6 +117,7 @@ def check(config_path: Path) -> None:
     config = _load(config_path, {})
     try:
         load_routes(config)
+        Authentication(config.auth, AuthOutside())
     except ConfigError as error:
         _refuse(error)
     for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
@@ -170,6 +175,7 @@ def routes(config_path: Path) -> None:
 main.add_command(list_names)
 main.add_command(describe)
 main.add_command(call)
+main.add_command(key)
 
 
 # Running.
@@ -178,8 +184,12 @@ main.add_command(call)
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("user")
-def passwd(file: Path, user: str) -> None:
-    """Set USER's password in FILE, for servers with passwords="FILE". Only a scrypt hash is kept.
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE",
+    help="A role of USER at a gateway, in place of those so far. May be given several times.",
+)
+def passwd(file: Path, user: str, roles: tuple[str, ...]) -> None:
+    """Set USER's password in FILE, for gateways and servers with passwords = "FILE". Only a scrypt hash is kept.
 
     Asks for the password twice; from a pipe it is the first line.
     """
@@ -190,7 +200,7 @@ def passwd(file: Path, user: str) -> None:
     if not password:
         raise click.UsageError("the password must not be empty")
     try:
-        set_password(file, user, password)
+        set_password(file, user, password, roles or None)
     except (OSError, PasswordFileError) as error:
         raise click.ClickException(str(error)) from None
 

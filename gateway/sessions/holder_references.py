@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
-from gateway.catalogue import Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
-from gateway.sessions.callbacks import Callback, Callbacks
+from gateway.sessions.callbacks import NOWHERE, Callback, Callbacks, PassedIn
 from gateway.sessions.handles import Handle, Handles
 from gateway.sessions.session import Session
-
-LOOKED_AT: Final = 16
-"""So many of the objects passed in a call say at which endpoint it is at home; a call may pass thousands."""
+from gateway.upstream.base import Upstream
 
 
 class CountedHandles:
@@ -50,16 +48,43 @@ class CountedHandles:
         return bool(self._tokens)
 
 
-def fitting(handle: Handle, service: Service, interface: Type | None, where: Where) -> Capability:
-    """The object behind a handle, if it has the interface that a service expects there.
+def given(
+    session: Session, token: str, service: Service, interface: Type | None, where: Where, beside: Capability | None
+) -> tuple[Capability, bool]:
+    """The object behind a handle as a service gets it, if it has the interface that is expected there.
+
+    Args:
+        beside: the first object of the same message that comes home.
+
+    Returns:
+        Whether it comes home, too: it is the service's own, and lives where that other one does.
 
     Raises:
-        GatewayError: INVALID_ARGUMENT, it has another one.
+        GatewayError: NOT_FOUND, there is no such handle; INVALID_ARGUMENT, it has another interface.
     """
+    handle = session.handles.get(token, where)
     if handle.interface is not None and not handle.fits(interface):
         expected, got = service.interface_name(interface), handle.interface_name
         raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", where())
-    return handle.capability
+    capability = handle.capability
+    if _comes_home(handle, service.upstream, beside):
+        return capability, True
+    return session.passed.passed(handle.service, capability), False
+
+
+def _comes_home(handle: Handle, upstream: Upstream, beside: Capability | None) -> bool:
+    connections = upstream.connections
+    if len(connections) == 1 and handle.service.upstream is upstream:
+        return True
+    for connection in connections:
+        if connection.owns(handle.capability):
+            return beside is None or connection.owns(beside)
+    return False
+
+
+def calls_of(method: ServiceMethod | None) -> PassedIn:
+    """What is passed in a call of that method; None: in something else."""
+    return NOWHERE if method is None else {(method.service_name, method.label): method}
 
 
 def hold(callbacks: Sequence[Callback]) -> Sequence[Callback]:
@@ -94,31 +119,33 @@ class HolderReferences:
     """References in one message to or from a client, or in a call and its answer.
 
     Attributes:
-        objects_passed: see `gateway.calls.CallReferences`.
+        coming_home: see `gateway.calls.CallReferences`.
+        passed_in: the calls that the client has to be permitted for the objects that it passes.
     """
 
-    __slots__ = ("_counted", "_held", "_holder", "_made", "_passed", "_service", "objects_passed")
+    __slots__ = ("_counted", "_held", "_holder", "_made", "_passed", "_service", "coming_home", "passed_in")
 
-    def __init__(self, holder: Holder, service: Service) -> None:
+    def __init__(self, holder: Holder, service: Service, method: ServiceMethod | None = None) -> None:
         self._holder = holder
         self._service = service
+        self.passed_in = calls_of(method)
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
         self._held: Sequence[Callback] = ()
-        self.objects_passed: Sequence[Capability] = ()
+        self.coming_home: Capability | None = None
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
-        handle = self._holder.live_session().handles.get(token, where)
-        capability = fitting(handle, self._service, interface, where)
-        if len(self.objects_passed) < LOOKED_AT:
-            self.objects_passed = (*self.objects_passed, capability)
+        session = self._holder.live_session()
+        capability, comes_home = given(session, token, self._service, interface, where, self.coming_home)
+        if comes_home and self.coming_home is None:
+            self.coming_home = capability
         return capability
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         # Its session bounds how many there may be, so there has to be one.
         self._holder.live_session()
-        callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface)
+        callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface, self.passed_in)
         self._passed.append(callback)
         if is_new:
             self._made.append(callback)
@@ -190,9 +217,9 @@ class DiscardedReferences:
         return None
 
     @property
-    def objects_passed(self) -> Sequence[Capability]:
+    def coming_home(self) -> Capability | None:
         """See `gateway.calls.CallReferences`."""
-        return self._inner.objects_passed
+        return self._inner.coming_home
 
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`. Nothing is kept."""

@@ -122,12 +122,11 @@ class Balancer:
                 return connection
         return self
 
-    def beside(self, target: Capability, objects: Iterable[Capability]) -> Capability:
+    def beside(self, target: Capability, object: Capability) -> Capability:
         if target is self.root:
-            for object in objects:
-                for place in self._places:
-                    if place.connection.owns(object):
-                        return _Root(self, place)
+            for place in self._places:
+                if place.connection.owns(object):
+                    return _Root(self, place)
         return target
 
     def name_of(self, capability: Capability) -> ObjectName | None:

@@ -5,7 +5,7 @@ Values on this seam are those of cara_pseud's wire: structs as dicts by field id
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from cara_pseud.capabilities import Capability
@@ -81,8 +81,8 @@ class Upstream(Protocol):
     def home_of(self, target: Capability) -> Upstream:
         """The connection to the endpoint at which an object lives; the upstream itself where any will do."""
 
-    def beside(self, target: Capability, objects: Iterable[Capability]) -> Capability:
-        """The same target, called where the objects live that are passed to it, as far as that can be chosen."""
+    def beside(self, target: Capability, object: Capability) -> Capability:
+        """The same target, called where an object lives that is passed to it, as far as that can be chosen."""
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         """The name of an object that the service sent; None if it is bound to this process."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from cara_pseud.capabilities import Capability
@@ -103,7 +103,7 @@ class PseudUpstream:
     def home_of(self, target: Capability) -> PseudUpstream:
         return self
 
-    def beside(self, target: Capability, objects: Iterable[Capability]) -> Capability:
+    def beside(self, target: Capability, object: Capability) -> Capability:
         return target
 
     async def answers(self, within_s: float) -> bool:

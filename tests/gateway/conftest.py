@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,10 @@ class FakeUpstream:
     def home_of(self, target: Capability) -> FakeUpstream:
         return self
 
-    def beside(self, target: Capability, objects: Iterable[Capability]) -> Capability:
+    def owns(self, capability: Capability) -> bool:
+        return False  # of an upstream that is the handle's own nobody asks
+
+    def beside(self, target: Capability, object: Capability) -> Capability:
         return target
 
     def name_of(self, capability: Capability) -> ObjectName | None:
@@ -246,6 +249,10 @@ class FakeChannel:
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
+
+    def cut(self, code: int, reason: str) -> None:
+        self.sent.clear()
+        self.close(code, reason)
 
     def carry(self, conversation: Conversation) -> None:
         self.conversation = conversation
@@ -396,6 +403,7 @@ def fakes() -> Any:
         Begun = Begun
         LIMITS = LIMITS
         Object = FakeObject
+        Upstream = FakeUpstream
         Play = Play
         pass_time = staticmethod(pass_time)
         settle = staticmethod(settle)

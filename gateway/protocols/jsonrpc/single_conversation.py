@@ -186,7 +186,9 @@ class SingleConversation:
         target = event.target
         try:
             if type(target) is events.ServiceTarget:
-                method = method_of_service(self._served.catalogue, target.service, event.method)
+                method = method_of_service(
+                    self._served.catalogue, target.service, event.method, self._owner.principal
+                )
                 capability = method.service.upstream.root
             else:
                 assert type(target) is events.HandleTarget
@@ -196,10 +198,10 @@ class SingleConversation:
             return True
         refs = None
         if method.has_references:
-            refs = SingleReferences(method.service, self._owner, event.results, discards=event.notification)
+            refs = SingleReferences(method, self._owner, event.results, discards=event.notification)
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, self._owner.session, options,
-            address=self._address,
+            False, self._address, self._owner.principal,
         )  # fmt: skip
         if call is not None:
             pace.room -= 1
@@ -214,13 +216,14 @@ class SingleConversation:
         return session
 
     def _options_of(self, event: events.CallRequested) -> CallOptions:
-        own, meta = self._options, event.meta
+        own, meta, principal = self._options, event.meta, self._owner.principal
         return CallOptions(
             self._waits.left_s(event.call, meta.timeout_s or own.timeout),
             meta.request_id or f"{own.request_id}-{event.call}",
-            own.principal,
+            principal.name,
             meta.traceparent or own.traceparent,
             meta.idempotency_key,
+            principal.role_names,
         )
 
     def answered(self, call: Call, result: JSON) -> bool:
@@ -268,7 +271,7 @@ class SingleConversation:
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         try:
-            answer = describe(event, self._served.catalogue, lambda token: self._session().handles.get(token))
+            answer = describe(event, self._served.catalogue, self._session, self._owner.principal.roles)
             happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)

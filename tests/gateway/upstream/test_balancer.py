@@ -354,15 +354,15 @@ def test_a_call_that_is_over_is_forgotten_without_the_collector(error: RpcError 
 def test_a_call_that_passes_an_object_goes_where_that_lives_while_it_is_up() -> None:
     async def test(balancer: Balancer, places: list[Any], clock: MovedClock) -> None:
         places[1].busy = 100
-        target = balancer.beside(balancer.root, [places[1].object])
+        target = balancer.beside(balancer.root, places[1].object)
         call(balancer, target=target)
         assert len(places[1].calls) == 1
         places[1].become("down")
         call(balancer, target=target)
         assert len(places[0].calls) == 1
         stranger = Root(places[0])
-        assert balancer.beside(balancer.root, [stranger]) is balancer.root
-        assert balancer.beside(places[0].object, [places[1].object]) is places[0].object
+        assert balancer.beside(balancer.root, stranger) is balancer.root
+        assert balancer.beside(places[0].object, places[1].object) is places[0].object
 
     play(test)
 
