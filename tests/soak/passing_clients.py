@@ -13,7 +13,7 @@ from tests.attacks.wire import HELLO, Connection, Target, call, frame
 
 REST_S: Final = 0.05
 """So long one waits before it comes again, on average."""
-LONGEST_S: Final = 15.0
+LONGEST_S: Final = 30.0
 SESSION: Final = b"Session-Id: "
 Visit = Callable[[Target, "Told"], Awaitable[None]]
 

@@ -18,7 +18,7 @@ from tests.soak.observations import TABLES
 
 INTEGRATION: Final = Path(__file__).resolve().parents[1] / "integration"
 DOWN_S: Final = 0.5
-RESUME_S: Final = 2
+RESUME_S: Final = 4
 IDLE_S: Final = 4
 CONFIG: Final = """\
 [gateway]

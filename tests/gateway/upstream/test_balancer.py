@@ -23,20 +23,22 @@ class Root(Capability):
 
     def __init__(self, place: Place) -> None:
         self.place = place
+        self.key = ("object", place.endpoint)
 
     def call(self, *arguments: Any) -> Any:
-        return self._taken(arguments[2], arguments[4])
+        return self._taken(arguments[2], *arguments[4:])
 
     def invoke(self, *arguments: Any) -> Any:
-        return self._taken(arguments[1], arguments[3])
+        return self._taken(arguments[1], *arguments[3:])
 
-    def _taken(self, arguments: Any, options: CallOptions) -> Any:
+    def _taken(self, arguments: Any, options: CallOptions, convert: Any = None) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.place.refusal is not None:
             future.set_exception(self.place.refusal)
         else:
             self.place.calls.append(future)
             self.place.arguments.append(arguments)
+            self.place.convert = convert
             self.place.timeouts.append(options.timeout)
         return future
 
@@ -52,6 +54,7 @@ class Place:
         self.refusal: RpcError | None = None
         self.calls: list[asyncio.Future[Any]] = []
         self.arguments: list[Any] = []
+        self.convert: Any = None
         self.timeouts: list[float | None] = []
         self.busy = 0
         self.asked = 0
@@ -60,6 +63,10 @@ class Place:
         self.root = Root(self)
         self._listeners: list[Callable[[Any], None]] = []
         self.on_trouble = self.on_state
+
+    def reply(self, value: Any) -> None:
+        """Answer the last call, as the wire has it."""
+        self.calls[-1].set_result(self.convert(value))
 
     @property
     def in_flight(self) -> int:

@@ -1,4 +1,7 @@
-"""An object of a client in a call that goes to one endpoint after the other: it lives until the last one lets go."""
+"""Objects in calls to one of several endpoints.
+
+A client's object lives until the last endpoint lets go of it, and a service's decides where the call goes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import pytest
 
 from cara_pseud.errors import OutcomeUnknown, RpcError, Unavailable
+from cara_pseud.local import LentCapability
 from gateway.catalogue import Service
 from gateway.upstream.balancer import Balancer
 from tests.gateway.upstream.test_balancer import Place
@@ -88,3 +92,49 @@ def test_an_object_that_only_a_failed_call_had_ends_with_the_call(
         play.sessions.end_all("done")
 
     fakes.run(main())
+
+
+async def made(play: Any, place: Any, id: str) -> str:
+    """The handle of an object that lives at an endpoint, which is the only one that is not busy."""
+    place.busy, before = 0, len(place.calls)
+    play.says("workshop.tool", id=id)
+    assert len(place.calls) == before + 1
+    place.reply(place.object)
+    place.busy = 100
+    token: str = (await play.hears())[-1]["result"]["tool"]["$handle"]
+    return token
+
+
+def test_a_call_goes_where_the_first_object_lives_and_the_others_are_passed_as_strangers(
+    compile_text: Any, service_of: Any, fakes: Any
+) -> None:
+    async def main() -> None:
+        workshop = service_of("workshop", compile_text(TOOLS), "Workshop")
+        places: list[Any] = [Place("tcp://first:1"), Place("tcp://second:1")]
+        workshop.upstream = Balancer(places)
+        for place in places:
+            place.busy = 100
+        play = fakes.Play(workshop)
+        await play.hello()
+        tokens = [await made(play, place, place.endpoint) for place in places]
+        for home, (token, other) in zip(places, (tokens, reversed(tokens)), strict=True):
+            home.busy = 1000
+            play.says("workshop.join", [{"$handle": token}, {"$handle": other}], id=f"join {token}")
+            own, stranger = home.arguments[-1]
+            assert own is home.object
+            assert isinstance(stranger, LentCapability)
+            home.reply(None)
+            home.busy = 100
+        await play.hears()
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+TOOLS = """
+interface Workshop {
+  tool @0 () -> (tool :Tool);
+  join @1 (one :Tool, other :Tool) -> ();
+  interface Tool { name @0 () -> (name :Text); }
+}
+"""
