@@ -213,6 +213,11 @@ class Connection(OutgoingCalls):
         self.silent = False
         self._greeting_call = None
         self.inbox.clear()
+        # Of answers that waited to leave and went with the connection.
+        given, self._given = self._given, {}
+        for ids in given.values():
+            for id in ids:
+                self.exports.release(id, 1)
         self.note_held()
         if not keep_references:
             self.end_references()
