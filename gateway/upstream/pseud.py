@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
 from cara_pseud.cork import Cork
-from cara_pseud.errors import RpcError
+from cara_pseud.errors import OutcomeUnknown, RpcError, Unavailable
 from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES, DEFAULT_MAX_MESSAGE_BYTES
 from cara_pseud.remote import RemoteCapability
 from gateway.config.connection import ConnectionConfig
@@ -110,8 +110,10 @@ class PseudUpstream:
         try:
             async with asyncio.timeout(within_s):
                 await self._connection.sign_of_life()
-        except (RpcError, TimeoutError):
+        except (Unavailable, OutcomeUnknown, TimeoutError):
             return False
+        except RpcError:
+            pass  # an answer all the same: an original peer that nobody has recognised yet has no word for this
         return True
 
     @property
