@@ -83,12 +83,15 @@ def test_a_killed_endpoint_costs_only_the_calls_under_way_there_and_comes_back(
         killed_at = seen.good
         eventually(lambda: seen.good >= killed_at + 200, within_s=20)
         lost = Counter(seen.told)
-        assert web.get("/readyz").status == 200
+        ready = web.get("/readyz")
+        assert (ready.status, ready.json["services"]) == (200, {"counting": "up"})
+        eventually(lambda: web.get("/readyz").json["endpoints"] == {"counting": ["down", "up"]}, within_s=5)
         assert servers(web, 5).keys() == {processes[1].pid}
         again, _ = start.counting(endpoints[0])
         eventually(lambda: again.pid in servers(web, 4), within_s=3)
         back_at = seen.good
         eventually(lambda: seen.good >= back_at + 200, within_s=20)
+        eventually(lambda: web.get("/readyz").json["endpoints"] == {"counting": ["up", "up"]}, within_s=5)
     assert seen.told.keys() <= {"ok", "outcome_unknown"}
     # At the most as many as were under way, and none when it came back.
     assert 1 <= lost["outcome_unknown"] <= CALLERS
