@@ -165,6 +165,7 @@ class Gateway:
     def _serve(self, catalogue: Catalogue) -> None:
         assert self._application is not None  # started
         self._application.serve(catalogue)
+        self._sessions.roles_changed()  # or what is needed for a call, which comes to the same
         self._claimed.clear()
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
