@@ -162,6 +162,7 @@ class Gateway:
         assert self._application is not None  # started
         self._application.serve(catalogue)
         self._pool.served()
+        self._sessions.roles_changed()  # or what is needed for a call, which comes to the same
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
 
