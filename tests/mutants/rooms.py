@@ -56,8 +56,8 @@ ROOMS = (
     ),
     Room(
         "gateway/access",
-        ("gateway/access/*.py", "gateway/config/*.py"),
-        ("tests/gateway/access/test_*.py", "tests/gateway/config/test_*.py", "tests/integration/test_cli.py"),
+        ("gateway/access/*.py",),
+        ("tests/gateway/config/test_*.py", "tests/integration/test_cli.py"),
     ),
     Room(
         "gateway/sessions",
