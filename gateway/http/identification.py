@@ -29,6 +29,7 @@ class Identification:
         gatekeeper: knows credentials.
         origins: whose pages may read; a reload may put others in their place.
         admissions: how long sockets and event streams are let in.
+        origins: whose pages may have requests made.
     """
 
     def __init__(self, gatekeeper: Gatekeeper, sessions: Sessions, origins: OriginPolicy) -> None:
@@ -139,4 +140,9 @@ class Identification:
 
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)
+    return Credentials(
+        request.headers, downstream.address, downstream.is_proxied,
+        # That of a proxy is the proxy's own, and says nothing of its clients.
+        None if downstream.is_proxied else request.connection.certificate,
+        repeated=request.repeated,
+    )  # fmt: skip
