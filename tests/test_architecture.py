@@ -110,6 +110,7 @@ RINGS = {
     "gateway.sessions.sessions": WAITING,
     "gateway.remote_commands": EDGE,
     "gateway.stalls": WAITING,
+    "gateway.systemd": EDGE,
     "gateway.trees": EDGE,
     "gateway.turns": WAITING,
     "gateway.upstream.pseud": EDGE,
@@ -136,7 +137,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "upstream", "demo"},
     {"app"},
-    {"life"},
+    {"life", "systemd"},
     {"remote_commands", "credential_commands"},
     {"cli", "__main__"},
 )
