@@ -26,11 +26,13 @@ from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections, permit_descriptors
+from gateway.http.draining import drain
 from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.site import Site
+from gateway.http.tls import Tls
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
@@ -47,8 +49,6 @@ _LOG: Final = logging.getLogger(__name__)
 
 _DESCRIPTORS_OF_A_CONNECTION: Final = 8
 """Over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
-_GRACE_S: Final = 10.0
-"""How long calls under way may take to end when the gateway stops."""
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
@@ -92,6 +92,7 @@ class Gateway:
         self._reloads = Reloads(self._reload)
         self._log = log
         self._transports = best_transports() if transports is None else transports
+        self._tls = None if config.tls is None else Tls(config.tls)
         self.port = config.listen.port if isinstance(config.listen, Listen) else None
         # One for both sides: what a read from one gives leaves at the other when it is handled.
         self._cork = Cork()
@@ -119,7 +120,13 @@ class Gateway:
         listen = self._config.listen
         if isinstance(listen, UnixListen):
             return listen.url
-        return f"http://{Listen(listen.host, self.port or 0)}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{Listen(listen.host, self.port or 0)}"
+
+    @property
+    def config(self) -> GatewayConfig:
+        """What it was configured with, at the start or by the last reload that succeeded."""
+        return self._config
 
     @property
     def wanted_descriptors(self) -> int:
@@ -172,7 +179,9 @@ class Gateway:
     async def _reload(self) -> None:
         try:
             config = self.attempted = await asyncio.to_thread(self._source)
+            tls = await self._new_tls(config)
             catalogue = await self._new_catalogue(config)
+            self._authentication.reload(config.auth)
         except ConfigError as error:
             for complaint in error.complaints:
                 _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
@@ -183,11 +192,27 @@ class Gateway:
             _LOG.warning("gateway.%s has changed, which takes effect at the next start", key)
         before, after = self._served.catalogue.services, catalogue.services
         self._adopt(config)
+        if self._tls is not None and tls is not None:
+            self._tls.adopt(tls)
         self._serve(catalogue)
         for name in before.keys() - after.keys():
             self._pool.dismiss(before[name].upstream)
             self._sessions.service_removed(name, f"{name} is served no more")
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
+
+    async def renew_certificates(self) -> None:
+        """Make the next handshakes with what the files of `GatewayConfig.tls` have now.
+
+        Raises:
+            ConfigError: they cannot be used; those before are used on.
+        """
+        tls = await self._new_tls(self._config)
+        if self._tls is not None and tls is not None:
+            self._tls.adopt(tls)
+            _LOG.info("the certificate is read again")
+
+    async def _new_tls(self, config: GatewayConfig) -> Tls | None:
+        return None if config.tls is None else await asyncio.to_thread(Tls, config.tls)
 
     async def _new_catalogue(self, config: GatewayConfig) -> Catalogue:
         """Make what a configuration says, and connect to what is new in it.
@@ -225,6 +250,8 @@ class Gateway:
         site.calls.rebound()
         site.calls.expose_errors = config.expose_errors
         site.origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
+        if site.identification is not None:
+            site.identification.origins = site.origins
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
 
@@ -258,7 +285,7 @@ class Gateway:
             OSError: the address cannot be bound; nothing is left running.
         """
         config = self._config
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
             _LOG.warning("%s", exposure)
         self._bound = bound = bind(config.listen, config.socket_mode)
         self.port = bound.port
@@ -291,7 +318,7 @@ class Gateway:
             identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
-        self._server = GatewayServer(self._application, connections=site.connections)
+        self._server = GatewayServer(self._application, connections=site.connections, tls=self._tls)
         self._server.add_sockets(bound.sockets)
         reclaiming = Reclaiming(
             resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
@@ -308,20 +335,22 @@ class Gateway:
             )  # fmt: skip
         return most
 
-    async def stop(self) -> None:
-        """Take no more, let calls under way end, close what is open."""
+    async def stop(self, delay_s: float = 0.0) -> None:
+        """Say that it ends, take no more, let what is under way end, close what is open.
+
+        Args:
+            delay_s: how long it goes on taking all that comes, while ``/readyz`` says that it ends.
+        """
         site, server = self._site, self._server
         if site is None or server is None:
             return
         site.stopping = True
+        self._reloads.stop()
+        await asyncio.sleep(delay_s)
         server.stop()
         if self._bound is not None:
             self._bound.remove()
-        for socket in site.sockets:
-            socket.client.drain()
-        await _until(lambda: not site.is_busy, _GRACE_S)
-        for socket in list(site.sockets):
-            socket.client.shut_down()
+        await drain(site, self._config.drain_s)
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
         self._reloads.stop()
@@ -391,6 +420,6 @@ async def _until(is_over: Callable[[], bool], within_s: float) -> None:
     """Wait for something to be over, but not for ever."""
     loop = asyncio.get_running_loop()
     until = loop.time() + within_s
-    # This happens once, when the gateway stops; an event would have to be looked after by every call.
+    # This happens once, when the gateway stops.
     while not is_over() and loop.time() < until:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_S)

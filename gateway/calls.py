@@ -260,6 +260,15 @@ class Calls:
         self._max_timeout_s = self._limits.max_call_timeout_s
         self.under_way.rebound(self._limits.max_calls, self._limits.max_calls_per_address)
 
+    def authorise(self, principal: Principal, method: ServiceMethod) -> None:
+        """Be sure that somebody may call a method, as `begin` is, for who has to say something of it before.
+
+        Raises:
+            GatewayError: PERMISSION_DENIED or UNAUTHENTICATED, it may not.
+        """
+        if self._authorise is not None:
+            self._authorise(principal, method)
+
     def begin(
         self,
         waiter: CallWaiter,

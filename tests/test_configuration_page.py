@@ -15,6 +15,7 @@ from gateway.config.limits import Limits
 from gateway.config.mtls import MTLS_KEYS
 from gateway.config.proxy_headers import PROXY_KEYS
 from gateway.config.rules import RULE_KEYS
+from gateway.config.tls import TLS_KEYS
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
 
@@ -34,6 +35,7 @@ def documented(heading: str) -> dict[str, str]:
         ("gateway.auth.jwt", JWT_KEYS),
         ("gateway.auth.proxy", PROXY_KEYS),
         ("gateway.auth.mtls", MTLS_KEYS),
+        ("gateway.tls", TLS_KEYS),
         ("services.NAME", SERVICE_KEYS),
         ("[services.NAME.rules]", RULE_KEYS),
         ("gateway.limits", LIMIT_KEYS),
@@ -63,6 +65,8 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "data": f'`"{config.codec.data}"`',
         "expose_errors": f"`{str(config.expose_errors).lower()}`",
         "websocket_compression": f"`{str(config.websocket_compression).lower()}`",
+        "drain_delay_s": f"`{config.drain_delay_s}`",
+        "drain_s": f"`{config.drain_s}`",
     }
     assert documented("gateway.auth")["required"] == f"`{str(AuthConfig().required).lower()}`"
     algorithms = ", ".join(f'"{name}"' for name in DEFAULT_ALGORITHMS)

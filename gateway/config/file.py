@@ -19,13 +19,16 @@ from typing import Any, Final
 from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
 from gateway.config.connection import ConnectionConfig
+from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
+from gateway.config.tls import TlsConfig, read_tls
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
+    DELAY,
     ENDPOINTS,
     FLAG,
     HOSTS,
@@ -51,10 +54,16 @@ ENVIRONMENT_PREFIX: Final = "CARA_GATEWAY_"
 MAX_SOCKET_PATH_BYTES: Final = 107
 """Of a unix socket on Linux, without the zero at its end (unix(7))."""
 
-OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
+KEY_VARIABLE: Final = ENVIRONMENT_PREFIX + "KEY"
+TOKEN_VARIABLE: Final = ENVIRONMENT_PREFIX + "TOKEN"
+"""Where commands that ask a running gateway look for their own key or token."""
+OTHER_VARIABLES: Final = (
+    ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL", ENVIRONMENT_PREFIX + "TOKEN_FILE", KEY_VARIABLE,
+    TOKEN_VARIABLE,
+)  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth")
+GATEWAY_TABLES: Final = ("limits", "auth", "tls")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -70,6 +79,8 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "data": one_of("array", "base64"),
     "expose_errors": FLAG,
     "websocket_compression": FLAG,
+    "drain_delay_s": DELAY,
+    "drain_s": DELAY,
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
@@ -168,8 +179,11 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
+        drain_s: how long what is under way may take then.
         files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
+        tls: None if it speaks plain HTTP.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -182,8 +196,11 @@ class GatewayConfig:
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
     websocket_compression: bool = False
+    drain_delay_s: float = 1.0
+    drain_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     auth: AuthConfig | None = None
+    tls: TlsConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -243,6 +260,7 @@ class _Document:
         given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
+        tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
         listen = given.get("listen")
@@ -253,6 +271,10 @@ class _Document:
                     "gateway.listen",
                     f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
                 )
+        if auth is None:
+            hosts, proxies = given.get("hosts", ()), given.get("trusted_proxies", ())
+            if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
+                reading.complain("gateway.auth", fault)
         configured = [self._service(name, settings) for name, settings in services.items()]
         reading.known_variables()
         if reading.complaints:
@@ -268,6 +290,7 @@ class _Document:
             ),
             limits=checked_limits,
             auth=auth,
+            tls=tls,
             services=tuple(service for service in configured if service is not None),
             files=(self._path, *reading.files),
         )

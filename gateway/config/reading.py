@@ -52,7 +52,7 @@ class ConfigReading:
 
     Attributes:
         complaints: one line each, ``key: message`` or ``file:line: message``.
-        files: those that keys have named.
+        files: those that keys named, whether or not they could be read.
     """
 
     def __init__(

@@ -107,6 +107,12 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _delay(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"expected a number of seconds from 0 on, not {shown(value)}")
+    return float(value)
+
+
 def _parse_number(text: str) -> Any:
     for number in (int, float):
         try:
@@ -279,6 +285,7 @@ FLAG = ValueKind(_flag, _parse_flag)
 TEXTS = ValueKind(_texts, _parse_texts)
 COUNT = ValueKind(_count, _parse_number)
 SECONDS = ValueKind(_seconds, _parse_number)
+DELAY = ValueKind(_delay, _parse_number)
 LISTEN = ValueKind(_listen)
 ENDPOINTS = ValueKind(_endpoints, _parse_texts)
 ORIGINS = ValueKind(_origin, _parse_texts)

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from tornado.iostream import StreamClosedError
 
-from gateway.errors import GatewayError, Status
+from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import METHODS, BaseHandler
 from gateway.http.site import Site
 from gateway.json.text import JSON
@@ -127,7 +127,7 @@ class BasePathHandler(BaseHandler):
 
 
 def _nothing() -> GatewayError:
-    return GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+    return GatewayError(Status.NOT_FOUND, NOTHING)
 
 
 class ServerHandler(BaseHandler):
