@@ -12,8 +12,9 @@ from typing import Final
 
 from cara_pseud.cork import Cork
 from gateway.access.refusals import Refusals
+from gateway.call_counts import CallCounts
 from gateway.calls import Calls
-from gateway.catalogue import CallCounts, Catalogue, Served, Service
+from gateway.catalogue import Catalogue, Served, Service
 from gateway.catalogue_loading import load_catalogue
 from gateway.config.exposure import exposures
 from gateway.config.file import GatewayConfig, ServiceConfig
@@ -130,6 +131,8 @@ class Gateway:
         for service in catalogue.services.values():
             await self._start_upstream(service)
         self._application.serve(catalogue)
+        services = catalogue.services
+        self._counts.keep(lambda service, label: service in services and services[service].declares(label))
         self._claimed.clear()
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())

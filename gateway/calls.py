@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pendi
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
+from gateway.call_counts import TracedCall
 from gateway.catalogue import Catalogue, ServiceMethod, find_service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error, quote
@@ -29,6 +31,7 @@ from gateway.redaction import WHOLE, redacted
 from gateway.sensitive import secrets_in
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
+from gateway.trace_context import trace_id_of
 from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)
@@ -130,9 +133,14 @@ class Call:
         session: whose it is; None if it belongs to no session.
         args: what the service was sent, if there are secrets in it.
         address: who counts it in the bounds per address.
+        began_s: when, by the clock of `Calls`.
+        traceparent: the trace that it belongs to, as its caller said; None if it said nothing.
     """
 
-    __slots__ = ("_calls", "_future", "address", "args", "key", "method", "refs", "request_id", "session", "waiter")
+    __slots__ = (
+        "_calls", "_future", "address", "args", "began_s", "key", "method", "refs", "request_id", "session",
+        "traceparent", "waiter",
+    )  # fmt: skip
 
     _future: asyncio.Future[Any] | None
 
@@ -156,6 +164,8 @@ class Call:
         self.session = session
         self.args: Sequence[Any] = ()
         self.address = address
+        self.began_s = calls.clock()
+        self.traceparent: str | None = None
 
     def cancel(self) -> None:
         """Give the call up; the caller is told that it was cancelled, unless it is over already."""
@@ -167,9 +177,11 @@ class Call:
         # The future refers to this method; without a cycle both are freed at once.
         self._future = None
         session, refs = self.session, self.refs
-        self._calls.under_way.give(self.address)
+        calls = self._calls
+        calls.under_way.give(self.address)
+        calls.count_end(self)
         if session is None:
-            self._calls.without_session -= 1
+            calls.without_session -= 1
         else:
             session.calls_in_flight -= 1
         try:
@@ -178,7 +190,7 @@ class Call:
         except (Exception, asyncio.CancelledError) as error:
             if refs is not None:
                 refs.take_back()
-            self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
+            self.waiter.failed(self, calls.failure(error, self.method, self.request_id, self.args))
             # It remembers this frame and those above, and the future, which they have, has it: in a circle they would
             # wait for the collector, with all that a service said.
             error.__traceback__ = None
@@ -186,7 +198,7 @@ class Call:
             refs.settled()
         method = self.method
         if method.results.may_be_long:
-            self._calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
+            calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
 
     def refuse(self, error: Exception) -> None:
         """End the call, of which nothing was sent."""
@@ -203,6 +215,7 @@ class Calls:
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
         under_way: all of them.
+        clock: the time in seconds, by which calls are measured.
     """
 
     def __init__(
@@ -230,6 +243,7 @@ class Calls:
         self._admit = admit
         self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
+        self.clock = self.stalls.clock
         self.without_session = 0
         self.under_way = Shares(limits.max_calls, limits.max_calls_per_address)
 
@@ -259,6 +273,8 @@ class Calls:
             None if the call was refused, of which the caller is told before this returns.
         """
         call = Call(self, waiter, key, method, refs, options.request_id, session, address)
+        counts = method.counts
+        counts.calls += 1
         is_counted = False
         try:
             if self._authorise is not None:
@@ -272,7 +288,6 @@ class Calls:
                 raise self._too_many(address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
-            method.counts.calls += 1
             reader = method.params
             args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
             if method.has_secrets:
@@ -291,6 +306,8 @@ class Calls:
                 self.under_way.give(address)
             call.refuse(error)
             return None
+        counts.in_flight += 1
+        call.traceparent = options.traceparent
         if session is None:
             self.without_session += 1
         else:
@@ -308,6 +325,15 @@ class Calls:
             refs.never_sent()
         future.add_done_callback(call.settle)
         return call
+
+    def count_end(self, call: Call) -> None:
+        """Take note that a call that was under way is over."""
+        seconds = self.clock() - call.began_s
+        call.method.counts.ended(seconds)
+        if call.traceparent is not None:
+            trace_id = trace_id_of(call.traceparent)
+            if trace_id is not None:
+                call.method.counts.note_trace(TracedCall(trace_id, seconds, time.time()))
 
     def _too_many(self, address: str) -> GatewayError:
         under_way = self.under_way

@@ -14,55 +14,13 @@ from typing import Any
 from cara_pseud.errors import RpcError
 from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Type, describe_type
 from gateway.annotations import json_name
+from gateway.call_counts import CallCounts, MethodCounts
 from gateway.describe.documents import Document
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
-from gateway.json.codec.needless import NeedlessRefusals
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sensitive import SecretPaths, has_sensitive, has_sensitive_results
 from gateway.upstream.base import Upstream
-
-
-class MethodCounts:
-    """How often a method was called.
-
-    Attributes:
-        calls: how many were begun.
-        failures: how many failed, by status code.
-        answer_bytes: how long its answers to streams were lately, if any was long; else 0.
-    """
-
-    __slots__ = ("answer_bytes", "calls", "failures")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.answer_bytes = 0
-        self.failures: dict[str, int] = {}
-
-    def note_answer(self, size: int) -> None:
-        """Take note of how long an answer was; the last ones count most."""
-        known = self.answer_bytes
-        self.answer_bytes = (3 * known + size) // 4 if known else size
-
-    def fail(self, code: str) -> None:
-        """Count a failure."""
-        self.failures[code] = self.failures.get(code, 0) + 1
-
-
-class CallCounts:
-    """The counts of all methods and codecs. They outlive a catalogue, as a counter must never go back."""
-
-    def __init__(self) -> None:
-        self._of: dict[tuple[str, str], MethodCounts] = {}
-        self._needless: dict[str, NeedlessRefusals] = {}
-
-    def needless_refusals(self, service: str) -> NeedlessRefusals:
-        """What generated code for a service's values refused for no reason."""
-        return self._needless.setdefault(service, NeedlessRefusals())
-
-    def of(self, service: str, method: str) -> MethodCounts:
-        """The counts of one method, by the names that metrics have of it."""
-        return self._of.setdefault((service, method), MethodCounts())
 
 
 class ServiceMethod:
@@ -75,7 +33,7 @@ class ServiceMethod:
         has_secret_results: whether a result is one.
         timeout_s: the deadline of a call that wishes none.
         label: the name in metrics, with its interface if it is an object's.
-        counts: how many were begun, and how many failed.
+        counts: what is counted of its calls.
     """
 
     __slots__ = (
@@ -142,6 +100,7 @@ class Service:
         self._of_objects: dict[Type, dict[str, ServiceMethod]] = {}
         self._of_callbacks: dict[Any, CallbackMethod] = {}
         self._interface_names: dict[Type, str] = {}
+        self._declared_labels: dict[str, bool] = {}
 
     def method(self, name: str) -> ServiceMethod:
         """A method of the service's own interface.
@@ -169,14 +128,30 @@ class Service:
         method = methods.get(name)
         if method is None:
             bound = self.routes.handle_method(interface, name)
-            method = methods[name] = ServiceMethod(self, name, bound, self.interface_name(interface))
+            # Without what a generic interface is bound to: clients could have ever larger types of themselves made.
+            node = self.schema.nodes[interface.node_id]
+            method = methods[name] = ServiceMethod(self, name, bound, node.qualified_name or node.name)
         return method
 
-    def known_methods(self) -> Iterator[ServiceMethod]:
-        """The service's own methods, and those of objects that were called."""
-        yield from self.methods.values()
-        for methods in self._of_objects.values():
-            yield from methods.values()
+    def counted_methods(self) -> Iterator[tuple[str, MethodCounts]]:
+        """The service's own methods and those of objects that were called, by label, with their counts."""
+        for label, counts in self.counts.of_service(self.name).items():
+            if self.declares(label):
+                yield label, counts
+
+    def declares(self, label: str) -> bool:
+        """Whether a method of that label is one of the service's, or of an object that it may return."""
+        if label in self.methods:
+            return True
+        known = self._declared_labels.get(label)
+        if known is None:
+            owner, _, name = label.rpartition(".")
+            known = self._declared_labels[label] = any(
+                name in self.routes.for_interface(Type(Kind.INTERFACE, node.id))
+                for node in self.schema.nodes.values()
+                if isinstance(node, InterfaceNode) and (node.qualified_name or node.name) == owner
+            )
+        return known
 
     def callback_method(self, interface: Type | None, interface_id: int, method: int | str) -> CallbackMethod:
         """A method of a client's object that was passed as ``interface`` (None: as AnyPointer), by its wire names.

@@ -12,7 +12,8 @@ from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
 from gateway import fixed_paths
 from gateway.access.roles import unenforced_roles
-from gateway.catalogue import CallCounts, Catalogue, Service
+from gateway.call_counts import CallCounts
+from gateway.catalogue import Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument

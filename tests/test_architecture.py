@@ -104,13 +104,14 @@ RINGS = {
 ROOMS = (
     {
         "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
+        "metric_text", "reload_counts", "trace_context",
     },
     {"config.limits", "turns", "loop"},
     {"json"},
     {"routes", "reference_form"},
     {"sensitive", "redaction", "describe", "config"},
     {"upstream.base"},
-    {"catalogue", "access"},
+    {"call_counts", "catalogue", "access"},
     {"client"},
     {"sessions"},
     {"calls"},

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import unquote
 
+from prometheus_client import CollectorRegistry
+
 from cara_pseud.cork import Cork
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
@@ -37,6 +39,7 @@ from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.logs import LogWriter
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
+from gateway.reload_counts import ReloadCounts
 from gateway.sessions.sessions import Sessions
 from gateway.turns import LARGE_BYTES, Turns
 
@@ -73,6 +76,9 @@ class Site:
         refusals: what was refused, by the bound that was met.
         closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
+        authentication_failures: credentials that were refused, by their kind.
+        reloads: what became of attempts to replace the configuration.
+        registry: of all metrics; of this gateway alone.
     """
 
     served: Served
@@ -95,6 +101,9 @@ class Site:
     refusals: Refusals = field(default_factory=Refusals)
     closings: Refusals = field(default_factory=Refusals)
     turns: Turns = field(default_factory=Turns)
+    authentication_failures: Refusals = field(default_factory=Refusals)
+    reloads: ReloadCounts = field(default_factory=ReloadCounts)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     @property
     def is_busy(self) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.catalogue import CallCounts, Catalogue
+from gateway.call_counts import CallCounts
+from gateway.catalogue import Catalogue
 from gateway.catalogue_loading import load_catalogue, load_routes
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
