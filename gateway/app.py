@@ -29,6 +29,7 @@ from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
 from gateway.trees import static_tree
@@ -85,6 +86,7 @@ class Gateway:
         # What catalogues need that are made and not served yet.
         self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
+        self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
         self._refusals, self._closings = Refusals(), Refusals()
         self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
@@ -205,6 +207,10 @@ class Gateway:
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(bound.sockets)
+        reclaiming = Reclaiming(
+            resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
+        )
+        self._reclaiming = asyncio.create_task(reclaiming.watch())
 
     def _connections(self) -> Connections:
         limits = self._config.limits
@@ -232,8 +238,9 @@ class Gateway:
             socket.client.shut_down()
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
-        if self._retired is not None:
-            self._retired.cancel()
+        for task in (self._retired, self._reclaiming):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
         await server.close_all_connections()
         self._log.flush()
