@@ -20,13 +20,13 @@ from gateway.config.exposure import exposures
 from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.describe.documents import JSON_TYPE, Document
-from gateway.http.base import BaseHandler, Site
+from gateway.http.base import BaseHandler
+from gateway.http.site import Site
 
 
 class DocumentHandler(BaseHandler):

@@ -20,7 +20,7 @@ from prometheus_client.samples import Exemplar, Sample
 
 from gateway.call_counts import LATENCY_BOUNDS_S, MethodCounts
 from gateway.catalogue import Service
-from gateway.http.base import Site
+from gateway.http.site import Site
 from gateway.sessions.session import Session
 from gateway.upstream.base import State
 

@@ -14,7 +14,7 @@ from gateway.catalogue import Catalogue, find_service
 from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.describe.schema_text import schema_files, schema_text
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, RefusingHandler, Site
+from gateway.http.base import BaseHandler, RefusingHandler
 from gateway.http.documents import DocumentHandler, SchemaHandler
 from gateway.http.metrics import MetricsHandler
 from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler, ServerHandler
@@ -29,6 +29,7 @@ from gateway.http.rest import (
     SessionHandler,
 )
 from gateway.http.rpc import RpcHandler
+from gateway.http.site import Site
 from gateway.http.sse import CallbackAnswerHandler, EventsHandler
 from gateway.http.websocket.handshake import SocketHandler
 from gateway.json.text import dump

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
@@ -14,7 +14,9 @@ from gateway.catalogue import Service, ServiceMethod
 from gateway.describe.descriptions import describe_handle, describe_service, describe_services
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, Site, without_token
+from gateway.http.base import BaseHandler, without_token
+from gateway.http.session_cookie import cookie_attributes
+from gateway.http.site import Site
 from gateway.json.text import JSON, dump
 from gateway.json.value_count import check_values, parse_within
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
@@ -27,8 +29,6 @@ from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
 _SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_HOST_PREFIX: Final = "__Host-"
-_SECURE_PREFIX: Final = "__Secure-"
 
 
 class ApiHandler(BaseHandler):
@@ -43,21 +43,8 @@ class ApiHandler(BaseHandler):
         sessions, id = self.site.sessions, self.sent.get(SESSION_HEADER)
         if id is not None:
             return sessions.find(id, self.principal, rest=True) if id else None
-        cookie = self.get_cookie(self.cookie_name) if "Cookie" in self.sent else None
+        cookie = self.session_cookie()
         return sessions.find_by_cookie(cookie, self.principal) if cookie else None
-
-    @property
-    def cookie_name(self) -> str:
-        """The name of the cookie of sessions. With TLS one that no other host and no page without TLS can set."""
-        name = self.site.cookie_name
-        if not self._is_secure:
-            return name
-        # The better prefix is for cookies of a whole site only (RFC 6265bis section 4.1.3).
-        return (_SECURE_PREFIX if self.downstream.prefix else _HOST_PREFIX) + name
-
-    @property
-    def _is_secure(self) -> bool:
-        return self.downstream.scheme == "https"
 
     def session_for(self, method: ServiceMethod) -> Session | None:
         """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
@@ -101,20 +88,15 @@ class ApiHandler(BaseHandler):
     def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
-        self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **self._cookie_attributes())
+        self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **cookie_attributes(self.downstream))
 
     def forget_cookie(self) -> None:
         """Have a browser forget the cookie, which it does only if it is told the attributes as well."""
-        self.clear_cookie(self.cookie_name, **self._cookie_attributes())
-
-    def _cookie_attributes(self) -> dict[str, Any]:
-        # Another gateway may have another prefix of the same site.
-        path = self.downstream.prefix or "/"
-        return {"path": path, "httponly": True, "samesite": "Strict", "secure": self._is_secure}
+        self.clear_cookie(self.cookie_name, **cookie_attributes(self.downstream))
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
-        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
+        if error.reason == "session" and SESSION_HEADER not in self.sent and self.session_cookie():
             self.forget_cookie()
 
     def body(self) -> JSON:
@@ -168,9 +150,10 @@ class ApiHandler(BaseHandler):
         return CallOptions(
             method.timeout_s if wished is None else seconds(wished),
             self.request_id,
-            self.principal,
+            self.principal.name,
             header_text(headers, "Traceparent"),
             header_text(headers, "Idempotency-Key"),
+            self.principal.role_names,
         )
 
 
@@ -224,7 +207,7 @@ class CallingHandler(ApiHandler):
         site.calls_under_way += 1
         self._is_counted = True
         self._under_way = site.calls.begin(
-            self, 0, method, target, params, refs, session, options, address=self.address
+            self, 0, method, target, params, refs, session, options, False, self.address, self.principal
         )
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:

@@ -13,8 +13,9 @@ from tornado.iostream import IOStream
 
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
-from gateway.http.base import PROBLEM_TYPE, Site
+from gateway.http.base import PROBLEM_TYPE
 from gateway.http.rest import ApiHandler
+from gateway.http.site import Site
 from gateway.http.tcp import give_up_after, untaken_bytes
 from gateway.json.text import parse
 from gateway.protocols.jsonrpc.messages import Answer

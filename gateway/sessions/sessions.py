@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakSet
 
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.catalogue import Service
 from gateway.client import Client
@@ -84,13 +85,13 @@ class Sessions:
 
     # Opening and finding.
 
-    def private(self, principal: str | None = None) -> Session:
+    def private(self, principal: Principal = ANONYMOUS) -> Session:
         """Make a session that cannot be found by its id and ends with whoever asked for it (see `end`)."""
-        session = self._made(SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal))
+        session = self._made(SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal.name), principal)
         self._private.add(session)
         return session
 
-    def open(self, principal: str | None = None, *, rest: bool = False, address: str = "") -> Session:
+    def open(self, principal: Principal = ANONYMOUS, *, rest: bool = False, address: str = "") -> Session:
         """Make a session that can be found.
 
         Args:
@@ -102,9 +103,9 @@ class Sessions:
         """
         self._check_room(address, rest)
         record = SessionRecord(
-            secrets.token_urlsafe(_ID_BYTES), principal, rest=rest, address=address, by_rest=rest, provisional=rest
+            secrets.token_urlsafe(_ID_BYTES), principal.name, rest=rest, address=address, by_rest=rest, provisional=rest
         )
-        session = self._live[record.id] = self._made(record)
+        session = self._live[record.id] = self._made(record, principal)
         self._keep(record)
         self._touch(record)
         return session
@@ -129,21 +130,42 @@ class Sessions:
             record.cookie = secrets.token_urlsafe(_ID_BYTES)
         return f"{record.id}{_COOKIE_DOT}{record.cookie}"
 
-    def find_by_cookie(self, cookie: str, principal: str | None = None) -> Session:
+    def find_by_cookie(self, cookie: str, principal: Principal = ANONYMOUS) -> Session | None:
         """Find a session by the cookie that REST was sent, and note that it is used.
+
+        Returns:
+            None if it is somebody else's: a browser sends the cookie whoever it is used by.
 
         Raises:
             GatewayError: as `find`; NOT_FOUND also for a cookie that the gateway has not set.
         """
+        record = self._named(cookie)
+        if record is None:
+            raise _no_session()
+        return self.find(record.id, principal, rest=True) if record.principal == principal.name else None
+
+    def principal_of(self, cookie: str) -> Principal | None:
+        """Whoever opened the session that a cookie names, as long as that proof of who it is holds; None if nobody."""
+        record = self._named(cookie)
+        session = None if record is None or self._is_over(record) else self._live.get(record.id)
+        if session is None:
+            return None
+        principal = session.principal
+        holds = principal.name is not None and not principal.is_removed and self.now() < principal.expires_at
+        return principal if holds else None
+
+    def _named(self, cookie: str) -> SessionRecord | None:
         id, _, secret = cookie.partition(_COOKIE_DOT)
         record = self._store.find(id)
         set_here = None if record is None else record.cookie
-        if set_here is None or not secrets.compare_digest(set_here.encode(), secret.encode()):
-            raise _no_session()
-        return self.find(id, principal, rest=True)
+        is_ours = set_here is not None and secrets.compare_digest(set_here.encode(), secret.encode())
+        return record if is_ours else None
 
-    def find(self, id: str, principal: str | None = None, *, rest: bool = False) -> Session:
+    def find(self, id: str, principal: Principal = ANONYMOUS, *, rest: bool = False) -> Session:
         """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
+
+        It is of whoever has the name of the principal that opened it. Of one who has several credentials it knows the
+        one that was shown last.
 
         Raises:
             GatewayError: NOT_FOUND, for an unknown, ended or expired id and for somebody else's session alike;
@@ -153,20 +175,21 @@ class Sessions:
         if record is not None and self._is_over(record):
             self._end_record(record, "idle")
             record = None
-        if record is None or record.principal != principal:
+        if record is None or record.principal != principal.name:
             raise _no_session()
-        session = self._live.get(id) or self._revive(record)
+        session = self._live.get(id) or self._revive(record, principal)
+        session.principal = principal
         record.rest = record.rest or rest
         self._shares.came_back(record)
         self._away.discard(session)
         self._touch(record)
         return session
 
-    def _made(self, record: SessionRecord) -> Session:
-        return Session(record, self._limits, _new_token)
+    def _made(self, record: SessionRecord, principal: Principal) -> Session:
+        return Session(record, self._limits, _new_token, principal)
 
     def _check_room(self, address: str, rest: bool) -> None:
-        now, shares = self._now(), self._shares
+        now, shares = self.now(), self._shares
         record = next(shares.evictable(address, now), None)
         if record is not None:
             self._end_record(record, "nobody came back to it")
@@ -189,7 +212,7 @@ class Sessions:
 
     def _keep(self, record: SessionRecord) -> None:
         self._store.open(record)
-        self._shares.opened(record, self._now())
+        self._shares.opened(record, self.now())
 
     def _drop(self, record: SessionRecord) -> None:
         if self._store.find(record.id) is record:
@@ -253,8 +276,8 @@ class Sessions:
         self._keep(record)
         self._sweep_after(self._left_s(record))
 
-    def _revive(self, record: SessionRecord) -> Session:
-        session = self._made(record)
+    def _revive(self, record: SessionRecord, principal: Principal) -> Session:
+        session = self._made(record, principal)
         for token, handle in list(record.handles.items()):
             service = self._services(handle.service)
             try:
@@ -334,7 +357,7 @@ class Sessions:
     def _end_record(self, record: SessionRecord, reason: str) -> None:
         # One that is with no process is taken in first, as somebody has to give its objects back.
         try:
-            session = self._live.get(record.id) or self._revive(record)
+            session = self._live.get(record.id) or self._revive(record, Principal(record.principal))
         except GatewayError:
             self._drop(record)  # and its objects go when their service has heard of nobody for a while
         else:
@@ -342,7 +365,7 @@ class Sessions:
 
     # Time.
 
-    def _now(self) -> float:
+    def now(self) -> float:
         """Seconds since 1970, by the loop's clock: no jump of the system's clock ends a session."""
         now = asyncio.get_running_loop().time()
         if self._wall_s is None:
@@ -350,16 +373,16 @@ class Sessions:
         return self._wall_s + now
 
     def _touch(self, record: SessionRecord) -> None:
-        self._store.touch(record, self._now() + self._limits.idle_session_s)
+        self._store.touch(record, self.now() + self._limits.idle_session_s)
         self._sweep_after(self._limits.idle_session_s)
 
     def _left_s(self, record: SessionRecord) -> float:
-        return max(record.expires_at - self._now(), 0.001)
+        return max(record.expires_at - self.now(), 0.001)
 
     def _is_over(self, record: SessionRecord) -> bool:
         session = self._live.get(record.id)
         is_used = session is not None and bool(session.streams or session.calls_in_flight)
-        return not is_used and self._now() >= record.expires_at
+        return not is_used and self.now() >= record.expires_at
 
     def _sweep_after(self, seconds: float) -> None:
         if self._timer is None:
@@ -373,7 +396,7 @@ class Sessions:
             self._sweep_after(self._left_s(first))
 
     def _end_idle(self) -> None:
-        now = self._now()
+        now = self.now()
         for record in self._store:
             if now < record.expires_at:
                 return

@@ -96,7 +96,7 @@ class SocketChannel:
 
     @property
     def client(self) -> Conversation:
-        """Who is at its other end; see `gateway.http.base.Socket`."""
+        """Who is at its other end; see `gateway.http.site.Socket`."""
         return self.conversation
 
     @property

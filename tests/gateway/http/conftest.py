@@ -19,17 +19,19 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
+from gateway.access.gatekeeper import Gatekeeper
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
 from gateway.config.limits import Limits
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.connections import Connections
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.routes import HttpRoutes
@@ -165,6 +167,7 @@ def build(
     pages: Path,
     port: int,
     proxies: Proxies,
+    gatekeeper: Gatekeeper | None,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
     log = io.StringIO()
@@ -182,13 +185,15 @@ def build(
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }
+    sessions = Sessions(limits, refusals=refusals)
+    origins = OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND])
     http_routes = HttpRoutes([service.routes for service in services.values()])
     site = Site(
         served=Served(Catalogue(services, http_routes, documents)),
         calls=Calls(limits, refusals=refusals),
-        sessions=Sessions(limits, refusals=refusals),
+        sessions=sessions,
         limits=limits,
-        origins=OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND]),
+        origins=origins,
         log=LogWriter(log, as_json=True),
         cookie_name=f"cara_session_{port}",
         connections=connections,
@@ -197,6 +202,7 @@ def build(
         transports=transports,
         compresses_sockets=compresses,
         proxies=proxies,
+        identification=None if gatekeeper is None else Identification(gatekeeper, sessions, origins),
     )
     application = GatewayApplication(site, str(pages))
     server = GatewayServer(application, connections=connections)
@@ -242,6 +248,11 @@ def proxies() -> Proxies:
     return Proxies()
 
 
+@pytest.fixture
+def gatekeeper() -> Gatekeeper | None:
+    return None
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of pages, and a file beside it that is none."""
@@ -274,9 +285,10 @@ def built(
     compresses: bool,
     pages: Path,
     proxies: Proxies,
+    gatekeeper: Gatekeeper | None,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port, proxies)
+        return build(services, limits, transports, compresses, pages, http_port, proxies, gatekeeper)
 
     made: Built = io_loop.run_sync(main)
     return made
