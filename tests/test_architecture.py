@@ -64,6 +64,7 @@ RINGS = {
     "gateway.cli": EDGE,
     "gateway.config.file": EDGE,
     "gateway.config.limits": WORDS,
+    "gateway.credential_commands": EDGE,
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
@@ -120,7 +121,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "upstream", "demo"},
     {"app"},
-    {"remote_commands"},
+    {"remote_commands", "credential_commands"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.
