@@ -7,8 +7,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cara_pseud.cork import Cork
 from gateway.access.refusals import Refusals
@@ -18,6 +20,7 @@ from gateway.catalogue import Catalogue, Served, Service
 from gateway.catalogue_loading import load_catalogue
 from gateway.config.exposure import exposures
 from gateway.config.file import GatewayConfig, ServiceConfig
+from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
@@ -36,6 +39,9 @@ from gateway.trees import static_tree
 from gateway.turns import Turns
 from gateway.upstream.base import Upstream
 from gateway.upstream.pseud import PseudUpstream
+
+if TYPE_CHECKING:
+    from gateway.otlp_traces import OtlpTracer
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -81,6 +87,7 @@ class Gateway:
         self._cork = Cork()
         self._turns = Turns(stalls, self._cork, watched=stalls is not None)
         self._counts = CallCounts()
+        self._tracer: OtlpTracer | None = None if config.tracing is None else _tracer(config.tracing)
         self._upstreams: dict[ServiceConfig, Upstream] = {}
         self._running: set[Upstream] = set()
         # What catalogues need that are made and not served yet.
@@ -121,7 +128,7 @@ class Gateway:
         Raises:
             ConfigError: something of the configuration cannot be used; nothing has changed.
         """
-        return load_catalogue(config, self._upstream, self._counts)
+        return load_catalogue(config, self._upstream, self._counts, self._tracer)
 
     async def replace(self, catalogue: Catalogue) -> None:
         """Serve another catalogue from now on.
@@ -203,6 +210,7 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            spans=None if self._tracer is None else self._tracer.counts,
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
@@ -243,6 +251,8 @@ class Gateway:
                 task.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
         await server.close_all_connections()
+        if self._tracer is not None:
+            await self._tracer.stop()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:
@@ -269,6 +279,12 @@ class Gateway:
 
 def _host_of(listen: Listen | UnixListen) -> str | None:
     return listen.host if isinstance(listen, Listen) else None
+
+
+def _tracer(config: TracingConfig) -> OtlpTracer:
+    # Its libraries are an extra, and to import them takes as long as all of the gateway.
+    made: OtlpTracer = import_module("gateway.otlp_traces").OtlpTracer(config, version("cara-gateway"))
+    return made
 
 
 class _Reports:

@@ -33,6 +33,7 @@ from gateway.sensitive import secrets_in
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
 from gateway.trace_context import trace_id_of
+from gateway.traces import CallTrace
 from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)
@@ -135,12 +136,13 @@ class Call:
         args: what the service was sent, if there are secrets in it.
         address: who counts it in the bounds per address.
         began_s: when, by the clock of `Calls`.
+        trace: tells of it whoever records traces; None if nobody does.
         traceparent: the trace that it belongs to, as its caller said; None if it said nothing.
     """
 
     __slots__ = (
         "_calls", "_future", "address", "args", "began_s", "key", "method", "refs", "request_id", "session",
-        "traceparent", "waiter",
+        "trace", "traceparent", "waiter",
     )  # fmt: skip
 
     _future: asyncio.Future[Any] | None
@@ -166,7 +168,15 @@ class Call:
         self.args: Sequence[Any] = ()
         self.address = address
         self.began_s = calls.clock()
+        self.trace: CallTrace | None = None
         self.traceparent: str | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the trace that it belongs to, 32 hexadecimal digits; None if there is none, or it is not recorded."""
+        if self.trace is not None:
+            return self.trace.trace_id
+        return None if self.traceparent is None else trace_id_of(self.traceparent)
 
     def cancel(self) -> None:
         """Give the call up; the caller is told that it was cancelled, unless it is over already."""
@@ -188,10 +198,12 @@ class Call:
         try:
             if not self.waiter.answered(self, future.result()) and refs is not None:
                 refs.take_back()
+            if self.trace is not None:
+                self.trace.end(None)
         except (Exception, asyncio.CancelledError) as error:
             if refs is not None:
                 refs.take_back()
-            self.waiter.failed(self, calls.failure(error, self.method, self.request_id, self.args))
+            self._fail(error)
             # It remembers this frame and those above, and the future, which they have, has it: in a circle they would
             # wait for the collector, with all that a service said.
             error.__traceback__ = None
@@ -206,7 +218,13 @@ class Call:
         if self.refs is not None:
             self.refs.never_sent()
             self.refs.settled()
-        self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
+        self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        told = self._calls.failure(error, self.method, self.request_id, self.args)
+        if self.trace is not None:
+            self.trace.end(told.status)
+        self.waiter.failed(self, told)
 
 
 class Calls:
@@ -261,6 +279,7 @@ class Calls:
         unbox: bool = False,
         address: str = "",
         principal: Principal = ANONYMOUS,
+        tracestate: str | None = None,
     ) -> Call | None:
         """Start a call; when this returns it is on its way, so calls keep the order in which they are begun.
 
@@ -271,6 +290,7 @@ class Calls:
             unbox: whether a single result stands for itself.
             address: who counts it in the bounds per address; "" if that is not known.
             principal: who calls.
+            tracestate: what the caller said of the trace beside ``options.traceparent``.
 
         Returns:
             None if the call was refused, of which the caller is told before this returns.
@@ -278,6 +298,10 @@ class Calls:
         call = Call(self, waiter, key, method, refs, options.request_id, session, address)
         counts = method.counts
         counts.calls += 1
+        call.traceparent = options.traceparent
+        tracer = method.service.tracer
+        if tracer is not None:
+            call.trace = tracer.call(method.service_name, method.label, options.traceparent, tracestate)
         is_counted = False
         try:
             if self._authorise is not None:
@@ -301,6 +325,8 @@ class Calls:
                 options = CallOptions(timeout_s, *options[1:])
             boxes = method.results.unboxed if unbox else method.results.boxed
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
+            if call.trace is not None:
+                options = options._replace(traceparent=call.trace.ask())
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
             if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
                 future = self._repeatable(future, method, target, args, options, write, refs)
@@ -310,7 +336,6 @@ class Calls:
             call.refuse(error)
             return None
         counts.in_flight += 1
-        call.traceparent = options.traceparent
         if session is None:
             self.without_session += 1
         else:
@@ -333,8 +358,8 @@ class Calls:
         """Take note that a call that was under way is over."""
         seconds = self.clock() - call.began_s
         call.method.counts.ended(seconds)
-        if call.traceparent is not None:
-            trace_id = trace_id_of(call.traceparent)
+        if call.trace is not None or call.traceparent is not None:
+            trace_id = call.trace_id
             if trace_id is not None:
                 call.method.counts.note_trace(TracedCall(trace_id, seconds, time.time()))
 

@@ -20,6 +20,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sensitive import SecretPaths, has_sensitive, has_sensitive_results
+from gateway.traces import Tracer
 from gateway.upstream.base import Upstream
 
 
@@ -60,11 +61,16 @@ class ServiceMethod:
 
 
 class CallbackMethod:
-    """One method of clients' objects, that a service may call: its JSON name and both converters."""
+    """One method of clients' objects, that a service may call: its JSON name and both converters.
 
-    __slots__ = ("name", "read_results", "write_params")
+    Attributes:
+        label: its name in traces, with its interface.
+    """
 
-    def __init__(self, codec: Codec, bound: BoundMethod) -> None:
+    __slots__ = ("label", "name", "read_results", "write_params")
+
+    def __init__(self, codec: Codec, bound: BoundMethod, owner: str) -> None:
+        self.label = f"{owner}.{bound.method.name}"
         self.name = json_name(bound.method.annotations, bound.method.name)
         self.write_params = codec.callback_params(bound)
         self.read_results = codec.callback_results(bound)
@@ -76,6 +82,7 @@ class Service:
     Attributes:
         timeout_s: the deadline of a call where neither the caller nor the schema says one.
         counts: where the calls of its methods are counted.
+        tracer: who records the traces that its calls belong to; None if nobody does.
         methods: of the service's own interface, by JSON name.
     """
 
@@ -86,6 +93,7 @@ class Service:
         upstream: Upstream,
         timeout_s: float,
         counts: CallCounts | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = routes.name
         self.routes = routes
@@ -94,6 +102,7 @@ class Service:
         self.upstream = upstream
         self.timeout_s = timeout_s
         self.counts = CallCounts() if counts is None else counts
+        self.tracer = tracer
         self.methods: Mapping[str, ServiceMethod] = {
             name: ServiceMethod(self, name, bound) for name, bound in routes.methods.items()
         }
@@ -129,8 +138,7 @@ class Service:
         if method is None:
             bound = self.routes.handle_method(interface, name)
             # Without what a generic interface is bound to: clients could have ever larger types of themselves made.
-            node = self.schema.nodes[interface.node_id]
-            method = methods[name] = ServiceMethod(self, name, bound, node.qualified_name or node.name)
+            method = methods[name] = ServiceMethod(self, name, bound, self._qualified_name(interface))
         return method
 
     def counted_methods(self) -> Iterator[tuple[str, MethodCounts]]:
@@ -165,7 +173,9 @@ class Service:
             bound = self._declared(interface, interface_id, method)
             if bound is None:
                 raise RpcError("unimplemented", "the client's object has no such method")
-            found = self._of_callbacks[key] = CallbackMethod(self.codec, bound)
+            found = self._of_callbacks[key] = CallbackMethod(
+                self.codec, bound, self._qualified_name(bound.interface)
+            )
         return found
 
     def _declared(self, interface: Type | None, interface_id: int, method: int | str) -> BoundMethod | None:
@@ -180,6 +190,10 @@ class Service:
                     if method == declared.id or method == declared.name:
                         return BoundMethod(ancestor, declared)
         return None
+
+    def _qualified_name(self, interface: Type) -> str:
+        node = self.schema.nodes[interface.node_id]
+        return node.qualified_name or node.name
 
     def interface_name(self, interface: Type | None) -> str | None:
         """The name by which clients know an interface: ``Calculator.Value``."""

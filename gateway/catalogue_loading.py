@@ -28,17 +28,22 @@ from gateway.path_prefix import below
 from gateway.protocols.jsonrpc.control_methods import control_methods
 from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
+from gateway.traces import Tracer
 from gateway.upstream.base import Upstream
 
 
 def load_catalogue(
-    config: GatewayConfig, upstream_of: Callable[[ServiceConfig], Upstream], counts: CallCounts
+    config: GatewayConfig,
+    upstream_of: Callable[[ServiceConfig], Upstream],
+    counts: CallCounts,
+    tracer: Tracer | None = None,
 ) -> Catalogue:
     """Make everything that is served of a configuration.
 
     Args:
         upstream_of: the connection to a service; asked only when nothing can go wrong any more.
         counts: where calls are counted, whichever catalogue they are of.
+        tracer: who records traces; None if nobody does.
 
     Raises:
         ConfigError: see `load_routes`.
@@ -53,6 +58,7 @@ def load_catalogue(
             upstream_of(service),
             config.limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
             counts,
+            tracer,
         )
         for route, service in zip(routes, config.services, strict=True)
     }

@@ -12,6 +12,8 @@ _TRACEPARENT: Final = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?",
     re.ASCII,
 )
+MAX_CHARS: Final = 512
+"""Of either text. A traceparent of the first version has 55, and of a tracestate nobody must keep more."""
 _NO_VERSION: Final = "ff"
 _FIRST_VERSION: Final = "00"
 
@@ -29,6 +31,18 @@ def is_traceparent(text: str) -> bool:
         and found["trace"].strip("0") != ""
         and found["parent"].strip("0") != ""
     )
+
+
+def asked_in(traceparent: str | None) -> str | None:
+    """What a caller said of its trace, as it may go on to somebody else; None if it said nothing that can be read."""
+    if traceparent is None or len(traceparent) > MAX_CHARS or not is_traceparent(traceparent):
+        return None
+    return traceparent
+
+
+def stated(tracestate: object) -> str | None:
+    """What a caller said in ``tracestate``; None if that is nothing that could be kept. It never fails a call."""
+    return tracestate if isinstance(tracestate, str) and len(tracestate) <= MAX_CHARS else None
 
 
 def trace_id_of(traceparent: str) -> str | None:

@@ -11,6 +11,7 @@ import pytest
 from gateway.config.auth import AUTH_KEYS
 from gateway.config.file import DEFAULT_LISTEN, GATEWAY_KEYS, LIMIT_KEYS, SERVICE_KEYS, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
+from gateway.config.tracing import TRACING_KEYS, TracingConfig
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
 
@@ -25,8 +26,8 @@ def documented(heading: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("heading", "keys"),
     [
-        ("gateway", GATEWAY_KEYS), ("gateway.auth", AUTH_KEYS), ("services.NAME", SERVICE_KEYS),
-        ("gateway.limits", LIMIT_KEYS),
+        ("gateway", GATEWAY_KEYS), ("gateway.auth", AUTH_KEYS), ("gateway.tracing", TRACING_KEYS),
+        ("services.NAME", SERVICE_KEYS), ("gateway.limits", LIMIT_KEYS),
     ],
 )
 def test_the_page_names_every_key_and_no_other(heading: str, keys: dict[str, object]) -> None:
@@ -54,6 +55,10 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "expose_errors": f"`{str(config.expose_errors).lower()}`",
         "websocket_compression": f"`{str(config.websocket_compression).lower()}`",
     }
+    tracing = TracingConfig(otlp="http://collector:4318")
+    assert documented("gateway.tracing") == {
+        "otlp": "required", "sample": f"`{tracing.sample}`", "service_name": f'`"{tracing.service_name}"`',
+    }  # fmt: skip
     service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoint="tcp://127.0.0.1:1")
     assert documented("services.NAME")["peer"] == f'`"{service.peer}"`'
     assert documented("services.NAME")["security"] == f'`"{service.security}"`'

@@ -19,6 +19,7 @@ from typing import Any, Final
 from gateway.config.auth import AuthConfig, read_auth
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
+from gateway.config.tracing import TracingConfig, read_tracing
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
@@ -51,7 +52,7 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth")
+GATEWAY_TABLES: Final = ("limits", "auth", "tracing")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -143,6 +144,7 @@ class GatewayConfig:
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
         auth: None if nothing is said of who may call.
+        tracing: None if nobody is told of traces.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -157,6 +159,7 @@ class GatewayConfig:
     websocket_compression: bool = False
     limits: Limits = field(default_factory=Limits)
     auth: AuthConfig | None = None
+    tracing: TracingConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
 
 
@@ -214,6 +217,7 @@ class _Document:
         given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
+        tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
         listen = given.get("listen")
         if isinstance(listen, UnixListen):
             given["listen"] = listen = UnixListen(reading.folder / listen.path)
@@ -237,6 +241,7 @@ class _Document:
             ),
             limits=checked_limits,
             auth=auth,
+            tracing=tracing,
             services=tuple(service for service in configured if service is not None),
         )
 

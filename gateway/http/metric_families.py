@@ -167,6 +167,9 @@ FAMILIES: Final = (
            lambda now: _one(len(now.site.turns))),
     Family("log_lines_lost", "counter", "Log lines that nobody read in time, or that could not be written.", (),
            lambda now: _one(now.site.log.lost)),
+    Family("spans", "counter", "Spans of traces, by what became of them.", ("result",),
+           lambda now: () if (spans := now.site.spans) is None else (
+               (("sent",), spans.sent), (("lost",), spans.lost))),
     Family("reloads", "counter", "Attempts to replace the configuration, by what became of them.", ("result",),
            lambda now: [(("success",), now.site.reloads.succeeded), (("failure",), now.site.reloads.failed)]),
     Family("last_reload_failed", "gauge", "Whether the last of these attempts failed.", (),

@@ -26,6 +26,7 @@ from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
 from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
+from gateway.trace_context import stated
 
 SESSION_HEADER: Final = "Session-Id"
 _SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -207,8 +208,9 @@ class CallingHandler(ApiHandler):
         site.calls_under_way += 1
         self._is_counted = True
         self._under_way = site.calls.begin(
-            self, 0, method, target, params, refs, session, options, False, self.address, self.principal
-        )
+            self, 0, method, target, params, refs, session, options, False, self.address, self.principal,
+            stated(self.sent.get("Tracestate")),
+        )  # fmt: skip
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
         verb, downstream = self.request.method, self.downstream

@@ -25,6 +25,7 @@ from gateway.http.websocket.byte_transports import ByteTransports, best_transpor
 from gateway.logs import LogWriter
 from gateway.reload_counts import ReloadCounts
 from gateway.sessions.sessions import Sessions
+from gateway.traces import SpanCounts
 from gateway.turns import Turns
 
 
@@ -56,6 +57,7 @@ class Site:
         closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
         authentication_failures: credentials that were refused, by their kind.
+        spans: what became of the spans of traces; None if there are none.
         reloads: what became of attempts to replace the configuration.
         registry: of all metrics; of this gateway alone.
     """
@@ -82,6 +84,7 @@ class Site:
     turns: Turns = field(default_factory=Turns)
     identification: Identification | None = None
     authentication_failures: Refusals = field(default_factory=Refusals)
+    spans: SpanCounts | None = None
     reloads: ReloadCounts = field(default_factory=ReloadCounts)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 

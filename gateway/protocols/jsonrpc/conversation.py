@@ -232,8 +232,8 @@ class Conversation:
     def unboxes(self) -> bool:
         return self.stream.unbox
 
-    def request(self, name: str, method: str, params: list[JSON]) -> str:
-        key, happened = self.stream.call_callback(name, method, params)
+    def request(self, name: str, method: str, params: list[JSON], traceparent: str | None = None) -> str:
+        key, happened = self.stream.call_callback(name, method, params, traceparent)
         self.run(happened)
         return key
 
@@ -410,7 +410,7 @@ class Conversation:
         )
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox,
-            self._address, principal,
+            self._address, principal, meta.tracestate,
         )  # fmt: skip
         if call is not None:
             pace.room -= 1
