@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cara_pseud.cork import Cork
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
+from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.call_counts import CallCounts
 from gateway.calls import Calls
@@ -26,6 +29,7 @@ from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
@@ -95,8 +99,13 @@ class Gateway:
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
+        self._permissions = Permissions(self._served)
+        self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
-        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
+        self._sessions = Sessions(
+            config.limits, services=self._service, refusals=self._refusals,
+            permits=self._permissions.may_call, permits_object=self._permissions.may_call_object,
+        )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
@@ -148,7 +157,7 @@ class Gateway:
 
     def _upstream(self, service: ServiceConfig) -> Upstream:
         # Whatever does not change where and as whom it is connected is no reason to connect anew.
-        key = replace(service, schema=Path(), interface="", timeout_s=None)
+        key = replace(service, schema=Path(), interface="", timeout_s=None, roles=(), rules=())
         upstream = self._upstreams.get(key)
         if upstream is None or upstream.stopped:
             upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
@@ -189,17 +198,20 @@ class Gateway:
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
+        self._authentication.start()
+        origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         self._site = site = Site(
             served=self._served,
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
             ),
             sessions=self._sessions,
             limits=self._config.limits,
-            origins=OriginPolicy(_host_of(config.listen), config.hosts, config.origins),
+            origins=origins,
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
@@ -211,6 +223,7 @@ class Gateway:
             cork=self._cork,
             turns=self._turns,
             spans=None if self._tracer is None else self._tracer.counts,
+            identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
@@ -253,6 +266,7 @@ class Gateway:
         await server.close_all_connections()
         if self._tracer is not None:
             await self._tracer.stop()
+        self._authentication.close()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cara_pseud", "gateway")
-MODULES = {"prometheus-client": "prometheus_client", "pycapnp": "capnp", "pyzmq": "zmq"}
+MODULES = {"prometheus-client": "prometheus_client", "pycapnp": "capnp", "pyjwt": "jwt", "pyzmq": "zmq"}
 """What is imported under another name than it is installed; a dotted name is the module's."""
 
 OF_EXTRAS = {"opentelemetry": "gateway/otlp_traces.py"}

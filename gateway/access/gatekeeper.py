@@ -1,4 +1,4 @@
-"""What doors ask of authentication. Without one, everybody is anonymous and doors ask nobody."""
+"""What doors ask of authentication."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ Only then may a door look for another proof: what was shown and is bad is nobody
 
 class Gatekeeper(Protocol):
     """Finds out who calls."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it asks anybody: else everybody is anonymous, whatever is shown."""
 
     @property
     def is_required(self) -> bool:

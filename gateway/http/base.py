@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 from gateway.access.principals import ANONYMOUS, Principal
+from gateway.access.seen import Seen
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
 from gateway.http.addresses import counted
@@ -26,6 +27,7 @@ from gateway.http.session_cookie import cookie_name
 from gateway.http.site import Site, downstream_of
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
+from gateway.protocols.admission import Admission
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
 from gateway.turns import LARGE_BYTES
 
@@ -44,6 +46,7 @@ class BaseHandler(Exchange):
         downstream: how the client reached us.
         is_public: whether it answers everybody alike, so that it does not matter who asks.
         answers_any_address: whether it may be asked by any address, as probes do that know no name.
+        is_unknown: whether it passed although nobody knows who asks, who will say so later.
         is_lost: whether the client has left, so that nobody reads the answer.
     """
 
@@ -53,6 +56,7 @@ class BaseHandler(Exchange):
     is_public: ClassVar[bool] = False
     answers_any_address: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None
+    is_unknown = False
     is_lost = False
     _problem_code: str | None = None
     _answers_later = False
@@ -61,6 +65,11 @@ class BaseHandler(Exchange):
 
     def initialize(self, site: Site) -> None:
         self.site = site
+
+    @property
+    def seen(self) -> Seen:
+        """What of the services whoever asks may see."""
+        return self.site.served.catalogue.seen_by(self.principal.roles)
 
     @property
     def address(self) -> str:
@@ -92,7 +101,10 @@ class BaseHandler(Exchange):
         patience_s = self.site.limits.default_call_timeout_s
         try:
             async with asyncio.timeout(patience_s):
-                self.principal = await waits
+                try:
+                    self.principal = await waits
+                except GatewayError as error:
+                    self.unidentified(error)
         except TimeoutError:
             detail = f"it could not be found out within {patience_s:g} s who asks"
             self.fail(GatewayError(Status.UNAVAILABLE, detail))
@@ -214,11 +226,31 @@ class BaseHandler(Exchange):
         identification = self.site.identification
         if identification is None or self.is_public or self.request.method == "OPTIONS":
             return None
-        found = identification.of(self.request, self.downstream, self.session_cookie)
+        try:
+            found = identification.of(self.request, self.downstream, self.session_cookie)
+        except GatewayError as error:
+            self.unidentified(error)
+            return None
         if not isinstance(found, Principal):
             return found
         self.principal = found
         return None
+
+    def admission(self) -> Admission:
+        """What the client is let in by, for what outlives the request."""
+        identification = self.site.identification
+        if identification is None:
+            return Admission()
+        principal = None if self.is_unknown else self.principal
+        return identification.admission(principal, self.request, self.downstream, self.session_cookie)
+
+    def unidentified(self, error: GatewayError) -> None:
+        """Refuse a request of which nobody knows who sent it.
+
+        Raises:
+            GatewayError: the one that says so.
+        """
+        raise error
 
     @property
     def cookie_name(self) -> str:
@@ -344,8 +376,9 @@ class BaseHandler(Exchange):
         self.set_header("Cache-Control", "no-store")
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
-        if error.status is Status.UNAUTHENTICATED and self.site.identification is not None:
-            self.set_header("WWW-Authenticate", self.site.identification.gatekeeper.challenge(self.sent))
+        identification = self.site.identification
+        if error.status is Status.UNAUTHENTICATED and identification is not None and identification.gatekeeper.is_on:
+            self.set_header("WWW-Authenticate", identification.gatekeeper.challenge(self.sent))
         if error.status is Status.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.methods()))
         origin = self.sent.get("Origin")

@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, Status
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Downstream
 from gateway.http.request_head import HttpRequest
+from gateway.protocols.admission import Admission, Admissions
 from gateway.sessions.sessions import Sessions
 
 _READING: Final = frozenset({"GET", "HEAD"})
@@ -26,12 +27,19 @@ class Identification:
 
     Attributes:
         gatekeeper: knows credentials.
+        admissions: how long sockets and event streams are let in.
     """
 
     def __init__(self, gatekeeper: Gatekeeper, sessions: Sessions, origins: OriginPolicy) -> None:
         self.gatekeeper = gatekeeper
+        self.admissions = Admissions(gatekeeper, sessions.now)
         self._sessions = sessions
         self._origins = origins
+        gatekeeper.on_removed(self._removed)
+
+    def _removed(self, principal: Principal) -> None:
+        self._sessions.end_those_of(principal, "its owner was removed")
+        self.admissions.withdraw(principal)
 
     def of(
         self, request: HttpRequest, downstream: Downstream, cookie: Callable[[], str | None]
@@ -44,6 +52,8 @@ class Identification:
         Raises:
             GatewayError: UNAUTHENTICATED; or PERMISSION_DENIED, a page of another site had it made.
         """
+        if not self.gatekeeper.is_on:
+            return ANONYMOUS
         self._origins.check_reader(downstream.host, request.headers, any_port=downstream.is_proxied)
         credentials = credentials_of(request, downstream)
         try:
@@ -96,6 +106,27 @@ class Identification:
         return request.method in _READING and headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
 
 
+    def admission(
+        self,
+        principal: Principal | None,
+        request: HttpRequest,
+        downstream: Downstream,
+        cookie: Callable[[], str | None],
+    ) -> Admission:
+        """What the client of a request is let in by, for what outlives the request.
+
+        Args:
+            principal: whom `of` has found; None if nobody.
+        """
+        if not self.gatekeeper.is_on:
+            return Admission(self.admissions)
+        value = cookie()
+        login = self._sessions.login(value) if value else None
+        if login is not None and login.principal is not principal:
+            login = None
+        return Admission(self.admissions, principal, credentials_of(request, downstream), login)
+
+
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied)
+    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)

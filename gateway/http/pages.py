@@ -177,7 +177,7 @@ class ReadyHandler(BaseHandler):
     @property
     def _is_brief(self) -> bool:
         # Which services there are is not everybody's business where not everybody may call them.
-        return self.site.identification is not None
+        return self.site.asks_who
 
     def _states(self) -> dict[str, str]:
         return {name: service.upstream.state for name, service in self.site.served.catalogue.services.items()}

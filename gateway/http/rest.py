@@ -9,9 +9,9 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
-from gateway.calls import Call, method_of_handle, method_of_object
-from gateway.catalogue import Service, ServiceMethod
-from gateway.describe.descriptions import describe_handle, describe_service, describe_services
+from gateway.calls import Call, method_of_handle, method_of_object, method_of_service
+from gateway.catalogue import ServiceMethod
+from gateway.describe.descriptions import describe_handle
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, without_token
@@ -219,7 +219,7 @@ class CallingHandler(ApiHandler):
         )
         return RestReferences(
             method.service, session, self.site.sessions, self.principal, self.address,
-            may_open=may_open, discards=verb == "HEAD",
+            may_open=may_open, discards=verb == "HEAD", method=method,
         )  # fmt: skip
 
     def _answer(self, method: ServiceMethod, data: bytes) -> None:
@@ -342,8 +342,10 @@ class HandleHandler(ApiHandler):
 
     def get(self) -> None:
         handle: Handle = self.required_session().handles.get(self._token)
+        rules = self.site.served.catalogue.rules_of(handle.service)
+        routes = handle.service.routes.seen_by(self.principal.roles, rules)
         self.set_header("Cache-Control", "no-store")
-        self.answer(describe_handle(handle.token, handle.service.routes, handle.interface))
+        self.answer(describe_handle(handle.token, routes, handle.interface))
 
     head = get
 
@@ -376,27 +378,19 @@ class HandleCallHandler(CallingHandler):
         self.call(method, target, _params(self, method), session)
 
 
-class ServicesHandler(BaseHandler):
-    """``/api``"""
+class UnknownMethodHandler(BaseHandler):
+    """``/api/{service}/{method}`` where there is none; what is told of others depends on who asks."""
 
-    def get(self) -> None:
-        described = describe_services(service.routes for service in self.site.served.catalogue.services.values())
-        self.answer_unless_known(dump(described))
-
-    head = get
-
-
-class ServiceHandler(BaseHandler):
-    """``/api/{service}``"""
-
-    def initialize(self, site: Site, service: Service) -> None:  # type: ignore[override]
+    def initialize(self, site: Site, service: str, name: str) -> None:  # type: ignore[override]
         self.site = site
         self._service = service
+        self._name = name
 
-    def get(self) -> None:
-        self.answer_unless_known(dump(describe_service(self._service.routes)))
+    def check_existence(self) -> None:
+        method_of_service(self.site.served.catalogue, self._service, self._name, self.principal)
 
-    head = get
+    def methods(self) -> tuple[str, ...]:
+        return ()
 
 
 class SessionHandler(ApiHandler):

@@ -89,6 +89,11 @@ class Site:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     @property
+    def asks_who(self) -> bool:
+        """Whether callers are asked who they are."""
+        return self.identification is not None and self.identification.gatekeeper.is_on
+
+    @property
     def is_busy(self) -> bool:
         """Whether calls are under way, of REST or of WebSockets."""
         return self.calls_under_way > 0 or any(socket.client.is_busy for socket in self.sockets)
