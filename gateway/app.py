@@ -223,6 +223,7 @@ class Gateway:
             cork=self._cork,
             turns=self._turns,
             spans=None if self._tracer is None else self._tracer.counts,
+            authentication_failures=self._authentication.failures,
             identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
