@@ -242,17 +242,19 @@ class CallingHandler(ApiHandler):
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
         check_values(data, result, self.site.limits.max_values, "the result")
-        self._is_over()
+        self._is_over(call)
         self._answer(call.method, data)
         return not self.is_lost
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        self._is_over()
+        self._is_over(call)
         self.fail(error)
 
-    def _is_over(self) -> None:
+    def _is_over(self, call: Call) -> None:
         self._under_way = None
+        if call.trace is not None:
+            self.trace_id = call.trace_id
         if self._is_counted:
             self._is_counted = False
             self.site.calls_under_way -= 1

@@ -65,7 +65,7 @@ class Conversation:
     """One stream from its first message to its end, over one channel after the other: a `gateway.client.Client`.
 
     Attributes:
-        stream: its rules.
+        stream, pace: its rules, and when its calls begin.
         principal: who its client is.
         callbacks: the client's objects that services hold.
     """
@@ -98,7 +98,7 @@ class Conversation:
         self._acknowledgements = Acknowledgements(self._acknowledge)
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
-        self._pace = pace = CallPace(self.stream, limits, self)
+        self.pace = pace = CallPace(self.stream, limits, self)
         self._entrance = Entrance(self, sessions, limits, admission or Admission(), address)
         self.principal: Principal = self._entrance.principal
         give_up = partial(self.close, close_codes.SLOW_READER)
@@ -128,7 +128,7 @@ class Conversation:
         if (kept := self._counting.kept_bytes) > self._mark:
             self._slow.said_at_once(kept - before)
         if self._held:
-            self._pace.begin_held()
+            self.pace.begin_held()
         if self.stream.greeted and not self._over:
             self._acknowledgements.begin()
 
@@ -203,7 +203,7 @@ class Conversation:
         self.stream.end()
         self._entrance.end()
         self._slow.end()
-        self._pace.end()
+        self.pace.end()
         self._intake.clear()
         self._channel = None
         self._acknowledgements.stop()
@@ -289,7 +289,7 @@ class Conversation:
         lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
         for call in [*self._running, *self._waits]:
             self.run(self.stream.fail(call, lost))
-        self._pace.fail_held("the gateway's process left the session")
+        self.pace.fail_held("the gateway's process left the session")
         self.callbacks.withdraw()
         for name in self.callbacks.names:
             self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
@@ -301,7 +301,7 @@ class Conversation:
 
     def drain(self) -> None:
         self._draining = True
-        self._pace.fail_held("the gateway shuts down")
+        self.pace.fail_held("the gateway shuts down")
 
     def shut_down(self) -> None:
         self.close(close_codes.SHUTDOWN, "the gateway shuts down")
@@ -370,7 +370,7 @@ class Conversation:
     def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
         meta = event.meta
         timeout_s = meta.timeout_s if not self._waits.by_number else self._waits.left_s(event.call, meta.timeout_s)
-        pace = self._pace
+        pace = self.pace
         if pace.room <= 0 or ((self._counting.kept_bytes > self._mark or self._held) and not was_held):
             if not was_held:
                 pace.hold(event, timeout_s, len(self._running))
@@ -412,6 +412,7 @@ class Conversation:
             self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox,
             self._address, principal, meta.tracestate,
         )  # fmt: skip
+        pace.calls += 1
         if call is not None:
             pace.room -= 1
             self._running[event.call] = call
@@ -429,9 +430,8 @@ class Conversation:
         del self._running[key]
         if self.stream.out.answer_bytes > LONG_ANSWER_BYTES or key in self._expected:
             call.method.counts.note_answer(self.stream.out.answer_bytes)
-        self._pace.ended(key)
-        channel = self._channel
-        is_wanted = True
+        self.pace.ended(key)
+        channel, is_wanted = self._channel, True
         for event in happened:
             if type(event) is events.Send:
                 if channel is not None and channel.send(event.data):
@@ -448,14 +448,14 @@ class Conversation:
         if not self._over:
             self.run(self.stream.fail(call.key, error))
             if had_begun:
-                self._pace.ended(call.key)
+                self.pace.ended(call.key)
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
         else:
-            self._pace.drop(event.call)
+            self.pace.drop(event.call)
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
@@ -467,7 +467,7 @@ class Conversation:
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         if self._counting.kept_bytes > self._mark or self._held:
-            self._pace.hold(event, None, len(self._running))
+            self.pace.hold(event, None, len(self._running))
         else:
             self.describe_held(event)
 
