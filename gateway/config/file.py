@@ -267,6 +267,8 @@ class _Document:
         tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
+        if auth is not None and auth.mtls is not None and (tls is None or tls.client_ca is None):
+            reading.complain("gateway.auth.mtls", "needs [gateway.tls] client_ca, which says whose certificates count")
         listen = given.get("listen")
         if isinstance(listen, UnixListen):
             given["listen"] = listen = UnixListen(reading.folder / listen.path)
