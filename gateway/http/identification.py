@@ -27,6 +27,7 @@ class Identification:
 
     Attributes:
         gatekeeper: knows credentials.
+        origins: whose pages may read; a reload may put others in their place.
         admissions: how long sockets and event streams are let in.
         origins: whose pages may have requests made.
     """
@@ -37,6 +38,15 @@ class Identification:
         self._sessions = sessions
         self.origins = origins
         gatekeeper.on_removed(self._removed)
+
+    def reloaded(self) -> None:
+        """Somebody's roles may be others now, or everybody may have to say who it is: put out what is no more in order.
+
+        To be called when the gatekeeper has another configuration. Those whom it knows no more are out already.
+        """
+        self._sessions.roles_changed()
+        if self.gatekeeper.is_on and self.gatekeeper.is_required:
+            self.admissions.withdraw(ANONYMOUS, "this gateway has to know who calls now")
 
     def _removed(self, principal: Principal) -> None:
         self._sessions.end_those_of(principal, "its owner was removed")
