@@ -24,7 +24,7 @@ from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_
 from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig
-from gateway.config.lasting import changed, lasting
+from gateway.config.lasting import changed, check_guard, lasting
 from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
@@ -194,6 +194,7 @@ class Gateway:
     async def _reload(self) -> None:
         try:
             config = self.attempted = await asyncio.to_thread(self._source)
+            check_guard(lasting(self._config, config))
             tls = await self._new_tls(config)
             catalogue = await self._new_catalogue(config)
             self._authentication.reload(config.auth)
