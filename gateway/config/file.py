@@ -181,9 +181,13 @@ class GatewayConfig:
         base_path: as `gateway.path_prefix.path_prefix` gives it.
         drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
         drain_s: how long what is under way may take then.
+        tls: None if it speaks plain HTTP.
         files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
+<<<<<<< HEAD
         tls: None if it speaks plain HTTP.
+=======
+>>>>>>> i13
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
