@@ -184,10 +184,6 @@ class GatewayConfig:
         tls: None if it speaks plain HTTP.
         files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
-<<<<<<< HEAD
-        tls: None if it speaks plain HTTP.
-=======
->>>>>>> i13
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
