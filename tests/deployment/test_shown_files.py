@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "examples" / "deploy"
 PAGES = tuple(sorted((ROOT / "docs").glob("*.md")))
 SHOWN = re.compile(
