@@ -1,0 +1,211 @@
+"""docs/operate.md is followed as it stands: each of its sh blocks goes into one shell, one after the other.
+
+Only the ports are others, as a machine may have something else at them, and HOME is a folder of the test's. While the
+page is followed, a client calls through HAProxy: not one of its calls may fail.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.deployment.programs import ROOT, UNPACKED
+from tests.integration.recipes import free_port
+
+PAGE = ROOT / "docs" / "operate.md"
+COPIED = (
+    "LICENSE", "README.md", "cara_pseud", "examples", "gateway", "pyproject.toml", "requirements", "schemas", "static",
+)  # fmt: skip
+"""What somebody who follows the page uses of a checkout."""
+PORTS = ("8080", "8081", "8443", "9090", "5555", "5556", "5565", "5566")
+BLOCK = re.compile(r"^```sh\n(?P<text>.*?)^```$(?:\n\n^```text\n(?P<shown>.*?)^```$)?", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^##+ (.+)$", re.MULTILINE)
+STEP_S = 90.0
+"""No block takes longer."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A block, and what it is said to print; None if nothing is said."""
+
+    section: str
+    text: str
+    shown: str | None
+
+
+def steps(page: str) -> list[Step]:
+    found = []
+    for match in BLOCK.finditer(page):
+        section = HEADING.findall(page, 0, match.start())[-1]
+        found.append(Step(section, match["text"], match["shown"]))
+    return found
+
+
+class Shell:
+    """A shell that is told one block after the other, and ends at the first that fails."""
+
+    END = "the block is done"
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CARA_")}
+        python = home / "bin"
+        python.mkdir()
+        # The page says python3; the one that runs the tests is new enough.
+        (python / "python3").symlink_to(sys.executable)
+        environment["PATH"] = f"{python}:{environment['PATH']}:{UNPACKED}"
+        environment["HOME"] = str(home)
+        environment.pop("PYTHONPATH", None)
+        self._process = subprocess.Popen(
+            ["bash", "--noprofile", "--norc", "-eu"],
+            cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, text: str) -> str:
+        """What the block printed; it has to succeed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        timer = threading.Timer(STEP_S, self._kill)
+        timer.start()
+        try:
+            self._process.stdin.write(f"{text}\necho '{self.END}'\n")
+            self._process.stdin.flush()
+            printed = ""
+            for line in self._process.stdout:
+                if line.endswith(self.END + "\n"):
+                    return printed + line.removesuffix(self.END + "\n")
+                printed += line
+        finally:
+            timer.cancel()
+        pytest.fail(f"{text}\nfailed or took longer than {STEP_S} s:\n{printed}")
+
+    def _kill(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        self._kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with closing(stream):
+                pass
+
+
+class Caller:
+    """Calls the calculator through HAProxy again and again, with connections that last for some calls."""
+
+    CALLS_OF_A_CONNECTION = 10
+
+    def __init__(self, site: Path, port: str) -> None:
+        self.calls = 0
+        self.failures: list[str] = []
+        self._site = site
+        self._port = int(port)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        tls = ssl.create_default_context(cafile=str(self._site / "secrets" / "site.crt"))
+        while not self._stopping.is_set():
+            connection = http.client.HTTPSConnection("localhost", self._port, timeout=20, context=tls)
+            with closing(connection):
+                for _ in range(self.CALLS_OF_A_CONNECTION):
+                    self._call(connection)
+                    # So many calls a second are load enough to have one under way whenever something stops.
+                    self._stopping.wait(0.01)
+
+    def _call(self, connection: http.client.HTTPSConnection) -> None:
+        self.calls += 1
+        try:
+            connection.request(
+                "POST", "/api/calculator/add", json.dumps([self.calls, 1]), {"Content-Type": "application/json"}
+            )
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            if answer.status != 200 or json.loads(text) != {"result": self.calls + 1}:
+                self.failures.append(f"call {self.calls}: {answer.status} {text}")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.failures.append(f"call {self.calls}: {error!r}")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def ports(checkout: Path) -> dict[str, str]:
+    """Free ports for those of the page, which the files that it uses have already."""
+    free: dict[str, str] = {}
+    while len(set(free.values())) < len(PORTS):
+        free = {port: str(free_port()) for port in PORTS}
+    for path in (*checkout.glob("examples/deploy/site/*"), *checkout.glob("examples/deploy/prometheus/*")):
+        path.write_text(with_ports(path.read_text("utf-8"), free), "utf-8")
+    return free
+
+
+def with_ports(text: str, ports: dict[str, str]) -> str:
+    """A text with the ports replaced, behind a colon or as the last word of a line."""
+    there = "|".join(ports)
+    return re.sub(rf"(?<=:)({there})\b|(?<= )({there})$", lambda at: ports[at.group()], text, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def shell(checkout: Path, tmp_path: Path) -> Iterator[Shell]:
+    home = tmp_path / "home"
+    home.mkdir()
+    running = Shell(checkout, home)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+def is_like(shown: str, printed: str) -> bool:
+    pattern = ".*".join(re.escape(part) for part in shown.strip().split("…"))
+    return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def test_the_page_can_be_followed(shell: Shell, ports: dict[str, str], tmp_path: Path) -> None:
+    site = tmp_path / "home" / "site"
+    caller: Caller | None = None
+    try:
+        for step in steps(PAGE.read_text("utf-8")):
+            if step.section == "Stop" and caller is not None:
+                caller.stop()
+            printed = shell.run(with_ports(step.text, ports))
+            assert step.shown is None or is_like(step.shown, printed), f"{step.text}\nprinted:\n{printed}"
+            if step.section == "Call" and caller is None:
+                caller = Caller(site, ports["8443"])
+    finally:
+        if caller is not None:
+            caller.stop()
+    assert caller is not None
+    assert caller.failures == []
+    assert caller.calls > 100
