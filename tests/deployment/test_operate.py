@@ -110,10 +110,11 @@ class Caller:
 
     CALLS_OF_A_CONNECTION = 10
 
-    def __init__(self, site: Path, port: str) -> None:
+    def __init__(self, site: Path, port: str, key: str) -> None:
         self.calls = 0
         self.failures: list[str] = []
         self._site = site
+        self._key = key
         self._port = int(port)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -132,9 +133,8 @@ class Caller:
     def _call(self, connection: http.client.HTTPSConnection) -> None:
         self.calls += 1
         try:
-            connection.request(
-                "POST", "/api/calculator/add", json.dumps([self.calls, 1]), {"Content-Type": "application/json"}
-            )
+            headers = {"Content-Type": "application/json", "X-API-Key": self._key}
+            connection.request("POST", "/api/calculator/add", json.dumps([self.calls, 1]), headers)
             answer = connection.getresponse()
             text = answer.read().decode()
             if answer.status != 200 or json.loads(text) != {"result": self.calls + 1}:
@@ -202,7 +202,7 @@ def test_the_page_can_be_followed(shell: Shell, ports: dict[str, str], tmp_path:
             printed = shell.run(with_ports(step.text, ports))
             assert step.shown is None or is_like(step.shown, printed), f"{step.text}\nprinted:\n{printed}"
             if step.section == "Call" and caller is None:
-                caller = Caller(site, ports["8443"])
+                caller = Caller(site, ports["8443"], shell.run("echo \"$KEY\"").strip())
     finally:
         if caller is not None:
             caller.stop()
