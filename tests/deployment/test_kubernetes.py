@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,17 @@ def test_the_pod_has_no_rights() -> None:
     assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (False, True)
     assert context["capabilities"] == {"drop": ["ALL"]}
     assert f"USER {pod()['securityContext']['runAsUser']}:" in (ROOT / "Dockerfile").read_text("utf-8")
+
+
+def test_the_files_that_the_configuration_names_are_mounted() -> None:
+    """All of them, under the names that it gives them, relative to itself."""
+    config = one("ConfigMap")["data"]["gateway.toml"]
+    (sources,) = (volume["projected"]["sources"] for volume in pod()["volumes"] if "projected" in volume)
+    mounted = {
+        item["path"] for source in sources for each in source.values() if "items" in each for item in each["items"]
+    }
+    assert mounted == set(re.findall(r'"((?:schemas|secrets)/[^"]+)"', config))
+    assert container()["args"][-1] == f"{container()['volumeMounts'][0]['mountPath']}/gateway.toml"
 
 
 def test_every_volume_is_used_and_every_mount_is_a_volume() -> None:
