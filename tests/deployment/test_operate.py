@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,9 +143,36 @@ class Caller:
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.failures.append(f"call {self.calls}: {error!r}")
 
-    def stop(self) -> None:
+    def stop(self) -> dict[str, Any]:
+        """How many calls it made, and what failed."""
         self._stopping.set()
         self._thread.join()
+        return {"calls": self.calls, "failures": self.failures}
+
+
+class PageCaller:
+    """The same over a WebSocket, by the client that pages have."""
+
+    def __init__(self, site: Path, port: str, key: str) -> None:
+        self._process = subprocess.Popen(
+            ["node", "site-caller.js"],
+            cwd=ROOT / "tests" / "js",
+            env={
+                **os.environ, "SITE_URL": f"https://localhost:{port}/", "SITE_KEY": key,
+                "NODE_EXTRA_CA_CERTS": str(site / "secrets" / "site.crt"),
+            },
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def stop(self) -> dict[str, Any]:
+        """How many calls and connections it made, and what failed."""
+        try:
+            printed, _ = self._process.communicate(timeout=STEP_S)
+        finally:
+            self._process.kill()
+        assert self._process.returncode == 0, printed
+        made: dict[str, Any] = json.loads(printed)
+        return made
 
 
 @pytest.fixture
@@ -194,18 +222,22 @@ def is_like(shown: str, printed: str) -> bool:
 
 def test_the_page_can_be_followed(shell: Shell, ports: dict[str, str], tmp_path: Path) -> None:
     site = tmp_path / "home" / "site"
-    caller: Caller | None = None
+    callers: list[Caller | PageCaller] = []
+    made: list[dict[str, Any]] = []
     try:
         for step in steps(PAGE.read_text("utf-8")):
-            if step.section == "Stop" and caller is not None:
-                caller.stop()
+            if step.section == "Stop":
+                while callers:
+                    made.append(callers.pop().stop())
             printed = shell.run(with_ports(step.text, ports))
             assert step.shown is None or is_like(step.shown, printed), f"{step.text}\nprinted:\n{printed}"
-            if step.section == "Call" and caller is None:
-                caller = Caller(site, ports["8443"], shell.run("echo \"$KEY\"").strip())
+            if step.section == "Call" and not callers:
+                key = shell.run('echo "$KEY"').strip()
+                callers += [Caller(site, ports["8443"], key), PageCaller(site, ports["8443"], key)]
     finally:
-        if caller is not None:
+        for caller in callers:
             caller.stop()
-    assert caller is not None
-    assert caller.failures == []
-    assert caller.calls > 100
+    assert [each["failures"] for each in made] == [[], []]
+    assert min(each["calls"] for each in made) > 100
+    # Both gateways were started anew, so the page's client was at one of them when that ended.
+    assert made[0]["connections"] > 1
