@@ -30,6 +30,9 @@ CONFIG = f"""
 hosts = ["{NAME}"]
 trusted_proxies = ["127.0.0.1"]
 
+[gateway.auth]
+required = false
+
 [services.counting]
 schema = "{HERE}/counting.capnp"
 interface = "Counting"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from gateway.config.file import GatewayConfig
 from tests.deployment.programs import DEPLOY, ROOT
 from tests.deployment.test_compose import checked
 
@@ -76,9 +78,15 @@ def test_the_probes_ask_paths_of_the_gateway() -> None:
     assert {name: get["path"] for name, get in probes.items()} == {
         "startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz",
     }  # fmt: skip
-    (port,) = container()["ports"]
-    assert {get["port"] for get in probes.values()} == {port["name"]}
-    assert one("Service")["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert {get["port"] for get in probes.values()} == {"http"}
+    assert one("Service")["spec"]["ports"][0]["targetPort"] == "http"
+
+
+def test_a_pod_has_the_time_that_its_gateway_takes_to_end(tmp_path: Path) -> None:
+    config = tomllib.loads(one("ConfigMap")["data"]["gateway.toml"])["gateway"]
+    defaults = GatewayConfig()
+    longest = config.get("drain_delay_s", defaults.drain_delay_s) + config.get("drain_s", defaults.drain_s)
+    assert pod()["terminationGracePeriodSeconds"] > longest
 
 
 def test_the_pod_has_no_rights() -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -25,14 +27,15 @@ from typing import Any
 import pytest
 
 from tests.deployment.programs import ROOT, UNPACKED
-from tests.integration.recipes import free_port
 
 PAGE = ROOT / "docs" / "operate.md"
 COPIED = (
     "LICENSE", "README.md", "cara_pseud", "examples", "gateway", "pyproject.toml", "requirements", "schemas", "static",
 )  # fmt: skip
 """What somebody who follows the page uses of a checkout."""
-PORTS = ("8080", "8081", "8443", "9090", "5555", "5556", "5565", "5566")
+PORTS = ("8080", "8081", "18080", "18081", "8443", "9090", "5555", "5556", "5565", "5566")
+SELDOM_USED = range(10_000, 30_000)
+"""The system gives none of these to whoever connects, so that one which is free stays so until it is used."""
 BLOCK = re.compile(r"^```sh\n(?P<text>.*?)^```$(?:\n\n^```text\n(?P<shown>.*?)^```$)?", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^##+ (.+)$", re.MULTILINE)
 STEP_S = 90.0
@@ -63,6 +66,7 @@ class Shell:
 
     def __init__(self, folder: Path, home: Path) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CARA_")}
+        self._home = home
         python = home / "bin"
         python.mkdir()
         # The page says python3; the one that runs the tests is new enough.
@@ -92,7 +96,8 @@ class Shell:
                 printed += line
         finally:
             timer.cancel()
-        pytest.fail(f"{text}\nfailed or took longer than {STEP_S} s:\n{printed}")
+        logs = "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in sorted(self._home.glob("site/log/*")))
+        pytest.fail(f"{text}\nfailed or took longer than {STEP_S} s:\n{printed[-2000:]}\n{logs}")
 
     def _kill(self) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
@@ -190,18 +195,26 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def ports(checkout: Path) -> dict[str, str]:
     """Free ports for those of the page, which the files that it uses have already."""
-    free: dict[str, str] = {}
-    while len(set(free.values())) < len(PORTS):
-        free = {port: str(free_port()) for port in PORTS}
+    found = [port for port in random.sample(SELDOM_USED, 10 * len(PORTS)) if is_free(port)]
+    free = dict(zip(PORTS, map(str, found), strict=False))
+    assert free.keys() == set(PORTS)
     for path in (*checkout.glob("examples/deploy/site/*"), *checkout.glob("examples/deploy/prometheus/*")):
         path.write_text(with_ports(path.read_text("utf-8"), free), "utf-8")
     return free
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as asking:
+        try:
+            asking.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def with_ports(text: str, ports: dict[str, str]) -> str:
-    """A text with the ports replaced, behind a colon or as the last word of a line."""
-    there = "|".join(ports)
-    return re.sub(rf"(?<=:)({there})\b|(?<= )({there})$", lambda at: ports[at.group()], text, flags=re.MULTILINE)
+    """A text with the ports replaced."""
+    return re.sub(rf"\b({'|'.join(ports)})\b", lambda at: ports[at.group()], text)
 
 
 @pytest.fixture
@@ -216,6 +229,8 @@ def shell(checkout: Path, tmp_path: Path) -> Iterator[Shell]:
 
 
 def is_like(shown: str, printed: str) -> bool:
+    """Whether that was printed; `…` stands for anything, and as many blanks as there are make a column."""
+    shown, printed = (re.sub("  +", "  ", text) for text in (shown, printed))
     pattern = ".*".join(re.escape(part) for part in shown.strip().split("…"))
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
@@ -230,7 +245,8 @@ def test_the_page_can_be_followed(shell: Shell, ports: dict[str, str], tmp_path:
                 while callers:
                     made.append(callers.pop().stop())
             printed = shell.run(with_ports(step.text, ports))
-            assert step.shown is None or is_like(step.shown, printed), f"{step.text}\nprinted:\n{printed}"
+            shown = None if step.shown is None else with_ports(step.shown, ports)
+            assert shown is None or is_like(shown, printed), f"{step.text}\nprinted:\n{printed}"
             if step.section == "Call" and not callers:
                 key = shell.run('echo "$KEY"').strip()
                 callers += [Caller(site, ports["8443"], key), PageCaller(site, ports["8443"], key)]

@@ -34,7 +34,7 @@ async function add(number) {
 
 while (!ended) {
   await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => add(calls + index)));
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setTimeout(resolve, 20));
 }
 console.log(JSON.stringify({ calls, failures, connections }));
 gateway.close();
