@@ -72,6 +72,6 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
     algorithms = ", ".join(f'"{name}"' for name in DEFAULT_ALGORITHMS)
     assert documented("gateway.auth.jwt")["algorithms"] == f"`[{algorithms}]`"
     assert documented("gateway.auth.jwt")["roles_claim"] == f'`"{DEFAULT_ROLES_CLAIM}"`'
-    service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoint="tcp://127.0.0.1:1")
+    service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoints=("tcp://127.0.0.1:1",))
     assert documented("services.NAME")["peer"] == f'`"{service.peer}"`'
     assert documented("services.NAME")["security"] == f'`"{service.security}"`'

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
+from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
@@ -28,7 +29,7 @@ from gateway.config.values import (
     COUNT,
     CURVE_KEY,
     DELAY,
-    ENDPOINT,
+    ENDPOINTS,
     FLAG,
     HOSTS,
     LISTEN,
@@ -86,7 +87,7 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
 SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "schema": TEXT,
     "interface": TEXT,
-    "endpoint": ENDPOINT,
+    "endpoint": ENDPOINTS,
     "peer": TEXT,
     "security": one_of("noop", "plain", "curve"),
     "user_id": TEXT,
@@ -130,6 +131,7 @@ class ServiceConfig:
 
     Attributes:
         schema: the file, as a path that holds from the current directory.
+        endpoints: where it is served; any of them can be asked.
         timeout_s: of a call that names none; None = the gateway's.
         roles: what every caller needs, and whoever is to see the service.
     """
@@ -137,7 +139,7 @@ class ServiceConfig:
     name: str
     schema: Path
     interface: str
-    endpoint: str
+    endpoints: tuple[str, ...]
     peer: str = "server"
     security: str = "noop"
     user_id: str | None = None
@@ -148,6 +150,24 @@ class ServiceConfig:
     timeout_s: float | None = None
     roles: tuple[str, ...] = ()
     rules: tuple[RoleRule, ...] = ()
+
+    @property
+    def connections(self) -> tuple[ConnectionConfig, ...]:
+        """One for each endpoint. What is no part of them, such as the schema, can change without a new connection."""
+        return tuple(
+            ConnectionConfig(
+                service=self.name,
+                endpoint=endpoint,
+                peer=self.peer,
+                security=self.security,
+                user_id=self.user_id,
+                password=self.password,
+                server_public_key=self.server_public_key,
+                public_key=self.public_key,
+                secret_key=self.secret_key,
+            )
+            for endpoint in self.endpoints
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +181,9 @@ class GatewayConfig:
         base_path: as `gateway.path_prefix.path_prefix` gives it.
         drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
         drain_s: how long what is under way may take then.
+        tls: None if it speaks plain HTTP.
         files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
-        tls: None if it speaks plain HTTP.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -306,6 +326,7 @@ class _Document:
             return None
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
         kept["schema"] = reading.folder / kept["schema"]
+        kept["endpoints"] = kept.pop("endpoint")
         return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), rules=rules, **kept)
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:

@@ -157,6 +157,19 @@ def _endpoint(value: Any) -> str:
 _ENDPOINT = re.compile(r"tcp://[^\s/]+:\d{1,5}|ipc://\S+")
 
 
+def _endpoints(value: Any) -> tuple[str, ...]:
+    """One endpoint, or a list of several that serve the same."""
+    if not isinstance(value, list):
+        return (_endpoint(value),)
+    if not value:
+        raise ValueError('expected "tcp://HOST:PORT" or "ipc://PATH", or a list of at least one, not []')
+    endpoints = tuple(_endpoint(item) for item in value)
+    for endpoint in endpoints:
+        if endpoints.count(endpoint) > 1:
+            raise ValueError(f"{shown(endpoint)} stands there twice; each endpoint is to be named once")
+    return endpoints
+
+
 def _origin(value: Any) -> tuple[str, ...]:
     origins = _texts(value)
     for origin in origins:
@@ -274,7 +287,7 @@ COUNT = ValueKind(_count, _parse_number)
 SECONDS = ValueKind(_seconds, _parse_number)
 DELAY = ValueKind(_delay, _parse_number)
 LISTEN = ValueKind(_listen)
-ENDPOINT = ValueKind(_endpoint)
+ENDPOINTS = ValueKind(_endpoints, _parse_texts)
 ORIGINS = ValueKind(_origin, _parse_texts)
 HOSTS = ValueKind(_host, _parse_texts)
 NETWORKS = ValueKind(_networks, _parse_texts)
