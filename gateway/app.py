@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -73,11 +74,13 @@ class Gateway:
         transports: ByteTransports | None = None,
         stalls: Stalls | None = None,
         source: Callable[[], GatewayConfig] | None = None,
+        passed: Sequence[socket.socket] = (),
     ) -> None:
         """Load everything.
 
         Args:
             source: reads the configuration anew for `reload`, in a thread; None = it is always this one.
+            passed: sockets that somebody has bound for it already, at ``config.listen``; none = it binds its own.
             transports: how the bytes of WebSockets travel; None = the best way there is.
             stalls: is told by the loop how long its turns take; None = the loop is not watched.
 
@@ -89,6 +92,7 @@ class Gateway:
         self._config = config = replace(config, limits=self._limits)
         self.attempted = config
         self._source = (lambda: config) if source is None else source
+        self._passed = list(passed)
         self._reloads = Reloads(self._reload)
         self._log = log
         self._transports = best_transports() if transports is None else transports
@@ -162,6 +166,7 @@ class Gateway:
         assert self._application is not None  # started
         self._application.serve(catalogue)
         self._pool.served()
+        self._sessions.roles_changed()  # or what is needed for a call, which comes to the same
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
 
@@ -198,6 +203,8 @@ class Gateway:
         for name in before.keys() - after.keys():
             self._pool.dismiss(before[name].upstream)
             self._sessions.service_removed(name, f"{name} is served no more")
+        if self._site is not None and self._site.identification is not None:
+            self._site.identification.reloaded()
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
 
     async def renew_certificates(self) -> None:
@@ -287,7 +294,8 @@ class Gateway:
         config = self._config
         for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
             _LOG.warning("%s", exposure)
-        self._bound = bound = bind(config.listen, config.socket_mode)
+        own = BoundSockets(self._passed) if self._passed else bind(config.listen, config.socket_mode)
+        self._bound = bound = own
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)

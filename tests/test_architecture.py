@@ -110,6 +110,7 @@ RINGS = {
     "gateway.sessions.sessions": WAITING,
     "gateway.remote_commands": EDGE,
     "gateway.stalls": WAITING,
+    "gateway.systemd": EDGE,
     "gateway.trees": EDGE,
     "gateway.turns": WAITING,
     "gateway.upstream.balancer": WAITING,
@@ -138,7 +139,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "upstream", "demo"},
     {"app"},
-    {"life"},
+    {"life", "systemd"},
     {"remote_commands", "credential_commands"},
     {"cli", "__main__"},
 )
