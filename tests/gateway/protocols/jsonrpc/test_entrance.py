@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.calls import Calls
 from gateway.catalogue import Service
 from gateway.protocols.admission import Admission, Admissions
 from gateway.protocols.jsonrpc.conversation import Conversation
+from gateway.turns import LARGE_BYTES
 from tests.gatekeeper import FakeGatekeeper
 
 
@@ -44,6 +46,13 @@ class Door:
         await asyncio.sleep(0)
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds: on a busy machine a text waits for its turn."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("how", ["channel_closed", "channel_failed"])
 def test_a_client_that_has_left_opens_nothing(fakes: Any, calculator: Service, how: str) -> None:
     async def main() -> None:
@@ -68,7 +77,7 @@ def test_what_comes_behind_hello_is_looked_at_afterwards_and_nothing_before(fake
         await fakes.settle()
         assert (door.play.calls, channel.sent) == ([], [])
         await door.is_known()
-        await fakes.settle()
+        await until(lambda: len(door.play.calls) == 2)
         assert [call.options.principal for call in door.play.calls] == ["key:alice"] * 2
         assert not channel.held
         conversation.end()
@@ -112,6 +121,35 @@ def test_a_stream_goes_on_over_the_socket_whose_token_took_its_time(fakes: Any, 
         assert other.closed is None
         door._admissions.withdraw(first.principal)
         assert other.closed[0] == 4401
+        door.play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_when_the_proof_ends_nothing_more_is_delivered_or_looked_at(fakes: Any, calculator: Service) -> None:
+    async def main() -> None:
+        door = Door(fakes.Play(calculator))
+        conversation, channel = door.socket("a")
+        hello = channel.sent.pop()["result"]
+        call = {"jsonrpc": "2.0", "id": 1, "method": "calculator.add", "params": [1, 2]}
+        conversation.receive(json.dumps(call))
+        await until(lambda: len(door.play.calls) == 1)
+        door.play.calls[0].reply(3)
+        await until(lambda: [message["id"] for message in channel.sent] == [1])
+        # So large that it waits for its turn.
+        conversation.receive(json.dumps({**call, "id": 2, "ignored": "x" * LARGE_BYTES}))
+        door._admissions.withdraw(conversation.principal, "it is over")
+        # The fake forgets what the network had not taken, as the real one does.
+        assert (channel.sent, channel.closed) == ([], (4401, "it is over"))
+        await fakes.settle()
+        assert len(door.play.calls) == 1
+        _, other = door.socket("slow", session=hello["session"], stream=hello["stream"], received=0)
+        await door.is_known()
+        await fakes.settle()
+        await until(lambda: len(other.sent) == 2)
+        resumed, answer = other.sent
+        assert (resumed["result"]["resumed"], resumed["result"]["received"]) == (True, 1)
+        assert (answer["id"], answer["result"]) == (1, {"result": 3})
         door.play.sessions.end_all("done")
 
     fakes.run(main())
