@@ -167,7 +167,7 @@ node-tools:
 	$(call need,node:nodejs npm:npm)
 
 test-tools:
-	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy)
+	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy redis-server:redis-server)
 
 # $(call need,COMMAND:PACKAGE …)
 define need

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
+from gateway.access.shared_counts import CommonCounts
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
 from gateway.catalogue_loading import load_catalogue
@@ -28,6 +30,7 @@ from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.redis_counts import RedisCounts
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
 from gateway.trees import static_tree
@@ -91,6 +94,7 @@ class Gateway:
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
         self._application: GatewayApplication | None = None
+        self._counts_in_common: CommonCounts | None = None
 
     @property
     def url(self) -> str:
@@ -177,11 +181,13 @@ class Gateway:
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
+        rates = self._rates()
         self._site = site = Site(
             served=self._served,
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                admit=None if rates is None else rates.admit,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
             ),
@@ -198,10 +204,19 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            rates=rates,
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(bound.sockets)
+
+    def _rates(self) -> Rates | None:
+        config = self._config.rates
+        if config is None:
+            return None
+        if config.is_shared:
+            self._counts_in_common = CommonCounts(RedisCounts(config.storage))
+        return Rates(config, asyncio.get_running_loop().time, self._refusals, self._counts_in_common)
 
     def _connections(self) -> Connections:
         limits = self._config.limits
@@ -232,6 +247,8 @@ class Gateway:
         if self._retired is not None:
             self._retired.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
+        if self._counts_in_common is not None:
+            await self._counts_in_common.close()
         await server.close_all_connections()
         self._log.flush()
 

@@ -20,6 +20,7 @@ from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pendi
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
+from gateway.admission import once_admitted
 from gateway.catalogue import Catalogue, ServiceMethod, find_service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error, quote
@@ -39,8 +40,9 @@ _RETRY_S: Final = 1
 
 Authorise = Callable[[str | None, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
-Admit = Callable[[str | None, Session | None, ServiceMethod], None]
-"""Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
+Admit = Callable[[str | None, str], "asyncio.Future[None] | None"]
+"""Whether one more call of a principal, or without one of an address, may begin: None if it may now, or a future that
+is done when it may; raises a `GatewayError` if it may not, as the future does."""
 
 
 def method_of_service(catalogue: Catalogue, service: str, name: str) -> ServiceMethod:
@@ -200,6 +202,7 @@ class Calls:
     """Begins calls for all doors.
 
     Attributes:
+        admit: whether one more call may begin.
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
         under_way: all of them.
@@ -221,13 +224,13 @@ class Calls:
             refusals: where it is counted what was refused because too many are under way.
             expose_errors: whether callers are told the texts of services' exceptions.
             authorise: None permits everybody everything.
-            admit: None admits all calls that their sessions permit.
+            admit: None admits all calls that their sessions permit. It may be replaced, for the calls after that.
             stalls: is told what the answers of services take.
         """
         self._max_timeout_s = limits.max_call_timeout_s
         self._expose_errors = expose_errors
         self._authorise = authorise
-        self._admit = admit
+        self.admit = admit
         self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
         self.without_session = 0
@@ -259,17 +262,17 @@ class Calls:
             None if the call was refused, of which the caller is told before this returns.
         """
         call = Call(self, waiter, key, method, refs, options.request_id, session, address)
-        is_counted = False
+        is_counted, admitted = False, None
         try:
             if self._authorise is not None:
                 self._authorise(options.principal, method)
-            if self._admit is not None:
-                self._admit(options.principal, session, method)
             if session is not None:
                 session.check_calls()
             is_counted = self.under_way.may_take(address)
             if not is_counted:
                 raise self._too_many(address)
+            if self.admit is not None:
+                admitted = self.admit(options.principal, address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
             method.counts.calls += 1
@@ -283,12 +286,16 @@ class Calls:
                 options = CallOptions(timeout_s, *options[1:])
             boxes = method.results.unboxed if unbox else method.results.boxed
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
-            future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
-            if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
-                future = self._repeatable(future, method, target, args, options, write, refs)
+            if admitted is None:
+                future = self._invoked(method, target, args, options, write, refs)
+            else:
+                invoke = partial(self._invoked, method, target, args, options, write, refs)
+                future = once_admitted(admitted, invoke, None if refs is None else refs.never_sent)
         except Exception as error:
             if is_counted:
                 self.under_way.give(address)
+            if admitted is not None:
+                admitted.cancel()
             call.refuse(error)
             return None
         if session is None:
@@ -318,6 +325,20 @@ class Calls:
         self._refusals.count(name)
         detail = f"{number} calls are under way already, as many as {name} permits: try again in {_RETRY_S} s"
         return GatewayError(status, detail, retry_after=_RETRY_S)
+
+    def _invoked(
+        self,
+        method: ServiceMethod,
+        target: Capability,
+        args: Any,
+        options: CallOptions,
+        write: Callable[[Any], JSON],
+        refs: CallReferences | None,
+    ) -> asyncio.Future[Any]:
+        future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
+        if method.facts.idempotent and not future.done():  # else it failed at once, see `begin`
+            return self._repeatable(future, method, target, args, options, write, refs)
+        return future
 
     def _repeatable(
         self,

@@ -59,6 +59,9 @@ RINGS = {
     "cara_pseud.transport": EDGE,
     "cara_pseud.zap": EDGE,
     "gateway.__main__": EDGE,
+    "gateway.access.rates": WAITING,
+    "gateway.access.shared_counts": WAITING,
+    "gateway.admission": WAITING,
     "gateway.app": EDGE,
     "gateway.calls": WAITING,
     "gateway.cli": EDGE,
@@ -93,6 +96,7 @@ RINGS = {
     "gateway.sessions.holder_references": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
+    "gateway.redis_counts": EDGE,
     "gateway.remote_commands": EDGE,
     "gateway.stalls": WAITING,
     "gateway.trees": EDGE,
@@ -113,10 +117,10 @@ ROOMS = (
     {"catalogue", "access"},
     {"client"},
     {"sessions"},
-    {"calls"},
+    {"admission", "calls"},
     {"protocols"},
     {"http"},
-    {"catalogue_loading", "upstream", "demo"},
+    {"catalogue_loading", "redis_counts", "upstream", "demo"},
     {"app"},
     {"remote_commands"},
     {"cli", "__main__"},
@@ -132,9 +136,9 @@ LITERALS = {
 WAITS = {"asyncio", "concurrent", "sched", "threading"}
 IMPURE = {"random", "secrets", "time", "uuid"}
 REACHES_OUT = {
-    "capnp", "click", "http.client", "http.server", "importlib", "logging.config", "multiprocessing", "os", "pseud",
-    "select", "selectors", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tornado", "urllib.request",
-    "zmq",
+    "capnp", "click", "http.client", "http.server", "importlib", "limits", "logging.config", "multiprocessing", "os",
+    "pseud", "redis", "select", "selectors", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tornado",
+    "urllib.request", "zmq",
 }  # fmt: skip
 BANNED = {WORDS: WAITS | IMPURE | REACHES_OUT, PURE: WAITS | IMPURE | REACHES_OUT, WAITING: REACHES_OUT, EDGE: set()}
 

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.config.file import DEFAULT_LISTEN, GATEWAY_KEYS, LIMIT_KEYS, SERVICE_KEYS, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
+from gateway.config.rates import RATES_KEYS, RatesConfig
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
 
@@ -22,8 +23,10 @@ def documented(heading: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "keys"), [("gateway", GATEWAY_KEYS), ("services.NAME", SERVICE_KEYS), ("gateway.limits", LIMIT_KEYS)]
-)
+    ("heading", "keys"),
+    [("gateway", GATEWAY_KEYS), ("services.NAME", SERVICE_KEYS), ("gateway.limits", LIMIT_KEYS),
+     ("gateway.rates", RATES_KEYS)],
+)  # fmt: skip
 def test_the_page_names_every_key_and_no_other(heading: str, keys: dict[str, object]) -> None:
     assert list(documented(heading)) == list(keys)
 
@@ -48,6 +51,12 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "data": f'`"{config.codec.data}"`',
         "expose_errors": f"`{str(config.expose_errors).lower()}`",
         "websocket_compression": f"`{str(config.websocket_compression).lower()}`",
+    }
+    rates = RatesConfig()
+    assert documented("gateway.rates") == {
+        "per_principal": "" if rates.per_principal is None else "?",
+        "per_address": "" if rates.per_address is None else "?",
+        "storage": f'`"{rates.storage}"`',
     }
     service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoint="tcp://127.0.0.1:1")
     assert documented("services.NAME")["peer"] == f'`"{service.peer}"`'

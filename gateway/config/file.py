@@ -7,6 +7,7 @@ the file and files with passwords, nothing else: whether schemas compile is `gat
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config.limits import Limits
+from gateway.config.rates import RATES_KEYS, RatesConfig
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
@@ -87,6 +89,8 @@ LIMIT_KEYS: Final[Mapping[str, ValueKind]] = {
     bound.name: SECONDS if isinstance(bound.default, float) else COUNT for bound in dataclasses.fields(Limits)
 }
 
+_TABLES: Final = ("limits", "rates")
+"""The tables within ``[gateway]``."""
 _REQUIRED = ("schema", "interface", "endpoint")
 _BELONGS_TO: Final = {
     "plain": ("user_id", "password", "password_env", "password_file"),
@@ -138,6 +142,7 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        rates: None if nobody's calls are counted.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -151,6 +156,7 @@ class GatewayConfig:
     expose_errors: bool = False
     websocket_compression: bool = False
     limits: Limits = field(default_factory=Limits)
+    rates: RatesConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
 
 
@@ -197,11 +203,13 @@ class _Reading:
         self._known_keys("", document, ("gateway", "services"))
         gateway = self._table("gateway", document.get("gateway", {}))
         limits = self._table("gateway.limits", gateway.pop("limits", {}))
+        rates = self._table("gateway.rates", gateway.pop("rates", {}))
         services = self._table("services", document.get("services", {}))
         if not services and not self._complaints:
             self._complain("services", "there must be at least one, [services.NAME]")
         given = self._values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags)
         bounds = self._values("gateway.limits", limits, LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
+        given["rates"] = self._rates(rates)
         listen = given.get("listen")
         if isinstance(listen, UnixListen):
             given["listen"] = listen = UnixListen(self._folder / listen.path)
@@ -226,6 +234,15 @@ class _Reading:
             limits=checked_limits,
             services=tuple(service for service in configured if service is not None),
         )
+
+    def _rates(self, settings: Mapping[str, Any]) -> RatesConfig | None:
+        given = self._values("gateway.rates", settings, RATES_KEYS, ENVIRONMENT_PREFIX + "RATES_")
+        rates = RatesConfig(**given)
+        if rates.is_shared and importlib.util.find_spec("redis") is None:
+            self._complain("gateway.rates.storage", "Redis needs an extra: pip install 'cara-gateway[redis]'")
+        if rates.is_shared and rates.per_principal is rates.per_address is None:
+            self._complain("gateway.rates.storage", "counts nothing without per_principal or per_address")
+        return None if rates.per_principal is rates.per_address is None else rates
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:
         key = f"services.{name}"
@@ -288,7 +305,7 @@ class _Reading:
         prefix: str,
         flags: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        self._known_keys(key + ".", settings, kinds, extra=("limits",) if key == "gateway" else ())
+        self._known_keys(key + ".", settings, kinds, extra=_TABLES if key == "gateway" else ())
         values = {}
         for name, kind in kinds.items():
             variable = prefix + name.upper()

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import unquote
 
 from cara_pseud.cork import Cork
+from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Served
@@ -41,7 +42,7 @@ from gateway.sessions.sessions import Sessions
 from gateway.turns import LARGE_BYTES, Turns
 
 PROBLEM_TYPE: Final = "application/problem+json"
-EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
+EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag, Retry-After, RateLimit, RateLimit-Policy"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOG: Final = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Site:
         refusals: what was refused, by the bound that was met.
         closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
+        rates: how many calls a caller may make in which time; None if nobody's are counted.
     """
 
     served: Served
@@ -95,6 +97,7 @@ class Site:
     refusals: Refusals = field(default_factory=Refusals)
     closings: Refusals = field(default_factory=Refusals)
     turns: Turns = field(default_factory=Turns)
+    rates: Rates | None = None
 
     @property
     def is_busy(self) -> bool:

@@ -49,6 +49,8 @@ def metrics_text(site: Site) -> str:
          [({"service": name}, float(service.upstream.state == "up")) for name, service in services.items()]),
         ("refused_total", "counter", "What was refused because a bound was met, by the name of the limit.",
          [({"reason": reason}, number) for reason, number in sorted(site.refusals.counts.items())]),
+        ("rates_shared", "gauge", "Whether calls are counted in common with other gateways, where that is configured.",
+         [({}, float(site.rates.is_shared))] if site.rates is not None and site.rates.is_shared is not None else []),
         ("closed_total", "counter", "Connections that the gateway closed because they were slow or idle, by reason.",
          [({"reason": reason}, number) for reason, number in sorted(site.closings.counts.items())]),
         ("connections", "gauge", "Open connections of all doors.", [({}, len(site.connections))]),

@@ -15,6 +15,7 @@ from gateway.describe.descriptions import describe_handle, describe_service, des
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler, Site, without_token
+from gateway.http.rate_fields import rate_fields
 from gateway.json.text import JSON, dump
 from gateway.json.value_count import check_values, parse_within
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
@@ -117,6 +118,13 @@ class ApiHandler(BaseHandler):
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
             self.forget_cookie()
 
+    def tell_allowance(self) -> None:
+        """Say in the answer how many calls may still be made."""
+        rates = self.site.rates
+        allowance = None if rates is None else rates.allowance(self.principal, self.address)
+        for name, value in () if allowance is None else rate_fields(allowance):
+            self.set_header(name, value)
+
     def body(self) -> JSON:
         """The parsed body; None without one.
 
@@ -204,7 +212,7 @@ class CallingHandler(ApiHandler):
 
     _under_way: Call | None = None
     _refs: RestReferences | None = None
-    _is_counted = False
+    _is_counted = _was_begun = False
 
     def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
         """Begin the call; its results or its failure are the answer.
@@ -222,7 +230,7 @@ class CallingHandler(ApiHandler):
         # No coroutine waits for it: a task for each call would cost a tenth of the call.
         self.answers_later()
         site.calls_under_way += 1
-        self._is_counted = True
+        self._is_counted = self._was_begun = True
         self._under_way = site.calls.begin(
             self, 0, method, target, params, refs, session, options, address=self.address
         )
@@ -237,8 +245,14 @@ class CallingHandler(ApiHandler):
             may_open=may_open, discards=verb == "HEAD",
         )  # fmt: skip
 
+    def error_headers(self, error: GatewayError) -> None:
+        super().error_headers(error)
+        if self._was_begun:
+            self.tell_allowance()
+
     def _answer(self, method: ServiceMethod, data: bytes) -> None:
         refs = self._refs
+        self.tell_allowance()
         if refs is not None and refs.holds_handles:
             self.set_header("Cache-Control", "no-store")
             if refs.opened and refs.session is not None:

@@ -19,10 +19,12 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
+from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
 from gateway.config.limits import Limits
+from gateway.config.rates import RatesConfig
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
 from gateway.http.base import Site
@@ -165,6 +167,7 @@ def build(
     pages: Path,
     port: int,
     proxies: Proxies,
+    rates: RatesConfig | None = None,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
     log = io.StringIO()
@@ -183,9 +186,11 @@ def build(
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }
     http_routes = HttpRoutes([service.routes for service in services.values()])
+    loop = asyncio.get_running_loop()
+    counted = None if rates is None else Rates(rates, lambda: loop.time(), refusals)
     site = Site(
         served=Served(Catalogue(services, http_routes, documents)),
-        calls=Calls(limits, refusals=refusals),
+        calls=Calls(limits, refusals=refusals, admit=None if counted is None else counted.admit),
         sessions=Sessions(limits, refusals=refusals),
         limits=limits,
         origins=OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND]),
@@ -197,6 +202,7 @@ def build(
         transports=transports,
         compresses_sockets=compresses,
         proxies=proxies,
+        rates=counted,
     )
     application = GatewayApplication(site, str(pages))
     server = GatewayServer(application, connections=connections)
@@ -242,6 +248,11 @@ def proxies() -> Proxies:
     return Proxies()
 
 
+@pytest.fixture
+def rates() -> RatesConfig | None:
+    return None
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of pages, and a file beside it that is none."""
@@ -274,9 +285,10 @@ def built(
     compresses: bool,
     pages: Path,
     proxies: Proxies,
+    rates: RatesConfig | None,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port, proxies)
+        return build(services, limits, transports, compresses, pages, http_port, proxies, rates)
 
     made: Built = io_loop.run_sync(main)
     return made

@@ -41,7 +41,7 @@ async def test_the_text_is_what_prometheus_reads(edge: Edge) -> None:
         assert line.startswith("# HELP") or name in kinds
     assert {name.endswith("_total") for name, kind in kinds.items() if kind == "counter"} == {True}
     assert {name.endswith("_total") for name, kind in kinds.items() if kind == "gauge"} == {False}
-    assert len(kinds) == 19
+    assert len(kinds) == 20
     head = await edge.request("HEAD", "/metrics")
     assert (head.code, head.body) == (200, b"")
 
