@@ -21,7 +21,7 @@ from cara_pseud.login_desk import LoginDesk, OnVerdict
 from cara_pseud.logins import Verdict
 from cara_pseud.passwords import Passwords, as_bytes, entry_of
 from cara_pseud.stock import IAuthenticationBackend, IClient, IServer, register_auth_backend
-from cara_pseud.zap import Credentials, OnDecision, Permitted, ZapHandler
+from cara_pseud.zap import OnDecision, Permitted, ZapCredentials, ZapHandler
 
 
 class _Rpc(Protocol):
@@ -97,12 +97,12 @@ class _ZapPlugin(Plugin):
             ZapHandler.of(self.rpc.context).remove(self.rpc.context, self.domain)
             self.domain = None
 
-    def authenticate(self, credentials: Credentials, answer: OnDecision) -> None:
+    def authenticate(self, credentials: ZapCredentials, answer: OnDecision) -> None:
         """Decide on a client; see `cara_pseud.zap.Authenticator`."""
         user = self.identify(credentials)
         answer(Verdict.REFUSED if user is None else Permitted(user))
 
-    def identify(self, credentials: Credentials) -> bytes | None:
+    def identify(self, credentials: ZapCredentials) -> bytes | None:
         """The user id of a client, where that can be told at once; None for one that is refused."""
         raise NotImplementedError
 
@@ -136,7 +136,7 @@ class TrustedPeer(_ZapPlugin):
         super().configure()
         self.rpc.socket.plain_server = True
 
-    def identify(self, credentials: Credentials) -> bytes | None:
+    def identify(self, credentials: ZapCredentials) -> bytes | None:
         return credentials.parts[0] if credentials.mechanism == b"PLAIN" and len(credentials.parts) == 2 else None
 
 
@@ -159,7 +159,7 @@ class PlainServer(_ZapPlugin):
         if self._desk is not None:
             self._desk.close()
 
-    def authenticate(self, credentials: Credentials, answer: OnDecision) -> None:
+    def authenticate(self, credentials: ZapCredentials, answer: OnDecision) -> None:
         if credentials.mechanism != b"PLAIN" or len(credentials.parts) != 2 or self._desk is None:
             answer(Verdict.REFUSED)
             return
@@ -210,7 +210,7 @@ class CurveServer(_CurveKeys, _ZapPlugin):
         _ZapPlugin.configure(self)
         self.rpc.socket.curve_server = True
 
-    def identify(self, credentials: Credentials) -> bytes | None:
+    def identify(self, credentials: ZapCredentials) -> bytes | None:
         if credentials.mechanism != b"CURVE" or len(credentials.parts) != 1:
             return None
         # A public key is no secret: it may be looked up.
@@ -255,7 +255,7 @@ class UntrustedCurveServer(_CurveKeys, _ZapPlugin):
         if self._desk is not None:
             self._desk.close()
 
-    def identify(self, credentials: Credentials) -> bytes | None:
+    def identify(self, credentials: ZapCredentials) -> bytes | None:
         if credentials.mechanism != b"CURVE" or len(credentials.parts) != 1:
             return None
         # No user yet, but what tells a connection that took over a routing id from the one that had it; and where it

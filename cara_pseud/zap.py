@@ -35,7 +35,7 @@ ZAP's own word for it, 300, leaves the connection open and silent in ZeroMQ 4.3.
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class ZapCredentials:
     """What a client showed: ``parts`` are (login, password) for PLAIN, (32-byte public key,) for CURVE, () for NULL."""
 
     mechanism: bytes
@@ -53,7 +53,7 @@ class Permitted:
 OnDecision = Callable[[Permitted | Verdict], None]
 """Takes the verdict, on whatever thread, now or later."""
 
-Authenticator = Callable[[Credentials, OnDecision], None]
+Authenticator = Callable[[ZapCredentials, OnDecision], None]
 """Decides on a client, or has somebody decide, without waiting. Runs on the handler's thread."""
 
 
@@ -193,7 +193,7 @@ class ZapHandler:
             answer(Verdict.REFUSED)
             return
         try:
-            authenticator(Credentials(rest[3], tuple(rest[4:]), rest[1]), answer)
+            authenticator(ZapCredentials(rest[3], tuple(rest[4:]), rest[1]), answer)
         except Exception:
             _LOG.exception("the credentials check failed; the client is refused")
             answer(Verdict.REFUSED)

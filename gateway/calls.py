@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
 from gateway.admission import once_admitted
@@ -38,9 +39,9 @@ _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKN
 NO_OPTIONS: Final = CallOptions()
 _RETRY_S: Final = 1
 
-Authorise = Callable[[str | None, ServiceMethod], None]
+Authorise = Callable[[Principal, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
-Admit = Callable[[str | None, str], "asyncio.Future[None] | None"]
+Admit = Callable[[Principal, str], "asyncio.Future[None] | None"]
 """Whether one more call of a principal, or without one of an address, may begin: None if it may now, or a future that
 is done when it may; raises a `GatewayError` if it may not, as the future does."""
 
@@ -248,15 +249,17 @@ class Calls:
         options: CallOptions = NO_OPTIONS,
         unbox: bool = False,
         address: str = "",
+        principal: Principal = ANONYMOUS,
     ) -> Call | None:
         """Start a call; when this returns it is on its way, so calls keep the order in which they are begun.
 
         Args:
             target: the service's root or an object of it.
             params: an object by name, an array by position, or None for no parameters at all.
-            options: what the caller said about the call, and who it is; its timeout may be None.
+            options: what the caller said about the call, and who the service is told it is; its timeout may be None.
             unbox: whether a single result stands for itself.
             address: who counts it in the bounds per address; "" if that is not known.
+            principal: who calls.
 
         Returns:
             None if the call was refused, of which the caller is told before this returns.
@@ -265,14 +268,14 @@ class Calls:
         is_counted, admitted = False, None
         try:
             if self._authorise is not None:
-                self._authorise(options.principal, method)
+                self._authorise(principal, method)
             if session is not None:
                 session.check_calls()
             is_counted = self.under_way.may_take(address)
             if not is_counted:
                 raise self._too_many(address)
             if self.admit is not None:
-                admitted = self.admit(options.principal, address)
+                admitted = self.admit(principal, address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
             method.counts.calls += 1

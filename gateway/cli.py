@@ -1,4 +1,4 @@
-"""The command ``cara-gateway``: demo, serve, check, routes, openapi, types, passwd; list, describe and call elsewhere.
+"""The command ``cara-gateway``: demo, serve, check, routes, openapi, types, passwd; the others stand elsewhere.
 
 Exit codes: 0 done or stopped by a signal, 2 the configuration or the command line cannot be used, 1 everything else.
 stdout is for what was asked for; logs go to stderr.
@@ -28,6 +28,7 @@ from gateway.catalogue_loading import load_routes
 from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
+from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document
 from gateway.describe.typescript import CLIENT, typescript_module
@@ -177,6 +178,7 @@ def routes(config_path: Path) -> None:
 main.add_command(list_names)
 main.add_command(describe)
 main.add_command(call)
+main.add_command(key)
 
 
 # Running.

@@ -67,6 +67,7 @@ RINGS = {
     "gateway.cli": EDGE,
     "gateway.config.file": EDGE,
     "gateway.config.limits": WORDS,
+    "gateway.credential_commands": EDGE,
     "gateway.demo": EDGE,
     "gateway.errors": WORDS,
     "gateway.http": EDGE,
@@ -122,7 +123,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "redis_counts", "upstream", "demo"},
     {"app"},
-    {"remote_commands"},
+    {"remote_commands", "credential_commands"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.

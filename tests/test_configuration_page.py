@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.auth import AUTH_KEYS
 from gateway.config.file import DEFAULT_LISTEN, GATEWAY_KEYS, LIMIT_KEYS, SERVICE_KEYS, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
 from gateway.config.rates import RATES_KEYS, RatesConfig
@@ -24,9 +25,11 @@ def documented(heading: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("heading", "keys"),
-    [("gateway", GATEWAY_KEYS), ("services.NAME", SERVICE_KEYS), ("gateway.limits", LIMIT_KEYS),
-     ("gateway.rates", RATES_KEYS)],
-)  # fmt: skip
+    [
+        ("gateway", GATEWAY_KEYS), ("gateway.auth", AUTH_KEYS), ("services.NAME", SERVICE_KEYS),
+        ("gateway.limits", LIMIT_KEYS), ("gateway.rates", RATES_KEYS),
+    ],
+)
 def test_the_page_names_every_key_and_no_other(heading: str, keys: dict[str, object]) -> None:
     assert list(documented(heading)) == list(keys)
 

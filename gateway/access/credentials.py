@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +28,7 @@ class Credentials:
 
     Attributes:
         headers: the request's, names as in ``Session-Id``; fields that came several times are joined by ``, ``.
+        repeated: the names of those that came several times.
         address: the client's, behind trusted proxies.
         is_proxied: whether the peer is a trusted proxy, so that its headers about users are believed.
         certificate: None if the client showed none.
@@ -39,6 +40,7 @@ class Credentials:
     is_proxied: bool = False
     certificate: Certificate | None = None
     token: str | None = field(default=None, repr=False)
+    repeated: Collection[str] = ()
 
 
 class Authenticator(Protocol):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from gateway.access.principals import Principal
 from gateway.access.refusals import Refusals
 from gateway.access.token_buckets import TokenBuckets
 from gateway.config.rates import Rate, RatesConfig
@@ -81,11 +82,11 @@ class Rates:
         """Whether calls are counted in common with other gateways; None if they are not to be."""
         return None if self._shared is None else self._shared.is_up
 
-    def admit(self, principal: str | None, address: str) -> asyncio.Future[None] | None:
+    def admit(self, principal: Principal, address: str) -> asyncio.Future[None] | None:
         """Count one call.
 
         Args:
-            principal: who makes it; None for somebody without a name, whom the address stands for.
+            principal: who makes it; for one without a name the address stands.
             address: as bounds count it; "" is not known and has no bound, as all strangers would share it.
 
         Returns:
@@ -105,7 +106,7 @@ class Rates:
             raise self._refused(policy, buckets.rate, wait_s)
         return None if shared is None else self._told(shared, policy, buckets.rate, caller)
 
-    def allowance(self, principal: str | None, address: str) -> Allowance | None:
+    def allowance(self, principal: Principal, address: str) -> Allowance | None:
         """What a caller may still do; None if it is not counted."""
         policy, buckets, caller = self._place(principal, address)
         if buckets is None or not caller:
@@ -117,10 +118,10 @@ class Rates:
             left, next_s = 0, max(next_s, shared_s)
         return Allowance(policy, buckets.rate, left, _whole(next_s))
 
-    def _place(self, principal: str | None, address: str) -> tuple[str, TokenBuckets | None, str]:
-        if principal is None:
+    def _place(self, principal: Principal, address: str) -> tuple[str, TokenBuckets | None, str]:
+        if principal.name is None:
             return PER_ADDRESS, self._addresses, address
-        return PER_PRINCIPAL, self._principals, principal
+        return PER_PRINCIPAL, self._principals, principal.name
 
     def _told(self, shared: SharedCounts, policy: str, rate: Rate, caller: str) -> asyncio.Future[None]:
         asked = shared.take(policy, rate, caller)

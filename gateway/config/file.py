@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import re
+import stat
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.config.auth import AuthConfig, read_auth
 from gateway.config.limits import Limits
-from gateway.config.rates import RATES_KEYS, RatesConfig
+from gateway.config.rates import RatesConfig, read_rates
+from gateway.config.reading import ConfigReading, FileText
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
@@ -37,7 +41,7 @@ from gateway.config.values import (
     ValueKind,
     one_of,
 )
-from gateway.errors import nearest, quote
+from gateway.errors import quote
 from gateway.json.codec.options import CodecOptions
 from gateway.routes import check_service_name
 
@@ -49,8 +53,8 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
 """Variables of the command line that are no key of the file."""
 
-# What Kubernetes sets in every container beside a Service named cara-gateway.
-_KUBERNETES: Final = re.compile(r"CARA_GATEWAY_(?:SERVICE_(?:HOST|PORT\w*)|PORT(?:_\d+_(?:TCP|UDP|SCTP)\w*)?)")
+GATEWAY_TABLES: Final = ("limits", "auth", "rates")
+"""The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "listen": LISTEN,
@@ -89,8 +93,6 @@ LIMIT_KEYS: Final[Mapping[str, ValueKind]] = {
     bound.name: SECONDS if isinstance(bound.default, float) else COUNT for bound in dataclasses.fields(Limits)
 }
 
-_TABLES: Final = ("limits", "rates")
-"""The tables within ``[gateway]``."""
 _REQUIRED = ("schema", "interface", "endpoint")
 _BELONGS_TO: Final = {
     "plain": ("user_id", "password", "password_env", "password_file"),
@@ -143,6 +145,7 @@ class GatewayConfig:
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
         rates: None if nobody's calls are counted.
+        auth: None if nothing is said of who may call.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -157,6 +160,7 @@ class GatewayConfig:
     websocket_compression: bool = False
     limits: Limits = field(default_factory=Limits)
     rates: RatesConfig | None = None
+    auth: AuthConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
 
 
@@ -171,7 +175,7 @@ def load(path: Path, environment: Mapping[str, str], flags: Mapping[str, str] | 
     Raises:
         ConfigError: with every complaint there is.
     """
-    return _Reading(path, _parse(path), environment).config(flags or {})
+    return _Document(path, _parse(path), environment).config(flags or {})
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -188,43 +192,53 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}{where}: {reason}") from None
 
 
-class _Reading:
-    """One pass over a file and an environment; gathers the complaints."""
+def _open(path: Path) -> FileText:
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        return FileText(path, file.read().decode("utf-8"), mode)
+
+
+def _has_redis() -> bool:
+    """Whether the extra is there; nothing of it is loaded."""
+    return importlib.util.find_spec("redis") is not None
+
+
+class _Document:
+    """A configuration while it is read."""
 
     def __init__(self, path: Path, document: dict[str, Any], environment: Mapping[str, str]) -> None:
-        self._folder = path.parent
         self._document = document
-        self._environment = environment
-        self._complaints: list[str] = []
-        self._variables = set(OTHER_VARIABLES)
+        self._reading = ConfigReading(path.parent, environment, _open, ENVIRONMENT_PREFIX, OTHER_VARIABLES)
 
     def config(self, flags: Mapping[str, str]) -> GatewayConfig:
-        document = self._document
-        self._known_keys("", document, ("gateway", "services"))
-        gateway = self._table("gateway", document.get("gateway", {}))
-        limits = self._table("gateway.limits", gateway.pop("limits", {}))
-        rates = self._table("gateway.rates", gateway.pop("rates", {}))
-        services = self._table("services", document.get("services", {}))
-        if not services and not self._complaints:
-            self._complain("services", "there must be at least one, [services.NAME]")
-        given = self._values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags)
-        bounds = self._values("gateway.limits", limits, LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
-        given["rates"] = self._rates(rates)
+        document, reading = self._document, self._reading
+        reading.known_keys("", document, ("gateway", "services"))
+        gateway = reading.table("gateway", document.get("gateway", {}))
+        tables = {
+            name: reading.table(f"gateway.{name}", gateway.pop(name)) for name in GATEWAY_TABLES if name in gateway
+        }
+        services = reading.table("services", document.get("services", {}))
+        if not services and not reading.complaints:
+            reading.complain("services", "there must be at least one, [services.NAME]")
+        given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
+        bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
+        auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
+        rates = read_rates(reading, tables.get("rates"), ENVIRONMENT_PREFIX + "RATES_", has_redis=_has_redis())
         listen = given.get("listen")
         if isinstance(listen, UnixListen):
-            given["listen"] = listen = UnixListen(self._folder / listen.path)
+            given["listen"] = listen = UnixListen(reading.folder / listen.path)
             if len(str(listen.path).encode()) > MAX_SOCKET_PATH_BYTES:
-                self._complain(
+                reading.complain(
                     "gateway.listen",
                     f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
                 )
         configured = [self._service(name, settings) for name, settings in services.items()]
-        self._known_variables()
-        if self._complaints:
-            raise ConfigError(*self._complaints)
+        reading.known_variables()
+        if reading.complaints:
+            raise ConfigError(*reading.complaints)
         choices = {name: given.pop(name) for name in ("unknown_fields", "int64", "data") if name in given}
         if "import_path" in given:
-            given["import_path"] = tuple(self._folder / folder for folder in given["import_path"])
+            given["import_path"] = tuple(reading.folder / folder for folder in given["import_path"])
         checked_limits = Limits(**bounds)
         return GatewayConfig(
             **given,
@@ -232,114 +246,53 @@ class _Reading:
                 **choices, max_depth=checked_limits.max_depth, max_values=checked_limits.max_values
             ),
             limits=checked_limits,
+            auth=auth,
+            rates=rates,
             services=tuple(service for service in configured if service is not None),
         )
 
-    def _rates(self, settings: Mapping[str, Any]) -> RatesConfig | None:
-        given = self._values("gateway.rates", settings, RATES_KEYS, ENVIRONMENT_PREFIX + "RATES_")
-        rates = RatesConfig(**given)
-        if rates.is_shared and importlib.util.find_spec("redis") is None:
-            self._complain("gateway.rates.storage", "Redis needs an extra: pip install 'cara-gateway[redis]'")
-        if rates.is_shared and rates.per_principal is rates.per_address is None:
-            self._complain("gateway.rates.storage", "counts nothing without per_principal or per_address")
-        return None if rates.per_principal is rates.per_address is None else rates
-
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:
-        key = f"services.{name}"
+        key, reading = f"services.{name}", self._reading
         try:
             check_service_name(name)
         except ValueError as error:
-            self._complain(key, str(error))
+            reading.complain(key, str(error))
             return None
         prefix = f"{ENVIRONMENT_PREFIX}SERVICES_{name.upper()}_"
-        before = len(self._complaints)
-        given = self._values(key, self._table(key, settings), SERVICE_KEYS, prefix)
+        before = len(reading.complaints)
+        given = reading.values(key, reading.table(key, settings), SERVICE_KEYS, prefix)
         for missing in (required for required in _REQUIRED if required not in given):
-            if not any(line.startswith(f"{key}.{missing}:") for line in self._complaints[before:]):
-                self._complain(f"{key}.{missing}", "is missing")
-        if len(self._complaints) > before:
+            if not any(line.startswith(f"{key}.{missing}:") for line in reading.complaints[before:]):
+                reading.complain(f"{key}.{missing}", "is missing")
+        if len(reading.complaints) > before:
             return None
         security = given.get("security", "noop")
         for plugin, names in _BELONGS_TO.items():
             for misplaced in (known for known in names if known in given and plugin != security):
-                self._complain(f"{key}.{misplaced}", f'belongs to security = "{plugin}", but it is "{security}"')
+                reading.complain(f"{key}.{misplaced}", f'belongs to security = "{plugin}", but it is "{security}"')
         password = self._password(key, given) if security == "plain" else None
         if security == "plain" and "user_id" not in given:
-            self._complain(f"{key}.user_id", 'is missing, security = "plain" needs it')
+            reading.complain(f"{key}.user_id", 'is missing, security = "plain" needs it')
         if security == "curve":
             for missing in (known for known in _BELONGS_TO["curve"] if known not in given):
-                self._complain(f"{key}.{missing}", 'is missing, security = "curve" needs it')
-        if len(self._complaints) > before:
+                reading.complain(f"{key}.{missing}", 'is missing, security = "curve" needs it')
+        if len(reading.complaints) > before:
             return None
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
-        kept["schema"] = self._folder / kept["schema"]
+        kept["schema"] = reading.folder / kept["schema"]
         return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), **kept)
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:
         ways = [way for way in ("password", "password_env", "password_file") if way in given]
         if len(ways) != 1:
             wrong = "is missing" if not ways else "is given more than once"
-            self._complain(f"{key}.password", f"{wrong}: give one of password, password_env and password_file")
+            self._reading.complain(f"{key}.password", f"{wrong}: give one of password, password_env and password_file")
             return None
         value: str = given[ways[0]]
         if ways[0] == "password":
             return value
         if ways[0] == "password_env":
-            password = self._environment.get(value)
-            if not password:
-                self._complain(f"{key}.password_env", f"the environment variable {quote(value)} is not set")
-            return password
-        try:
-            # Editors end a file with a line break, which nobody means.
-            return (self._folder / value).read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
-            self._complain(f"{key}.password_file", f"{quote(value)} cannot be read: {reason.lower()}")
-            return None
-
-    def _values(
-        self,
-        key: str,
-        settings: Mapping[str, Any],
-        kinds: Mapping[str, ValueKind],
-        prefix: str,
-        flags: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
-        self._known_keys(key + ".", settings, kinds, extra=_TABLES if key == "gateway" else ())
-        values = {}
-        for name, kind in kinds.items():
-            variable = prefix + name.upper()
-            self._variables.add(variable)
-            try:
-                if flags and name in flags:
-                    place = f"--{name.replace('_', '-')}"
-                    values[name] = kind.read(kind.parse(flags[name]))
-                elif self._environment.get(variable):
-                    place = variable
-                    values[name] = kind.read(kind.parse(self._environment[variable]))
-                elif name in settings:
-                    place = f"{key}.{name}"
-                    values[name] = kind.read(settings[name])
-            except ValueError as error:
-                self._complain(place, str(error))
-        return values
-
-    def _table(self, key: str, value: Any) -> dict[str, Any]:
-        if isinstance(value, dict):
-            return dict(value)
-        self._complain(key, f"expected a table, [{key}]")
-        return {}
-
-    def _known_keys(self, key: str, settings: Iterable[str], known: Iterable[str], extra: Sequence[str] = ()) -> None:
-        names = [*known, *extra]
-        for name in settings:
-            if name not in names:
-                self._complain(key + name, f"unknown key{nearest(name, names)}")
-
-    def _known_variables(self) -> None:
-        for name in self._environment:
-            if name.startswith(ENVIRONMENT_PREFIX) and name not in self._variables and not _KUBERNETES.fullmatch(name):
-                self._complain(name, f"no key has this variable{nearest(name, self._variables)}")
-
-    def _complain(self, key: str, message: str) -> None:
-        self._complaints.append(f"{key}: {message}")
+            return self._reading.variable(f"{key}.password_env", value)
+        file = self._reading.file(f"{key}.password_file", value)
+        # Editors end a file with a line break, which nobody means.
+        return None if file is None else file.text.rstrip("\r\n")

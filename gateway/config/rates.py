@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from gateway.config.reading import ConfigReading
 from gateway.config.values import ValueKind, shown
 
+_RATES: Final = "gateway.rates"
 MEMORY: Final = "memory"
 MAX_CALLS: Final = 1_000_000
 MAX_PERIOD_S: Final = 86_400
@@ -85,3 +87,23 @@ RATES_KEYS: Final[Mapping[str, ValueKind]] = {
     "storage": ValueKind(_storage),
 }
 """The keys of ``[gateway.rates]``."""
+
+
+def read_rates(
+    reading: ConfigReading, table: Mapping[str, Any] | None, prefix: str, *, has_redis: bool
+) -> RatesConfig | None:
+    """The table, checked; None if nobody is counted.
+
+    Args:
+        table: None if it is not in the file.
+        prefix: of its keys' variables.
+        has_redis: whether what Redis needs is installed.
+    """
+    rates = RatesConfig(**reading.values(_RATES, table or {}, RATES_KEYS, prefix))
+    if rates.is_shared and not has_redis:
+        reading.complain(f"{_RATES}.storage", "Redis needs an extra: pip install 'cara-gateway[redis]'")
+    if rates.per_principal is not None or rates.per_address is not None:
+        return rates
+    if rates.is_shared:
+        reading.complain(f"{_RATES}.storage", "counts nothing without per_principal or per_address")
+    return None

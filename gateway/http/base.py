@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import unquote
 
 from cara_pseud.cork import Cork
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
@@ -120,14 +121,14 @@ class BaseHandler(Exchange):
     """See the module. A method of HTTP is a method of that name in lower case; it calls `finish`, at once or later.
 
     Attributes:
-        principal: who asks; None as long as there is no authentication.
+        principal: who asks.
         downstream: how the client reached us.
         answers_any_address: whether it may be asked by any address, as probes do that know no name.
         is_lost: whether the client has left, so that nobody reads the answer.
     """
 
     site: Site
-    principal: str | None = None
+    principal: Principal = ANONYMOUS
     downstream: Downstream = Downstream("", "http", "", "", False)
     answers_any_address: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None

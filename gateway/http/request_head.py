@@ -7,6 +7,7 @@ to take a part of one for another (request smuggling). Knows no socket and no ha
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -69,6 +70,7 @@ class HttpRequest:
         path: of the target, its escapes as they came; WHOLE_SERVER, or ``""`` for a tunnel.
         query: what stands behind the target's question mark, as it came.
         headers: names as in ``Session-Id``; fields that come several times are joined by ``, ``.
+        repeated: the names of those that came several times.
         host: whom the client wants to talk to, with the port if it named one.
         minor: of the version: HTTP/1.0 or HTTP/1.1.
         length: of the body, in bytes, or CHUNKED.
@@ -82,7 +84,7 @@ class HttpRequest:
 
     __slots__ = (
         "began_s", "body", "connection", "headers", "host", "keeps_alive", "length", "method", "minor", "path",
-        "protocol", "query", "remote_ip", "waits",
+        "protocol", "query", "remote_ip", "repeated", "waits",
     )  # fmt: skip
 
     connection: Any
@@ -92,6 +94,7 @@ class HttpRequest:
         self.path = path
         self.query = query
         self.headers = headers
+        self.repeated: Collection[str] = ()
         self.host = host
         self.minor = minor
         self.length = 0
@@ -126,7 +129,7 @@ def parse_head(data: bytes, max_lines: int) -> HttpRequest:
     if major != "1":
         detail = f"the version is HTTP/{major}.{minor}, permitted are HTTP/1.1 and HTTP/1.0"
         raise HeadError(Status.UNIMPLEMENTED, detail, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-    headers = _headers(rest, max_lines)
+    headers, repeated = _headers(rest, max_lines)
     host = headers.get("Host")
     if host is None:
         if minor != "0":
@@ -147,6 +150,7 @@ def parse_head(data: bytes, max_lines: int) -> HttpRequest:
         except UnicodeDecodeError:
             raise bad_request("the target is neither percent-encoded nor UTF-8") from None
     request = HttpRequest(method, path, query, headers, host, 0 if minor == "0" else 1)
+    request.repeated = repeated
     if "Content-Length" in headers or "Transfer-Encoding" in headers:
         request.length = _body_length(request)
         request.waits = request.minor > 0 and headers.get("Expect", "").lower() == "100-continue"
@@ -167,13 +171,15 @@ def _bad_request_line(line: str) -> HeadError:
     return bad_request(f"the request line has single spaces around its target, which is not {quote(target)}")
 
 
-def _headers(text: str, max_lines: int) -> dict[str, str]:
+def _headers(text: str, max_lines: int) -> tuple[dict[str, str], Collection[str]]:
+    """The headers, and the names of those that came several times."""
     if not HEADER_LINES.fullmatch(text):
         raise _bad_header(text)
     lines = text.split("\r\n")
     if len(lines) - 1 > max_lines:
         raise too_large_head(f"the head has {len(lines) - 1} headers, at most {max_lines} are permitted")
     headers: dict[str, str] = {}
+    repeated: Collection[str] = ()
     lines.pop()
     for line in lines:
         name, _, value = line.partition(":")
@@ -181,9 +187,10 @@ def _headers(text: str, max_lines: int) -> dict[str, str]:
         value = value.strip(_BLANKS)
         if name in headers:
             headers[name] += ("; " if name == "Cookie" else ", ") + value
+            repeated = {*repeated, name}
         else:
             headers[name] = value
-    return headers
+    return headers, repeated
 
 
 def _name(name: str) -> str:

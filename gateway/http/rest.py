@@ -176,9 +176,10 @@ class ApiHandler(BaseHandler):
         return CallOptions(
             method.timeout_s if wished is None else seconds(wished),
             self.request_id,
-            self.principal,
+            self.principal.name,
             header_text(headers, "Traceparent"),
             header_text(headers, "Idempotency-Key"),
+            self.principal.role_names,
         )
 
 
@@ -232,7 +233,7 @@ class CallingHandler(ApiHandler):
         site.calls_under_way += 1
         self._is_counted = self._was_begun = True
         self._under_way = site.calls.begin(
-            self, 0, method, target, params, refs, session, options, address=self.address
+            self, 0, method, target, params, refs, session, options, False, self.address, self.principal
         )
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:

@@ -60,6 +60,6 @@ class RpcHandler(ApiHandler):
         headers = self.sent
         wished = headers.get("Request-Timeout")
         return CallOptions(
-            None if wished is None else seconds(wished), self.request_id, self.principal,
-            header_text(headers, "Traceparent"),
+            None if wished is None else seconds(wished), self.request_id,
+            traceparent=header_text(headers, "Traceparent"),
         )  # fmt: skip

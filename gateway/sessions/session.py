@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
@@ -25,6 +26,7 @@ class Session:
 
     Attributes:
         record: what of it is plain data.
+        principal: whose it is, as it is known in this process; nobody else finds it.
         handles: what its clients hold of services.
         calls_in_flight: calls begun and not ended, of all clients and of REST.
         ended: whether it is over.
@@ -32,11 +34,19 @@ class Session:
     """
 
     __slots__ = (
-        "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks", "record",
+        "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks",
+        "principal", "record",
     )  # fmt: skip
 
-    def __init__(self, record: SessionRecord, limits: Limits, new_token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        record: SessionRecord,
+        limits: Limits,
+        new_token: Callable[[], str],
+        principal: Principal = ANONYMOUS,
+    ) -> None:
         self.record = record
+        self.principal = principal
         self.handles = Handles(record.handles, limits.max_handles_per_session, new_token)
         self.calls_in_flight = 0
         self.ended = False
@@ -48,11 +58,6 @@ class Session:
     def id(self) -> str:
         """Its secret name."""
         return self.record.id
-
-    @property
-    def principal(self) -> str | None:
-        """Whose it is; nobody else finds it."""
-        return self.record.principal
 
     # Clients.
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakSet
 
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.catalogue import Service
 from gateway.client import Client
@@ -84,13 +85,13 @@ class Sessions:
 
     # Opening and finding.
 
-    def private(self, principal: str | None = None) -> Session:
+    def private(self, principal: Principal = ANONYMOUS) -> Session:
         """Make a session that cannot be found by its id and ends with whoever asked for it (see `end`)."""
-        session = self._made(SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal))
+        session = self._made(SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal.name), principal)
         self._private.add(session)
         return session
 
-    def open(self, principal: str | None = None, *, rest: bool = False, address: str = "") -> Session:
+    def open(self, principal: Principal = ANONYMOUS, *, rest: bool = False, address: str = "") -> Session:
         """Make a session that can be found.
 
         Args:
@@ -102,9 +103,9 @@ class Sessions:
         """
         self._check_room(address, rest)
         record = SessionRecord(
-            secrets.token_urlsafe(_ID_BYTES), principal, rest=rest, address=address, by_rest=rest, provisional=rest
+            secrets.token_urlsafe(_ID_BYTES), principal.name, rest=rest, address=address, by_rest=rest, provisional=rest
         )
-        session = self._live[record.id] = self._made(record)
+        session = self._live[record.id] = self._made(record, principal)
         self._keep(record)
         self._touch(record)
         return session
@@ -129,7 +130,7 @@ class Sessions:
             record.cookie = secrets.token_urlsafe(_ID_BYTES)
         return f"{record.id}{_COOKIE_DOT}{record.cookie}"
 
-    def find_by_cookie(self, cookie: str, principal: str | None = None) -> Session:
+    def find_by_cookie(self, cookie: str, principal: Principal = ANONYMOUS) -> Session:
         """Find a session by the cookie that REST was sent, and note that it is used.
 
         Raises:
@@ -142,8 +143,11 @@ class Sessions:
             raise _no_session()
         return self.find(id, principal, rest=True)
 
-    def find(self, id: str, principal: str | None = None, *, rest: bool = False) -> Session:
+    def find(self, id: str, principal: Principal = ANONYMOUS, *, rest: bool = False) -> Session:
         """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
+
+        It is of whoever has the name of the principal that opened it. Of one who has several credentials it knows the
+        one that was shown last.
 
         Raises:
             GatewayError: NOT_FOUND, for an unknown, ended or expired id and for somebody else's session alike;
@@ -153,17 +157,18 @@ class Sessions:
         if record is not None and self._is_over(record):
             self._end_record(record, "idle")
             record = None
-        if record is None or record.principal != principal:
+        if record is None or record.principal != principal.name:
             raise _no_session()
-        session = self._live.get(id) or self._revive(record)
+        session = self._live.get(id) or self._revive(record, principal)
+        session.principal = principal
         record.rest = record.rest or rest
         self._shares.came_back(record)
         self._away.discard(session)
         self._touch(record)
         return session
 
-    def _made(self, record: SessionRecord) -> Session:
-        return Session(record, self._limits, _new_token)
+    def _made(self, record: SessionRecord, principal: Principal) -> Session:
+        return Session(record, self._limits, _new_token, principal)
 
     def _check_room(self, address: str, rest: bool) -> None:
         now, shares = self._now(), self._shares
@@ -253,8 +258,8 @@ class Sessions:
         self._keep(record)
         self._sweep_after(self._left_s(record))
 
-    def _revive(self, record: SessionRecord) -> Session:
-        session = self._made(record)
+    def _revive(self, record: SessionRecord, principal: Principal) -> Session:
+        session = self._made(record, principal)
         for token, handle in list(record.handles.items()):
             service = self._services(handle.service)
             try:
@@ -334,7 +339,7 @@ class Sessions:
     def _end_record(self, record: SessionRecord, reason: str) -> None:
         # One that is with no process is taken in first, as somebody has to give its objects back.
         try:
-            session = self._live.get(record.id) or self._revive(record)
+            session = self._live.get(record.id) or self._revive(record, Principal(record.principal))
         except GatewayError:
             self._drop(record)  # and its objects go when their service has heard of nobody for a while
         else:

@@ -11,10 +11,10 @@ import pytest
 import zmq
 
 from cara_pseud.logins import Verdict
-from cara_pseud.zap import Credentials, KeptReplies, Permitted, ZapHandler
+from cara_pseud.zap import KeptReplies, Permitted, ZapCredentials, ZapHandler
 
 ANN = [b"1.0", b"7", b"domain", b"10.0.0.1", b"identity", b"PLAIN", b"ann", b"secret"]
-Decide = Callable[[Credentials, Callable[[Permitted | Verdict], None]], None]
+Decide = Callable[[ZapCredentials, Callable[[Permitted | Verdict], None]], None]
 
 
 class Asking:
@@ -50,15 +50,15 @@ def handled() -> Iterator[tuple[Asking, Callable[[Decide], None]]]:
 
 def test_a_client_is_let_in_under_its_name(handled: Any) -> None:
     asking, decides = handled
-    shown: list[Credentials] = []
+    shown: list[ZapCredentials] = []
 
-    def permit(credentials: Credentials, answer: Callable[[Permitted | Verdict], None]) -> None:
+    def permit(credentials: ZapCredentials, answer: Callable[[Permitted | Verdict], None]) -> None:
         shown.append(credentials)
         answer(Permitted(b"ann"))
 
     decides(permit)
     assert asking.ask(*ANN) == [b"1.0", b"7", b"200", b"OK", b"ann", b""]
-    assert shown == [Credentials(b"PLAIN", (b"ann", b"secret"), b"10.0.0.1")]
+    assert shown == [ZapCredentials(b"PLAIN", (b"ann", b"secret"), b"10.0.0.1")]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_question_that_nobody_can_answer_is_refused(handled: Any, frames: list
 def test_who_decides_may_fail(handled: Any, caplog: pytest.LogCaptureFixture) -> None:
     asking, decides = handled
 
-    def fail(credentials: Credentials, answer: Callable[[Permitted | Verdict], None]) -> None:
+    def fail(credentials: ZapCredentials, answer: Callable[[Permitted | Verdict], None]) -> None:
         raise RuntimeError("not today")
 
     decides(fail)
@@ -114,7 +114,7 @@ def test_an_answer_after_the_end_is_forgotten() -> None:
     handler = ZapHandler.of(zmq_context)
     asked, answers = threading.Event(), []
 
-    def note(credentials: Credentials, answer: Callable[[Permitted | Verdict], None]) -> None:
+    def note(credentials: ZapCredentials, answer: Callable[[Permitted | Verdict], None]) -> None:
         answers.append(answer)
         asked.set()
 

@@ -19,6 +19,7 @@ from cara_pseud.errors import (
     Unavailable,
 )
 from cara_pseud.schema.nodes import Schema
+from gateway.access.principals import Principal
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Service, ServiceMethod
@@ -88,8 +89,8 @@ def test_every_call_has_a_deadline(calculator: Service, fakes: Any, wished: floa
 
 
 def test_who_may_not_call_is_refused_first(calculator: Service, fakes: Any) -> None:
-    def refuse(principal: str | None, method: ServiceMethod) -> None:
-        raise GatewayError(Status.PERMISSION_DENIED, f"{principal} may not call {method.name}")
+    def refuse(principal: Principal, method: ServiceMethod) -> None:
+        raise GatewayError(Status.PERMISSION_DENIED, f"{principal.name} may not call {method.name}")
 
     async def main() -> None:
         with pytest.raises(GatewayError, match="ann may not call add"):
@@ -98,7 +99,7 @@ def test_who_may_not_call_is_refused_first(calculator: Service, fakes: Any) -> N
                 calculator.method("add"),
                 calculator.upstream.root,
                 "nonsense",
-                options=CallOptions(principal="ann"),
+                principal=Principal("ann"),
             )
         assert calculator.upstream.root.calls == []
 
@@ -584,8 +585,8 @@ def test_a_place_for_a_session_is_given_back_by_a_call_that_needs_none(calculato
 
 
 def test_whoever_admits_is_told_who_calls_and_from_where(calculator: Service, fakes: Any) -> None:
-    def refuse(principal: str | None, address: str) -> None:
-        raise GatewayError(Status.RESOURCE_EXHAUSTED, f"{principal} calls too often from {address}")
+    def refuse(principal: Principal, address: str) -> None:
+        raise GatewayError(Status.RESOURCE_EXHAUSTED, f"{principal.name} calls too often from {address}")
 
     async def main() -> None:
         calls = Calls(LIMITS, admit=refuse)
@@ -595,7 +596,7 @@ def test_whoever_admits_is_told_who_calls_and_from_where(calculator: Service, fa
                 calculator.method("add"),
                 calculator.upstream.root,
                 [],
-                options=CallOptions(principal="ann"),
+                principal=Principal("ann"),
                 address="192.0.2.1",
             )
         assert calculator.upstream.root.calls == []

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
 from gateway.catalogue import Served
 from gateway.client import StreamRecord
@@ -69,7 +70,7 @@ class Conversation:
         sessions: Sessions,
         limits: Limits,
         channel: Channel | None,
-        principal: str | None = None,
+        principal: Principal = ANONYMOUS,
         stream: Stream | None = None,
         turns: Turns | None = None,
         address: str = "",
@@ -402,12 +403,15 @@ class Conversation:
             refs = DiscardedReferences(given) if event.notification else given
         if timeout_s is None:
             timeout_s = method.timeout_s
+        principal = self._principal
         options = tuple.__new__(
-            CallOptions, (timeout_s, request_id, self._principal, meta.traceparent, meta.idempotency_key, ())
+            CallOptions,
+            (timeout_s, request_id, principal.name, meta.traceparent, meta.idempotency_key, principal.role_names),
         )
         call = self._calls.begin(
-            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox, self._address
-        )
+            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox,
+            self._address, principal,
+        )  # fmt: skip
         if call is not None:
             pace.room -= 1
             self._running[event.call] = call

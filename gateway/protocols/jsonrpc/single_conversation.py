@@ -199,7 +199,7 @@ class SingleConversation:
             refs = SingleReferences(method.service, self._owner, event.results, discards=event.notification)
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, self._owner.session, options,
-            address=self._address,
+            False, self._address, self._owner.principal,
         )  # fmt: skip
         if call is not None:
             pace.room -= 1
@@ -214,13 +214,14 @@ class SingleConversation:
         return session
 
     def _options_of(self, event: events.CallRequested) -> CallOptions:
-        own, meta = self._options, event.meta
+        own, meta, principal = self._options, event.meta, self._owner.principal
         return CallOptions(
             self._waits.left_s(event.call, meta.timeout_s or own.timeout),
             meta.request_id or f"{own.request_id}-{event.call}",
-            own.principal,
+            principal.name,
             meta.traceparent or own.traceparent,
             meta.idempotency_key,
+            principal.role_names,
         )
 
     def answered(self, call: Call, result: JSON) -> bool:

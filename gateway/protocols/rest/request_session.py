@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.errors import GatewayError, Status
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
@@ -11,27 +12,28 @@ class RequestSession:
     """Shared by all calls of the request.
 
     Args:
-        principal, address: who asks, for whom one is opened.
+        address: of who asks.
         may_open: whether one may be opened.
 
     Attributes:
+        principal: who asks, for whom one is opened.
         session: None as long as there is none.
         opened: whether it was opened here, so that the answer has to name it.
     """
 
-    __slots__ = ("_address", "_may_open", "_principal", "_sessions", "opened", "session")
+    __slots__ = ("_address", "_may_open", "_sessions", "opened", "principal", "session")
 
     def __init__(
         self,
         sessions: Sessions,
         session: Session | None,
-        principal: str | None = None,
+        principal: Principal = ANONYMOUS,
         address: str = "",
         *,
         may_open: bool = True,
     ) -> None:
         self._sessions = sessions
-        self._principal = principal
+        self.principal = principal
         self._address = address
         self._may_open = may_open
         self.session = session
@@ -58,7 +60,7 @@ class RequestSession:
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, there are too many.
         """
-        self.session = self._sessions.open(self._principal, rest=True, address=self._address)
+        self.session = self._sessions.open(self.principal, rest=True, address=self._address)
         self.opened = True
         return self.session
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.catalogue import Service
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import Where
@@ -137,7 +138,7 @@ class RestReferences(HttpReferences):
         service: Service,
         session: Session | None,
         sessions: Sessions,
-        principal: str | None = None,
+        principal: Principal = ANONYMOUS,
         address: str = "",
         *,
         may_open: bool = True,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.rates import Allowance, Rates
 from gateway.access.refusals import Refusals
 from gateway.config.rates import Rate, RatesConfig
@@ -26,14 +27,14 @@ class Clock:
 def refusal(rates: Rates, principal: str | None, address: str) -> GatewayError:
     permitted(rates, principal, address)
     with pytest.raises(GatewayError) as raised:
-        rates.admit(principal, address)
+        rates.admit(Principal(principal), address)
     return raised.value
 
 
 def permitted(rates: Rates, principal: str | None, address: str) -> int:
     for number in range(100):
         try:
-            rates.admit(principal, address)
+            rates.admit(Principal(principal), address)
         except GatewayError:
             return number
     return 100
@@ -70,7 +71,7 @@ def test_a_principal_called_like_an_address_is_another() -> None:
 def test_who_has_no_bound_is_not_counted(config: RatesConfig, principal: str | None, address: str) -> None:
     rates = Rates(config, Clock())
     assert permitted(rates, principal, address) == 100
-    assert rates.allowance(principal, address) is None
+    assert rates.allowance(Principal(principal), address) is None
 
 
 def test_whoever_is_refused_is_told_which_bound_it_was_and_when_to_come_back() -> None:
@@ -93,8 +94,8 @@ def test_who_comes_back_then_is_let_in() -> None:
 
 def test_it_is_told_what_is_left() -> None:
     rates = Rates(BOTH, Clock())
-    rates.admit(None, "192.0.2.1")
-    assert rates.allowance(None, "192.0.2.1") == Allowance("per_address", Rate(2, 60), 1, 30)
+    rates.admit(ANONYMOUS, "192.0.2.1")
+    assert rates.allowance(ANONYMOUS, "192.0.2.1") == Allowance("per_address", Rate(2, 60), 1, 30)
 
 
 class Counts:
@@ -118,7 +119,7 @@ def test_a_call_that_passed_here_waits_for_the_shared_count() -> None:
     async def main() -> None:
         counts = Counts()
         rates = Rates(BOTH, Clock(), shared=counts)
-        told = [rates.admit("key:ann", ""), rates.admit("key:ann", "")]
+        told = [rates.admit(Principal("key:ann"), ""), rates.admit(Principal("key:ann"), "")]
         assert [(policy, caller) for policy, caller, _ in counts.asked] == [("per_principal", "key:ann")] * 2
         for (_, _, answer), wait_s in zip(counts.asked, (0.0, 2.5), strict=True):
             answer.set_result(wait_s)
@@ -139,4 +140,4 @@ def test_who_is_known_to_be_over_the_shared_count_is_refused_at_once() -> None:
     rates = Rates(BOTH, Clock(), shared=counts)
     error = refusal(rates, "key:ann", "")
     assert (error.retry_after, counts.asked) == (8, [])
-    assert rates.allowance("key:ann", "") == Allowance("per_principal", Rate(4, 1), 0, 8)
+    assert rates.allowance(Principal("key:ann"), "") == Allowance("per_principal", Rate(4, 1), 0, 8)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.auth import AUTH_KEYS
 from gateway.config.file import (
     GATEWAY_KEYS,
     LIMIT_KEYS,
@@ -385,9 +386,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_every_key_has_a_variable(tmp_path: Path) -> None:
     names = [f"CARA_GATEWAY_{key.upper()}" for key in GATEWAY_KEYS]
     names += [f"CARA_GATEWAY_LIMITS_{key.upper()}" for key in LIMIT_KEYS]
+    names += [f"CARA_GATEWAY_AUTH_{key.upper()}" for key in AUTH_KEYS]
     names += [f"CARA_GATEWAY_SERVICES_CALCULATOR_{key.upper()}" for key in SERVICE_KEYS]
     # One name that is no key's makes the reading fail, so that all complaints are seen.
-    lines = complaints(tmp_path, SERVICE, dict.fromkeys([*names, "CARA_GATEWAY_NO_KEY"], "?"))
+    lines = complaints(tmp_path, SERVICE, dict.fromkeys([*names, "CARA_GATEWAY_INT65"], "?"))
     assert [line for line in lines if "no key has this variable" in line] == [
-        'CARA_GATEWAY_NO_KEY: no key has this variable; did you mean "CARA_GATEWAY_INT64"?'
+        'CARA_GATEWAY_INT65: no key has this variable; did you mean "CARA_GATEWAY_INT64"?'
     ]

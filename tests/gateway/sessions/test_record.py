@@ -10,6 +10,7 @@ import pytest
 
 from cara_pseud.capabilities import IncomingCall
 from cara_pseud.schema.nodes import Kind, Type
+from gateway.access.principals import Principal
 from gateway.catalogue import Service
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
@@ -79,7 +80,7 @@ def test_the_counts_are_the_record_s_and_a_capability_made_from_a_name_takes_the
         upstream: Any = calculator.upstream
         upstream.incarnation = "00ff"
         one, other = Sessions(Limits()), Sessions(Limits(), services={"calculator": calculator}.get)
-        session, thing = one.open("ann", rest=True), fakes.Object(7)
+        session, thing = one.open(Principal("key:ann"), rest=True), fakes.Object(7)
         for holder in (REST, "s1", REST):
             token = session.handles.put(holder, calculator, None, thing).token
         left = one.suspend(session)
@@ -88,7 +89,7 @@ def test_the_counts_are_the_record_s_and_a_capability_made_from_a_name_takes_the
         assert session not in one
 
         other.adopt(copied(left))
-        found = other.find(session.id, "ann")
+        found = other.find(session.id, Principal("key:ann"))
         handle = found.handles.get(token)
         ((capability, references),) = upstream.adopted
         assert handle.capability is capability

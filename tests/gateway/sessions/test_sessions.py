@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.access.principals import ANONYMOUS, Principal
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
@@ -46,7 +47,7 @@ def no_references(service: Service) -> Any:
     raise AssertionError("no service calls here")
 
 
-def gone(sessions: Sessions, id: str, principal: str | None = None) -> bool:
+def gone(sessions: Sessions, id: str, principal: Principal = ANONYMOUS) -> bool:
     try:
         sessions.find(id, principal)
     except GatewayError as error:
@@ -72,11 +73,24 @@ def test_ids_are_long_and_never_the_same(fakes: Any, calculator: Service) -> Non
 def test_a_session_is_found_by_its_owner_only(fakes: Any) -> None:
     async def main() -> None:
         sessions = Sessions(LIMITS)
-        session = sessions.open("ann")
-        assert sessions.find(session.id, "ann") is session
-        assert gone(sessions, session.id, "bob")
+        session = sessions.open(Principal("key:ann"))
+        assert sessions.find(session.id, Principal("key:ann")) is session
+        assert gone(sessions, session.id, Principal("key:bob"))
         assert gone(sessions, session.id)
-        assert gone(sessions, "invented", "ann")
+        assert gone(sessions, "invented", Principal("key:ann"))
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_the_credential_that_was_shown_last_counts(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.open(Principal("jwt:ann", frozenset({"old"})))
+        newer = Principal("jwt:ann", frozenset({"new"}))
+        assert sessions.find(session.id, newer).principal is newer
+        assert gone(sessions, session.id, Principal("key:ann"))
+        assert session.principal is newer
         sessions.end_all("done")
 
     fakes.run(main())

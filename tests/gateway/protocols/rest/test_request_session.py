@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.access.principals import Principal
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.protocols.rest.request_session import RequestSession
@@ -17,14 +18,14 @@ LIMITS = Limits(max_sessions=1)
 def test_it_is_opened_once_in_the_place_that_was_kept(fakes: Any) -> None:
     async def main() -> None:
         sessions = Sessions(LIMITS)
-        owner = RequestSession(sessions, None, "ann", "192.0.2.1")
+        owner = RequestSession(sessions, None, Principal("key:ann"), "192.0.2.1")
         owner.reserve()
         with pytest.raises(GatewayError):
             sessions.open()
         owner.unreserve()
         session = owner.open()
         assert (owner.session, owner.opened) == (session, True)
-        assert sessions.find(session.id, "ann") is session
+        assert sessions.find(session.id, Principal("key:ann")) is session
         owner.abandon()
         assert session.ended
         sessions.open()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.access.principals import Principal
 from gateway.catalogue import Service
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
@@ -64,14 +65,14 @@ def refused(status: Status, detail: str, call: Callable[..., Any], *args: Any) -
 def test_the_first_handle_in_an_answer_opens_a_session(play: Any, calculator: Service, fakes: Any) -> None:
     def test(sessions: Sessions) -> None:
         first = sessions.open()
-        refs = RestReferences(calculator, None, sessions, "ann")
+        refs = RestReferences(calculator, None, sessions, Principal("key:ann"))
         refs.make_room()  # which takes the last place
         assert (refs.opened, refs.session, refs.holds_handles) == (False, None, False)
         form = refs.handle_out(fakes.Object(), None)
         session = refs.session
         assert session is not None
         assert (refs.opened, refs.holds_handles) == (True, True)
-        assert sessions.find(session.id, "ann") is session
+        assert sessions.find(session.id, Principal("key:ann")) is session
         assert session.record.rest
         (handle,) = session.handles
         assert form == {"$handle": handle.token, "interface": None}
