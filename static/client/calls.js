@@ -53,8 +53,9 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * @property {number} sentAt
  * @property {boolean} over whether it has ended
  * @property {Sink} sink
- * @property {any} timer
+ * @property {any} [timer]
  * @property {() => void} forgetSignal
+ * @property {any} [message] of the outbox, that makes it
  */
 
 /**
@@ -71,18 +72,14 @@ export class Calls {
   /** @type {Map<string, Call>} */
   #calls = new Map();
   #lastNumber = 0;
-  #inFlight = 0;
+  /** How many are sent and have no answer. */
+  inFlight = 0;
 
   /** @param {import('./transport.js').Clock} clock @param {CallEvents} events @param {string} prefix of ids */
   constructor(clock, events, prefix) {
     this.#clock = clock;
     this.#events = events;
     this.#prefix = prefix;
-  }
-
-  /** How many are sent and have no answer. */
-  get inFlight() {
-    return this.#inFlight;
   }
 
   /** An id that this page has never used. */
@@ -100,13 +97,13 @@ export class Calls {
   begin(draft, { timeout, signal }, sink) {
     const id = this.newId();
     /** @type {Call} */
-    const call = { id, draft, sent: false, sentAt: 0, over: false, sink, timer: undefined, forgetSignal: () => {} };
+    const call = { id, draft, sent: false, sentAt: 0, over: false, sink, forgetSignal: () => {} };
     this.#calls.set(id, call);
     this.#watchTime(call, timeout);
     if (signal) {
       const abort = () =>
         this.#abandon(call, new GatewayError('cancelled', 'the call was aborted', { cause: signal.reason }));
-      signal.addEventListener('abort', abort, { once: true });
+      signal.addEventListener('abort', abort);
       call.forgetSignal = () => signal.removeEventListener('abort', abort);
     }
     return call;
@@ -116,7 +113,13 @@ export class Calls {
   written(call) {
     call.sent = true;
     call.sentAt = this.#clock.now();
-    this.#inFlight++;
+    this.inFlight++;
+  }
+
+  /** Note that the gateway did not begin a call, which will be written again. @param {Call} call */
+  returned(call) {
+    call.sent = false;
+    this.inFlight--;
   }
 
   /** @param {unknown} id as a peer sent it */
@@ -156,8 +159,7 @@ export class Calls {
    * @param {(call: Call) => GatewayError | undefined} verdict
    */
   rejectAll(verdict) {
-    const calls = [...this.#calls.values()];
-    for (const call of [...calls.filter(({ sent }) => sent), ...calls.filter(({ sent }) => !sent)]) {
+    for (const call of [...this.#calls.values()].sort((a, b) => Number(b.sent) - Number(a.sent))) {
       const error = verdict(call);
       if (error) {
         this.reject(call, error, false);
@@ -203,7 +205,7 @@ export class Calls {
     }
     call.over = true;
     if (call.sent) {
-      this.#inFlight--;
+      this.inFlight--;
     }
     this.#clock.clearTimeout(call.timer);
     call.forgetSignal();
