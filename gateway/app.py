@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.permissions import Permissions
 from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.access.shared_counts import CommonCounts
@@ -21,15 +22,16 @@ from gateway.config.exposure import exposures
 from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
 from gateway.redis_counts import RedisCounts
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
@@ -87,7 +89,9 @@ class Gateway:
         # What catalogues need that are made and not served yet.
         self._claimed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
+        self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
+        self._permissions = Permissions(self._served)
         self._refusals, self._closings = Refusals(), Refusals()
         self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
         self._server: GatewayServer | None = None
@@ -140,7 +144,7 @@ class Gateway:
 
     def _upstream(self, service: ServiceConfig) -> Upstream:
         # Whatever does not change where and as whom it is connected is no reason to connect anew.
-        key = replace(service, schema=Path(), interface="", timeout_s=None)
+        key = replace(service, schema=Path(), interface="", timeout_s=None, roles=(), rules=())
         upstream = self._upstreams.get(key)
         if upstream is None or upstream.stopped:
             upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
@@ -188,6 +192,7 @@ class Gateway:
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
                 admit=None if rates is None else rates.admit,
+                authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
             ),
@@ -209,6 +214,10 @@ class Gateway:
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(bound.sockets)
+        reclaiming = Reclaiming(
+            resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
+        )
+        self._reclaiming = asyncio.create_task(reclaiming.watch())
 
     def _rates(self) -> Rates | None:
         config = self._config.rates
@@ -244,8 +253,9 @@ class Gateway:
             socket.client.shut_down()
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
-        if self._retired is not None:
-            self._retired.cancel()
+        for task in (self._retired, self._reclaiming):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
         if self._counts_in_common is not None:
             await self._counts_in_common.close()

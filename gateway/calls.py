@@ -18,12 +18,13 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
 from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
+from gateway.access.permissions import denied
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
-from gateway.admission import once_admitted
-from gateway.catalogue import Catalogue, ServiceMethod, find_service
+from gateway.catalogue import Catalogue, ServiceMethod
 from gateway.config.limits import Limits
+from gateway.deferred_calls import once_admitted
 from gateway.errors import GatewayError, Status, from_rpc_error, quote
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
@@ -46,15 +47,26 @@ Admit = Callable[[Principal, str], "asyncio.Future[None] | None"]
 is done when it may; raises a `GatewayError` if it may not, as the future does."""
 
 
-def method_of_service(catalogue: Catalogue, service: str, name: str) -> ServiceMethod:
+def method_of_service(
+    catalogue: Catalogue, service: str, name: str, principal: Principal = ANONYMOUS
+) -> ServiceMethod:
     """What a call of a service's own method means; its target is the root of the service.
 
+    Args:
+        principal: who asks, to whom an error names nothing that it may not call.
+
     Raises:
-        GatewayError: NOT_FOUND, there is no such service or method.
+        GatewayError: NOT_FOUND, there is no such service or method; PERMISSION_DENIED or UNAUTHENTICATED, there is no
+            such method in a service that the principal may not see.
     """
-    services = catalogue.services
-    found = services.get(service) or find_service(services, service)
-    return found.methods.get(name) or found.method(name)
+    found = catalogue.services.get(service)
+    method = None if found is None else found.methods.get(name)
+    if method is not None:
+        return method
+    seen = catalogue.seen_by(principal.roles)
+    if found is not None and service not in seen.routes:
+        raise denied(principal, service, name)
+    raise GatewayError.unknown_method(service, name, seen.service(service).methods.keys()).at(service)
 
 
 def method_of_handle(session: Session, token: str, name: str) -> tuple[ServiceMethod, Capability]:
@@ -64,7 +76,7 @@ def method_of_handle(session: Session, token: str, name: str) -> tuple[ServiceMe
         GatewayError: NOT_FOUND, there is no such handle or method; FAILED_PRECONDITION, the object has no interface.
     """
     handle = session.handles.get(token)
-    return handle.service.object_method(handle.interface, name), handle.capability
+    return handle.service.object_method(handle.interface, name, session.principal.roles), handle.capability
 
 
 def method_of_object(
@@ -79,7 +91,7 @@ def method_of_object(
     if handle.interface is not None and handle.service.name == service:
         for ancestor in handle.service.schema.ancestry(handle.interface):
             if handle.service.interface_name(ancestor) == interface:
-                return handle.service.object_method(ancestor, name), handle.capability
+                return handle.service.object_method(ancestor, name, session.principal.roles), handle.capability
     expected = f"an object of {quote(service)} with the interface {quote(interface)}"
     got = f"{handle.service.name}'s, with the interface {handle.interface_name}"
     raise GatewayError(Status.INVALID_ARGUMENT, f"expected {expected}, this is {got}")

@@ -7,12 +7,15 @@ in a dict and finds its reader, its writer and its deadline there. Knows no door
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from cara_pseud.errors import RpcError
 from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Type, describe_type
+from gateway.access.rules import NO_ROLES, ServiceRules
+from gateway.access.seen import Seen
 from gateway.annotations import json_name
 from gateway.describe.documents import Document
 from gateway.errors import GatewayError, Status
@@ -154,8 +157,13 @@ class Service:
             raise GatewayError.unknown_method(self.name, name, self.methods.keys()).at(self.name)
         return method
 
-    def object_method(self, interface: Type | None, name: str) -> ServiceMethod:
+    def object_method(
+        self, interface: Type | None, name: str, roles: frozenset[str] = NO_ROLES
+    ) -> ServiceMethod:
         """A method of an object that the service returned.
+
+        Args:
+            roles: of who asks, to whom an error names no method that it may not call.
 
         Raises:
             GatewayError: not found; or the object came without an interface, so that it has no methods to name.
@@ -168,7 +176,7 @@ class Service:
         methods = self._of_objects.setdefault(interface, {})
         method = methods.get(name)
         if method is None:
-            bound = self.routes.handle_method(interface, name)
+            bound = self.routes.handle_method(interface, name, roles)
             method = methods[name] = ServiceMethod(self, name, bound, self.interface_name(interface))
         return method
 
@@ -216,6 +224,15 @@ class Service:
         return name
 
 
+Describe = Callable[[Sequence[ServiceRoutes]], Mapping[str, Document]]
+"""Makes the documents of services, by their paths; each is written when it is first read."""
+
+
+_MAX_SEEN: Final = 64
+"""So many parts of a catalogue are kept with their documents, those that were asked for last. Most gateways have a
+handful of roles; who has tokens made with many different sets of them makes documents anew, and no more of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything that is served.
@@ -223,18 +240,52 @@ class Catalogue:
     Attributes:
         services: by name.
         http_routes: the paths of ``$http`` annotations.
-        documents: by their paths.
+        documents: of everything, by their paths.
+        describe: makes those of a part; None if everybody sees everything.
+        roles: all that anything requires.
         secret_paths: the paths in which secrets stand.
     """
 
     services: Mapping[str, Service]
     http_routes: HttpRoutes
     documents: Mapping[str, Document]
+    describe: Describe | None = None
+    roles: frozenset[str] = field(init=False)
     secret_paths: SecretPaths = field(init=False)
+    _seen: OrderedDict[frozenset[str], Seen] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         paths = SecretPaths(service.routes for service in self.services.values())
+        roles = NO_ROLES.union(*[service.routes.rules.roles for service in self.services.values()])
         object.__setattr__(self, "secret_paths", paths)
+        object.__setattr__(self, "roles", roles)
+        object.__setattr__(self, "_seen", OrderedDict())
+
+    def seen_by(self, roles: frozenset[str]) -> Seen:
+        """What somebody with these roles may call, and hence see."""
+        telling = roles & self.roles
+        seen = self._seen.get(telling)
+        if seen is None:
+            seen = self._seen[telling] = self._part(telling)
+            if len(self._seen) > _MAX_SEEN:
+                self._seen.popitem(last=False)
+        else:
+            self._seen.move_to_end(telling)
+        return seen
+
+    def _part(self, roles: frozenset[str]) -> Seen:
+        parts = {name: service.routes.seen_by(roles) for name, service in self.services.items()}
+        seen = {name: part for name, part in parts.items() if part.is_seen}
+        whole = frozenset(name for name, part in seen.items() if part is self.services[name].routes)
+        if self.describe is None or len(whole) == len(self.services):
+            return Seen(seen, whole, self.documents)
+        return Seen(seen, whole, self.describe(list(seen.values())))
+
+    def rules_of(self, service: Service) -> ServiceRules:
+        """What holds now for objects of a service, be it one that was served before."""
+        own = service.routes.rules
+        current = self.services.get(service.name)
+        return own if current is None else current.routes.rules.over(own)
 
 
 class Served:
@@ -249,14 +300,3 @@ class Served:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
 
-
-def find_service(services: Mapping[str, Service], name: str) -> Service:
-    """The service of that name.
-
-    Raises:
-        GatewayError: not found.
-    """
-    service = services.get(name)
-    if service is None:
-        raise GatewayError.unknown_service(name, services.keys())
-    return service

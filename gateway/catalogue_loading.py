@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,8 @@ from cara_pseud.errors import SchemaError
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
 from gateway import fixed_paths
-from gateway.access.roles import unenforced_roles
+from gateway.access.roles import NEEDS_AUTH, unenforced_roles
+from gateway.access.rules import RuleError, ServiceRules
 from gateway.catalogue import CallCounts, Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
@@ -55,10 +56,11 @@ def load_catalogue(
         )
         for route, service in zip(routes, config.services, strict=True)
     }
-    return Catalogue(services, http_routes, _documents(routes, config.codec, config.limits))
+    describe = partial(_documents, options=config.codec, limits=config.limits)
+    return Catalogue(services, http_routes, describe(routes), describe)
 
 
-def _documents(routes: list[ServiceRoutes], options: CodecOptions, limits: Limits) -> dict[str, Document]:
+def _documents(routes: Sequence[ServiceRoutes], options: CodecOptions, limits: Limits) -> dict[str, Document]:
     """By their paths. Each is made when it is first asked for."""
 
     def openapi(prefix: str) -> bytes:
@@ -84,7 +86,8 @@ def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]
     """Compile the schemas and make the routes.
 
     Raises:
-        ConfigError: with every complaint: schemas that do not compile or that require roles, interfaces that there are
+        ConfigError: with every complaint: schemas that do not compile, roles that nobody can have, rules for
+            methods that there are not, interfaces that there are
             not, clashing routes.
     """
     complaints: list[str] = []
@@ -99,8 +102,12 @@ def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]
             if schema is None:
                 schema = compiled[service.schema] = _compile(service, config)
             interface = _interface(service, schema)
-            complaints += map(str, unenforced_roles(schema, interface))
-            routes.append(ServiceRoutes(service.name, schema, interface))
+            rules, wrong = _rules(service, schema, interface)
+            complaints += wrong
+            if config.auth is None:
+                complaints += _useless_roles(service)
+                complaints += map(str, unenforced_roles(schema, interface))
+            routes.append(ServiceRoutes(service.name, schema, interface, rules))
         except (SchemaError, ConfigError, RouteError) as error:
             complaints.append(str(error))
             if service.schema not in compiled:
@@ -132,6 +139,22 @@ def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:
     schema = compile_schema([service.schema], config.import_path)
     Codec(schema, config.codec, form=REFERENCE_FORM).check()
     return schema
+
+
+def _rules(service: ServiceConfig, schema: Schema, interface: Type) -> tuple[ServiceRules | None, list[str]]:
+    """The rules of a service, and what is wrong with them."""
+    try:
+        return ServiceRules(schema, interface, service.roles, service.rules), []
+    except RuleError as error:
+        key = f"services.{service.name}.rules"
+        return None, [f"{key}[{place}].methods: {text}" for place, text in error.complaints]
+
+
+def _useless_roles(service: ServiceConfig) -> Iterator[str]:
+    """Roles that an operator requires where nobody can have any."""
+    for key in ("roles", "rules"):
+        if getattr(service, key):
+            yield f"services.{service.name}.{key}: {NEEDS_AUTH}; say in [gateway.auth] who may ask, or leave it out"
 
 
 def _interface(service: ServiceConfig, schema: Schema) -> Type:

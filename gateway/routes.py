@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from cara_pseud.schema.nodes import BoundMethod, Kind, Schema, Type, describe_type, substitute
 from gateway import annotations as known
+from gateway.access.rules import NO_ROLES, ServiceRules
 from gateway.annotations import HttpRule, MethodFacts
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.codec.layout import Layouts, Role, StructLayout
@@ -54,6 +56,9 @@ def check_service_name(name: str) -> None:
 class ServiceRoutes:
     """The methods of one service and of the objects it returns, by their JSON names.
 
+    Args:
+        rules: the roles that they require; None = those of the schema.
+
     Attributes:
         methods: of the service's own interface.
         layouts: how the schema's structs look in JSON.
@@ -62,11 +67,13 @@ class ServiceRoutes:
         RouteError: two methods of one interface have the same JSON name.
     """
 
-    def __init__(self, name: str, schema: Schema, interface: Type) -> None:
+    def __init__(self, name: str, schema: Schema, interface: Type, rules: ServiceRules | None = None) -> None:
         self.name = name
         self.schema = schema
         self.interface = interface
+        self.rules = ServiceRules(schema) if rules is None else rules
         self.layouts = Layouts(schema)
+        self._roles: frozenset[str] | None = None
         self._by_interface: dict[Type, Mapping[str, BoundMethod]] = {}
         self._facts: dict[tuple[Type, int], MethodFacts] = {}
         self.methods: Mapping[str, BoundMethod] = self.for_interface(interface)
@@ -82,13 +89,39 @@ class ServiceRoutes:
             raise GatewayError.unknown_method(f"the service {self.name}", json_name, self.methods).at(self.name)
         return bound
 
+    def seen_by(self, roles: frozenset[str], rules: ServiceRules | None = None) -> ServiceRoutes:
+        """The part of it that whoever has these roles may call, to describe it; itself if that is all.
+
+        Args:
+            rules: what holds now, if that are others than its own.
+        """
+        held = self.rules if rules is None else rules
+        if held.roles <= roles:
+            return self
+        part = copy(self)
+        part.rules, part._roles = held, roles
+        part._by_interface = {}
+        part.methods = part.for_interface(part.interface)
+        return part
+
+    def sees(self, interface: Type) -> bool:
+        """Whether this part has methods of an interface, or clients could call none of it anyhow."""
+        if self._roles is None or self.for_interface(interface):
+            return True
+        return all(self.facts(bound).hidden for bound in self.schema.methods(interface))
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the service itself is in this part."""
+        return self._roles is None or (self.rules.roles_of_all <= self._roles and self.sees(self.interface))
+
     def for_interface(self, interface: Type) -> Mapping[str, BoundMethod]:
         """The methods of an interface that clients may call, inherited ones included, hidden ones left out."""
         methods = self._by_interface.get(interface)
         if methods is None:
             found: dict[str, BoundMethod] = {}
             for bound in self.schema.methods(interface):
-                if self.facts(bound).hidden:
+                if self.facts(bound).hidden or not self._permits(bound):
                     continue
                 name = known.json_name(bound.method.annotations, bound.method.name)
                 if name in found:
@@ -98,8 +131,16 @@ class ServiceRoutes:
             methods = self._by_interface[interface] = found
         return methods
 
-    def handle_method(self, interface: Type | None, json_name: str) -> BoundMethod:
+    def _permits(self, bound: BoundMethod) -> bool:
+        return self._roles is None or self.rules.required(bound) <= self._roles
+
+    def handle_method(
+        self, interface: Type | None, json_name: str, roles: frozenset[str] = NO_ROLES
+    ) -> BoundMethod:
         """A method of an object; one from an AnyPointer (None) has none that are known.
+
+        Args:
+            roles: of who asks: if there is none of that name, the error names none that it may not call.
 
         Raises:
             GatewayError: NOT_FOUND.
@@ -108,7 +149,8 @@ class ServiceRoutes:
         bound = methods.get(json_name)
         if bound is None:
             owner = "the object" if interface is None else describe_type(self.schema, interface)
-            raise GatewayError.unknown_method(owner, json_name, methods).at(self.name)
+            known = {} if interface is None else self.seen_by(roles).for_interface(interface)
+            raise GatewayError.unknown_method(owner, json_name, known).at(self.name)
         return bound
 
     def facts(self, bound: BoundMethod) -> MethodFacts:

@@ -26,8 +26,9 @@ PIECES_S: Final = 0.003
 SLICE_S: Final = 0.002
 """What one piece should take that can be cut anywhere."""
 _HEAVY_S: Final = 0.01
-_LONGEST_REST_S: Final = 0.02
-"""After pieces that could not be cut the others have half of the time that these took, and at most this."""
+_LONGEST_REST_S: Final = 0.05
+"""After pieces that could not be cut the others have as long as these took, and at most this: a call of theirs needs
+several turns, and a service's answer in between."""
 
 Work: TypeAlias = "Callable[[], bool]"
 """One piece; whether there are more."""
@@ -93,4 +94,4 @@ class Turns:
         if spent_s < _HEAVY_S:
             self._handle = loop.call_soon(self._run)
         else:
-            self._handle = loop.call_later(min(spent_s / 2, _LONGEST_REST_S), self._run)
+            self._handle = loop.call_later(min(spent_s, _LONGEST_REST_S), self._run)

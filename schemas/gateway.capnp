@@ -36,8 +36,10 @@ annotation timeout @0x8527a29d3b00193e (method, interface) :UInt32;
 # The deadline of a call in milliseconds, where the caller gives none.
 
 annotation requires @0xfd66cf567d4fb088 (method, interface) :List(Text);
-# The roles that a caller must have, all of them. The gateway cannot check roles yet, so it refuses to serve an interface that
-# leads to this annotation; what is hidden may have it.
+# The roles that a caller must have, all of them, also those of other lists that match. On an interface: for the methods that
+# it declares, whatever inherits them. A method that is declared anew under an inherited one's name requires what that does, and
+# the other way round. Who has which roles is said in the gateway's configuration ([gateway.auth]); without that it refuses to
+# serve an interface that leads to this annotation, but for what is hidden.
 
 annotation sensitive @0xcbe99c9f582543de (field, param) :Void;
 # The value is a secret, such as a password: logs show that it was there, not what it was.

@@ -12,6 +12,7 @@ from gateway.config.auth import AUTH_KEYS
 from gateway.config.file import DEFAULT_LISTEN, GATEWAY_KEYS, LIMIT_KEYS, SERVICE_KEYS, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
 from gateway.config.rates import RATES_KEYS, RatesConfig
+from gateway.config.rules import RULE_KEYS
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
 
@@ -27,7 +28,7 @@ def documented(heading: str) -> dict[str, str]:
     ("heading", "keys"),
     [
         ("gateway", GATEWAY_KEYS), ("gateway.auth", AUTH_KEYS), ("services.NAME", SERVICE_KEYS),
-        ("gateway.limits", LIMIT_KEYS), ("gateway.rates", RATES_KEYS),
+        ("[services.NAME.rules]", RULE_KEYS), ("gateway.limits", LIMIT_KEYS), ("gateway.rates", RATES_KEYS),
     ],
 )
 def test_the_page_names_every_key_and_no_other(heading: str, keys: dict[str, object]) -> None:

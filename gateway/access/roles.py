@@ -1,17 +1,19 @@
-"""Roles that a schema requires of callers (`$Gateway.requires`): nobody checks them yet, so such a schema is refused.
+"""Roles that a schema requires (`$Gateway.requires`) where nobody can have any, as nobody says who they are.
 
-To serve it all the same would leave open to everybody what its author meant to be closed.
+Such a schema is refused: to serve it all the same would leave open to everybody what its author meant to be closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema.nodes import InterfaceNode, Schema, StructNode, Type
 from cara_pseud.schema.places import place_of
 from gateway.annotations import is_hidden, required_roles
 
+NEEDS_AUTH: Final = "without [gateway.auth] nobody has roles, so it would be open to everybody"
 
 def unenforced_roles(schema: Schema, interface: Type) -> Iterator[SchemaError]:
     """Yield an error for each interface and method with roles that clients of ``interface`` can reach."""
@@ -27,8 +29,8 @@ def unenforced_roles(schema: Schema, interface: Type) -> Iterator[SchemaError]:
             if roles:
                 shown = ", ".join(f'"{role}"' for role in roles)
                 yield SchemaError(
-                    f"the {word} {name} has $Gateway.requires([{shown}]), but the gateway cannot check roles yet, so "
-                    "everybody could call it: take the annotation away, or make it $Gateway.hidden",
+                    f"the {word} {name} has $Gateway.requires([{shown}]), but {NEEDS_AUTH}: say in [gateway.auth] "
+                    "who may ask, take the annotation away, or make it $Gateway.hidden",
                     *place_of(schema, node, member),
                 )
 

@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
 from gateway.config.limits import Limits
 from gateway.config.rates import RatesConfig, read_rates
 from gateway.config.reading import ConfigReading, FileText
+from gateway.config.rules import ROLES, read_rules
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
@@ -86,8 +88,9 @@ SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "public_key": CURVE_KEY,
     "secret_key": CURVE_KEY,
     "timeout": SECONDS,
+    "roles": ROLES,
 }
-"""The keys of ``[services.NAME]``."""
+"""The keys of ``[services.NAME]``, beside its ``rules``."""
 
 LIMIT_KEYS: Final[Mapping[str, ValueKind]] = {
     bound.name: SECONDS if isinstance(bound.default, float) else COUNT for bound in dataclasses.fields(Limits)
@@ -119,6 +122,7 @@ class ServiceConfig:
     Attributes:
         schema: the file, as a path that holds from the current directory.
         timeout_s: of a call that names none; None = the gateway's.
+        roles: what every caller needs, and whoever is to see the service.
     """
 
     name: str
@@ -133,6 +137,8 @@ class ServiceConfig:
     public_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
     timeout_s: float | None = None
+    roles: tuple[str, ...] = ()
+    rules: tuple[RoleRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +266,9 @@ class _Document:
             return None
         prefix = f"{ENVIRONMENT_PREFIX}SERVICES_{name.upper()}_"
         before = len(reading.complaints)
-        given = reading.values(key, reading.table(key, settings), SERVICE_KEYS, prefix)
+        table = reading.table(key, settings)
+        rules = read_rules(f"{key}.rules", table.pop("rules", []), reading.complain)
+        given = reading.values(key, table, SERVICE_KEYS, prefix)
         for missing in (required for required in _REQUIRED if required not in given):
             if not any(line.startswith(f"{key}.{missing}:") for line in reading.complaints[before:]):
                 reading.complain(f"{key}.{missing}", "is missing")
@@ -280,7 +288,7 @@ class _Document:
             return None
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
         kept["schema"] = reading.folder / kept["schema"]
-        return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), **kept)
+        return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), rules=rules, **kept)
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:
         ways = [way for way in ("password", "password_env", "password_file") if way in given]

@@ -27,14 +27,19 @@ JSON_VALUE: Final = "json"
 _NAMED: Final = (Kind.STRUCT, Kind.ENUM, Kind.INTERFACE)
 
 
-def describe_services(services: Iterable[ServiceRoutes]) -> dict[str, JSON]:
-    """The list of services."""
+def describe_services(services: Iterable[ServiceRoutes], states: Mapping[str, str]) -> dict[str, JSON]:
+    """The list of services.
+
+    Args:
+        states: of the connections to them, by the services' names.
+    """
     return {"services": [
         {
             "name": routes.name,
             "interface": describe_type(routes.schema, routes.interface),
             "doc": routes.schema.nodes[routes.interface.node_id].doc,
             "methods": list(routes.methods),
+            "state": states[routes.name],
         }
         for routes in services
     ]}
@@ -102,7 +107,7 @@ class _Tables:
             "extends": [
                 describe_type(self._schema, ancestor)
                 for ancestor in self._schema.ancestry(interface)
-                if ancestor.node_id != interface.node_id
+                if ancestor.node_id != interface.node_id and self._routes.sees(ancestor)
             ],
             "methods": [self._method(name, bound) for name, bound in methods.items()],
         }
@@ -130,8 +135,8 @@ class _Tables:
         }
         if facts.timeout_s is not None:
             told["timeout_s"] = facts.timeout_s
-        if facts.roles:
-            told["requires"] = list(facts.roles)
+        if roles := self._routes.rules.required(bound):
+            told["requires"] = sorted(roles)
         if facts.http is not None:
             told["http"] = {"verb": facts.http.verb, "path": facts.http.path, "body": facts.http.body}
         return told

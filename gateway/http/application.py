@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError
-from gateway.http.base import BaseHandler, Site, UnreadHandler
+from gateway.http.base import BaseHandler, UnreadHandler
 from gateway.http.pages import BasePathHandler
 from gateway.http.path_table import PathTable, Route
 from gateway.http.request_head import HttpRequest
+from gateway.http.site import Site
 from gateway.path_prefix import below
 
 

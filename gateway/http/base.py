@@ -1,46 +1,35 @@
 """What all handlers have in common: who may ask at all, the request id, errors as problem+json, the log line.
 
 Every handler of the gateway is a `BaseHandler`, the WebSocket and the static files included: the checks of hosts,
-origins and authentication stand in one place, `prepare`. It is none of Tornado's handlers: what those do for templates,
+origins and authentication stand in one place, `run`. It is none of Tornado's handlers: what those do for templates,
 locales and forms costs a good part of a call, and nobody here has any.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import re
-import secrets
 import time
-from collections.abc import Awaitable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Protocol
+from collections.abc import Awaitable
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
-from cara_pseud.cork import Cork
 from gateway.access.principals import ANONYMOUS, Principal
-from gateway.access.rates import Rates
-from gateway.access.refusals import Refusals
-from gateway.calls import Calls
-from gateway.catalogue import Served
-from gateway.client import Client
-from gateway.config.limits import Limits
+from gateway.access.seen import Seen
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
 from gateway.http.addresses import counted
-from gateway.http.connections import Connections
 from gateway.http.exchange import Exchange
-from gateway.http.origins import OriginPolicy
-from gateway.http.proxies import Downstream, Proxies
+from gateway.http.proxies import Downstream
 from gateway.http.request_head import HeadError, HttpRequest
-from gateway.http.websocket.byte_transports import ByteTransports, best_transports
+from gateway.http.session_cookie import cookie_name
+from gateway.http.site import Site, downstream_of
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
-from gateway.logs import LogWriter
+from gateway.protocols.admission import Admission
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
-from gateway.sessions.sessions import Sessions
-from gateway.turns import LARGE_BYTES, Turns
+from gateway.turns import LARGE_BYTES
 
 PROBLEM_TYPE: Final = "application/problem+json"
 EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag, Retry-After, RateLimit, RateLimit-Policy"
@@ -49,96 +38,38 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Socket(Protocol):
-    """An open WebSocket or event stream."""
-
-    @property
-    def client(self) -> Client:
-        """Who is at its other end."""
-
-
-@dataclass(kw_only=True)
-class Site:
-    """What handlers need of the gateway. One for all.
-
-    Attributes:
-        served: what is served now.
-        stopping: true when the gateway is about to end.
-        sockets: the open WebSockets and event streams.
-        proxies: which of them are believed.
-        transports: how the bytes of WebSockets travel.
-        compresses_sockets: whether their messages may be compressed.
-        cork: what their reads are the work of; their answers leave at its end.
-        calls_under_way: of REST.
-        answered: requests by HTTP status.
-        connections: all of them, with what each owes.
-        refusals: what was refused, by the bound that was met.
-        closings: connections that the gateway closed, by the reason.
-        turns: where large messages wait until they are read.
-        rates: how many calls a caller may make in which time; None if nobody's are counted.
-    """
-
-    served: Served
-    calls: Calls
-    sessions: Sessions
-    limits: Limits
-    origins: OriginPolicy
-    log: LogWriter
-    cookie_name: str
-    connections: Connections
-    compresses_sockets: bool
-    proxies: Proxies = field(default_factory=Proxies)
-    request_ids: Iterator[str] = field(default_factory=lambda: _request_ids())
-    stopping: bool = False
-    calls_under_way: int = 0
-    answered: dict[int, int] = field(default_factory=dict)
-    sockets: set[Socket] = field(default_factory=set)
-    transports: ByteTransports = field(default_factory=best_transports)
-    cork: Cork = field(default_factory=Cork)
-    refusals: Refusals = field(default_factory=Refusals)
-    closings: Refusals = field(default_factory=Refusals)
-    turns: Turns = field(default_factory=Turns)
-    rates: Rates | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether calls are under way, of REST or of WebSockets."""
-        return self.calls_under_way > 0 or any(socket.client.is_busy for socket in self.sockets)
-
-
-def downstream_of(site: Site, request: HttpRequest) -> Downstream:
-    """How the client of a request reached us."""
-    return site.proxies.downstream(request.remote_ip, request.protocol, request.host, request.headers)
-
-
-def _request_ids() -> Iterator[str]:
-    # A random prefix per process and a counter: unique enough for logs, and cheap.
-    prefix = secrets.token_hex(4)
-    return (f"{prefix}-{number:x}" for number in itertools.count(1))
-
-
 class BaseHandler(Exchange):
     """See the module. A method of HTTP is a method of that name in lower case; it calls `finish`, at once or later.
 
     Attributes:
         principal: who asks.
         downstream: how the client reached us.
+        is_public: whether it answers everybody alike, so that it does not matter who asks.
         answers_any_address: whether it may be asked by any address, as probes do that know no name.
+        is_unknown: whether it passed although nobody knows who asks, who will say so later.
         is_lost: whether the client has left, so that nobody reads the answer.
     """
 
     site: Site
     principal: Principal = ANONYMOUS
     downstream: Downstream = Downstream("", "http", "", "", False)
+    is_public: ClassVar[bool] = False
     answers_any_address: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None
+    is_unknown = False
     is_lost = False
     _problem_code: str | None = None
     _answers_later = False
     _task: asyncio.Task[None] | None = None
+    _waits: asyncio.Task[None] | None = None
 
     def initialize(self, site: Site) -> None:
         self.site = site
+
+    @property
+    def seen(self) -> Seen:
+        """What of the services whoever asks may see."""
+        return self.site.served.catalogue.seen_by(self.principal.roles)
 
     @property
     def address(self) -> str:
@@ -153,9 +84,41 @@ class BaseHandler(Exchange):
         """
         try:
             self.prepare()
+            if refusal is not None and not self._is_preflight():
+                raise refusal
+            waits = self.authenticate()
+        except Exception as error:
+            self.fail(error)
+            return
+        if waits is None:
+            self._go_on()
+        else:
+            self.answers_later()
+            self._task = self._waits = asyncio.ensure_future(self._identified(waits))
+
+    async def _identified(self, waits: Awaitable[Principal]) -> None:
+        """Go on when it is known who asks. The connection goes on as with every answer that takes time."""
+        patience_s = self.site.limits.default_call_timeout_s
+        try:
+            async with asyncio.timeout(patience_s):
+                try:
+                    self.principal = await waits
+                except GatewayError as error:
+                    self.unidentified(error)
+        except TimeoutError:
+            detail = f"it could not be found out within {patience_s:g} s who asks"
+            self.fail(GatewayError(Status.UNAVAILABLE, detail))
+        except Exception as error:
+            self.fail(error)
+        else:
+            self._waits = None
+            self._answers_later = False
+            with self.site.cork:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        try:
             if not self._is_preflight():
-                if refusal is not None:
-                    raise refusal
                 self.check_existence()
         except Exception as error:
             self.fail(error)
@@ -212,10 +175,10 @@ class BaseHandler(Exchange):
         return found
 
     def prepare(self) -> None:
-        """Check who asks before anything else happens.
+        """Check for whom it is meant, and whose page had it made, before anything else happens.
 
         Raises:
-            GatewayError: MISDIRECTED, PERMISSION_DENIED or UNAUTHENTICATED.
+            GatewayError: MISDIRECTED or PERMISSION_DENIED.
         """
         site, request, sent = self.site, self.request, self.sent
         given = sent.get("X-Request-Id")
@@ -224,7 +187,6 @@ class BaseHandler(Exchange):
         host = downstream.host
         site.origins.check_host(host, any_address=self.answers_any_address)
         site.origins.check_origin(request.method, "Upgrade" in sent, host, sent, any_port=downstream.is_proxied)
-        self.authenticate()
         origin = sent.get("Origin")
         if origin is not None and site.origins.is_configured(origin):
             self._share_with(origin)
@@ -245,13 +207,59 @@ class BaseHandler(Exchange):
     def connection_lost(self) -> None:
         """See `gateway.http.connection.Answerer`."""
         self.is_lost = True
+        if self._waits is not None:
+            self._waits.cancel()
         self.on_connection_close()
 
     def on_connection_close(self) -> None:
         """The client has left; nothing here."""
 
-    def authenticate(self) -> None:
-        """Find out who asks and set `principal`; the one hook for it, which every handler passes."""
+    def authenticate(self) -> Awaitable[Principal] | None:
+        """Find out who asks and set `principal`; the one hook for it, which every handler passes.
+
+        Returns:
+            Somebody to wait for, who gives the principal; None if it is known already, or does not matter.
+
+        Raises:
+            GatewayError: UNAUTHENTICATED; or PERMISSION_DENIED, a page of another site had it asked.
+        """
+        identification = self.site.identification
+        if identification is None or self.is_public or self.request.method == "OPTIONS":
+            return None
+        try:
+            found = identification.of(self.request, self.downstream, self.session_cookie)
+        except GatewayError as error:
+            self.unidentified(error)
+            return None
+        if not isinstance(found, Principal):
+            return found
+        self.principal = found
+        return None
+
+    def admission(self) -> Admission:
+        """What the client is let in by, for what outlives the request."""
+        identification = self.site.identification
+        if identification is None:
+            return Admission()
+        principal = None if self.is_unknown else self.principal
+        return identification.admission(principal, self.request, self.downstream, self.session_cookie)
+
+    def unidentified(self, error: GatewayError) -> None:
+        """Refuse a request of which nobody knows who sent it.
+
+        Raises:
+            GatewayError: the one that says so.
+        """
+        raise error
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the cookie of sessions."""
+        return cookie_name(self.site.cookie_name, self.downstream)
+
+    def session_cookie(self) -> str | None:
+        """The cookie of a session that was sent; it may be anybody's."""
+        return self.get_cookie(self.cookie_name) if "Cookie" in self.sent else None
 
     def _share_with(self, origin: str) -> None:
         # CORS, for the configured origins only and without cookies: such a page sends the session's id as a header.
@@ -368,6 +376,9 @@ class BaseHandler(Exchange):
         self.set_header("Cache-Control", "no-store")
         if error.retry_after is not None:
             self.set_header("Retry-After", str(error.retry_after))
+        identification = self.site.identification
+        if error.status is Status.UNAUTHENTICATED and identification is not None and identification.gatekeeper.is_on:
+            self.set_header("WWW-Authenticate", identification.gatekeeper.challenge(self.sent))
         if error.status is Status.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.methods()))
         origin = self.sent.get("Origin")

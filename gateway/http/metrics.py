@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from gateway.http.base import BaseHandler, Site
+from gateway.http.base import BaseHandler
+from gateway.http.site import Site
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -15,6 +15,9 @@ from gateway.host_names import host_name, host_pattern, is_address, matches
 
 _LOCAL: Final = ("localhost", "127.0.0.1", "[::1]")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OTHER_SITES: Final = ("cross-site", "same-site")
+"""What ``Sec-Fetch-Site`` says of pages that are not ours; those of the same site may be anybody's, too."""
+_FOREIGN: Final = "pages of other sites may not use this gateway"
 _MAX_HOST_CHARS: Final = 300
 """More than a name of a host can have (253, RFC 1035 section 2.3.4) with a port."""
 _REMEMBERED_HOSTS: Final = 256
@@ -71,8 +74,22 @@ class OriginPolicy:
         origin = headers.get("Origin")
         if origin is not None:
             self.check_page(origin, host, any_port=any_port)
-        elif headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
-            raise GatewayError(Status.PERMISSION_DENIED, "pages of other sites may not use this gateway")
+        elif headers.get("Sec-Fetch-Site") in _OTHER_SITES:
+            raise GatewayError(Status.PERMISSION_DENIED, _FOREIGN)
+
+    def check_reader(self, host: str, headers: Mapping[str, str], *, any_port: bool = False) -> None:
+        """Refuse what a page of another site had a browser read, with whatever that knows of its user.
+
+        Only pages of configured origins may, which say so; an image or a link says no origin.
+
+        Raises:
+            GatewayError: PERMISSION_DENIED.
+        """
+        origin = headers.get("Origin")
+        if origin is not None:
+            self.check_page(origin, host, any_port=any_port)
+        elif headers.get("Sec-Fetch-Site") in _OTHER_SITES:
+            raise GatewayError(Status.PERMISSION_DENIED, _FOREIGN)
 
     def permits_sessions(self, host: str, headers: Mapping[str, str], *, any_port: bool = False) -> bool:
         """Whether a request that reads may open a session: not if a page of another site had it made.
@@ -82,7 +99,7 @@ class OriginPolicy:
         origin = headers.get("Origin")
         if origin is not None:
             return self.permits(origin, host, any_port=any_port)
-        return headers.get("Sec-Fetch-Site") not in ("cross-site", "same-site")
+        return headers.get("Sec-Fetch-Site") not in _OTHER_SITES
 
     def check_page(self, origin: str, host: str, *, any_port: bool = False) -> None:
         """Refuse pages of an origin that is neither our own nor configured.
@@ -103,8 +120,12 @@ class OriginPolicy:
             any_port: whether pages of that host at any port are our own, for hosts that come from proxies: those drop
                 the port (nginx's ``$host``), or say their own where a firewall or a container has another outside.
         """
+        return origin.lower() in self._origins or self.is_own(origin, host, any_port=any_port)
+
+    def is_own(self, origin: str, host: str, *, any_port: bool = False) -> bool:
+        """Whether an origin is that of our own pages; as `permits`, but for the configured ones."""
         origin, host = origin.lower(), host.lower()
-        if origin in (f"http://{host}", f"https://{host}") or origin in self._origins:
+        if origin in (f"http://{host}", f"https://{host}"):
             return True
         scheme, _, page_host = origin.partition("://")
         return any_port and scheme in ("http", "https") and host_name(page_host) == host_name(host) != ""

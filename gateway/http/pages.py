@@ -13,7 +13,8 @@ from urllib.parse import unquote_to_bytes
 from tornado.iostream import StreamClosedError
 
 from gateway.errors import GatewayError, Status
-from gateway.http.base import METHODS, BaseHandler, Site
+from gateway.http.base import METHODS, BaseHandler
+from gateway.http.site import Site
 from gateway.json.text import JSON
 from gateway.protocols.rest.representation import entity_tag, is_known
 
@@ -36,6 +37,8 @@ _POLICY: Final = (
 
 class PageHandler(BaseHandler):
     """Files below the directory of pages; ``/`` is its index. What is not there is 404, whatever the method."""
+
+    is_public = True
 
     def initialize(self, site: Site, path: str) -> None:  # type: ignore[override]
         self.site = site
@@ -112,6 +115,8 @@ def _tag(path: Path, changed_ns: int, size: int) -> str:
 class BasePathHandler(BaseHandler):
     """The base path without a slash behind it: below it what a page names would be looked for beside it."""
 
+    is_public = True
+
     def get(self) -> None:
         query = self.request.query
         self.set_header("Location", f"{self.downstream.prefix}/" + (f"?{query}" if query else ""))
@@ -128,6 +133,8 @@ def _nothing() -> GatewayError:
 class ServerHandler(BaseHandler):
     """``OPTIONS *``: what the server as a whole can do (RFC 9110 section 9.3.7)."""
 
+    is_public = True
+
     def methods(self) -> tuple[str, ...]:
         return tuple(method for method in METHODS if method != "OPTIONS")
 
@@ -135,6 +142,7 @@ class ServerHandler(BaseHandler):
 class HealthHandler(BaseHandler):
     """``/healthz``: the process answers."""
 
+    is_public = True
     answers_any_address = True
 
     def get(self) -> None:
@@ -144,8 +152,9 @@ class HealthHandler(BaseHandler):
 
 
 class ReadyHandler(BaseHandler):
-    """``/readyz``: whether every service can be reached, and which cannot."""
+    """``/readyz``: whether every service can be reached; and which cannot, where nobody is asked who they are."""
 
+    is_public = True
     answers_any_address = True
 
     def get(self) -> None:
@@ -154,15 +163,21 @@ class ReadyHandler(BaseHandler):
             detail = "the gateway stops" if self.site.stopping else "not every service can be reached"
             raise GatewayError(Status.UNAVAILABLE, detail)
         self.set_header("Cache-Control", "no-store")
-        self.answer({"status": "ready", "services": states})
+        told: dict[str, JSON] = {"status": "ready"}
+        self.answer(told if self._is_brief else {**told, "services": states})
 
     head = get
 
     def problem(self, error: GatewayError) -> JSON:
         problem = super().problem(error)
-        if error.status is not Status.UNAVAILABLE:
+        if error.status is not Status.UNAVAILABLE or self._is_brief:
             return problem
         return {**problem, "services": self._states(), "reasons": self._reasons()}
+
+    @property
+    def _is_brief(self) -> bool:
+        # Which services there are is not everybody's business where not everybody may call them.
+        return self.site.asks_who
 
     def _states(self) -> dict[str, str]:
         return {name: service.upstream.state for name, service in self.site.served.catalogue.services.items()}

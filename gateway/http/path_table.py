@@ -9,13 +9,12 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from gateway import fixed_paths
-from gateway.calls import method_of_service
-from gateway.catalogue import Catalogue, find_service
+from gateway.catalogue import Catalogue
 from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.describe.schema_text import schema_files, schema_text
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, RefusingHandler, Site
-from gateway.http.documents import DocumentHandler, SchemaHandler
+from gateway.http.base import BaseHandler, RefusingHandler
+from gateway.http.documents import DocumentHandler, SchemaHandler, ServiceHandler, ServicesHandler
 from gateway.http.metrics import MetricsHandler
 from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler, ServerHandler
 from gateway.http.request_head import WHOLE_SERVER
@@ -24,11 +23,11 @@ from gateway.http.rest import (
     HandleCallHandler,
     HandleHandler,
     HttpRuleHandler,
-    ServiceHandler,
-    ServicesHandler,
     SessionHandler,
+    UnknownMethodHandler,
 )
 from gateway.http.rpc import RpcHandler
+from gateway.http.site import Site
 from gateway.http.sse import CallbackAnswerHandler, EventsHandler
 from gateway.http.websocket.handshake import SocketHandler
 from gateway.json.text import dump
@@ -64,15 +63,15 @@ class PathTable:
             fixed_paths.RPC: (RpcHandler, plain),
             WHOLE_SERVER: (ServerHandler, plain),
         }
-        for path, document in catalogue.documents.items():
-            self._fixed[path] = (DocumentHandler, {**plain, "document": document})
+        for path in catalogue.documents:
+            self._fixed[path] = (DocumentHandler, {**plain, "path": path})
         for name, service in catalogue.services.items():
             self._fixed[fixed_paths.filled(fixed_paths.SERVICE, service=name)] = (
                 ServiceHandler,
-                {**plain, "service": service},
+                {**plain, "name": name},
             )
-            documents = _schema_documents(service.routes)
-            self._fixed[fixed_paths.filled(fixed_paths.SCHEMA, service=name)] = (SchemaHandler, {**plain, **documents})
+            documents = {**plain, "name": name, **_schema_documents(service.routes)}
+            self._fixed[fixed_paths.filled(fixed_paths.SCHEMA, service=name)] = (SchemaHandler, documents)
             for method_name, method in service.methods.items():
                 path = fixed_paths.filled(fixed_paths.METHOD, service=name, method=method_name)
                 self._fixed[path] = (CallHandler, {**plain, "method": method})
@@ -118,8 +117,11 @@ class PathTable:
             return CallbackAnswerHandler, {**plain, "id": parts[1]}
         elif 1 <= len(parts) <= 2 and parts[0] not in _OTHER_THAN_SERVICES:
             if len(parts) == 1:
-                return ServiceHandler, {**plain, "service": find_service(self._catalogue.services, parts[0])}
-            return CallHandler, {**plain, "method": method_of_service(self._catalogue, *parts)}
+                return ServiceHandler, {**plain, "name": parts[0]}
+            service = self._catalogue.services.get(parts[0])
+            if service is None or parts[1] not in service.methods:
+                return UnknownMethodHandler, {**plain, "service": parts[0], "name": parts[1]}
+            return CallHandler, {**plain, "method": service.methods[parts[1]]}
         raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
-from gateway.calls import Call, method_of_handle, method_of_object
-from gateway.catalogue import Service, ServiceMethod
-from gateway.describe.descriptions import describe_handle, describe_service, describe_services
+from gateway.calls import Call, method_of_handle, method_of_object, method_of_service
+from gateway.catalogue import ServiceMethod
+from gateway.describe.descriptions import describe_handle
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status
-from gateway.http.base import BaseHandler, Site, without_token
+from gateway.http.base import BaseHandler, without_token
 from gateway.http.rate_fields import rate_fields
+from gateway.http.session_cookie import cookie_attributes
+from gateway.http.site import Site
 from gateway.json.text import JSON, dump
 from gateway.json.value_count import check_values, parse_within
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
@@ -28,8 +30,6 @@ from gateway.sessions.session import Session
 
 SESSION_HEADER: Final = "Session-Id"
 _SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_HOST_PREFIX: Final = "__Host-"
-_SECURE_PREFIX: Final = "__Secure-"
 
 
 class ApiHandler(BaseHandler):
@@ -44,21 +44,8 @@ class ApiHandler(BaseHandler):
         sessions, id = self.site.sessions, self.sent.get(SESSION_HEADER)
         if id is not None:
             return sessions.find(id, self.principal, rest=True) if id else None
-        cookie = self.get_cookie(self.cookie_name) if "Cookie" in self.sent else None
+        cookie = self.session_cookie()
         return sessions.find_by_cookie(cookie, self.principal) if cookie else None
-
-    @property
-    def cookie_name(self) -> str:
-        """The name of the cookie of sessions. With TLS one that no other host and no page without TLS can set."""
-        name = self.site.cookie_name
-        if not self._is_secure:
-            return name
-        # The better prefix is for cookies of a whole site only (RFC 6265bis section 4.1.3).
-        return (_SECURE_PREFIX if self.downstream.prefix else _HOST_PREFIX) + name
-
-    @property
-    def _is_secure(self) -> bool:
-        return self.downstream.scheme == "https"
 
     def session_for(self, method: ServiceMethod) -> Session | None:
         """The session that the request names, for a call; None as well if it needs none and only an old cookie does.
@@ -102,20 +89,15 @@ class ApiHandler(BaseHandler):
     def tell_session(self, session: Session) -> None:
         """Say in the answer which session was opened."""
         self.set_header(SESSION_HEADER, session.id)
-        self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **self._cookie_attributes())
+        self.set_cookie(self.cookie_name, self.site.sessions.cookie_of(session), **cookie_attributes(self.downstream))
 
     def forget_cookie(self) -> None:
         """Have a browser forget the cookie, which it does only if it is told the attributes as well."""
-        self.clear_cookie(self.cookie_name, **self._cookie_attributes())
-
-    def _cookie_attributes(self) -> dict[str, Any]:
-        # Another gateway may have another prefix of the same site.
-        path = self.downstream.prefix or "/"
-        return {"path": path, "httponly": True, "samesite": "Strict", "secure": self._is_secure}
+        self.clear_cookie(self.cookie_name, **cookie_attributes(self.downstream))
 
     def error_headers(self, error: GatewayError) -> None:
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
-        if error.reason == "session" and SESSION_HEADER not in self.sent and self.get_cookie(self.cookie_name):
+        if error.reason == "session" and SESSION_HEADER not in self.sent and self.session_cookie():
             self.forget_cookie()
 
     def tell_allowance(self) -> None:
@@ -372,8 +354,10 @@ class HandleHandler(ApiHandler):
 
     def get(self) -> None:
         handle: Handle = self.required_session().handles.get(self._token)
+        rules = self.site.served.catalogue.rules_of(handle.service)
+        routes = handle.service.routes.seen_by(self.principal.roles, rules)
         self.set_header("Cache-Control", "no-store")
-        self.answer(describe_handle(handle.token, handle.service.routes, handle.interface))
+        self.answer(describe_handle(handle.token, routes, handle.interface))
 
     head = get
 
@@ -406,27 +390,19 @@ class HandleCallHandler(CallingHandler):
         self.call(method, target, _params(self, method), session)
 
 
-class ServicesHandler(BaseHandler):
-    """``/api``"""
+class UnknownMethodHandler(BaseHandler):
+    """``/api/{service}/{method}`` where there is none; what is told of others depends on who asks."""
 
-    def get(self) -> None:
-        described = describe_services(service.routes for service in self.site.served.catalogue.services.values())
-        self.answer_unless_known(dump(described))
-
-    head = get
-
-
-class ServiceHandler(BaseHandler):
-    """``/api/{service}``"""
-
-    def initialize(self, site: Site, service: Service) -> None:  # type: ignore[override]
+    def initialize(self, site: Site, service: str, name: str) -> None:  # type: ignore[override]
         self.site = site
         self._service = service
+        self._name = name
 
-    def get(self) -> None:
-        self.answer_unless_known(dump(describe_service(self._service.routes)))
+    def check_existence(self) -> None:
+        method_of_service(self.site.served.catalogue, self._service, self._name, self.principal)
 
-    head = get
+    def methods(self) -> tuple[str, ...]:
+        return ()
 
 
 class SessionHandler(ApiHandler):

@@ -13,13 +13,15 @@ from tornado.iostream import IOStream
 
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
-from gateway.http.base import PROBLEM_TYPE, Site
+from gateway.http.base import PROBLEM_TYPE
 from gateway.http.rest import ApiHandler
+from gateway.http.site import Site
 from gateway.http.tcp import give_up_after, untaken_bytes
 from gateway.json.text import parse
+from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc.messages import Answer
 from gateway.protocols.sse.callback_answers import answer_of_problem, answer_of_results
-from gateway.protocols.sse.event_log import PING_EVENT, opening
+from gateway.protocols.sse.event_log import PING_EVENT, end_event, opening
 from gateway.protocols.sse.listener import Listener
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -78,6 +80,16 @@ class EventConnection:
         self._wake.set()
         if self._stream is not None and self._cut is None:
             self._cut = asyncio.get_running_loop().call_later(_FINISH_S, self._stream.close)
+
+    def lapse(self, reason: str) -> None:
+        """The proof of who listens holds no more: what waits is kept for whoever comes back with a newer one."""
+        if self._closed:
+            return
+        self._waiting.clear()
+        self.waiting_bytes = self._taken_bytes
+        self.put(end_event(close_codes.UNAUTHENTICATED, reason), 0)
+        self.finish()
+        self.client.closed(self)
 
     def over(self) -> None:
         """The connection is done."""
@@ -138,6 +150,8 @@ class EventsHandler(ApiHandler):
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # nginx would gather events
         site.sockets.add(connection)
+        admission = self.admission()
+        admission.begin(connection.lapse, site.limits.head_s)
         try:
             await self._write(first)
             while (data := await connection.next()) is not None:
@@ -146,6 +160,7 @@ class EventsHandler(ApiHandler):
             return
         finally:
             connection.over()
+            admission.end()
             site.sockets.discard(connection)
             listener.closed(connection)
         if not self._gone:

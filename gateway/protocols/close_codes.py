@@ -20,3 +20,5 @@ SLOW_READER: Final = 4003
 """More was waiting to be read than may."""
 IDLE: Final = 4004
 """Nothing was asked for, and there is no room for connections that ask for nothing."""
+UNAUTHENTICATED: Final = 4401
+"""Nobody knows who this is, or not any more. A newer proof goes on with the stream."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.client import Client
@@ -12,6 +12,13 @@ from gateway.errors import GatewayError, Status
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST, Handles
 from gateway.sessions.record import SessionRecord
+
+
+class Relying(Protocol):
+    """Whoever was let in because of a session, by its cookie."""
+
+    def lapse(self, reason: str) -> None:
+        """The session is over."""
 
 
 class Attachment(NamedTuple):
@@ -29,13 +36,14 @@ class Session:
         principal: whose it is, as it is known in this process; nobody else finds it.
         handles: what its clients hold of services.
         calls_in_flight: calls begun and not ended, of all clients and of REST.
+        relying: who was let in by its cookie, and is out when it ends.
         ended: whether it is over.
         lost_callbacks: the names of the last listener's objects that no other one has been told are lost.
     """
 
     __slots__ = (
         "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks",
-        "principal", "record",
+        "principal", "record", "relying",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +57,7 @@ class Session:
         self.principal = principal
         self.handles = Handles(record.handles, limits.max_handles_per_session, new_token)
         self.calls_in_flight = 0
+        self.relying: set[Relying] = set()
         self.ended = False
         self.lost_callbacks: Sequence[str] = ()
         self._clients: dict[str, Attachment] = {}

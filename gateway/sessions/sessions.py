@@ -130,18 +130,51 @@ class Sessions:
             record.cookie = secrets.token_urlsafe(_ID_BYTES)
         return f"{record.id}{_COOKIE_DOT}{record.cookie}"
 
-    def find_by_cookie(self, cookie: str, principal: Principal = ANONYMOUS) -> Session:
+    def find_by_cookie(self, cookie: str, principal: Principal = ANONYMOUS) -> Session | None:
         """Find a session by the cookie that REST was sent, and note that it is used.
+
+        Returns:
+            None if it is somebody else's: a browser sends the cookie whoever it is used by.
 
         Raises:
             GatewayError: as `find`; NOT_FOUND also for a cookie that the gateway has not set.
         """
+        record = self._named(cookie)
+        if record is None:
+            raise _no_session()
+        return self.find(record.id, principal, rest=True) if record.principal == principal.name else None
+
+    def principal_of(self, cookie: str) -> Principal | None:
+        """Whoever opened the session that a cookie names; None if nobody."""
+        session = self.login(cookie)
+        return None if session is None else session.principal
+
+    def login(self, cookie: str) -> Session | None:
+        """The session that a cookie names, as long as whoever opened it is still who that was; to ask is to use it."""
+        record = self._named(cookie)
+        session = None if record is None or self._is_over(record) else self._live.get(record.id)
+        if record is None or session is None:
+            return None
+        principal = session.principal
+        if principal.name is None or principal.is_removed or self.now() >= principal.expires_at:
+            return None
+        record.rest = True
+        self._shares.came_back(record)
+        self._touch(record)
+        return session
+
+    def end_those_of(self, principal: Principal, reason: str) -> None:
+        """End the sessions of somebody; those that another credential of the same name was last shown for go on."""
+        for session in (*self, *self._private):
+            if session.principal is principal:
+                self.end(session, reason)
+
+    def _named(self, cookie: str) -> SessionRecord | None:
         id, _, secret = cookie.partition(_COOKIE_DOT)
         record = self._store.find(id)
         set_here = None if record is None else record.cookie
-        if set_here is None or not secrets.compare_digest(set_here.encode(), secret.encode()):
-            raise _no_session()
-        return self.find(id, principal, rest=True)
+        is_ours = set_here is not None and secrets.compare_digest(set_here.encode(), secret.encode())
+        return record if is_ours else None
 
     def find(self, id: str, principal: Principal = ANONYMOUS, *, rest: bool = False) -> Session:
         """Find a session by its id and note that it is used; ``rest`` is whether REST looks for it.
@@ -171,7 +204,7 @@ class Sessions:
         return Session(record, self._limits, _new_token, principal)
 
     def _check_room(self, address: str, rest: bool) -> None:
-        now, shares = self._now(), self._shares
+        now, shares = self.now(), self._shares
         record = next(shares.evictable(address, now), None)
         if record is not None:
             self._end_record(record, "nobody came back to it")
@@ -194,7 +227,7 @@ class Sessions:
 
     def _keep(self, record: SessionRecord) -> None:
         self._store.open(record)
-        self._shares.opened(record, self._now())
+        self._shares.opened(record, self.now())
 
     def _drop(self, record: SessionRecord) -> None:
         if self._store.find(record.id) is record:
@@ -300,6 +333,8 @@ class Sessions:
         self._drop(session.record)
         for client, _ in session:
             client.session_ended(reason)
+        for one in list(session.relying):
+            one.lapse(f"the login has ended: {reason}")
         for id in session.record.streams:
             self._stop_window(session, id)
         session.clear()
@@ -347,7 +382,7 @@ class Sessions:
 
     # Time.
 
-    def _now(self) -> float:
+    def now(self) -> float:
         """Seconds since 1970, by the loop's clock: no jump of the system's clock ends a session."""
         now = asyncio.get_running_loop().time()
         if self._wall_s is None:
@@ -355,16 +390,16 @@ class Sessions:
         return self._wall_s + now
 
     def _touch(self, record: SessionRecord) -> None:
-        self._store.touch(record, self._now() + self._limits.idle_session_s)
+        self._store.touch(record, self.now() + self._limits.idle_session_s)
         self._sweep_after(self._limits.idle_session_s)
 
     def _left_s(self, record: SessionRecord) -> float:
-        return max(record.expires_at - self._now(), 0.001)
+        return max(record.expires_at - self.now(), 0.001)
 
     def _is_over(self, record: SessionRecord) -> bool:
         session = self._live.get(record.id)
-        is_used = session is not None and bool(session.streams or session.calls_in_flight)
-        return not is_used and self._now() >= record.expires_at
+        is_used = session is not None and bool(session.streams or session.calls_in_flight or session.relying)
+        return not is_used and self.now() >= record.expires_at
 
     def _sweep_after(self, seconds: float) -> None:
         if self._timer is None:
@@ -378,7 +413,7 @@ class Sessions:
             self._sweep_after(self._left_s(first))
 
     def _end_idle(self) -> None:
-        now = self._now()
+        now = self.now()
         for record in self._store:
             if now < record.expires_at:
                 return

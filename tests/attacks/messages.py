@@ -13,7 +13,7 @@ FULL: Final = 2**20 - 200
 """A message just within the limit of a mebibyte."""
 SLICES: Final = "a message's elements are worked off in slices, others' calls pass in between"
 VALUES: Final = "max_values, counted before anything is made"
-THING: Final = {"name": "a thing of some length", "count": 3, "tags": ["a", "b"]}
+THING: Final = {"name": "a thing of a somewhat longer name", "count": 3, "tags": ["a", "b"]}
 
 
 def filled(element: bytes, room: int = FULL) -> bytes:

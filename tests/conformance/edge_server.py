@@ -25,11 +25,11 @@ from gateway.config.file import load
 from gateway.config.limits import Limits
 from gateway.demo.calculator import calculator_service
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.connections import ClientConnection, Connections
 from gateway.http.origins import OriginPolicy
 from gateway.http.request_head import HttpRequest
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket import frames
 from gateway.http.websocket.byte_transports import ByteTransports, LoopTransports, StreamTransports
 from gateway.http.websocket.channel import SocketChannel

@@ -237,6 +237,10 @@ class FakeChannel:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    def cut(self, code: int, reason: str) -> None:
+        self.sent.clear()
+        self.close(code, reason)
+
     def carry(self, conversation: Conversation) -> None:
         self.conversation = conversation
 
@@ -386,6 +390,7 @@ def fakes() -> Any:
         Begun = Begun
         LIMITS = LIMITS
         Object = FakeObject
+        Upstream = FakeUpstream
         Play = Play
         pass_time = staticmethod(pass_time)
         settle = staticmethod(settle)

@@ -9,7 +9,7 @@ import pytest
 
 from cara_pseud.errors import RpcError
 from cara_pseud.schema.nodes import Schema, Type
-from gateway.catalogue import CallCounts, Catalogue, MethodCounts, Served, Service, find_service
+from gateway.catalogue import CallCounts, Catalogue, MethodCounts, Served, Service
 from gateway.errors import GatewayError, Status
 from gateway.routes import HttpRoutes, ServiceRoutes
 from tests.codecs import Codec
@@ -186,8 +186,9 @@ def test_counts_outlive_a_catalogue(shop: Service, schema: Schema, struct_type: 
 
 
 def test_a_service_is_found_by_its_name(shop: Service) -> None:
-    assert find_service({"shop": shop}, "shop") is shop
-    error = refused(Status.NOT_FOUND, find_service, {"shop": shop}, "shops")
+    seen = Catalogue({"shop": shop}, HttpRoutes([]), {}).seen_by(frozenset())
+    assert seen.service("shop") is shop.routes
+    error = refused(Status.NOT_FOUND, seen.service, "shops")
     assert error.detail.endswith('did you mean "shop"?')
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from gateway.access.rules import RoleRule
 from gateway.catalogue import CallCounts, Catalogue
 from gateway.catalogue_loading import load_catalogue, load_routes
+from gateway.config.auth import AuthConfig
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.config.limits import Limits
 
@@ -160,6 +162,46 @@ def test_every_complaint_is_told_and_each_once(folder: Path) -> None:
     assert interface.startswith("services.c.interface: ")
     assert "roles.capnp" in roles
     assert file.startswith("services.f.schema: ")
+
+
+AUTH = AuthConfig(required=False)
+
+
+def test_roles_that_nobody_can_have_are_refused(folder: Path) -> None:
+    rules = (RoleRule(("order",), ("clerk",)),)
+    assert complaints(service(folder, roles=("staff",), rules=rules)) == tuple(
+        f"services.shop.{key}: without [gateway.auth] nobody has roles, so it would be open to everybody; "
+        "say in [gateway.auth] who may ask, or leave it out"
+        for key in ("roles", "rules")
+    )
+
+
+def test_roles_are_those_of_the_schema_and_of_the_configuration(folder: Path) -> None:
+    (folder / "roles.capnp").write_text(
+        '@0xb5f3c07e56b6a7d4; using Gateway = import "/gateway.capnp";\n'
+        'interface Shop { order @0 () -> () $Gateway.requires(["clerk"]); }\n',
+        "utf-8",
+    )
+    rules = (RoleRule(("order",), ("owner",)),)
+    shop = service(folder, file="roles.capnp", roles=("staff",), rules=rules)
+    config = GatewayConfig(services=(shop,), auth=AUTH)
+    catalogue = load_catalogue(config, lambda config: None, CallCounts())  # type: ignore[arg-type, return-value]
+    method = catalogue.services["shop"].method("order")
+    assert catalogue.rules_of(method.service).required(method.bound) == {"clerk", "staff", "owner"}
+    assert catalogue.roles == {"clerk", "staff", "owner"}
+    assert catalogue.seen_by(frozenset({"clerk", "staff"})).documents["/openapi.json"].data.count(b"order") == 0
+    assert b"/api/shop/order" in catalogue.documents["/openapi.json"].data
+
+
+def test_a_rule_for_a_method_that_there_is_not_is_a_complaint(folder: Path) -> None:
+    rules = (RoleRule(("order",), ("clerk",)), RoleRule(("order", "oder", "Iner.*"), ("clerk",)))
+    shop = service(folder, rules=rules)
+    with pytest.raises(ConfigError) as raised:
+        load_routes(GatewayConfig(services=(shop,), auth=AUTH))
+    assert raised.value.complaints == (
+        'services.shop.rules[1].methods: no method is called "oder"; did you mean "order"?',
+        'services.shop.rules[1].methods: no method is called "Iner.*"; did you mean "Inner.*"?',
+    )
 
 
 @pytest.mark.parametrize("file", ["none.capnp", "broken.capnp"])

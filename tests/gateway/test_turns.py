@@ -72,7 +72,7 @@ def test_after_a_piece_that_took_long_the_others_have_time(work: Work, fakes: An
         work.turns.add("a", work.pieces("a", 2, 0.03))
         await fakes.settle()
         assert work.done == ["a"]
-        await fakes.pass_time(0.014)
+        await fakes.pass_time(0.029)
         assert work.done == ["a"]
         await fakes.pass_time(0.002)
         assert work.done == ["a", "a"]

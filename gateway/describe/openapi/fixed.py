@@ -20,6 +20,7 @@ _STATES: Final[Shape] = {
     "description": "The connections to the services by their names; `up` is one that works.",
     "additionalProperties": _TEXT,
 }
+_STATE: Final[Shape] = {"type": "string", "enum": ["connecting", "up", "down"]}
 _SENSIBLE_S: Final = 0.5
 """What a call takes at the least where much goes on: whoever makes requests of the document shall see calls succeed."""
 _REASONS: Final[Shape] = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -270,7 +271,9 @@ def _shapes(components: Components, services: Sequence[str]) -> dict[str, Shape]
     by_name = {"type": "object", "additionalProperties": {}}
     name_or_null = {"type": ["string", "null"]}
     states = named("ServiceStates", _STATES)
-    summary = named("ServiceSummary", _object({"name": _TEXT, "interface": _TEXT, "doc": _TEXT, "methods": texts}))
+    summary = named("ServiceSummary", _object(
+        {"name": _TEXT, "interface": _TEXT, "doc": _TEXT, "methods": texts, "state": _STATE}
+    ))
     method = named("MethodDescription", _object({"name": _TEXT, "signature": _TEXT, "doc": _TEXT}))
     held = named("HeldObject", _object(
         {HANDLE: _TEXT, "interface": name_or_null, "service": _TEXT, "count": {"type": "integer"}}

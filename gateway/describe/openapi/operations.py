@@ -81,8 +81,8 @@ class ServiceOperations:
         notes = [bound.method.doc or f"`{signature_of(self._routes, name, bound)}`"]
         if facts.idempotent:
             notes.append("Calling it twice is as good as once.")
-        if facts.roles:
-            notes.append(f"Requires {', '.join(f'`{role}`' for role in facts.roles)}.")
+        if roles := self._routes.rules.required(bound):
+            notes.append(f"Requires {', '.join(f'`{role}`' for role in sorted(roles))}.")
         if facts.timeout_s is not None:
             notes.append(f"Takes {facts.timeout_s:g} s at most, unless told otherwise.")
         return {

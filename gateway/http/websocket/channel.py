@@ -96,7 +96,7 @@ class SocketChannel:
 
     @property
     def client(self) -> Conversation:
-        """Who is at its other end; see `gateway.http.base.Socket`."""
+        """Who is at its other end; see `gateway.http.site.Socket`."""
         return self.conversation
 
     @property
@@ -234,10 +234,19 @@ class SocketChannel:
         self._reader.closing = True
         self.hold(False)
         if code == SLOW_READER:
-            self._waiting_bytes -= sum(map(len, self._frames))
-            self._frames.clear()
+            self._forget_waiting()
         self._put(frames.close_frame(code, reason))
         self._end_soon(_SLOW_CLOSE_S if code == SLOW_READER else _CLOSE_S)
+
+    def cut(self, code: int, reason: str) -> None:
+        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        if not self._reader.closing:
+            self._forget_waiting()
+            self.close(code, reason)
+
+    def _forget_waiting(self) -> None:
+        self._waiting_bytes -= sum(map(len, self._frames))
+        self._frames.clear()
 
     def _end_soon(self, seconds: float) -> None:
         if self._close_timer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.access.gatekeeper import NOT_SHOWN
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler
 from gateway.http.connections import ClientConnection
@@ -46,9 +47,16 @@ class SocketHandler(BaseHandler):
             limits, reader, greeting, ended, site.cork, agreement, site.turns.stalls, address
         )
         channel.conversation = Conversation(
-            site.served, site.calls, site.sessions, limits, channel, self.principal, turns=site.turns, address=address
-        )
+            site.served, site.calls, site.sessions, limits, channel, self.admission(), turns=site.turns,
+            address=address,
+        )  # fmt: skip
         return channel
+
+    def unidentified(self, error: GatewayError) -> None:
+        # A page cannot send a header with the upgrade: its token comes with hello.
+        if error.reason != NOT_SHOWN:
+            raise error
+        self.is_unknown = True
 
     def _agreement(self) -> Agreement | None:
         if not self.site.compresses_sockets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
 from gateway.errors import GatewayError, Status
@@ -35,6 +35,7 @@ class HelloParams:
     stream: str | None = None
     received: int | None = None
     unbox: bool = False
+    token: str | None = field(default=None, repr=False)
     error: GatewayError | None = None
 
 
@@ -149,10 +150,6 @@ def _hello(params: Mapping[str, JSON]) -> HelloParams:
         text = params.get(name)
         if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= _MAX_TEXT_CHARS):
             return HelloParams(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
-    if params.get("token") is not None:
-        # Taken silently, it would let a client believe that it is somebody here.
-        detail = "$.token: the gateway knows no tokens, as it has no authentication; leave it out"
-        return HelloParams(error=GatewayError(Status.UNAUTHENTICATED, detail, path="$.token"))
     unbox, received = params.get("unbox", False), params.get("received")
     if not isinstance(unbox, bool):
         return HelloParams(error=GatewayError.invalid("expected true or false", "$.unbox"))
@@ -162,7 +159,7 @@ def _hello(params: Mapping[str, JSON]) -> HelloParams:
     if stream is not None and (params.get("session") is None or received is None):
         missing = "session" if params.get("session") is None else "received"
         return HelloParams(error=GatewayError.invalid("a stream is resumed with session and received", f"$.{missing}"))
-    return HelloParams(params.get("session"), params.get("stream"), received, unbox)
+    return HelloParams(params.get("session"), params.get("stream"), received, unbox, params.get("token"))
 
 
 def _ack(params: Mapping[str, JSON]) -> Control:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
-from gateway.access.principals import ANONYMOUS, Principal
+from gateway.access.principals import Principal
 from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
 from gateway.catalogue import Served
 from gateway.client import StreamRecord
@@ -22,11 +22,14 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols import close_codes
+from gateway.protocols.admission import Admission
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
 from gateway.protocols.jsonrpc.describing import describe
+from gateway.protocols.jsonrpc.entrance import Entrance
 from gateway.protocols.jsonrpc.intake import Intake
+from gateway.protocols.jsonrpc.resuming import stream_to_resume
 from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
@@ -48,6 +51,9 @@ class Channel(Outlet, Protocol):
     def close(self, code: int, reason: str) -> None:
         """Send what is under way, then close with a code of RFC 6455 or ours. Nothing more is taken from the client."""
 
+    def cut(self, code: int, reason: str) -> None:
+        """As `close`, but what is not under way yet is not sent."""
+
     def hold(self, holds: bool) -> None:
         """Stop reading what the client sends, or go on."""
 
@@ -60,6 +66,7 @@ class Conversation:
 
     Attributes:
         stream: its rules.
+        principal: who its client is.
         callbacks: the client's objects that services hold.
     """
 
@@ -70,7 +77,7 @@ class Conversation:
         sessions: Sessions,
         limits: Limits,
         channel: Channel | None,
-        principal: Principal = ANONYMOUS,
+        admission: Admission | None = None,
         stream: Stream | None = None,
         turns: Turns | None = None,
         address: str = "",
@@ -78,11 +85,12 @@ class Conversation:
         """Begin one, or with ``stream`` go on with one whose client is away.
 
         Args:
+            admission: what its client was let in by; None: everybody is.
             turns: of the loop, for what cannot be done at once; None = its own.
             address: where the client is, which is its lane there.
         """
         self._served, self._calls, self._sessions, self._limits = served, calls, sessions, limits
-        self._channel, self._principal, self._address = channel, principal, address
+        self._channel, self._address = channel, address
         self._session: Session | None = None
         self._over = self._draining = False
         self._running: dict[int, Call] = {}
@@ -91,7 +99,9 @@ class Conversation:
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self._pace = pace = CallPace(self.stream, limits, self)
-        give_up = partial(self._close, close_codes.SLOW_READER)
+        self._entrance = Entrance(self, sessions, limits, admission or Admission(), address)
+        self.principal: Principal = self._entrance.principal
+        give_up = partial(self.close, close_codes.SLOW_READER)
         self._slow = SlowClient(self.stream, limits, channel, pace.begin_held, give_up)
         self._held, self._expected = pace.held, pace.expected
         self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
@@ -100,7 +110,9 @@ class Conversation:
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
-        self._slow.stop = lambda stops: self._intake.stop(stops)
+        self._slow.stop = self.stop
+        if channel is not None:
+            self._entrance.begin()
 
     # The channel.
 
@@ -133,6 +145,19 @@ class Conversation:
         if self._channel is not None:
             self._channel.hold(holds)
 
+    def stop(self, stops: bool) -> None:
+        """See `gateway.protocols.jsonrpc.entrance.Guest`."""
+        self._intake.stop(stops or self._entrance.waits)
+
+    def lapsed(self, reason: str) -> None:
+        """See `gateway.protocols.jsonrpc.entrance.Guest`. What was taken goes on, as for every client that is away."""
+        channel = self._channel
+        if channel is not None:
+            self.stream.drop_unworked()
+            self._intake.clear()
+            channel.cut(close_codes.UNAUTHENTICATED, reason)
+            self.channel_closed(channel)
+
     def channel_closed(self, channel: Channel, code: int | None = None) -> None:
         """The channel is gone, whoever closed it. A stream that said hello waits for another one; else it ends.
 
@@ -145,6 +170,7 @@ class Conversation:
             self.end()
             return
         self._channel = None
+        self._entrance.end()
         self._slow.left()
         self._acknowledgements.stop()
         window_s = self._limits.resume_window_s
@@ -175,6 +201,7 @@ class Conversation:
     def _stop(self) -> None:
         self._over = True
         self.stream.end()
+        self._entrance.end()
         self._slow.end()
         self._pace.end()
         self._intake.clear()
@@ -187,7 +214,8 @@ class Conversation:
             call.cancel()
         self.callbacks.end()
 
-    def _close(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str) -> None:
+        """See `gateway.protocols.jsonrpc.entrance.Guest`."""
         if not self._over:
             if self._channel is not None:
                 self._channel.close(code, reason)
@@ -254,7 +282,7 @@ class Conversation:
         self.run(self.stream.released(handle=token, code=code, reason=reason))
 
     def session_ended(self, reason: str) -> None:
-        self._close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
+        self.close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
         self._draining = True  # what waited for a call that is lost is not begun
@@ -276,7 +304,7 @@ class Conversation:
         self._pace.fail_held("the gateway shuts down")
 
     def shut_down(self) -> None:
-        self._close(close_codes.SHUTDOWN, "the gateway shuts down")
+        self.close(close_codes.SHUTDOWN, "the gateway shuts down")
 
     # Sessions.
 
@@ -285,68 +313,39 @@ class Conversation:
         if self._over:
             raise GatewayError(Status.UNAVAILABLE, "the stream has ended")
         if self._session is None:
-            self._join(self._sessions.private(self._principal))
+            self.join(self._sessions.private(self.principal))
         assert self._session is not None
         return self._session
 
-    def _join(self, session: Session) -> None:
+    def join(self, session: Session) -> None:
+        """See `gateway.protocols.jsonrpc.entrance.Guest`."""
         self._sessions.attach(session, self, self.callbacks)
         self._session = session
-
-    def _on_hello(self, hello: events.Hello) -> None:
-        try:
-            if hello.session is None:
-                session = self._sessions.open(self._principal, address=self._address)
-            else:
-                session = self._sessions.find(hello.session, self._principal)
-            if hello.stream is not None:
-                self._give_way(hello, self._find(session, hello.stream, hello.received or 0))
-                return
-            self._join(session)
-        except GatewayError as error:
-            self.run(self.stream.fail(hello.call, error))
-        else:
-            self.run(self.stream.welcome(hello.call, session.id, self._limits.resume_window_s))
-
-    def _find(self, session: Session, id: str, received: int) -> Conversation:
-        """The stream of that id, if it can go on behind so many received messages.
-
-        Raises:
-            GatewayError: NOT_FOUND, with a reason; nothing has changed.
-        """
-        attachment, record = session.find(id), session.record.streams.get(id)
-        client = None if attachment is None else attachment.client
-        if record is not None and id != session.record.listener:
-            client = self._restored(session, id, record)
-        if not isinstance(client, Conversation):
-            raise GatewayError(Status.NOT_FOUND, "there is no such stream, or it has ended", reason="stream")
-        if not client.stream.can_resume(received):
-            detail = f"the stream cannot go on behind {received} messages: never sent, or dropped already"
-            raise GatewayError(Status.NOT_FOUND, detail, reason="received")
-        return client
 
     def _restored(self, session: Session, id: str, record: StreamRecord) -> Conversation:
         stream = Stream.restored(id, record, session.id, self._limits, self._sessions.kept)
         restored = Conversation(
-            self._served, self._calls, self._sessions, self._limits, None, self._principal, stream, self._turns,
-            self._address,
-        )  # fmt: skip
-        restored._join(session)
+            self._served, self._calls, self._sessions, self._limits, None, None, stream, self._turns, self._address
+        )
+        restored.join(session)
         self._sessions.taken(session, id)
         restored._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, restored.end)
         return restored
 
-    def _give_way(self, hello: events.Hello, other: Conversation) -> None:
-        channel = self._channel
-        assert channel is not None  # hello has just come over it
+    def go_on_as(self, hello: events.Hello, session: Session) -> None:
+        """See `gateway.protocols.jsonrpc.entrance.Guest`."""
+        received, channel = hello.received or 0, self._channel
+        other = stream_to_resume(session, hello.stream or "", received, Conversation, partial(self._restored, session))
+        assert channel is not None  # hello has come over it
         id, intake = self.stream.give_way(hello.call), self._intake
-        self._intake = Intake(self, self._turns, intake.lane, self._hold)
+        self._intake, entrance = Intake(self, self._turns, intake.lane, self._hold), self._entrance
+        self._entrance = Entrance(self, self._sessions, self._limits, Admission(), self._address)
         self.end()
-        other._resume(channel, id, hello.received or 0, intake)
+        other._resume(channel, id, received, intake, entrance)
 
-    def _resume(self, channel: Channel, hello: messages.Id, received: int, intake: Intake) -> None:
+    def _resume(self, channel: Channel, id: messages.Id, received: int, intake: Intake, entrance: Entrance) -> None:
         """Go on over that channel, and answer there the hello of that id; behind it came what is in that intake."""
-        happened = self.stream.resume(hello, received, self._limits.resume_window_s)
+        happened = self.stream.resume(id, received, self._limits.resume_window_s)
         self._intake.clear()  # the client sends it again: what was received is settled before hello is answered
         replaced, self._channel = self._channel, channel
         if replaced is not None:
@@ -356,6 +355,7 @@ class Conversation:
             self._away.cancel()
             self._away = None
         channel.carry(self)
+        self._entrance.take_over(entrance)
         self._slow.outlet = channel
         self.run(happened)
         self._slow.resumed(channel)
@@ -384,7 +384,7 @@ class Conversation:
             if session is None or self._over:
                 session = self.live_session()
             if type(target) is events.ServiceTarget:
-                method = method_of_service(self._served.catalogue, target.service, event.method)
+                method = method_of_service(self._served.catalogue, target.service, event.method, self.principal)
                 capability = method.service.upstream.root
             else:
                 assert type(target) is events.HandleTarget
@@ -403,7 +403,7 @@ class Conversation:
             refs = DiscardedReferences(given) if event.notification else given
         if timeout_s is None:
             timeout_s = method.timeout_s
-        principal = self._principal
+        principal = self.principal
         options = tuple.__new__(
             CallOptions,
             (timeout_s, request_id, principal.name, meta.traceparent, meta.idempotency_key, principal.role_names),
@@ -474,7 +474,7 @@ class Conversation:
     def describe_held(self, event: events.DescribeRequested) -> None:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
         try:
-            answer = describe(event, self._served.catalogue, lambda token: self.live_session().handles.get(token))
+            answer = describe(event, self._served.catalogue, self.live_session, self.principal.roles)
             happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)
@@ -488,8 +488,8 @@ class Conversation:
 _ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.Send: lambda stream, event: stream._slow.send(event.data),
     events.BufferFull: lambda stream, _: stream._slow.full(),
-    events.Close: lambda stream, event: stream._close(event.code, event.reason),
-    events.Hello: Conversation._on_hello,
+    events.Close: lambda stream, event: stream.close(event.code, event.reason),
+    events.Hello: lambda stream, event: stream._entrance.hello(event),
     events.CallRequested: Conversation._on_call,
     events.CallbackAnswered: lambda stream, event: stream.callbacks.answered(event.key, event.result, event.error),
     events.CancelRequested: Conversation._on_cancel,

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
 from gateway import fixed_paths
-from gateway.catalogue import Catalogue, find_service
+from gateway.catalogue import Catalogue
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import DescribeRequested
-from gateway.sessions.handles import Handle
+from gateway.sessions.handles import Handles
 
 
-def describe(wanted: DescribeRequested, catalogue: Catalogue, handle_of: Callable[[str], Handle]) -> JSON:
-    """What something can do; of everything, the OpenRPC document.
+class HandleOwner(Protocol):
+    """A session, as far as it concerns what its objects can do."""
+
+    @property
+    def handles(self) -> Handles:
+        """What it holds."""
+
+
+def describe(
+    wanted: DescribeRequested, catalogue: Catalogue, owner: Callable[[], HandleOwner], roles: frozenset[str]
+) -> JSON:
+    """What something can do; of everything, the OpenRPC document. It is what somebody with these roles may call.
 
     Raises:
-        GatewayError: NOT_FOUND, there is no such thing; or what ``handle_of`` raises for a token.
+        GatewayError: NOT_FOUND, there is no such thing; or no session, or no such handle in it.
     """
+    seen = catalogue.seen_by(roles)
     if wanted.kind == "everything":
-        return catalogue.documents[fixed_paths.OPENRPC].value
-    services = catalogue.services
+        return seen.document(fixed_paths.OPENRPC).value
     if wanted.kind == "service":
-        return describe_service(find_service(services, wanted.name).routes)
+        return describe_service(seen.service(wanted.name))
     if wanted.kind == "handle":
-        handle = handle_of(wanted.name)
-        return describe_handle(handle.token, handle.service.routes, handle.interface)
-    only = None if wanted.service is None else find_service(services, wanted.service)
-    for service in services.values() if only is None else (only,):
-        node = service.schema.find(wanted.name)
+        handle = owner().handles.get(wanted.name)
+        routes = handle.service.routes.seen_by(roles, catalogue.rules_of(handle.service))
+        return describe_handle(handle.token, routes, handle.interface)
+    only = None if wanted.service is None else seen.service(wanted.service)
+    for routes in seen.routes.values() if only is None else (only,):
+        node = routes.schema.find(wanted.name)
         if isinstance(node, InterfaceNode):
-            return describe_interface(service.routes, Type(Kind.INTERFACE, node.id))
+            interface = Type(Kind.INTERFACE, node.id)
+            if routes.sees(interface):
+                return describe_interface(routes, interface)
     raise GatewayError(Status.NOT_FOUND, f"no service has an interface {quote(wanted.name)}")

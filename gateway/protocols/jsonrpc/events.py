@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError
@@ -37,6 +37,8 @@ BUFFER_FULL: Final = BufferFull()
 class Hello:
     """The client wants a session: ``session`` None is a new one. ``stream`` and ``received`` are set to resume.
 
+    ``token`` says who it is, if it says so.
+
     To be answered by `Stream.welcome` or `Stream.fail` before the next `Stream.receive`; or by `Stream.give_way`, and
     then by the `Stream.resume` of the stream that goes on.
     """
@@ -45,6 +47,7 @@ class Hello:
     session: str | None
     stream: str | None
     received: int | None
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,9 @@ class SingleConversation:
         target = event.target
         try:
             if type(target) is events.ServiceTarget:
-                method = method_of_service(self._served.catalogue, target.service, event.method)
+                method = method_of_service(
+                    self._served.catalogue, target.service, event.method, self._owner.principal
+                )
                 capability = method.service.upstream.root
             else:
                 assert type(target) is events.HandleTarget
@@ -269,7 +271,7 @@ class SingleConversation:
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         try:
-            answer = describe(event, self._served.catalogue, lambda token: self._session().handles.get(token))
+            answer = describe(event, self._served.catalogue, self._session, self._owner.principal.roles)
             happened = self.stream.answer(event.call, answer)
         except GatewayError as error:
             happened = self.stream.fail(event.call, error)

@@ -66,6 +66,7 @@ from gateway.sessions.kept_bytes import KeptBytes
 
 _CLOSED: Final = StreamState.CLOSED
 _COUNTED: Final = StreamState.COUNTED
+_STRANGER: Final = "nobody knows who this is: rpc.hello with a token comes first", close_codes.UNAUTHENTICATED
 IN_ONE_STEP: Final = 16
 """Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
 
@@ -76,6 +77,7 @@ class Stream:
     Attributes:
         id: its name within the session.
         unbox: whether single results stand for themselves, as the client said in its hello.
+        must_greet: whether its first message must be hello, as nobody knows yet whose it is.
         counting: its message counters.
         out: what it says, and what of that waits for the client.
         calls: the calls in flight.
@@ -93,7 +95,7 @@ class Stream:
     ) -> None:
         self.id = id
         self._read_control = read_control
-        self.unbox = self._may_refer = False
+        self.unbox = self._may_refer = self.must_greet = False
         over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
         self.out = Outbound(limits, over_all, record)
         self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
@@ -238,7 +240,7 @@ class Stream:
         """Answer hello: the stream is in that session now, and counted."""
         record = self._end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
-        self._state, self.out.counts = StreamState.COUNTED, True
+        self._state, self.out.counts, self.must_greet = StreamState.COUNTED, True, False
         self._session_id = session_id
         return [self._greeting(record.id, False, resume_window_s)]
 
@@ -305,16 +307,20 @@ class Stream:
     def _unreadable(self, error: GatewayError) -> list[Event]:
         if self.greeted:  # how many messages it was cannot be known
             return [self._close("the message is no JSON")]
+        if self.must_greet:
+            return [self._close(*_STRANGER)]
         self._state = StreamState.PLAIN
         return self._send(self.out.error(None, error))
 
-    def _close(self, reason: str) -> Close:
+    def _close(self, reason: str, code: int = close_codes.BAD_MESSAGE) -> Close:
         self.end()
-        return Close(close_codes.BAD_MESSAGE, reason)
+        return Close(code, reason)
 
     def _open(self, frame: Frame, events: list[Event]) -> None:
         """Begin with an array, whose messages `work_on` looks at."""
         if not self.greeted:
+            if self.must_greet:
+                return events.append(self._close(*_STRANGER))
             self._state = StreamState.PLAIN
             frame.batch = Batch()
         error = frame.fault(self._limits.max_batch_messages)
@@ -338,6 +344,8 @@ class Stream:
             if isinstance(message, Request) and isinstance(control, HelloParams):
                 self._greet(message, control, events)
                 return
+            if self.must_greet:
+                return events.append(self._close(*_STRANGER))
             self._state = StreamState.PLAIN
         if is_too_much and control is None:  # the gateway's own methods look at little
             message = messages.refused(parsed, too_many(self._limits.max_values))
@@ -361,7 +369,7 @@ class Stream:
         call = self._begin(message, None)
         self._state = StreamState.GREETING
         self.unbox = hello.unbox
-        events.append(Hello(call, hello.session, hello.stream, hello.received))
+        events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token))
 
     def _answered(self, message: Answer, events: list[Event]) -> None:
         # An answer that is late, repeated or to no question of ours is forgotten.

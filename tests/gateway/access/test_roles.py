@@ -80,6 +80,7 @@ def test_the_error_says_what_is_wrong_and_what_to_do(compile_text: Compile, stru
     schema = compile_text(f'{HEAD} a @0 () -> () $Gateway.requires(["admin", "clerk"]); }}')
     (error,) = unenforced_roles(schema, struct_type(schema, "Shop"))
     assert str(error).endswith(
-        'main.capnp:3: the method a has $Gateway.requires(["admin", "clerk"]), but the gateway cannot check roles yet, '
-        "so everybody could call it: take the annotation away, or make it $Gateway.hidden"
+        'main.capnp:3: the method a has $Gateway.requires(["admin", "clerk"]), but without [gateway.auth] nobody has '
+        "roles, so it would be open to everybody: say in [gateway.auth] who may ask, take the annotation away, or make "
+        "it $Gateway.hidden"
     )

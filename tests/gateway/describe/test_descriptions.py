@@ -83,9 +83,8 @@ def field(described: dict[str, Any], struct: str, name: str) -> dict[str, Any]:
 
 def test_services_are_listed(routes: ServiceRoutes) -> None:
     methods = ["order", "list", "all", "box", "ping"]
-    assert describe_services([routes]) == {
-        "services": [{"name": "shop", "interface": "Shop", "doc": "Sells things.", "methods": methods}]
-    }
+    shop = {"name": "shop", "interface": "Shop", "doc": "Sells things.", "methods": methods, "state": "down"}
+    assert describe_services([routes], {"shop": "down"}) == {"services": [shop]}
 
 
 def test_a_service_has_its_methods_and_everything_they_lead_to(described: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
+from gateway.access.gatekeeper import Gatekeeper
 from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
@@ -27,11 +28,12 @@ from gateway.config.limits import Limits
 from gateway.config.rates import RatesConfig
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
-from gateway.http.base import Site
 from gateway.http.connections import Connections
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
+from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.routes import HttpRoutes
@@ -167,6 +169,7 @@ def build(
     pages: Path,
     port: int,
     proxies: Proxies,
+    gatekeeper: Gatekeeper | None,
     rates: RatesConfig | None = None,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
@@ -185,15 +188,17 @@ def build(
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }
+    sessions = Sessions(limits, refusals=refusals)
+    origins = OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND])
     http_routes = HttpRoutes([service.routes for service in services.values()])
     loop = asyncio.get_running_loop()
     counted = None if rates is None else Rates(rates, lambda: loop.time(), refusals)
     site = Site(
         served=Served(Catalogue(services, http_routes, documents)),
         calls=Calls(limits, refusals=refusals, admit=None if counted is None else counted.admit),
-        sessions=Sessions(limits, refusals=refusals),
+        sessions=sessions,
         limits=limits,
-        origins=OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND]),
+        origins=origins,
         log=LogWriter(log, as_json=True),
         cookie_name=f"cara_session_{port}",
         connections=connections,
@@ -202,6 +207,7 @@ def build(
         transports=transports,
         compresses_sockets=compresses,
         proxies=proxies,
+        identification=None if gatekeeper is None else Identification(gatekeeper, sessions, origins),
         rates=counted,
     )
     application = GatewayApplication(site, str(pages))
@@ -249,6 +255,11 @@ def proxies() -> Proxies:
 
 
 @pytest.fixture
+def gatekeeper() -> Gatekeeper | None:
+    return None
+
+
+@pytest.fixture
 def rates() -> RatesConfig | None:
     return None
 
@@ -285,10 +296,11 @@ def built(
     compresses: bool,
     pages: Path,
     proxies: Proxies,
+    gatekeeper: Gatekeeper | None,
     rates: RatesConfig | None,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port, proxies, rates)
+        return build(services, limits, transports, compresses, pages, http_port, proxies, gatekeeper, rates)
 
     made: Built = io_loop.run_sync(main)
     return made

@@ -30,14 +30,14 @@ from tests.clock import MovedClock
 from tests.gateway.http.conftest import FRIEND, Built, Edge, problem
 
 SCHEMAS = Path(__file__).resolve().parent.parent.parent.parent / "schemas"
-ABSTRACT = {"ApiHandler", "CallingHandler"}
+ABSTRACT = {"ApiHandler", "CallingHandler", "DescribingHandler"}
 NOBODY_S = {"UnreadHandler"}
 """Answers what could not be read, so that there is nobody to ask for."""
 PLACES = [
     "/", "/client/index.js", "/nothing", "/ws", "/healthz", "/readyz", "/api", "/api/session", "/api/handles/abc",
     "/api/handles/abc/name", "/api/addressbook", "/api/addressbook/find", "/people", "/api/nothing",
-    "/api/events", "/api/callbacks/g:1", "/metrics", "/openapi.json", "/openrpc.json",
-    "/types/addressbook.d.ts", "/schema/addressbook", "/rpc", "/gw",
+    "/api/nothing/none", "/api/not/here/either", "/api/events", "/api/callbacks/g:1", "/metrics",
+    "/openapi.json", "/openrpc.json", "/types/addressbook.d.ts", "/schema/addressbook", "/rpc", "/gw",
 ]  # fmt: skip
 
 

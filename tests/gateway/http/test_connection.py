@@ -488,7 +488,7 @@ async def test_what_a_client_has_is_told_with_what_caches_go_by(edge: Edge) -> N
     assert (known.code, known.body) == (304, b"")
     for name in ("ETag", "Cache-Control", "Vary", "Date"):
         assert known.headers[name] == got.headers[name] or name == "Date"
-    assert got.headers["Vary"] == "Accept-Encoding"
+    assert "Accept-Encoding" in got.headers["Vary"]
     assert not {"Content-Type", "Content-Length", "Content-Encoding"} & known.headers.keys()
     for tags in (f'"other", {got.headers["ETag"]}', got.headers["ETag"].removeprefix("W/"), "*"):
         assert (await edge.get("/types/calculator.d.ts", {"If-None-Match": tags})).code == 304

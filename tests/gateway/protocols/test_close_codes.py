@@ -18,4 +18,5 @@ def test_the_numbers_are_those_of_the_rfc_and_of_the_protocol() -> None:
         "SESSION_ENDED": 4002,
         "SLOW_READER": 4003,
         "IDLE": 4004,
+        "UNAUTHENTICATED": 4401,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.admission import once_admitted
+from gateway.deferred_calls import once_admitted
 from tests.gateway.conftest import settle
 
 
