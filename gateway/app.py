@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,15 @@ from gateway.access.refusals import Refusals
 from gateway.access.shared_counts import CommonCounts
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
-from gateway.catalogue_loading import load_catalogue
+from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_catalogue
 from gateway.config.exposure import exposures
-from gateway.config.file import GatewayConfig, ServiceConfig
+from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
+from gateway.config.lasting import changed, lasting
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
-from gateway.http.descriptors import most_connections
+from gateway.http.descriptors import most_connections, permit_descriptors
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
@@ -33,6 +34,7 @@ from gateway.http.websocket.byte_transports import ByteTransports, best_transpor
 from gateway.logs import LogWriter
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
 from gateway.redis_counts import RedisCounts
+from gateway.reloads import Reloads
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
 from gateway.trees import static_tree
@@ -49,6 +51,8 @@ _GRACE_S: Final = 10.0
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
+_FIRST_UP_S: Final = 1.0
+"""How long a reload waits for new connections, so that the first calls find them there."""
 RETIRED_S: Final = 1.0
 """How often it is looked whether connections of an old catalogue are still used."""
 
@@ -58,6 +62,7 @@ class Gateway:
 
     Attributes:
         port: the port it listens on, known after `start`; None at a unix socket.
+        attempted: the configuration that was read last, even if it could not be used.
     """
 
     def __init__(
@@ -66,17 +71,24 @@ class Gateway:
         log: LogWriter,
         transports: ByteTransports | None = None,
         stalls: Stalls | None = None,
+        source: Callable[[], GatewayConfig] | None = None,
     ) -> None:
         """Load everything.
 
         Args:
+            source: reads the configuration anew for `reload`, in a thread; None = it is always this one.
             transports: how the bytes of WebSockets travel; None = the best way there is.
             stalls: is told by the loop how long its turns take; None = the loop is not watched.
 
         Raises:
             ConfigError: something of the configuration cannot be used.
         """
-        self._config = config
+        # Those in force: one object that everybody has, which `reload` changes.
+        self._limits = replace(config.limits)
+        self._config = config = replace(config, limits=self._limits)
+        self.attempted = config
+        self._source = (lambda: config) if source is None else source
+        self._reloads = Reloads(self._reload)
         self._log = log
         self._transports = best_transports() if transports is None else transports
         self.port = config.listen.port if isinstance(config.listen, Listen) else None
@@ -88,6 +100,8 @@ class Gateway:
         self._running: set[Upstream] = set()
         # What catalogues need that are made and not served yet.
         self._claimed: set[Upstream] = set()
+        # Of services that are served no more: what these hold of clients keeps nobody.
+        self._dismissed: set[Upstream] = set()
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
@@ -134,13 +148,85 @@ class Gateway:
         The calls under way end as they began, and handles keep the service that they came from: a connection that the
         catalogue does not need ends when nothing of it is used any more.
         """
-        assert self._application is not None  # started
         for service in catalogue.services.values():
             await self._start_upstream(service)
+        self._serve(catalogue)
+
+    def _serve(self, catalogue: Catalogue) -> None:
+        assert self._application is not None  # started
         self._application.serve(catalogue)
         self._claimed.clear()
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
+
+    async def reload(self) -> None:
+        """Read the configuration and the schemas again, and serve what they say from now on.
+
+        Everything is made beside what is served, which goes on meanwhile. Calls under way end as they began, handles
+        live on; those of a service that is gone end. Whoever asks while another one is under way gets the next one.
+
+        Raises:
+            ConfigError: something cannot be used; everything is as it was.
+        """
+        await self._reloads.ask()
+
+    async def _reload(self) -> None:
+        try:
+            config = self.attempted = await asyncio.to_thread(self._source)
+            catalogue = await self._new_catalogue(config)
+        except ConfigError as error:
+            for complaint in error.complaints:
+                _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
+            raise
+        finally:
+            self._claimed &= self._running
+        for key in changed(self._config, config):
+            _LOG.warning("gateway.%s has changed, which takes effect at the next start", key)
+        before, after = self._served.catalogue.services, catalogue.services
+        self._adopt(config)
+        self._serve(catalogue)
+        for name in before.keys() - after.keys():
+            self._dismissed.add(before[name].upstream)
+            self._sessions.service_removed(name, f"{name} is served no more")
+        _LOG.info("the configuration is reloaded: %s", ", ".join(after))
+
+    async def _new_catalogue(self, config: GatewayConfig) -> Catalogue:
+        """Make what a configuration says, and connect to what is new in it.
+
+        Raises:
+            ConfigError: something cannot be used.
+        """
+        former = Former(self._config, self._served.catalogue)
+        loaded = await asyncio.to_thread(load_routes, config)
+        upstreams = {service: self._upstream(service) for service in config.services}
+        catalogue = await asyncio.to_thread(
+            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, former
+        )
+        fresh = [service for service in catalogue.services.values() if service.upstream not in self._running]
+        for service in fresh:
+            try:
+                await self._start_upstream(service)
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"services.{service.name}.endpoint: cannot be connected to: {error}") from None
+        await _all_up({service.upstream for service in fresh}, _FIRST_UP_S)
+        return catalogue
+
+    def _adopt(self, config: GatewayConfig) -> None:
+        """Have all that a configuration says, but for what is served, hold from now on."""
+        site = self._site
+        assert site is not None  # started
+        self._limits.adopt(config.limits)
+        self._config = config = replace(lasting(self._config, config), limits=self._limits)
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+            _LOG.warning("%s", exposure)
+        permit_descriptors(self.wanted_descriptors)
+        site.connections.rebound(self._most_connections())
+        self._sessions.rebound()
+        site.calls.rebound()
+        site.calls.expose_errors = config.expose_errors
+        site.origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
+        site.proxies = Proxies(config.trusted_proxies, config.base_path)
+        site.compresses_sockets = config.websocket_compression
 
     def _upstream(self, service: ServiceConfig) -> Upstream:
         # Whatever does not change where and as whom it is connected is no reason to connect anew.
@@ -149,6 +235,7 @@ class Gateway:
         if upstream is None or upstream.stopped:
             upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
         self._claimed.add(upstream)
+        self._dismissed.discard(upstream)
         return upstream
 
     async def _start_upstream(self, service: Service) -> None:
@@ -162,9 +249,11 @@ class Gateway:
     async def _end_unused(self) -> None:
         while unused := self._running - {service.upstream for service in self._served.catalogue.services.values()}:
             for upstream in unused:
-                if not upstream.is_used and upstream not in self._claimed:
-                    await upstream.stop()
+                is_used = upstream.has_calls if upstream in self._dismissed else upstream.is_used
+                if not is_used and upstream not in self._claimed:
                     self._running.discard(upstream)
+                    self._dismissed.discard(upstream)
+                    await upstream.stop()
             await asyncio.sleep(RETIRED_S)
 
     def _service(self, name: str) -> Service | None:
@@ -202,7 +291,7 @@ class Gateway:
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
-            connections=self._connections(),
+            connections=Connections(self._limits, self._most_connections(), self._refusals, self._closings),
             refusals=self._refusals,
             closings=self._closings,
             transports=self._transports,
@@ -227,15 +316,15 @@ class Gateway:
             self._counts_in_common = CommonCounts(RedisCounts(config.storage))
         return Rates(config, asyncio.get_running_loop().time, self._refusals, self._counts_in_common)
 
-    def _connections(self) -> Connections:
-        limits = self._config.limits
+    def _most_connections(self) -> int:
+        limits = self._limits
         most = most_connections(limits.max_connections, self._reserved_descriptors)
         if most < limits.max_connections:
             _LOG.warning(
                 "the process may open too few files for max_connections = %d: at most %d connections are taken",
                 limits.max_connections, most,
             )  # fmt: skip
-        return Connections(limits, most, self._refusals, self._closings)
+        return most
 
     async def stop(self) -> None:
         """Take no more, let calls under way end, close what is open."""
@@ -253,6 +342,7 @@ class Gateway:
             socket.client.shut_down()
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
+        self._reloads.stop()
         for task in (self._retired, self._reclaiming):
             if task is not None:
                 task.cancel()
@@ -269,23 +359,27 @@ class Gateway:
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout_s
-        for upstream in {service.upstream for service in self._served.catalogue.services.values()}:
-            states: asyncio.Queue[str] = asyncio.Queue()
-            forget = upstream.on_state(states.put_nowait)
-            try:
-                while upstream.state != "up":
-                    await asyncio.wait_for(states.get(), until - loop.time())
-            except TimeoutError:
-                return False
-            finally:
-                forget()
-        return True
+        return await _all_up({service.upstream for service in self._served.catalogue.services.values()}, timeout_s)
 
 
 def _host_of(listen: Listen | UnixListen) -> str | None:
     return listen.host if isinstance(listen, Listen) else None
+
+
+async def _all_up(upstreams: Iterable[Upstream], timeout_s: float) -> bool:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout_s
+    for upstream in upstreams:
+        states: asyncio.Queue[str] = asyncio.Queue()
+        forget = upstream.on_state(states.put_nowait)
+        try:
+            while upstream.state != "up":
+                await asyncio.wait_for(states.get(), until - loop.time())
+        except TimeoutError:
+            return False
+        finally:
+            forget()
+    return True
 
 
 class _Reports:

@@ -216,6 +216,7 @@ class Calls:
 
     Attributes:
         admit: whether one more call may begin.
+        expose_errors: whether callers are told the texts of services' exceptions.
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
         under_way: all of them.
@@ -240,14 +241,20 @@ class Calls:
             admit: None admits all calls that their sessions permit. It may be replaced, for the calls after that.
             stalls: is told what the answers of services take.
         """
-        self._max_timeout_s = limits.max_call_timeout_s
-        self._expose_errors = expose_errors
+        self._limits = limits
+        self.expose_errors = expose_errors
         self._authorise = authorise
         self.admit = admit
         self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
         self.without_session = 0
-        self.under_way = Shares(limits.max_calls, limits.max_calls_per_address)
+        self.under_way = Shares(0, 0)
+        self.rebound()
+
+    def rebound(self) -> None:
+        """Hold the limits as they are now; calls under way go on."""
+        self._max_timeout_s = self._limits.max_call_timeout_s
+        self.under_way.rebound(self._limits.max_calls, self._limits.max_calls_per_address)
 
     def begin(
         self,
@@ -392,7 +399,7 @@ class Calls:
         elif isinstance(error, RemoteError) and error.code == Status.UNIMPLEMENTED.code:
             told = GatewayError(Status.UNIMPLEMENTED, "the schema has this method, but the service does not")
         elif isinstance(error, RpcError):
-            told = from_rpc_error(error, expose_errors=self._expose_errors)
+            told = from_rpc_error(error, expose_errors=self.expose_errors)
         else:
             told = GatewayError(Status.INTERNAL, "the gateway failed to make this call")
         told.at(method.service_name, method.name, request_id)

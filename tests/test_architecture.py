@@ -66,6 +66,7 @@ RINGS = {
     "gateway.calls": WAITING,
     "gateway.cli": EDGE,
     "gateway.config.file": EDGE,
+    "gateway.config.lasting": EDGE,
     "gateway.config.limits": WORDS,
     "gateway.credential_commands": EDGE,
     "gateway.demo": EDGE,
@@ -93,6 +94,7 @@ RINGS = {
     "gateway.protocols.jsonrpc.slow_client": WAITING,
     "gateway.protocols.jsonrpc.stream_references": WAITING,
     "gateway.protocols.progress_watch": WAITING,
+    "gateway.reloads": WAITING,
     "gateway.protocols.rest.rest_references": WAITING,
     "gateway.protocols.sse.listener": WAITING,
     "gateway.sessions.away": WAITING,
@@ -107,14 +109,17 @@ RINGS = {
     "gateway.trees": EDGE,
     "gateway.turns": WAITING,
     "gateway.upstream.pseud": EDGE,
+    "gateway.life": EDGE,
+    "gateway.watched_files": EDGE,
 }
 
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
     {
         "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
+        "watched_files",
     },
-    {"config.limits", "turns", "loop", "reclaiming"},
+    {"config.limits", "turns", "loop", "reclaiming", "reloads"},
     {"json", "access.rules"},
     {"routes", "reference_form"},
     {"sensitive", "redaction", "describe", "config"},
@@ -127,6 +132,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "redis_counts", "upstream", "demo"},
     {"app"},
+    {"life"},
     {"remote_commands", "credential_commands"},
     {"cli", "__main__"},
 )

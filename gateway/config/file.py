@@ -152,6 +152,7 @@ class GatewayConfig:
         base_path: as `gateway.path_prefix.path_prefix` gives it.
         rates: None if nobody's calls are counted.
         auth: None if nothing is said of who may call.
+        files: what it was read from, the file and those that it names, but for schemas.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -168,6 +169,7 @@ class GatewayConfig:
     rates: RatesConfig | None = None
     auth: AuthConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def load(path: Path, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> GatewayConfig:
@@ -213,6 +215,7 @@ class _Document:
     """A configuration while it is read."""
 
     def __init__(self, path: Path, document: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self._path = path
         self._document = document
         self._reading = ConfigReading(path.parent, environment, _open, ENVIRONMENT_PREFIX, OTHER_VARIABLES)
 
@@ -255,6 +258,7 @@ class _Document:
             auth=auth,
             rates=rates,
             services=tuple(service for service in configured if service is not None),
+            files=(self._path, *reading.files),
         )
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:

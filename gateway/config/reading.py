@@ -52,6 +52,7 @@ class ConfigReading:
 
     Attributes:
         complaints: one line each, ``key: message`` or ``file:line: message``.
+        files: those that keys name, also where they cannot be read.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ConfigReading:
         self.folder = folder
         self.environment = environment
         self.complaints: list[str] = []
+        self.files: list[Path] = []
         self._open_file = open_file
         self._prefix = prefix
         self._variables = set(known)
@@ -123,8 +125,10 @@ class ConfigReading:
 
     def file(self, key: str, name: str) -> FileText | None:
         """A file that a key names; None with a complaint if it cannot be read."""
+        path = self.folder / name
+        self.files.append(path)
         try:
-            return self._open_file(self.folder / name)
+            return self._open_file(path)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
             self.complain(key, f"{quote(name)} cannot be read: {reason.lower()}")

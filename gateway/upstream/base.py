@@ -57,6 +57,10 @@ class Upstream(Protocol):
     def is_used(self) -> bool:
         """Whether calls are under way, or either side holds an object of the other's."""
 
+    @property
+    def has_calls(self) -> bool:
+        """Whether calls are under way."""
+
     def name_of(self, capability: Capability) -> ObjectName | None:
         """The name of an object that the service sent; None if it is bound to this process."""
 

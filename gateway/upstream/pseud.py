@@ -83,6 +83,10 @@ class PseudUpstream:
     def is_used(self) -> bool:
         return self._client.is_used
 
+    @property
+    def has_calls(self) -> bool:
+        return any(connection.pending for connection in self._client.connections)
+
     def name_of(self, capability: Capability) -> ObjectName | None:
         # Where nobody's name is verified, the service gives its objects to a connection and not to a user.
         name = self._client.name_of(capability) if self._is_verified else None

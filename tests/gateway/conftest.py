@@ -106,7 +106,7 @@ class FakeUpstream:
         self.state = "up"
         self.trouble = ""
         self.endpoint = "tcp://service:1"
-        self.stopped = False
+        self.stopped = self.has_calls = False
         self.incarnation: str | None = None
         self.unknown_ids: set[int] = set()
         self.adopted: list[tuple[FakeObject, int]] = []
