@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -12,9 +13,8 @@ from typing import Final
 
 from cara_pseud.cork import Cork
 from gateway.access.permissions import Permissions
-from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
-from gateway.access.shared_counts import CommonCounts
+from gateway.access.shared_counts import MOST_AT_ONCE
 from gateway.calls import Calls
 from gateway.catalogue import CallCounts, Catalogue, Served, Service
 from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_catalogue
@@ -22,6 +22,8 @@ from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.config.lasting import changed, lasting
 from gateway.config.values import Listen, UnixListen
+from gateway.http.admin.door import ADMIN_DESCRIPTORS, AdminDoor, bind_admin
+from gateway.http.admin.state_times import StateTimes
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
@@ -32,8 +34,8 @@ from gateway.http.server import GatewayServer
 from gateway.http.site import Site
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.rates_in_force import RatesInForce
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
-from gateway.redis_counts import RedisCounts
 from gateway.reloads import Reloads
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
@@ -62,6 +64,7 @@ class Gateway:
 
     Attributes:
         port: the port it listens on, known after `start`; None at a unix socket.
+        admin_url: where operators find it, known after `start`; None if they have no listener.
         attempted: the configuration that was read last, even if it could not be used.
     """
 
@@ -112,7 +115,10 @@ class Gateway:
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
         self._application: GatewayApplication | None = None
-        self._counts_in_common: CommonCounts | None = None
+        self._rates = RatesInForce(self._refusals)
+        self._admin: AdminDoor | None = None
+        self._states = StateTimes(time.time)
+        self.admin_url: str | None = None
 
     @property
     def url(self) -> str:
@@ -130,7 +136,11 @@ class Gateway:
     @property
     def _reserved_descriptors(self) -> int:
         services = len(self._served.catalogue.services)
-        return self._config.limits.reserved_descriptors + services * _DESCRIPTORS_OF_A_SERVICE
+        reserved = self._config.limits.reserved_descriptors + services * _DESCRIPTORS_OF_A_SERVICE
+        if self._config.admin is not None:
+            reserved += ADMIN_DESCRIPTORS
+        rates = self._config.rates
+        return reserved + (MOST_AT_ONCE if rates is not None and rates.is_shared else 0)
 
     # What is served.
 
@@ -217,7 +227,7 @@ class Gateway:
         assert site is not None  # started
         self._limits.adopt(config.limits)
         self._config = config = replace(lasting(self._config, config), limits=self._limits)
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.admin):
             _LOG.warning("%s", exposure)
         permit_descriptors(self.wanted_descriptors)
         site.connections.rebound(self._most_connections())
@@ -227,6 +237,10 @@ class Gateway:
         site.origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
+        site.rates = rates = self._rates.adopt(config.rates)
+        site.calls.admit = None if rates is None else rates.admit
+        if self._admin is not None:
+            self._admin.adopt(config)
 
     def _upstream(self, service: ServiceConfig) -> Upstream:
         # Whatever does not change where and as whom it is connected is no reason to connect anew.
@@ -268,13 +282,14 @@ class Gateway:
             OSError: the address cannot be bound; nothing is left running.
         """
         config = self._config
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.admin):
             _LOG.warning("%s", exposure)
-        self._bound = bound = bind(config.listen, config.socket_mode)
+        bound, admin = self._bind()
+        self._bound = bound
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
-        rates = self._rates()
+        rates = self._rates.adopt(config.rates)
         self._site = site = Site(
             served=self._served,
             calls=Calls(
@@ -299,22 +314,32 @@ class Gateway:
             cork=self._cork,
             turns=self._turns,
             rates=rates,
+            has_admin=admin is not None,
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections)
         self._server.add_sockets(bound.sockets)
+        if admin is not None:
+            self._admin = AdminDoor(config, admin, site, self._states, self.reload)
+            self.admin_url = self._admin.url
+            _LOG.info("operators are heard at %s", self.admin_url)
         reclaiming = Reclaiming(
             resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
         )
         self._reclaiming = asyncio.create_task(reclaiming.watch())
 
-    def _rates(self) -> Rates | None:
-        config = self._config.rates
-        if config is None:
-            return None
-        if config.is_shared:
-            self._counts_in_common = CommonCounts(RedisCounts(config.storage))
-        return Rates(config, asyncio.get_running_loop().time, self._refusals, self._counts_in_common)
+    def _bind(self) -> tuple[BoundSockets, BoundSockets | None]:
+        """Bind all doors, or none.
+
+        Raises:
+            OSError: one of the addresses cannot be bound.
+        """
+        bound = bind(self._config.listen, self._config.socket_mode)
+        try:
+            return bound, bind_admin(self._config)
+        except OSError:
+            bound.close()
+            raise
 
     def _most_connections(self) -> int:
         limits = self._limits
@@ -347,15 +372,19 @@ class Gateway:
             if task is not None:
                 task.cancel()
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
-        if self._counts_in_common is not None:
-            await self._counts_in_common.close()
+        await self._rates.close()
         await server.close_all_connections()
+        if self._admin is not None:
+            await self._admin.close()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:
         # Under a login objects outlive a connection, so only when it is up again it is known whether they are there.
         reason = f"{service} was restarted" if state == "up" else f"the connection to {service} was lost"
         self._sessions.service_lost(service, reason)
+        found = self._service(service)
+        if found is not None:
+            self._states.look(service, found.upstream.endpoints)
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""

@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 import click
 
 from cara_pseud.passwords import PasswordFileError, set_password
+from gateway.admin_commands import reload, sessions, upstreams
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
 from gateway.config.exposure import exposures
@@ -116,7 +117,7 @@ def check(config_path: Path) -> None:
         load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.admin):
         click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 
@@ -172,6 +173,9 @@ main.add_command(list_names)
 main.add_command(describe)
 main.add_command(call)
 main.add_command(key)
+main.add_command(sessions)
+main.add_command(upstreams)
+main.add_command(reload)
 
 
 # Running.

@@ -62,6 +62,7 @@ RINGS = {
     "gateway.access.rates": WAITING,
     "gateway.access.shared_counts": WAITING,
     "gateway.deferred_calls": WAITING,
+    "gateway.admin_commands": EDGE,
     "gateway.app": EDGE,
     "gateway.calls": WAITING,
     "gateway.cli": EDGE,
@@ -101,8 +102,10 @@ RINGS = {
     "gateway.protocols.jsonrpc.intake": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,
+    "gateway.sessions.overview": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
+    "gateway.rates_in_force": EDGE,
     "gateway.redis_counts": EDGE,
     "gateway.remote_commands": EDGE,
     "gateway.stalls": WAITING,
@@ -116,8 +119,8 @@ RINGS = {
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
     {
-        "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
-        "watched_files",
+        "errors", "admin_paths", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain",
+        "logs", "stalls", "watched_files",
     },
     {"config.limits", "turns", "loop", "reclaiming", "reloads"},
     {"json", "access.rules"},
@@ -130,10 +133,10 @@ ROOMS = (
     {"calls", "deferred_calls"},
     {"protocols"},
     {"http"},
-    {"catalogue_loading", "redis_counts", "upstream", "demo"},
+    {"catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo"},
     {"app"},
     {"life"},
-    {"remote_commands", "credential_commands"},
+    {"remote_commands", "credential_commands", "admin_commands"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.

@@ -45,6 +45,7 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
     assert documented("gateway") == {
         "listen": f'`"{DEFAULT_LISTEN.host}:{DEFAULT_LISTEN.port}"`',
         "socket_mode": f"`{config.socket_mode:#o}`",
+        "admin": "" if config.admin is None else "?",
         "hosts": "`[]`" if not config.hosts else "",
         "origins": "`[]`" if not config.origins else "",
         "trusted_proxies": "`[]`" if not config.trusted_proxies else "",

@@ -10,13 +10,21 @@ from gateway.host_names import ANY_HOST
 
 
 def exposures(
-    listen: Listen | UnixListen, hosts: Collection[str], trusted_proxies: Collection[str]
+    listen: Listen | UnixListen,
+    hosts: Collection[str],
+    trusted_proxies: Collection[str],
+    admin: Listen | UnixListen | None = None,
 ) -> Iterator[str]:
     """Yield a sentence for each setting that lets in more than it seems to, or nobody."""
     if isinstance(listen, Listen) and not _is_loopback(listen.host) and not hosts:
         yield (
             f"it listens at {listen} for other machines, but hosts names none of the names that they use: whoever asks "
             "for another name than that address is refused with 421"
+        )
+    if isinstance(admin, Listen) and not _is_loopback(admin.host):
+        yield (
+            f"admin is at {admin} for other machines: nobody is asked there who they are, and whoever reaches it may "
+            "end sessions; let no network reach it but that of operators"
         )
     if ANY_HOST in hosts:
         yield (

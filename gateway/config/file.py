@@ -61,6 +61,7 @@ GATEWAY_TABLES: Final = ("limits", "auth", "rates")
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "listen": LISTEN,
     "socket_mode": MODE,
+    "admin": LISTEN,
     "hosts": HOSTS,
     "origins": ORIGINS,
     "trusted_proxies": NETWORKS,
@@ -147,6 +148,7 @@ class GatewayConfig:
 
     Attributes:
         socket_mode: the permission bits of a unix socket.
+        admin: where operators find `/admin` and `/metrics`; None: `/metrics` is where all else is, `/admin` nowhere.
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
@@ -157,6 +159,7 @@ class GatewayConfig:
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
     socket_mode: int = 0o660
+    admin: Listen | UnixListen | None = None
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -233,14 +236,11 @@ class _Document:
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
         rates = read_rates(reading, tables.get("rates"), ENVIRONMENT_PREFIX + "RATES_", has_redis=_has_redis())
-        listen = given.get("listen")
-        if isinstance(listen, UnixListen):
-            given["listen"] = listen = UnixListen(reading.folder / listen.path)
-            if len(str(listen.path).encode()) > MAX_SOCKET_PATH_BYTES:
-                reading.complain(
-                    "gateway.listen",
-                    f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
-                )
+        for key in ("listen", "admin"):
+            if isinstance(given.get(key), UnixListen):
+                given[key] = self._socket(key, given[key])
+        if (admin := given.get("admin")) == given.get("listen", DEFAULT_LISTEN) and getattr(admin, "port", 1):
+            reading.complain("gateway.admin", f"is the address of listen too, {admin}; it needs one of its own")
         configured = [self._service(name, settings) for name, settings in services.items()]
         reading.known_variables()
         if reading.complaints:
@@ -260,6 +260,15 @@ class _Document:
             services=tuple(service for service in configured if service is not None),
             files=(self._path, *reading.files),
         )
+
+    def _socket(self, key: str, listen: UnixListen) -> UnixListen:
+        placed = UnixListen(self._reading.folder / listen.path)
+        if len(str(placed.path).encode()) > MAX_SOCKET_PATH_BYTES:
+            self._reading.complain(
+                f"gateway.{key}",
+                f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(placed.path))} has more",
+            )
+        return placed
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:
         key, reading = f"services.{name}", self._reading

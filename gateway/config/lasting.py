@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.config.file import GatewayConfig
 
-LASTING: Final = ("listen", "socket_mode")
+LASTING: Final = ("listen", "socket_mode", "admin")
 """Fields of `GatewayConfig`: sockets are bound once."""
 
 

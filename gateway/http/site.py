@@ -54,6 +54,7 @@ class Site:
         closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
         rates: how many calls a caller may make in which time; None if nobody's are counted.
+        has_admin: whether operators have a listener of their own.
     """
 
     served: Served
@@ -78,6 +79,7 @@ class Site:
     turns: Turns = field(default_factory=Turns)
     identification: Identification | None = None
     rates: Rates | None = None
+    has_admin: bool = False
 
     @property
     def asks_who(self) -> bool:

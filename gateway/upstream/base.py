@@ -5,7 +5,7 @@ Values on this seam are those of cara_pseud's wire: structs as dicts by field id
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from cara_pseud.capabilities import Capability
@@ -22,6 +22,19 @@ class ObjectName(NamedTuple):
 
     incarnation: str
     id: int
+
+
+EndpointState: TypeAlias = State | Literal["ejected", "on trial"]
+"""*ejected*: connected, but given no calls for a while, as they failed; *on trial*: given one to see how it fares."""
+
+
+class Endpoint(NamedTuple):
+    """One place where a service is, as operators see it; ``trouble`` is as `Upstream.trouble`."""
+
+    address: str
+    state: EndpointState
+    in_flight: int
+    trouble: str
 
 
 class Upstream(Protocol):
@@ -42,6 +55,10 @@ class Upstream(Protocol):
     @property
     def trouble(self) -> str:
         """Why calls have no chance, or little; empty if nothing is wrong. For anybody: it names no address."""
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Where the service is; for operators only."""
 
     @property
     def endpoint(self) -> str:

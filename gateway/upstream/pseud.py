@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from cara_pseud.capabilities import Capability
@@ -11,7 +11,7 @@ from cara_pseud.cork import Cork
 from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES, DEFAULT_MAX_MESSAGE_BYTES
 from gateway.config.file import ServiceConfig
 from gateway.config.limits import Limits
-from gateway.upstream.base import ObjectName, State
+from gateway.upstream.base import Endpoint, ObjectName, State
 
 _PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curve"}
 _FIRST_CONNECTION_S: Final = 0.25
@@ -57,6 +57,8 @@ class PseudUpstream:
             **keys,
         }
         self._client = Client(config.peer, **arguments)
+        (self._connection,) = self._client.connections
+        self._pending = self._connection.pending
         self.root: Capability = self._client.root
         self._is_verified = config.security != "noop"
         self._stopped = False
@@ -78,6 +80,14 @@ class PseudUpstream:
 
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         return self._client.on_state(cast("Callable[[str], None]", callback))
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return (Endpoint(self.endpoint, self.state, self.in_flight, self.trouble),)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._pending)
 
     @property
     def is_used(self) -> bool:
