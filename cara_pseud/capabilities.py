@@ -165,6 +165,9 @@ class Capability:
         """
         self.release()
 
+    def lend(self) -> None:
+        """Learn that another peer has it through us; `returned` follows."""
+
     def returned(self) -> None:
         """Learn that a peer that had it through us let go."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from cara_pseud.capabilities import (
     NO_ARGUMENTS,
@@ -58,6 +58,46 @@ class LocalCapability(Capability):
                 "make the call there, with asyncio.run_coroutine_threadsafe"
             ) from None
         return loop.create_task(run())
+
+
+class Lender(Target, Protocol):
+    """Answers the calls of those who an object was lent to."""
+
+    def lent(self) -> None:
+        """Learn that one more peer has got it; `released` follows."""
+
+
+class LentCapability(Capability):
+    """An object that somebody passes on: at its own peer it is itself, the calls of any other one go to its lender.
+
+    Attributes:
+        inner: the object.
+        lender: answers in its place.
+        stand_in: what other peers get.
+    """
+
+    __slots__ = ("inner", "lender", "stand_in")
+
+    def __init__(self, inner: Capability, lender: Lender, key: Hashable) -> None:
+        self.inner = inner
+        self.lender = lender
+        self.stand_in = LocalCapability(lender, key)
+        self.key = key
+
+    @property
+    def alive(self) -> bool:
+        return self.inner.alive
+
+    def call(
+        self,
+        interface_id: int,
+        method: int | str,
+        args: Sequence[WireValue] = (),
+        kwargs: Mapping[str, WireValue] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[WireValue], Any] | None = None,
+    ) -> asyncio.Future[Any]:
+        return self.stand_in.call(interface_id, method, args, kwargs, options, convert)
 
 
 class Forwarder:

@@ -11,16 +11,16 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from cara_pseud.logins import Login, Logins, Verdict, Waiting, source_of
-from cara_pseud.passwords import PasswordFile, PasswordFileError, Passwords, checker
+from cara_pseud.password_entries import PasswordFileError
+from cara_pseud.passwords import Passwords, PasswordTable, checker
 
 _LOG: Final = logging.getLogger(__name__)
 _FUNCTION_THREADS: Final = 4
 """A function may wait for somebody else, and one check that hangs must not keep everybody out."""
-_FILE_THREADS: Final = max(1, min(4, (os.cpu_count() or 1) // 2))
+_HASHING_THREADS: Final = max(1, min(4, (os.cpu_count() or 1) // 2))
 """A hash takes a whole core and 32 MiB, and the loop shall have one, too."""
 _MAX_PART_BYTES: Final = 8192
 """Of a user's name and of a password; ZeroMQ's own logins have at most 255."""
@@ -43,7 +43,7 @@ class LoginDesk:
     def __init__(self, passwords: Passwords, clock: Callable[[], float] = time.monotonic) -> None:
         self._check = checker(passwords)
         self._at_once = isinstance(passwords, Mapping)
-        self._most_threads = _FILE_THREADS if isinstance(passwords, str | Path) else _FUNCTION_THREADS
+        self._most_threads = _HASHING_THREADS if isinstance(self._check, PasswordTable) else _FUNCTION_THREADS
         self._logins: Logins[OnVerdict] = Logins(secrets.token_bytes(32), clock)
         self._changed = threading.Condition()
         self._threads = 0
@@ -91,7 +91,7 @@ class LoginDesk:
             answer(verdict)
 
     def _state(self, user: bytes) -> tuple[bool, bytes | None]:
-        return self._check.state(user) if isinstance(self._check, PasswordFile) else (False, None)
+        return self._check.state(user) if isinstance(self._check, PasswordTable) else (False, None)
 
     def _run(self) -> None:
         while (waiting := self._next()) is not None:

@@ -1,41 +1,30 @@
-"""Passwords of users: how they are hashed, kept in a file and checked.
-
-A line of the file is ``user:scrypt$N$r$p$salt$hash`` with salt and hash in base64; blank lines and lines that begin
-with ``#`` are skipped. The cost (N=2^15, r=8, p=1: 32 MiB and some 60 ms) follows RFC 7914 and today's advice for
-logins.
-"""
+"""Passwords of users: how they are set in a file, and checked. `password_entries` knows what a line of it means."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import hmac
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from cara_pseud.errors import Error
+from cara_pseud.password_entries import (
+    PasswordEntry,
+    PasswordFileError,
+    entry_of_nobody,
+    entry_of_password,
+    read_passwords,
+)
 
-_N: Final = 2**15
-_R: Final = 8
-_P: Final = 1
-_MAX_MEMORY: Final = 256 * 2**20
 _SALT_BYTES: Final = 16
-_HASH_BYTES: Final = 32
 
 Passwords = Mapping[Any, Any] | Callable[[bytes, bytes], bool] | str | Path
 """Passwords by user (str or bytes), a function (user, password) → bool, or a file's path.
 
 Functions and files are asked on threads of their own; see `cara_pseud.login_desk`.
 """
-
-
-class PasswordFileError(Error):
-    """A password file cannot be read or has a line of another form; the message names file and line."""
 
 
 def as_bytes(value: Any) -> bytes:
@@ -53,26 +42,33 @@ def as_bytes(value: Any) -> bytes:
 
 def hash_password(password: bytes | str) -> str:
     """The text that stands for a password in a file: ``scrypt$N$r$p$salt$hash``."""
-    salt = secrets.token_bytes(_SALT_BYTES)
-    digest = _scrypt(as_bytes(password), salt, _N, _R, _P)
-    return f"scrypt${_N}${_R}${_P}${_text(salt)}${_text(digest)}"
+    return entry_of_password(as_bytes(password), secrets.token_bytes(_SALT_BYTES)).text()
 
 
-def set_password(path: Path, user: str, password: bytes | str) -> None:
+def set_password(path: Path, user: str, password: bytes | str, roles: Collection[str] | None = None) -> None:
     """Write a user's password into a file, in place of an earlier one; the file is made readable by its owner only.
 
+    Args:
+        roles: None = those that the user has.
+
     Raises:
-        PasswordFileError: the user's name cannot stand in the file, or the file has a line of another form.
+        PasswordFileError: the user's name or a role cannot stand in the file, or the file has a line of another form.
     """
     if not user or ":" in user or user.startswith("#") or not user.isprintable() or user != user.strip():
         raise PasswordFileError(f"{user!r} cannot be a user: no colon, no # first, no blanks around it, printable only")
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    _parse(path, lines)
-    kept = [line for line in lines if line.partition(":")[0] != user]
+    for role in roles or ():
+        if not role or set(role) & set(":,") or not role.isprintable() or role != role.strip():
+            raise PasswordFileError(f"{role!r} cannot be a role: no colon, comma or blanks around it, printable only")
+    text = path.read_text("utf-8") if path.exists() else ""
+    known = read_passwords(path, text).get(user.encode())
+    if roles is None:
+        roles = () if known is None else known.roles
+    kept = [line for line in text.splitlines() if line.partition(":")[0] != user]
+    entry = entry_of_password(as_bytes(password), secrets.token_bytes(_SALT_BYTES), frozenset(roles))
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join([*kept, f"{user}:{hash_password(password)}"]) + "\n")
+        file.write("\n".join([*kept, f"{user}:{entry.text()}"]) + "\n")
     new.replace(path)
 
 
@@ -109,79 +105,65 @@ def entry_of(table: Mapping[Any, Any], name: bytes) -> Any:
     return found
 
 
-class PasswordFile:
-    """Checks passwords against a file, which is read again when it changed. May be called from any thread."""
+class PasswordTable:
+    """Checks passwords against entries by user. May be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._seen: tuple[int, int] | None = None
-        self._hashes: dict[bytes, tuple[int, int, int, bytes, bytes]] = {}
-        self._unknown = (_N, _R, _P, secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_HASH_BYTES))
-        self._refresh()
+    def __init__(self, entries: Mapping[bytes, PasswordEntry]) -> None:
+        self._entries = entries
+        self._unknown = entry_of_nobody(secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(32))
+
+    def replace(self, entries: Mapping[bytes, PasswordEntry]) -> None:
+        """Check against other entries from now on."""
+        self._entries = entries
+
+    def entry(self, user: bytes) -> PasswordEntry | None:
+        """The user's entry; None if there is no such user.
+
+        Raises:
+            PasswordFileError: they are in a file that cannot be used any more.
+        """
+        return self._entries.get(user)
 
     def __call__(self, user: bytes, password: bytes) -> bool:
         """Whether it is the user's password; takes about as long for an unknown user.
 
         Raises:
-            PasswordFileError: the file changed into one that cannot be used.
+            PasswordFileError: as above.
         """
-        known = self._entry(user)
-        n, r, p, salt, expected = known or self._unknown
-        return hmac.compare_digest(_scrypt(password, salt, n, r, p), expected) and known is not None
+        known = self.entry(user)
+        return (known or self._unknown).matches(password) and known is not None
 
     def state(self, user: bytes) -> tuple[bool, bytes]:
-        """Whether there is such a user, and bytes that change when the file's entry for it does.
+        """Whether there is such a user, and bytes that change when the password does.
 
         Raises:
-            PasswordFileError: the file changed into one that cannot be used.
+            PasswordFileError: as above.
         """
-        known = self._entry(user)
-        return known is not None, repr(known or self._unknown).encode()
+        known = self.entry(user)
+        return known is not None, (known or self._unknown).state
 
-    def _entry(self, user: bytes) -> tuple[int, int, int, bytes, bytes] | None:
+
+class PasswordFile(PasswordTable):
+    """Checks passwords against a file, which is read again when it changed. May be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__({})
+        self._path = path
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._refresh()
+
+    def entry(self, user: bytes) -> PasswordEntry | None:
+        """See `PasswordTable.entry`."""
         with self._lock:
             self._refresh()
-            return self._hashes.get(user)
+            return super().entry(user)
 
     def _refresh(self) -> None:
         try:
             status = self._path.stat()
             if (status.st_mtime_ns, status.st_ino) != self._seen:
-                self._hashes = _parse(self._path, self._path.read_text("utf-8").splitlines())
+                self.replace(read_passwords(self._path, self._path.read_text("utf-8")))
                 self._seen = (status.st_mtime_ns, status.st_ino)
         except (OSError, UnicodeDecodeError) as error:
             raise PasswordFileError(f"{self._path}: {error}") from None
-
-
-def _parse(path: Path, lines: list[str]) -> dict[bytes, tuple[int, int, int, bytes, bytes]]:
-    hashes = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        user, _, text = line.partition(":")
-        try:
-            scheme, n, r, p, salt, digest = text.strip().split("$")
-            entry = (int(n), int(r), int(p), _bytes(salt), _bytes(digest))
-            if scheme != "scrypt" or not user or len(entry[4]) != _HASH_BYTES:
-                raise ValueError
-            if 128 * entry[0] * entry[1] * entry[2] > _MAX_MEMORY or entry[0] & (entry[0] - 1) or min(entry[:3]) < 1:
-                raise ValueError
-        except (ValueError, binascii.Error):
-            raise PasswordFileError(
-                f"{path}:{number}: expected user:scrypt$N$r$p$salt$hash, as `cara-gateway passwd` writes it"
-            ) from None
-        hashes[user.encode()] = entry
-    return hashes
-
-
-def _scrypt(password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=_MAX_MEMORY + 2**20, dklen=_HASH_BYTES)
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()

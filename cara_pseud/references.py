@@ -14,7 +14,7 @@ from cara_pseud import wire
 from cara_pseud.capabilities import Capability
 from cara_pseud.errors import RpcError
 from cara_pseud.exports import HolderExports
-from cara_pseud.local import Forwarder, LocalCapability
+from cara_pseud.local import Forwarder, LentCapability, LocalCapability
 from cara_pseud.remote import Origin, RemoteCapability
 
 
@@ -126,6 +126,14 @@ class References(Origin):
             export = self.exports.add(LocalCapability(forwarder, ("forward", obj.key)))
             if export.capability.target is forwarder:  # and not one from before
                 obj.lend()
+            return export.id
+        if isinstance(obj, LentCapability):
+            inner = obj.inner
+            if isinstance(inner, RemoteCapability) and inner.connection.owner == self.owner:
+                return self.export(inner)
+            export = self.exports.add(obj.stand_in)
+            if export.count == 1:  # and not one from before
+                obj.lender.lent()
             return export.id
         raise TypeError(f"{type(obj).__name__} has no form on the wire")
 

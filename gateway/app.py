@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
 from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.access.shared_counts import MOST_AT_ONCE
@@ -28,6 +30,7 @@ from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
 from gateway.http.descriptors import most_connections, permit_descriptors
+from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
@@ -109,8 +112,12 @@ class Gateway:
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
         self._permissions = Permissions(self._served)
+        self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
-        self._sessions = Sessions(config.limits, services=self._service, refusals=self._refusals)
+        self._sessions = Sessions(
+            config.limits, services=self._service, refusals=self._refusals,
+            permits=self._permissions.may_call, permits_object=self._permissions.may_call_object,
+        )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
@@ -184,6 +191,7 @@ class Gateway:
         try:
             config = self.attempted = await asyncio.to_thread(self._source)
             catalogue = await self._new_catalogue(config)
+            self._authentication.reload(config.auth)
         except ConfigError as error:
             for complaint in error.complaints:
                 _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
@@ -234,7 +242,9 @@ class Gateway:
         self._sessions.rebound()
         site.calls.rebound()
         site.calls.expose_errors = config.expose_errors
-        site.origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
+        site.origins = origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
+        if site.identification is not None:
+            site.identification.origins = origins
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
         site.rates = rates = self._rates.adopt(config.rates)
@@ -290,6 +300,8 @@ class Gateway:
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
         rates = self._rates.adopt(config.rates)
+        self._authentication.start()
+        origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         self._site = site = Site(
             served=self._served,
             calls=Calls(
@@ -302,7 +314,7 @@ class Gateway:
             ),
             sessions=self._sessions,
             limits=self._config.limits,
-            origins=OriginPolicy(_host_of(config.listen), config.hosts, config.origins),
+            origins=origins,
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
@@ -313,6 +325,7 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            identification=Identification(self._authentication, self._sessions, origins),
             rates=rates,
             has_admin=admin is not None,
         )
@@ -374,6 +387,7 @@ class Gateway:
         await asyncio.gather(*[upstream.stop() for upstream in self._running])
         await self._rates.close()
         await server.close_all_connections()
+        self._authentication.close()
         if self._admin is not None:
             await self._admin.close()
         self._log.flush()

@@ -17,7 +17,10 @@ from typing import Final, NoReturn
 
 import click
 
-from cara_pseud.passwords import PasswordFileError, set_password
+from cara_pseud.password_entries import PasswordFileError
+from cara_pseud.passwords import set_password
+from gateway.access.authentication import Authentication
+from gateway.access.outside import AuthOutside
 from gateway.admin_commands import reload, sessions, upstreams
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
@@ -115,6 +118,7 @@ def check(config_path: Path) -> None:
     config = _load(config_path, {})
     try:
         load_routes(config)
+        Authentication(config.auth, AuthOutside())
     except ConfigError as error:
         _refuse(error)
     for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.admin):
@@ -184,8 +188,12 @@ main.add_command(reload)
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("user")
-def passwd(file: Path, user: str) -> None:
-    """Set USER's password in FILE, for servers with passwords="FILE". Only a scrypt hash is kept.
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE",
+    help="A role of USER at a gateway, in place of those so far. May be given several times.",
+)
+def passwd(file: Path, user: str, roles: tuple[str, ...]) -> None:
+    """Set USER's password in FILE, for gateways and servers with passwords = "FILE". Only a scrypt hash is kept.
 
     Asks for the password twice; from a pipe it is the first line.
     """
@@ -196,7 +204,7 @@ def passwd(file: Path, user: str) -> None:
     if not password:
         raise click.UsageError("the password must not be empty")
     try:
-        set_password(file, user, password)
+        set_password(file, user, password, roles or None)
     except (OSError, PasswordFileError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -3,6 +3,7 @@
 import { connect } from './client/index.js';
 import { sampleParams } from './console/description.js';
 import { element } from './console/elements.js';
+import { loginForm } from './console/login.js';
 import { methodPanel } from './console/methods.js';
 import { LiveObjects, valueNodes } from './console/objects.js';
 
@@ -33,22 +34,74 @@ const services = new Map();
 const panels = new Map();
 /** @type {Gateway | undefined} */
 let gateway;
+// Only that there is a login: the browser keeps the cookie, which no script can read.
+const LOGGED_IN = `cara gateway at ${ROOT}: logged in`;
 
-/** @param {string} path */
-async function fetchJson(path) {
-  const response = await fetch(ROOT + path, { headers: { Accept: 'application/json' } });
-  const body = await response.json();
+/** The gateway has to know who asks. */
+class NotLoggedIn extends Error {}
+
+/** @param {string} path @param {RequestInit} [how] */
+async function fetchJson(path, how) {
+  const response = await fetch(ROOT + path, { ...how, headers: { Accept: 'application/json', ...how?.headers } });
+  const body = response.status === 204 ? undefined : await response.json();
   if (!response.ok) {
-    throw new Error(body.detail ?? `${path}: ${response.status}`);
+    const detail = body.detail ?? `${path}: ${response.status}`;
+    throw response.status === 401 ? new NotLoggedIn(detail) : new Error(detail);
   }
   return body;
+}
+
+/** @param {string} [reason] why somebody is no longer logged in */
+function showLogin(reason) {
+  const wasLoggedIn = localStorage.getItem(LOGGED_IN) !== null;
+  localStorage.removeItem(LOGGED_IN);
+  // What the next one may see is not what this one saw.
+  services.clear();
+  panels.clear();
+  objects.clear();
+  byId('log').replaceChildren();
+  showLogButtons();
+  showServices();
+  showState('logged out');
+  byId('logout').hidden = true;
+  main.replaceChildren(loginForm(logIn, wasLoggedIn ? reason : ''));
+}
+
+/** @param {string} authorization */
+async function logIn(authorization) {
+  await fetchJson('api/session', { method: 'POST', headers: { Authorization: authorization } });
+  localStorage.setItem(LOGGED_IN, 'yes');
+  await enter();
+}
+
+async function logOut() {
+  const leaving = gateway;
+  gateway = undefined;
+  leaving?.close();
+  try {
+    await fetchJson('api/session', { method: 'DELETE' });
+  } catch (error) {
+    // Somebody who is not logged in any more has left already.
+    if (!(error instanceof NotLoggedIn)) {
+      showLogin(`The login could not be ended: ${/** @type {Error} */ (error).message}`);
+      return;
+    }
+  }
+  showLogin();
 }
 
 async function openConnection() {
   showState('connecting');
   try {
-    gateway = await connect();
-    gateway.on('state', (state, { resumed, reason, error }) => {
+    const opened = (gateway = await connect());
+    opened.on('state', (state, { resumed, reason, error }) => {
+      if (opened !== gateway) {
+        return;
+      }
+      if (error?.code === 'unauthenticated') {
+        showLogin(`The login has ended: ${reason ?? error.message}`);
+        return;
+      }
       showState(state, error?.message ?? reason);
       // While the connection is away its session is kept, and with it the objects.
       if (state === 'closed' || (state === 'open' && !resumed)) {
@@ -162,6 +215,7 @@ function curlCommand(service, method, description) {
   const params = sampleParams(method, description);
   const words = [
     `curl ${location.origin}${ROOT}api/${service}/${method.name}`,
+    ...(byId('logout').hidden ? [] : ['-H "Authorization: Bearer $KEY"']),
     "-H 'Content-Type: application/json'",
     `-d '${JSON.stringify(params).replaceAll("'", "'\\''")}'`,
   ];
@@ -196,11 +250,22 @@ function overview() {
 
 async function start() {
   byId('reconnect').addEventListener('click', openConnection);
+  byId('logout').addEventListener('click', logOut);
   byId('clear-log').addEventListener('click', () => {
     byId('log').replaceChildren();
     showLogButtons();
   });
-  const connecting = openConnection();
+  addEventListener('hashchange', () => {
+    if (services.size > 0) {
+      showPlace();
+      main.focus();
+    }
+  });
+  await enter();
+}
+
+/** Show what there is for whoever asks. */
+async function enter() {
   try {
     const list = await fetchJson('api');
     const described = await Promise.all(
@@ -209,16 +274,17 @@ async function start() {
     list.services.forEach((/** @type {{name: string}} */ { name }, /** @type {number} */ index) =>
       services.set(name, described[index]),
     );
+    byId('logout').hidden = localStorage.getItem(LOGGED_IN) === null;
     showServices();
-    addEventListener('hashchange', () => {
-      showPlace();
-      main.focus();
-    });
     showPlace();
   } catch (error) {
+    if (error instanceof NotLoggedIn) {
+      showLogin(error.message);
+      return;
+    }
     main.replaceChildren(element('p', { class: 'complaint' }, `The services could not be listed: ${error}`));
   }
-  await connecting;
+  await openConnection();
 }
 
 void start();

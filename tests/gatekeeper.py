@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from gateway.access.credentials import Credentials
 from gateway.access.gatekeeper import NOT_SHOWN
 from gateway.access.principals import ANONYMOUS, Principal
+from gateway.catalogue import ServiceMethod
 from gateway.errors import GatewayError, Status
 
 
@@ -18,6 +19,7 @@ class FakeGatekeeper:
         principals: by the key or token that each shows.
         slow: keys that are only known when the test says so, by setting the future's result.
         asked: what it was shown.
+        needs: the role that a method needs, by the method's label.
     """
 
     def __init__(self, principals: Mapping[str, Principal], *, is_required: bool = True) -> None:
@@ -26,6 +28,7 @@ class FakeGatekeeper:
         self.is_on = True
         self.slow: dict[str, asyncio.Future[None]] = {}
         self.asked: list[Credentials] = []
+        self.needs: dict[str, str] = {}
         self._on_removed: list[Callable[[Principal], None]] = []
 
     def known(self, credentials: Credentials) -> Principal | None:
@@ -50,6 +53,10 @@ class FakeGatekeeper:
 
     def challenge(self, headers: Mapping[str, str]) -> str:
         return "Basic" if headers.get("Sec-Fetch-Mode", "navigate") == "navigate" else "Bearer"
+
+    def may_call(self, principal: Principal, method: ServiceMethod) -> bool:
+        needed = self.needs.get(method.label)
+        return needed is None or needed in principal.roles
 
     def on_removed(self, callback: Callable[[Principal], None]) -> None:
         self._on_removed.append(callback)

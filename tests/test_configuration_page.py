@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.auth import AUTH_KEYS
+from gateway.config.auth import AUTH_KEYS, AuthConfig
 from gateway.config.file import DEFAULT_LISTEN, GATEWAY_KEYS, LIMIT_KEYS, SERVICE_KEYS, GatewayConfig, ServiceConfig
+from gateway.config.jwt import DEFAULT_ALGORITHMS, DEFAULT_ROLES_CLAIM, JWT_KEYS
 from gateway.config.limits import Limits
+from gateway.config.mtls import MTLS_KEYS
+from gateway.config.proxy_headers import PROXY_KEYS
 from gateway.config.rates import RATES_KEYS, RatesConfig
 from gateway.config.rules import RULE_KEYS
 
@@ -27,8 +30,15 @@ def documented(heading: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("heading", "keys"),
     [
-        ("gateway", GATEWAY_KEYS), ("gateway.auth", AUTH_KEYS), ("services.NAME", SERVICE_KEYS),
-        ("[services.NAME.rules]", RULE_KEYS), ("gateway.limits", LIMIT_KEYS), ("gateway.rates", RATES_KEYS),
+        ("gateway", GATEWAY_KEYS),
+        ("gateway.auth", AUTH_KEYS),
+        ("gateway.auth.jwt", JWT_KEYS),
+        ("gateway.auth.proxy", PROXY_KEYS),
+        ("gateway.auth.mtls", MTLS_KEYS),
+        ("services.NAME", SERVICE_KEYS),
+        ("[services.NAME.rules]", RULE_KEYS),
+        ("gateway.limits", LIMIT_KEYS),
+        ("gateway.rates", RATES_KEYS),
     ],
 )
 def test_the_page_names_every_key_and_no_other(heading: str, keys: dict[str, object]) -> None:
@@ -63,6 +73,10 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "per_address": "" if rates.per_address is None else "?",
         "storage": f'`"{rates.storage}"`',
     }
+    assert documented("gateway.auth")["required"] == f"`{str(AuthConfig().required).lower()}`"
+    algorithms = ", ".join(f'"{name}"' for name in DEFAULT_ALGORITHMS)
+    assert documented("gateway.auth.jwt")["algorithms"] == f"`[{algorithms}]`"
+    assert documented("gateway.auth.jwt")["roles_claim"] == f'`"{DEFAULT_ROLES_CLAIM}"`'
     service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoint="tcp://127.0.0.1:1")
     assert documented("services.NAME")["peer"] == f'`"{service.peer}"`'
     assert documented("services.NAME")["security"] == f'`"{service.security}"`'

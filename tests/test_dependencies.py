@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cara_pseud", "gateway")
-MODULES = {"pycapnp": "capnp", "pyzmq": "zmq"}
+MODULES = {"pycapnp": "capnp", "pyjwt": "jwt", "pyzmq": "zmq"}
 """What is imported under another name than it is installed; a dotted name is the module's."""
 
 OTHER_USES = {

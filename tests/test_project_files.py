@@ -59,7 +59,7 @@ def test_every_requirement_is_locked_with_a_hash() -> None:
 
 def test_the_lock_covers_the_dependencies() -> None:
     project = tomllib.loads(text("pyproject.toml"))["project"]
-    names = {re.split(r"[<>=~!]", line)[0].replace(".", "-") for line in project["dependencies"]}
+    names = {re.split(r"[\[<>=~!]", line)[0].replace(".", "-") for line in project["dependencies"]}
     locked = set(re.findall(r"^([a-z0-9-]+)==", text("requirements/runtime.txt"), re.MULTILINE))
     assert names - locked == set()
 

@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, Protocol
 
-from gateway.access.credentials import Credentials
+from cara_pseud.logins import Verdict
+from cara_pseud.password_entries import PasswordEntry
+from gateway.access.certificates import Certificates
+from gateway.access.credentials import Authenticator, Credentials
+from gateway.access.gatekeeper import NOT_SHOWN
+from gateway.access.issuer_keys import Fetch
 from gateway.access.keys import Keys
+from gateway.access.passwords import PasswordLogins
+from gateway.access.plugin import ForeignAuthenticator
 from gateway.access.presented import CredentialKind, Way, presented, unauthenticated
 from gateway.access.principals import ANONYMOUS, Principal
+from gateway.access.proxied_users import ProxiedUsers
+from gateway.access.web_tokens import WebTokens
 from gateway.config.auth import AuthConfig
+from gateway.config.jwt import JwtConfig
+from gateway.config.proxy_headers import ProxyHeaders
+from gateway.errors import GatewayError, Status
 
 REALM: Final = "cara-gateway"
 _BEARER: Final = f'Bearer realm="{REALM}"'
+_BASIC: Final = f'Basic realm="{REALM}", charset="UTF-8"'
 
 OnRemoved = Callable[[Principal], None]
+
+
+class Outside(Protocol):
+    """What the world does for authentication."""
+
+    def fetch(self, url: str) -> Awaitable[bytes]:
+        """Get the text at a URL.
+
+        Raises:
+            ValueError: there is none that could be used; the text says why.
+        """
+
+    def set_passwords(self, entries: Mapping[bytes, PasswordEntry]) -> None:
+        """Check passwords against these from now on; by user."""
+
+    def check_password(self, address: bytes, user: bytes, password: bytes, answer: Callable[[Verdict], None]) -> None:
+        """Have a password checked; the verdict is told on whatever thread."""
+
+    def plugin(self, name: str) -> Authenticator:
+        """What the factory ``package.module:factory`` gives.
+
+        Raises:
+            ConfigError: it gives none.
+        """
+
+    def close(self) -> None:
+        """Give up what is under way."""
 
 
 class Authentication:
@@ -22,74 +63,183 @@ class Authentication:
 
     A door asks `known` first, and awaits `authenticate` only where that gives None: most callers are known at once.
 
+    Args:
+        config: whom it knows; without one everybody is anonymous, whatever they show.
+        outside: None if the configuration has nothing but keys.
+
+    Raises:
+        ConfigError: the plugin cannot be used.
+
     Attributes:
         is_required: whether everybody needs credentials.
     """
 
-    def __init__(self, config: AuthConfig | None = None) -> None:
-        """Know whom a configuration knows; without one everybody is anonymous, whatever they show."""
+    def __init__(self, config: AuthConfig | None = None, outside: Outside | None = None) -> None:
         self.is_required = False
-        self._is_on = False
-        self._ways: dict[CredentialKind, Way] = {}
-        self._keys = Keys()
+        self._outside = outside
         self._on_removed: list[OnRemoved] = []
+        self._config: AuthConfig | None = None
+        self._keys = Keys()
+        self._passwords: PasswordLogins | None = None
+        self._tokens: WebTokens | None = None
+        self._proxied: ProxiedUsers | None = None
+        self._certificates: Certificates | None = None
+        self._plugin: ForeignAuthenticator | None = None
+        self._ways: dict[CredentialKind, Way] = {}
+        self._proxy_headers: tuple[str, ...] = ()
         self.reload(config)
 
-    def known(self, credentials: Credentials) -> Principal | None:
-        """Who asks, as far as that is known without waiting; None if `authenticate` has to be awaited.
+    @property
+    def is_on(self) -> bool:
+        """See `gateway.access.gatekeeper.Gatekeeper`."""
+        return self._config is not None
 
-        Raises:
-            GatewayError: UNAUTHENTICATED, the credentials are bad, or are needed and missing.
-        """
-        if not self._is_on:
+    def known(self, credentials: Credentials) -> Principal | None:
+        """See `gateway.access.gatekeeper.Gatekeeper`."""
+        if self._config is None:
             return ANONYMOUS
-        kind, value = presented(credentials)
+        kind, value = self._presented(credentials)
         way = self._ways.get(kind)
-        return self._without_way(kind) if way is None else way.known(value, credentials)
+        if way is not None:
+            return way.known(value, credentials)
+        return None if self._plugin is not None else self._without_way(kind)
 
     async def authenticate(self, credentials: Credentials) -> Principal:
-        """Who asks.
-
-        Raises:
-            GatewayError: UNAUTHENTICATED, as above. RESOURCE_EXHAUSTED, too many were wrong of late, or UNAVAILABLE,
-                nobody can tell now.
-        """
-        if not self._is_on:
+        """See `gateway.access.gatekeeper.Gatekeeper`."""
+        if self._config is None:
             return ANONYMOUS
-        kind, value = presented(credentials)
+        kind, value = self._presented(credentials)
         way = self._ways.get(kind)
-        return self._without_way(kind) if way is None else await way.authenticate(value, credentials)
-
-    def _without_way(self, kind: CredentialKind) -> Principal:
-        if kind is not CredentialKind.NOTHING:
-            raise unauthenticated(f"{kind.value} is no way to prove here who one is")
-        if self.is_required:
-            raise unauthenticated("this gateway has to know who asks, and the request has no credentials")
-        return ANONYMOUS
+        if way is not None:
+            return await way.authenticate(value, credentials)
+        if self._plugin is not None:
+            principal = await self._plugin.authenticate(credentials)
+            if principal is not None:
+                return principal
+        return self._without_way(kind)
 
     def challenge(self, headers: Mapping[str, str]) -> str:
-        """The value of ``WWW-Authenticate`` in a refusal.
+        """The value of ``WWW-Authenticate`` in a refusal: Basic only where a browser should ask its user.
 
         Args:
             headers: of the request.
         """
+        if self._passwords is not None and headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
+            return _BASIC
         return _BEARER
 
     def on_removed(self, callback: OnRemoved) -> None:
-        """Have each principal told that the configuration knows no more, when a reload is done."""
+        """Have each principal told that is known no more, when a reload is done or an issuer has withdrawn a key."""
         self._on_removed.append(callback)
 
     def reload(self, config: AuthConfig | None) -> None:
         """Know from now on whom another configuration knows.
 
         Principals that it knows as well have its roles at once; those that it does not know are marked as removed.
+
+        Raises:
+            ConfigError: its plugin cannot be used; nothing has changed.
         """
-        removed: Sequence[Principal] = self._keys.replace(() if config is None else config.keys or ())
-        self._is_on = config is not None
-        self.is_required = config is not None and config.required
-        self._ways = {}
-        if config is not None and config.keys is not None:
-            self._ways[CredentialKind.KEY] = self._keys
-        for principal in removed:
+        # What can go wrong comes first.
+        plugin = self._new_plugin(config)
+        told = config or AuthConfig(required=False)
+        removed: list[Principal] = []
+        if plugin is not self._plugin and self._plugin is not None:
+            removed += self._plugin.close()
+        self._plugin = plugin
+        removed += self._keys.replace(told.keys or ())
+        removed += self._reload_passwords(told.passwords)
+        removed += self._reload_tokens(told.jwt)
+        removed += self._reload_proxied(told.proxy)
+        removed += self._reload_certificates(None if told.mtls is None else told.mtls.roles)
+        self._config = config
+        self.is_required = told.required
+        ways: dict[CredentialKind, Way | None] = {
+            CredentialKind.KEY: None if told.keys is None else self._keys,
+            CredentialKind.PASSWORD: self._passwords,
+            CredentialKind.WEB_TOKEN: self._tokens,
+            CredentialKind.PROXY: self._proxied,
+            CredentialKind.CERTIFICATE: self._certificates,
+        }
+        self._ways = {kind: way for kind, way in ways.items() if way is not None}
+        self._tell_removed(removed)
+
+    def start(self) -> None:
+        """Prepare for callers, so that the first one waits for nothing."""
+        if self._tokens is not None:
+            self._tokens.start()
+
+    def close(self) -> None:
+        """Give up what is under way. Nobody is told to be removed."""
+        if self._tokens is not None:
+            self._tokens.close()
+        if self._plugin is not None:
+            self._plugin.close()
+        if self._outside is not None:
+            self._outside.close()
+
+    def _presented(self, credentials: Credentials) -> tuple[CredentialKind, str]:
+        return presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
+
+    def _without_way(self, kind: CredentialKind) -> Principal:
+        if kind is not CredentialKind.NOTHING:
+            raise unauthenticated(f"{kind.value} is no way to prove here who one is")
+        if self.is_required:
+            detail = "this gateway has to know who asks, and the request has no credentials"
+            raise GatewayError(Status.UNAUTHENTICATED, detail, reason=NOT_SHOWN)
+        return ANONYMOUS
+
+    def _new_plugin(self, config: AuthConfig | None) -> ForeignAuthenticator | None:
+        name = None if config is None else config.plugin
+        if name is None or (self._plugin is not None and self._plugin.name == name):
+            return None if name is None else self._plugin
+        return ForeignAuthenticator(self._world.plugin(name), name)
+
+    def _reload_passwords(self, entries: Mapping[bytes, PasswordEntry] | None) -> Sequence[Principal]:
+        if entries is None:
+            removed = [] if self._passwords is None else self._passwords.replace({})
+            self._passwords = None
+            return removed
+        self._world.set_passwords(entries)
+        if self._passwords is not None:
+            return self._passwords.replace(entries)
+        self._passwords = PasswordLogins(entries, self._world.check_password)
+        return ()
+
+    def _reload_tokens(self, config: JwtConfig | None) -> Sequence[Principal]:
+        old = self._tokens
+        if old is not None and config is not None:
+            removed = old.replace(config)
+            if removed is not None:
+                return removed
+        fetch: Fetch | None = None
+        if config is not None and config.url is not None:
+            fetch = partial(self._world.fetch, config.url)
+        self._tokens = None if config is None else WebTokens(config, fetch, self._tell_removed)
+        return () if old is None else old.close()
+
+    def _reload_proxied(self, headers: ProxyHeaders | None) -> Sequence[Principal]:
+        old = self._proxied
+        if old is not None and headers == old.headers:
+            return ()
+        self._proxied = None if headers is None else ProxiedUsers(headers)
+        self._proxy_headers = () if headers is None else headers.names
+        return () if old is None else old.close()
+
+    def _reload_certificates(self, roles: Mapping[str, frozenset[str]] | None) -> Sequence[Principal]:
+        old = self._certificates
+        if old is not None and roles is not None:
+            old.replace(roles)
+            return ()
+        self._certificates = None if roles is None else Certificates(roles)
+        return () if old is None else old.close()
+
+    @property
+    def _world(self) -> Outside:
+        assert self._outside is not None  # else there would be nothing but keys
+        return self._outside
+
+    def _tell_removed(self, principals: Sequence[Principal]) -> None:
+        for principal in principals:
             for callback in self._on_removed:
                 callback(principal)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.access.principals import Principal
-from gateway.catalogue import Served, ServiceMethod
+from gateway.catalogue import Served, Service, ServiceMethod
 from gateway.errors import GatewayError, Status, quote, shortened
 
 _MAX_KEPT: Final = 100_000
@@ -36,6 +36,11 @@ class Permissions:
         key = (principal.roles, method)
         known = self._known.get(key)
         return self._decide(key) if known is None else known
+
+    def may_call_object(self, principal: Principal, service: Service, interface_id: int, method_id: int) -> bool:
+        """Whether somebody may call a method of a service's object, by the ids that stand on the wire."""
+        rules = self._served.catalogue.rules_of(service)
+        return rules.required_by_ids(interface_id, method_id) <= principal.roles
 
     def authorise(self, principal: Principal, method: ServiceMethod) -> None:
         """Let a call pass, or not.

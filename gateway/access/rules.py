@@ -102,12 +102,18 @@ class ServiceRules:
         """What a caller of the method needs; of an interface that the schema has not, what every method requires."""
         return self._by_method.get((bound.interface.node_id, bound.method.id), self.roles_of_all)
 
+    def required_by_ids(self, interface_id: int, method_id: int) -> frozenset[str]:
+        """The same for a method as it stands on the wire."""
+        return self._by_method.get((interface_id, method_id), self.roles_of_all)
+
     def knows(self, interface_id: int) -> bool:
         """Whether the schema has that interface, so that its methods may have rules."""
         return interface_id in self._interfaces
 
     def over(self, older: ServiceRules) -> ServiceRules:
         """These rules for objects of a service as it was once: interfaces that are no more keep what they required."""
+        if older is self:
+            return self
         gone = older._interfaces.keys() - self._interfaces.keys()
         if not gone:
             return self

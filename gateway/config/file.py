@@ -235,6 +235,8 @@ class _Document:
         given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
+        if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
+            reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
         rates = read_rates(reading, tables.get("rates"), ENVIRONMENT_PREFIX + "RATES_", has_redis=_has_redis())
         for key in ("listen", "admin"):
             if isinstance(given.get(key), UnixListen):

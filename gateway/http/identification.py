@@ -28,13 +28,14 @@ class Identification:
     Attributes:
         gatekeeper: knows credentials.
         admissions: how long sockets and event streams are let in.
+        origins: whose pages may read.
     """
 
     def __init__(self, gatekeeper: Gatekeeper, sessions: Sessions, origins: OriginPolicy) -> None:
         self.gatekeeper = gatekeeper
         self.admissions = Admissions(gatekeeper, sessions.now)
         self._sessions = sessions
-        self._origins = origins
+        self.origins = origins
         gatekeeper.on_removed(self._removed)
 
     def _removed(self, principal: Principal) -> None:
@@ -54,7 +55,7 @@ class Identification:
         """
         if not self.gatekeeper.is_on:
             return ANONYMOUS
-        self._origins.check_reader(downstream.host, request.headers, any_port=downstream.is_proxied)
+        self.origins.check_reader(downstream.host, request.headers, any_port=downstream.is_proxied)
         credentials = credentials_of(request, downstream)
         try:
             found = self.gatekeeper.known(credentials)
@@ -102,7 +103,7 @@ class Identification:
         headers = request.headers
         origin = headers.get("Origin")
         if origin is not None:
-            return self._origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
+            return self.origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
         return request.method in _READING and headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
 
 
@@ -118,6 +119,8 @@ class Identification:
         Args:
             principal: whom `of` has found; None if nobody.
         """
+        if not self.gatekeeper.is_on:
+            return Admission(self.admissions)
         value = cookie()
         login = self._sessions.login(value) if value else None
         if login is not None and login.principal is not principal:
@@ -127,4 +130,4 @@ class Identification:
 
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied)
+    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)

@@ -225,7 +225,7 @@ class CallingHandler(ApiHandler):
         )
         return RestReferences(
             method.service, session, self.site.sessions, self.principal, self.address,
-            may_open=may_open, discards=verb == "HEAD",
+            may_open=may_open, discards=verb == "HEAD", method=method,
         )  # fmt: skip
 
     def error_headers(self, error: GatewayError) -> None:

@@ -9,23 +9,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import IncomingCall
 from cara_pseud.errors import CODES, DeadlineExceeded, RpcError, Unavailable
 from cara_pseud.local import LocalCapability
 from cara_pseud.schema.nodes import Type
-from gateway.catalogue import CallbackMethod, Service
+from gateway.catalogue import CallbackMethod, Service, ServiceMethod
 from gateway.client import Client
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
 
+NOWHERE: Final[Mapping[tuple[str, str], ServiceMethod]] = MappingProxyType({})
 GONE: Final = "the client that passed this object is gone"
 
 
+PassedIn = Mapping[tuple[str, str], ServiceMethod]
+"""Calls in which an object was passed, by service and the method's label: a reload makes another one of that name."""
+
+
 class RequestReferences(LiveObjects, Protocol):
-    """References in a request to a client and in its answer."""
+    """References in a request to a client and in its answer.
+
+    Attributes:
+        passed_in: what the client has to be permitted for what it passes there.
+    """
+
+    passed_in: PassedIn
 
     def take_back(self) -> None:
         """The handles do not reach the client."""
@@ -37,9 +49,10 @@ class Callback:
     Attributes:
         capability: what stands in messages to the service.
         service: whose it is, as it is known since the object was last passed there.
+        passed_in: the calls that it was passed in.
     """
 
-    __slots__ = ("_callbacks", "_interfaces", "capability", "name", "service")
+    __slots__ = ("_callbacks", "_interfaces", "capability", "name", "passed_in", "service")
 
     def __init__(
         self, callbacks: Callbacks, client_id: str, name: str, service: Service, interface: Type | None
@@ -49,6 +62,7 @@ class Callback:
         self._interfaces = [interface]
         self.name = name
         self.service = service
+        self.passed_in: dict[tuple[str, str], ServiceMethod] = {}
         self.capability = LocalCapability(self, ("callback", client_id, name, service.name))
 
     @property
@@ -82,6 +96,7 @@ class Callback:
             raise Unavailable(GONE)
         called = self._method(interface_id, method)
         refs = callbacks.references(self.service)
+        refs.passed_in = self.passed_in
         try:
             params = called.write_params(args, kwargs, refs)
             answer = callbacks.ask(self, called.name, params, call, refs)
@@ -158,8 +173,13 @@ class Callbacks:
         """The client's own names of the objects, each once."""
         return sorted({name for name, _ in self._callbacks})
 
-    def pass_in(self, name: str, service: Service, interface: Type | None) -> tuple[Callback, bool]:
+    def pass_in(
+        self, name: str, service: Service, interface: Type | None, passed_in: PassedIn = NOWHERE
+    ) -> tuple[Callback, bool]:
         """The client's object of that name for that service, and whether it is new there.
+
+        Args:
+            passed_in: what the client has to be permitted, so that the service may have the object.
 
         Raises:
             GatewayError: there may be no more.
@@ -169,10 +189,30 @@ class Callbacks:
         known = self._callbacks.get(key)
         if known is not None:
             known.pass_again(service, interface)
+            known.passed_in.update(passed_in)
             return known, False
         self._check_room()
         made = self._callbacks[key] = Callback(self, self.client.id, name, service, interface)
+        made.passed_in.update(passed_in)
         return made, True
+
+    def end_forbidden(self, permits: Callable[[ServiceMethod], bool]) -> None:
+        """End the objects that were passed in a call that their client may make no more; it is told.
+
+        Also if it may still make another call that passed the same object: a service has one object of that name, and
+        nobody knows for which of the calls it would use it.
+        """
+        for key, callback in list(self._callbacks.items()):
+            if all(permits(method) for method in callback.passed_in.values()):
+                continue
+            del self._callbacks[key]
+            callback.orphan()
+            for answer, asked, _ in list(self._asked.values()):
+                if asked is callback:
+                    answer.cancel()
+            if not any(name == callback.name for name, _ in self._callbacks):
+                reason = "a call that it was passed in is not permitted any more"
+                self.client.callback_ended(callback.name, Status.PERMISSION_DENIED.code, reason)
 
     def released(self, callback: Callback) -> None:
         """Take note that a service let go of an object; its client is told."""

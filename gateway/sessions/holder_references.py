@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
-from gateway.catalogue import Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
-from gateway.sessions.callbacks import Callback, Callbacks
-from gateway.sessions.handles import Handle, Handles
+from gateway.sessions.callbacks import NOWHERE, Callback, Callbacks, PassedIn
+from gateway.sessions.handles import Handles
 from gateway.sessions.session import Session
 
 
@@ -47,16 +47,24 @@ class CountedHandles:
         return bool(self._tokens)
 
 
-def fitting(handle: Handle, service: Service, interface: Type | None, where: Where) -> Capability:
-    """The object behind a handle, if it has the interface that a service expects there.
+def given(session: Session, token: str, service: Service, interface: Type | None, where: Where) -> Capability:
+    """The object behind a handle as a service gets it, if it has the interface that is expected there.
 
     Raises:
-        GatewayError: INVALID_ARGUMENT, it has another one.
+        GatewayError: NOT_FOUND, there is no such handle; INVALID_ARGUMENT, it has another interface.
     """
+    handle = session.handles.get(token, where)
     if handle.interface is not None and not handle.fits(interface):
         expected, got = service.interface_name(interface), handle.interface_name
         raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", where())
-    return handle.capability
+    if handle.service.upstream is service.upstream:
+        return handle.capability
+    return session.passed.passed(handle.service, handle.capability)
+
+
+def calls_of(method: ServiceMethod | None) -> PassedIn:
+    """What is passed in a call of that method; None: in something else."""
+    return NOWHERE if method is None else {(method.service_name, method.label): method}
 
 
 class Holder(Protocol):
@@ -75,24 +83,29 @@ class Holder(Protocol):
 
 
 class HolderReferences:
-    """References in one message to or from a client, or in a call and its answer."""
+    """References in one message to or from a client, or in a call and its answer.
 
-    __slots__ = ("_counted", "_holder", "_made", "_passed", "_service")
+    Attributes:
+        passed_in: the calls that the client has to be permitted for the objects that it passes.
+    """
 
-    def __init__(self, holder: Holder, service: Service) -> None:
+    __slots__ = ("_counted", "_holder", "_made", "_passed", "_service", "passed_in")
+
+    def __init__(self, holder: Holder, service: Service, method: ServiceMethod | None = None) -> None:
         self._holder = holder
         self._service = service
+        self.passed_in = calls_of(method)
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
-        return fitting(self._holder.live_session().handles.get(token, where), self._service, interface, where)
+        return given(self._holder.live_session(), token, self._service, interface, where)
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         # Its session bounds how many there may be, so there has to be one.
         self._holder.live_session()
-        callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface)
+        callback, is_new = self._holder.callbacks.pass_in(name, self._service, interface, self.passed_in)
         self._passed.append(callback)
         if is_new:
             self._made.append(callback)

@@ -11,6 +11,7 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST, Handles
+from gateway.sessions.passed_objects import MayCall, PassedObjects, may_all
 from gateway.sessions.record import SessionRecord
 
 
@@ -40,12 +41,13 @@ class Session:
         calls_in_flight: calls begun and not ended, of all clients and of REST.
         relying: who was let in by its cookie, and is out when it ends.
         ended: whether it is over.
+        passed: the objects of services that it passed to other ones.
         lost_callbacks: the names of the last listener's objects that no other one has been told are lost.
     """
 
     __slots__ = (
-        "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks",
-        "number", "opened_at", "principal", "record", "relying",
+        "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks", "number",
+        "opened_at", "passed", "principal", "record", "relying",
     )  # fmt: skip
 
     def __init__(
@@ -54,17 +56,19 @@ class Session:
         limits: Limits,
         new_token: Callable[[], str],
         principal: Principal = ANONYMOUS,
+        may_call: MayCall = may_all,
+        now: Callable[[], float] = lambda: 0.0,
         number: int = 0,
-        opened_at: float = 0.0,
     ) -> None:
         self.record = record
         self.principal = principal
         self.number = number
-        self.opened_at = opened_at
+        self.opened_at = now()
         self.handles = Handles(record.handles, limits.max_handles_per_session, new_token)
         self.calls_in_flight = 0
         self.relying: set[Relying] = set()
         self.ended = False
+        self.passed = PassedObjects(self, may_call, now)
         self.lost_callbacks: Sequence[str] = ()
         self._clients: dict[str, Attachment] = {}
         self._limits = limits
@@ -129,6 +133,7 @@ class Session:
         """Forget all clients and release all handles."""
         self._clients.clear()
         self.handles.clear()
+        self.passed.end()
 
     # Bounds.
 

@@ -17,12 +17,13 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 from weakref import WeakSet
 
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
-from gateway.catalogue import Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.client import Client
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
@@ -30,6 +31,7 @@ from gateway.sessions.away import AwaySessions
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST, Handle
 from gateway.sessions.kept_bytes import KeptBytes
+from gateway.sessions.passed_objects import MayCall, may_all
 from gateway.sessions.record import SessionRecord
 from gateway.sessions.session import Session
 from gateway.sessions.shares import SessionShares
@@ -53,6 +55,9 @@ class Sessions:
         store: where they are as plain data.
         services: the service of a name that is served now, or None; for sessions that come from the store.
         refusals: where it is counted when there is no room for one.
+        permits: whether somebody may call a method; asked of what they passed in calls, when their roles change.
+        permits_object: the same for a method as it stands on the wire; asked when a service calls an object of another
+            one that a session has passed to it.
     """
 
     def __init__(
@@ -61,11 +66,15 @@ class Sessions:
         store: SessionStore | None = None,
         services: Callable[[str], Service | None] = no_services,
         refusals: Refusals | None = None,
+        permits: Callable[[Principal, ServiceMethod], bool] | None = None,
+        permits_object: MayCall = may_all,
     ) -> None:
         self._limits = limits
+        self._permits_object = permits_object
         self.kept = KeptBytes(limits.max_kept_bytes_over_all)
         self._store: SessionStore = MemoryStore() if store is None else store
         self._services = services
+        self._permits = permits
         self._live: dict[str, Session] = {}
         self._private: WeakSet[Session] = WeakSet()
         self._numbers = itertools.count(1)
@@ -181,6 +190,17 @@ class Sessions:
         self._touch(record)
         return session
 
+    def roles_changed(self) -> None:
+        """What some may do is another now: what they passed in calls that they may make no more ends."""
+        for session in (*self, *self._private):
+            self._end_forbidden(session)
+
+    def _end_forbidden(self, session: Session) -> None:
+        permits = self._permits
+        if permits is not None:
+            for _, callbacks in session:
+                callbacks.end_forbidden(partial(permits, session.principal))
+
     def end_those_of(self, principal: Principal, reason: str) -> None:
         """End the sessions of somebody; those that another credential of the same name was last shown for go on."""
         for session in (*self, *self._private):
@@ -211,7 +231,9 @@ class Sessions:
         if record is None or record.principal != principal.name:
             raise _no_session()
         session = self._live.get(id) or self._revive(record, principal)
-        session.principal = principal
+        if session.principal is not principal:
+            session.principal = principal
+            self._end_forbidden(session)
         record.rest = record.rest or rest
         self._shares.came_back(record)
         self._away.discard(session)
@@ -219,7 +241,8 @@ class Sessions:
         return session
 
     def _made(self, record: SessionRecord, principal: Principal) -> Session:
-        return Session(record, self._limits, _new_token, principal, next(self._numbers), self.now())
+        number = next(self._numbers)
+        return Session(record, self._limits, _new_token, principal, self._permits_object, self.now, number)
 
     def _check_room(self, address: str, rest: bool) -> None:
         now, shares = self.now(), self._shares
@@ -296,6 +319,7 @@ class Sessions:
             self._stop_window(session, id)
         session.handles.leave()
         session.ended = True
+        session.passed.end()
         self._live.pop(session.id, None)
         self._away.discard(session)
         return record

@@ -250,8 +250,8 @@ export class Session {
     this.#leaveSocket('offline');
     const { refused, ended, replaced } = meaningOf(code);
     let failure = this.#greeting.isFinal ? this.#greeting.failure : undefined;
-    if (refused && !(wasOpen && refused === 'unauthenticated' && this.#greeting.canRenew)) {
-      failure = new GatewayError(refused, `the gateway closed the connection for good (${details})`);
+    if (refused && !(refused === 'unauthenticated' && this.#greeting.canRenew)) {
+      failure ??= new GatewayError(refused, `the gateway closed the connection for good (${details})`);
     }
     if (failure) {
       this.#end(failure, { code, reason });

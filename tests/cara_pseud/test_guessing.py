@@ -15,7 +15,7 @@ import msgpack
 import pytest
 import zmq
 
-import cara_pseud.passwords
+import cara_pseud.password_entries
 from cara_pseud.client import DOWN
 from cara_pseud.logins import FAILURES_AT_ONCE, FAILURES_PER_S, Logins, Verdict
 from cara_pseud.passwords import PasswordFile, set_password
@@ -62,13 +62,13 @@ def wrong_logins() -> Iterator[Callable[[str, str, int], None]]:
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The passwords that were hashed."""
     hashed: list[bytes] = []
-    real = cara_pseud.passwords._scrypt
+    real = cara_pseud.password_entries._scrypt
 
     def counted(password: bytes, *arguments: Any) -> bytes:
         hashed.append(password)
         return real(password, *arguments)
 
-    monkeypatch.setattr(cara_pseud.passwords, "_scrypt", counted)
+    monkeypatch.setattr(cara_pseud.password_entries, "_scrypt", counted)
     return hashed
 
 

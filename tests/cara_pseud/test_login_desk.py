@@ -135,8 +135,8 @@ def test_a_thread_that_has_nothing_to_do_takes_the_next_login() -> None:
 
 
 def test_a_file_s_checks_leave_the_loop_a_processor() -> None:
-    assert 1 <= cara_pseud.login_desk._FILE_THREADS <= max(1, (os.cpu_count() or 1) // 2)
-    assert cara_pseud.login_desk._FILE_THREADS <= 4
+    assert 1 <= cara_pseud.login_desk._HASHING_THREADS <= max(1, (os.cpu_count() or 1) // 2)
+    assert cara_pseud.login_desk._HASHING_THREADS <= 4
 
 
 def test_who_waits_longer_than_its_client_would_has_to_come_again(checks: Checks) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cara_pseud.passwords import PasswordFile, PasswordFileError, checker, hash_password, set_password
+from cara_pseud.password_entries import PasswordFileError
+from cara_pseud.passwords import PasswordFile, checker, hash_password, set_password
 
 
 def test_a_written_password_is_checked_and_can_be_changed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cara_pseud import errors
 from cara_pseud.client import Client
-from cara_pseud.local import LocalCapability
+from cara_pseud.local import LentCapability, LocalCapability
 from tests.cara_pseud.waiting import until_greeted
 
 
@@ -242,6 +242,44 @@ def test_three_parties_can_share_an_object(serving: Any, connected: Any) -> None
             borrowed = await bob.take()
             assert await borrowed.call(9, 2, (1,)) == 1001
             assert target.calls == [(9, 2, (1,))]
+
+    run(main())
+
+
+class Guard(Recorder):
+    """The lender of an object: it answers in its place."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda *args: "guarded")
+        self.lendings = 0
+
+    def lent(self) -> None:
+        self.lendings += 1
+
+
+def test_a_lent_object_is_itself_at_home_and_its_lender_s_affair_elsewhere(serving: Any, connected: Any) -> None:
+    async def main() -> None:
+        async with (
+            serving() as home, serving() as elsewhere,
+            connected(home.endpoint) as at_home, connected(elsewhere.endpoint) as client,
+        ):  # fmt: skip
+            target, came_home, kept, guard = LocalCapability(Recorder()), [], [], Guard()
+            home.register_rpc(lambda: target, name="get")
+            home.register_rpc(came_home.append, name="put")
+            elsewhere.register_rpc(kept.extend, name="put")
+            elsewhere.register_rpc(kept.clear, name="drop")
+            lent = LentCapability(await at_home.get(), guard, "lent")
+            await at_home.put(lent)
+            assert came_home == [target]
+            assert guard.lendings == 0
+            await client.put([lent, lent])  # one object, as often as it is passed
+            await client.put([lent])
+            assert guard.lendings == 1
+            assert await kept[0].call(1, 0, (5,)) == "guarded"
+            assert guard.calls == [(1, 0, (5,))]
+            assert target.target.calls == []
+            await client.drop()
+            await guard.gone.wait()
 
     run(main())
 

@@ -367,6 +367,12 @@ def test_passwd_keeps_a_hash_and_refuses_what_cannot_be_a_user(tmp_path: Path) -
     assert run("passwd", str(file), "ann", stdin="secret\n").returncode == 0
     assert file.read_text().startswith("ann:scrypt$")
     assert "secret" not in file.read_text()
+    assert run("passwd", str(file), "ann", "--role", "staff", "--role", "admin", stdin="other\n").returncode == 0
+    assert file.read_text().endswith("=:admin,staff\n")
+    # Whoever changes a password keeps the roles.
+    assert run("passwd", str(file), "ann", stdin="third\n").returncode == 0
+    assert file.read_text().endswith("=:admin,staff\n")
+    assert "'a,b' cannot be a role" in run("passwd", str(file), "ann", "--role", "a,b", stdin="x\n").stderr
     refused = run("passwd", str(file), "a:b", stdin="secret\n")
     assert refused.returncode == 1
     assert "'a:b' cannot be a user" in refused.stderr

@@ -240,6 +240,50 @@ test('a token is asked for at each connection, and a refused one at the end of i
   assert.equal(gateway.state, 'open');
 });
 
+test('a new token that is refused as well is the end, and says why', async () => {
+  const tokens = ['first', 'forged'];
+  const { promise, WebSocket, clock, open, says } = connecting({ token: () => tokens.shift() });
+  await open();
+  const gateway = await promise;
+  const told = [];
+  gateway.on('state', (state, { error }) => told.push([state, error?.code, error?.message]));
+  const unsent = gateway.service('calculator').add(2, 5);
+  WebSocket.latest.emit('close', { code: 4401, reason: 'the credentials have expired' });
+  clock.advance(200);
+  await settle();
+  WebSocket.latest.emit('open', {});
+  await settle();
+  says({ id: 0, error: { code: -32016, message: 'nobody has this key', data: { code: 'unauthenticated' } } });
+  WebSocket.latest.emit('close', { code: 4401, reason: 'nobody has this key' });
+  assert.deepEqual(told, [
+    ['reconnecting', undefined, undefined],
+    ['closed', 'unauthenticated', 'nobody has this key'],
+  ]);
+  assert.equal((await failure(unsent)).code, 'unavailable');
+  clock.advance(100_000);
+  assert.deepEqual([WebSocket.made.length, clock.waiting], [2, 0]);
+});
+
+test('a token that comes too late for one connection is said over the next', async () => {
+  let give;
+  const { promise, WebSocket, clock, open } = connecting({
+    token: () => new Promise((resolve) => (give = resolve)),
+    retry: true,
+  });
+  await settle();
+  WebSocket.latest.emit('open', {});
+  WebSocket.latest.emit('close', { code: 4401, reason: 'nothing said within 10 s who this is' });
+  clock.advance(200);
+  await settle();
+  WebSocket.latest.emit('open', {});
+  await settle();
+  give('late');
+  await settle();
+  assert.equal(JSON.parse(WebSocket.latest.frames[0]).params.token, 'late');
+  await open();
+  assert.equal((await promise).state, 'open');
+});
+
 test('connect fails with why there is no token', async () => {
   const { promise, WebSocket } = connecting({
     token: async () => {

@@ -402,7 +402,7 @@ class Conversation:
             return False
         refs: CallReferences | None = None
         if method.has_references:
-            given = StreamReferences(self, method.service, event.results)
+            given = StreamReferences(self, method.service, event.results, method)
             refs = DiscardedReferences(given) if event.notification else given
         if timeout_s is None:
             timeout_s = method.timeout_s

@@ -198,7 +198,7 @@ class SingleConversation:
             return True
         refs = None
         if method.has_references:
-            refs = SingleReferences(method.service, self._owner, event.results, discards=event.notification)
+            refs = SingleReferences(method, self._owner, event.results, discards=event.notification)
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, self._owner.session, options,
             False, self._address, self._owner.principal,

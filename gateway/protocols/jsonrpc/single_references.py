@@ -7,7 +7,7 @@ from typing import Any
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
-from gateway.catalogue import Service
+from gateway.catalogue import ServiceMethod
 from gateway.json.codec.objects import Where
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
@@ -22,9 +22,9 @@ class SingleReferences(HttpReferences):
     __slots__ = ("_results",)
 
     def __init__(
-        self, service: Service, owner: RequestSession, results: Mapping[Id, Outcome] | None, *, discards: bool = False
+        self, method: ServiceMethod, owner: RequestSession, results: Mapping[Id, Outcome] | None, *, discards: bool
     ) -> None:
-        super().__init__(service, owner, discards=discards)
+        super().__init__(method.service, owner, method, discards=discards)
         self._results = results
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:

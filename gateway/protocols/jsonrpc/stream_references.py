@@ -7,7 +7,7 @@ from typing import Any
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
-from gateway.catalogue import Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.json.codec.objects import Where
 from gateway.protocols.jsonrpc.events import Outcome
 from gateway.protocols.jsonrpc.messages import Id
@@ -20,8 +20,14 @@ class StreamReferences(HolderReferences):
 
     __slots__ = ("_results",)
 
-    def __init__(self, holder: Holder, service: Service, results: Mapping[Id, Outcome] | None) -> None:
-        HolderReferences.__init__(self, holder, service)
+    def __init__(
+        self,
+        holder: Holder,
+        service: Service,
+        results: Mapping[Id, Outcome] | None,
+        method: ServiceMethod | None = None,
+    ) -> None:
+        HolderReferences.__init__(self, holder, service, method)
         self._results = results
 
     def result_in(self, obj: Mapping[str, Any], interface: Type | None, where: Where) -> Capability:

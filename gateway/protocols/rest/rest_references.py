@@ -8,14 +8,14 @@ from typing import Any
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.access.principals import ANONYMOUS, Principal
-from gateway.catalogue import Service
+from gateway.catalogue import Service, ServiceMethod
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST
-from gateway.sessions.holder_references import CountedHandles, fitting
+from gateway.sessions.holder_references import CountedHandles, calls_of, given
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
@@ -25,14 +25,18 @@ class HttpReferences:
 
     Args:
         owner: the session of the request, which may have other calls.
+        method: what is called.
         discards: whether nobody will read the answer, so that every object in it is let go.
     """
 
-    __slots__ = ("_counted", "_discards", "_made", "_owner", "_passed", "_reserved", "_service")
+    __slots__ = ("_counted", "_discards", "_made", "_owner", "_passed", "_passed_in", "_reserved", "_service")
 
-    def __init__(self, service: Service, owner: RequestSession, *, discards: bool = False) -> None:
+    def __init__(
+        self, service: Service, owner: RequestSession, method: ServiceMethod | None = None, *, discards: bool = False
+    ) -> None:
         self._service = service
         self._owner = owner
+        self._passed_in = calls_of(method)
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
@@ -62,7 +66,7 @@ class HttpReferences:
             path = where()
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return fitting(session.handles.get(token, where), self._service, interface, where)
+        return given(session, token, self._service, interface, where)
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         session = self._owner.session
@@ -71,7 +75,7 @@ class HttpReferences:
             path = where()
             detail = f"{path}: a callback needs an open GET /api/events of the same session, or the WebSocket at /ws"
             raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path)
-        callback, is_new = listener.callbacks.pass_in(name, self._service, interface)
+        callback, is_new = listener.callbacks.pass_in(name, self._service, interface, self._passed_in)
         self._passed.append(callback)
         if is_new:
             self._made.append(callback)
@@ -129,6 +133,7 @@ class RestReferences(HttpReferences):
         principal, address: who asks, for whom a session is opened.
         may_open: whether one may be opened.
         discards: whether nobody will read the answer.
+        method: what is called.
     """
 
     __slots__ = ()
@@ -143,9 +148,10 @@ class RestReferences(HttpReferences):
         *,
         may_open: bool = True,
         discards: bool = False,
+        method: ServiceMethod | None = None,
     ) -> None:
         owner = RequestSession(sessions, session, principal, address, may_open=may_open)
-        super().__init__(service, owner, discards=discards)
+        super().__init__(service, owner, method, discards=discards)
 
     @property
     def session(self) -> Session | None:

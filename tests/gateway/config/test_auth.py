@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cara_pseud.passwords import set_password
 from gateway.config.auth import AuthConfig
 from gateway.config.file import ConfigError, load
 from gateway.config.key_file import KeyEntry, digest_of
+from gateway.config.mtls import MtlsConfig
+from gateway.config.proxy_headers import ProxyHeaders
 
 SERVICE = """
 [services.calculator]
@@ -58,7 +61,8 @@ def test_variables_are_enough(tmp_path: Path) -> None:
 
 def test_who_requires_credentials_says_which(tmp_path: Path) -> None:
     assert complaints(tmp_path, "[gateway.auth]\n") == (
-        "gateway.auth: nobody could prove who they are: give keys, or required = false",
+        "gateway.auth: nobody could prove who they are: give keys, passwords, plugin, [gateway.auth.jwt], "
+        "[gateway.auth.proxy] or [gateway.auth.mtls], or required = false",
     )
     assert read(tmp_path, "[gateway.auth]\nrequired = false\n") == AuthConfig(required=False)
 
@@ -88,3 +92,80 @@ def test_a_file_that_others_may_read_is_noted(tmp_path: Path, mode: int, is_open
     auth = read(tmp_path, '[gateway.auth]\nkeys = "keys.txt"\n')
     assert auth is not None
     assert auth.open_files == ((str(path),) if is_open else ())
+
+
+def test_passwords_are_read_with_their_roles(tmp_path: Path) -> None:
+    file = tmp_path / "passwd.txt"
+    set_password(file, "bob", "his", ["staff", "admin"])
+    set_password(file, "carol", "hers")
+    auth = read(tmp_path, '[gateway.auth]\npasswords = "passwd.txt"\n')
+    assert auth is not None
+    assert auth.passwords is not None
+    roles = {user: entry.roles for user, entry in auth.passwords.items()}
+    assert roles == {b"bob": {"staff", "admin"}, b"carol": set()}
+    assert auth.passwords[b"bob"].matches(b"his")
+    assert "scrypt" not in repr(auth)
+    assert str(auth.passwords[b"bob"].salt) not in repr(auth)
+
+
+def test_a_file_of_passwords_that_cannot_be_used_is_complained_of_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "passwd.txt"
+    file.write_text("# ours\nbob:secret\n")
+    (said,) = complaints(tmp_path, '[gateway.auth]\npasswords = "passwd.txt"\n')
+    assert said.startswith(f"{file}:2: expected user:scrypt$N$r$p$salt$hash")
+    assert "secret" not in said
+
+
+def test_proxies_say_who_users_are_in_headers_by_their_canonical_names(tmp_path: Path) -> None:
+    text = '[gateway]\ntrusted_proxies = ["10.0.0.0/8"]\n[gateway.auth.proxy]\nuser_header = "x-forwarded-USER"\n'
+    auth = read(tmp_path, text)
+    assert auth is not None
+    assert auth.proxy == ProxyHeaders("X-Forwarded-User")
+    auth = read(tmp_path, text + 'roles_header = "X-Groups"\n')
+    assert auth is not None
+    assert auth.proxy == ProxyHeaders("X-Forwarded-User", "X-Groups")
+    assert auth.proxy.names == ("X-Forwarded-User", "X-Groups")
+
+
+def test_nobody_is_believed_about_users_who_is_no_trusted_proxy(tmp_path: Path) -> None:
+    assert complaints(tmp_path, '[gateway.auth.proxy]\nuser_header = "X-Forwarded-User"\n') == (
+        "gateway.auth.proxy: is believed from trusted_proxies only, and there are none",
+    )
+
+
+PROXY = "[gateway.auth.proxy]\n"
+MTLS = "[gateway.auth.mtls]\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (PROXY + 'roles_header = "X-Groups"\n', "proxy.user_header: is missing"),
+        (PROXY + 'user_header = "X Y"\n', "proxy.user_header: expected the name of a header"),
+        (PROXY + 'user_header = "X_User"\n', "proxy.user_header: expected the name of a header"),
+        (PROXY + 'user_header = "authorization"\n', "proxy.user_header: the header Authorization is for something el"),
+        (PROXY + 'user_header = "X-A"\nroles_header = "x-a"\n', "proxy.roles_header: is the same as user_header"),
+        (MTLS + 'roles = ["a"]\n', "mtls.roles: expected a table like"),
+        (MTLS + 'roles = { a = "b" }\n', "mtls.roles: expected a list of roles for each"),
+        ('[gateway.auth]\nplugin = "nowhere"\n', 'plugin: expected "package.module:factory", not "nowhere"'),
+        ('[gateway.auth]\nplugin = "a.b:c d"\n', 'plugin: expected "package.module:factory"'),
+        ('[gateway.auth]\nplugin = "a/b:c"\n', 'plugin: expected "package.module:factory"'),
+    ],
+)
+def test_what_cannot_be_used_is_complained_of(tmp_path: Path, table: str, said: str) -> None:
+    first = complaints(tmp_path, '[gateway]\ntrusted_proxies = ["10.0.0.0/8"]\n' + table)[0]
+    assert first.startswith(f"gateway.auth.{said}")
+
+
+def test_certificates_have_roles_by_their_names(tmp_path: Path) -> None:
+    expected = MtlsConfig({"ops.example": frozenset({"admin"}), "job": frozenset()})
+    auth = read(tmp_path, '[gateway.auth.mtls]\nroles = { "ops.example" = ["admin"], job = [] }\n')
+    assert auth is not None
+    assert auth.mtls == expected
+    variable = '{ "ops.example" = ["admin"], job = [] }'
+    auth = read(tmp_path, "", {"CARA_GATEWAY_AUTH_MTLS_ROLES": variable})
+    assert auth is not None
+    assert auth.mtls == expected
+    assert complaints(tmp_path, "", {"CARA_GATEWAY_AUTH_MTLS_ROLES": "ops"})[0].startswith(
+        'CARA_GATEWAY_AUTH_MTLS_ROLES: expected a table like { "ops.example" = ["admin"] }, not "ops"'
+    )

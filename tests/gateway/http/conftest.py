@@ -19,7 +19,6 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
-from gateway.access.gatekeeper import Gatekeeper
 from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
@@ -39,6 +38,7 @@ from gateway.logs import LogWriter
 from gateway.routes import HttpRoutes
 from gateway.sessions.sessions import Sessions
 from tests.clock import MovedClock
+from tests.gatekeeper import FakeGatekeeper
 from tests.gateway.http.raw import WAIT_S, RawConnection, RawSocket
 
 FRIEND = "https://app.example"
@@ -169,7 +169,7 @@ def build(
     pages: Path,
     port: int,
     proxies: Proxies,
-    gatekeeper: Gatekeeper | None,
+    gatekeeper: FakeGatekeeper | None,
     rates: RatesConfig | None = None,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
@@ -188,7 +188,7 @@ def build(
         "/types/calculator.d.ts": Document(lambda: b"// " + b"x" * 2000, TEXT_TYPE),
         "/types/broken.d.ts": Document(broken, TEXT_TYPE),
     }
-    sessions = Sessions(limits, refusals=refusals)
+    sessions = Sessions(limits, refusals=refusals, permits=None if gatekeeper is None else gatekeeper.may_call)
     origins = OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND])
     http_routes = HttpRoutes([service.routes for service in services.values()])
     loop = asyncio.get_running_loop()
@@ -255,7 +255,7 @@ def proxies() -> Proxies:
 
 
 @pytest.fixture
-def gatekeeper() -> Gatekeeper | None:
+def gatekeeper() -> FakeGatekeeper | None:
     return None
 
 
@@ -296,7 +296,7 @@ def built(
     compresses: bool,
     pages: Path,
     proxies: Proxies,
-    gatekeeper: Gatekeeper | None,
+    gatekeeper: FakeGatekeeper | None,
     rates: RatesConfig | None,
 ) -> Built:
     async def main() -> Built:

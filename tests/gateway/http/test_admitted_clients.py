@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from cara_pseud.errors import Unavailable
+from cara_pseud.local import LocalCapability
 from gateway.access.principals import Principal
 from gateway.config.limits import Limits
 from tests.clock import MovedClock
 from tests.conformance import rfc6455
 from tests.gatekeeper import FakeGatekeeper
-from tests.gateway.http.conftest import Edge, moves_time
+from tests.gateway.http.conftest import Built, Edge, moves_time
 from tests.gateway.http.raw import WAIT_S, RawConnection, RawSocket
 
 ALICE = "X-Api-Key: a"
@@ -357,6 +359,87 @@ async def test_a_role_that_is_lost_is_lost_at_the_next_call(
     assert (await calls(socket, root)).roles == ("staff",)
     gatekeeper.principals["a"].roles = frozenset()
     assert (await calls(socket, root, 3)).roles == ()
+
+
+async def passes(socket: RawSocket, root: Any, name: str, id: int) -> LocalCapability:
+    """Pass an object to the service in a call; as the service has it."""
+    socket.say("calculator.map", {"values": [1], "transform": {"$callback": name}}, id)
+    call = await root.next_call()
+    capability: LocalCapability = call.args[1]
+    call.reply([1])
+    assert (await heard(socket))["id"] == id
+    return capability
+
+
+@pytest.mark.gen_test
+async def test_what_was_passed_in_calls_that_are_permitted_no_more_ends(
+    edge: Edge, root: Any, built: Built, gatekeeper: FakeGatekeeper, ask_callback: Any
+) -> None:
+    gatekeeper.needs["map"] = "staff"
+    gatekeeper.principals["b"].roles = frozenset({"staff"})
+    alice, _ = await greets(edge, token="a")
+    bob, _ = await greets(edge, token="b")
+    of_alice, of_bob = await passes(alice, root, "f", 2), await passes(bob, root, "f", 2)
+    asked_already = ask_callback(of_alice, 1)
+    assert (await heard(alice))["method"] == "!f.apply"
+    gatekeeper.principals["a"].roles = frozenset()
+    built.application.site.sessions.roles_changed()
+    told = [await heard(alice), await heard(alice)]
+    assert sorted(message["method"] for message in told) == ["rpc.cancel", "rpc.released"]
+    released = next(message for message in told if message["method"] == "rpc.released")["params"]
+    assert (released["callback"], released["code"]) == ("f", "permission_denied")
+    with pytest.raises(Unavailable):
+        await asked_already
+    with pytest.raises(Unavailable):
+        await ask_callback(of_alice, 1)
+    # The role is bob's still, and so is what he passed.
+    answer = ask_callback(of_bob, 1)
+    request = await heard(bob)
+    bob.send(text({"jsonrpc": "2.0", "id": request["id"], "result": {"result": 5}}))
+    assert await answer == 5
+
+
+@pytest.mark.gen_test
+async def test_a_newer_credential_with_fewer_roles_ends_what_the_older_could_pass(
+    edge: Edge, root: Any, gatekeeper: FakeGatekeeper, ask_callback: Any
+) -> None:
+    gatekeeper.needs["map"] = "staff"
+    first, hello = await greets(edge, token="a")
+    capability = await passes(first, root, "f", 2)
+    there = {"session": hello["session"], "stream": hello["stream"], "received": 1}
+    second, resumed = await greets(edge, token="newer", **there)
+    assert resumed["resumed"]
+    assert (await heard(second))["params"]["code"] == "permission_denied"
+    with pytest.raises(Unavailable):
+        await ask_callback(capability, 1)
+
+
+@pytest.mark.gen_test
+async def test_what_a_listener_has_passed_ends_with_the_role_too(
+    edge: Edge, root: Any, built: Built, gatekeeper: FakeGatekeeper, ask_callback: Any
+) -> None:
+    gatekeeper.needs["map"] = "staff"
+    opened = await edge.post("/api/session", None, {"X-Api-Key": "a"})
+    session = {"Session-Id": opened.headers["Session-Id"], "X-Api-Key": "a"}
+    listener = await listens(edge, ALICE, f"Session-Id: {session['Session-Id']}")
+    capabilities = []
+    for path, body in [
+        ("/api/calculator/map", {"values": [1], "transform": {"$callback": "f"}}),
+        ("/rpc", {"jsonrpc": "2.0", "id": 1, "method": "calculator.map",
+                  "params": {"values": [1], "transform": {"$callback": "g"}}}),
+    ]:  # fmt: skip
+        asked = edge.asks("POST", path, body, session)
+        call = await root.next_call()
+        capabilities.append(call.args[1])
+        call.reply([1])
+        assert (await asked).code == 200
+    gatekeeper.principals["a"].roles = frozenset()
+    built.application.site.sessions.roles_changed()
+    told = await listener.until(b'"callback":"g"')
+    assert b'"callback":"f","code":"permission_denied"' in told
+    for capability in capabilities:
+        with pytest.raises(Unavailable):
+            await ask_callback(capability, 1)
 
 
 # What belongs to others.
