@@ -105,6 +105,31 @@ def test_metrics_are_at_the_admin_listener_alone(start: Start, endpoint: str) ->
     assert admin.get("/admin/upstreams").json["upstreams"][0]["service"] == "counting"
 
 
+def test_operators_are_not_asked_who_they_are_and_see_who_calls(start: Start, endpoint: str) -> None:
+    keys = start.folder / "keys.txt"
+    made = subprocess.run(
+        [sys.executable, "-m", "gateway", "key", "alice", "--file", str(keys)],
+        capture_output=True, text=True, cwd=ROOT, timeout=WAIT_S, check=True,
+    )  # fmt: skip
+    key = made.stdout.strip()
+    extra = '[gateway.auth]\nkeys = "keys.txt"\n[gateway.rates]\nper_principal = "2/h"\n'
+    process, web = start.gateway(config(endpoint, "127.0.0.1:0", extra))
+    admin = admin_of(process)
+    assert web.get("/api").status == 401
+    answers = [web.post("/api/counting/count", {}, {"X-API-Key": key}) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429], answers
+    assert int(answers[2].headers["retry-after"]) > 1000
+    with web.socket(additional_headers={"X-API-Key": key}) as client:
+        client.result("rpc.hello", {"protocol": 1})
+        (session,) = admin.get("/admin/sessions?principal=key:alice").json["sessions"]
+        assert admin.get("/admin/sessions?principal=key:bob").json["sessions"] == []
+        assert admin.request("DELETE", f"/admin/sessions/{session['id']}").status == 204
+        assert client.closed()[0] == 4002
+    assert 'cara_gateway_refused_total{reason="per_principal"} 1' in admin.get("/metrics").text
+    told = admin.get("/admin/sessions").text + admin.get("/metrics").text + process.log.read_text()
+    assert key not in told
+
+
 def test_without_one_there_is_nothing_to_administer(start: Start, endpoint: str) -> None:
     _, web = start.gateway(config(endpoint, "unix:unused.sock").replace('admin = "unix:unused.sock"\n', ""))
     assert web.get("/metrics").status == 200
