@@ -8,6 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,11 @@ def admin_of(process: Process) -> Web:
     found = re.search(r"operators are heard at http://127\.0\.0\.1:(\d+)", process.log.read_text())
     assert found is not None, process.log.read_text()
     return Web(int(found[1]))
+
+
+def opened_by(process: Process) -> int:
+    """How many files a process has open."""
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
 def test_operators_look_and_act_by_commands_over_a_unix_socket(start: Start, endpoint: str) -> None:
@@ -143,14 +149,18 @@ def test_who_takes_all_descriptors_of_the_gateway_leaves_those_of_operators(star
     process, web = start.gateway(config(endpoint, "127.0.0.1:0"))
     admin = admin_of(process)
     # What the process may open is what it has and little more; the table of connections knows nothing of it.
-    opened = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
-    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (opened + 80, opened + 80))
+    most = opened_by(process) + 80
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (most, most))
     flood = []
     try:
         for _ in range(300):
             one = socket.create_connection(("127.0.0.1", web.port), WAIT_S)
             one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
             flood.append(one)
+        until = time.monotonic() + WAIT_S
+        while opened_by(process) < most:
+            assert time.monotonic() < until
+            time.sleep(0.01)
         for _ in range(5):
             assert admin.get("/admin/sessions").status == 200
         assert "cara_gateway_connections" in admin.get("/metrics").text

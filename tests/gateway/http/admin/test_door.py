@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from gateway.config.file import GatewayConfig
 from gateway.config.limits import Limits
 from gateway.config.values import UnixListen
 from gateway.http.admin.door import MAX_CONNECTIONS, bind_admin
+from gateway.http.proxies import Proxies
 from tests.gateway.http.admin.conftest import Reload
 from tests.gateway.http.conftest import FRIEND, Edge
 
@@ -22,6 +24,12 @@ pytestmark = pytest.mark.gen_test
 @pytest.fixture
 def limits() -> Limits:
     return Limits(max_connections=8, max_connections_per_address=8, max_half_open=4, max_half_open_per_address=4)
+
+
+@pytest.fixture
+def proxies() -> Proxies:
+    """What the gateway's other doors believe."""
+    return Proxies(["127.0.0.1"])
 
 
 async def test_the_metrics_are_there(admin: Edge) -> None:
@@ -71,9 +79,10 @@ async def test_no_page_of_another_origin_does_anything(
     assert "Access-Control-Allow-Origin" not in read.headers
 
 
-async def test_what_a_proxy_would_say_is_not_believed(admin: Edge) -> None:
+async def test_what_a_proxy_would_say_is_not_believed(edge: Edge, admin: Edge) -> None:
     forged = {"Host": "evil.example", "X-Forwarded-Host": "localhost", "X-Forwarded-For": "127.0.0.1"}
     assert (await admin.get("/admin/sessions", forged)).code == 421
+    assert (await edge.get("/api", forged)).code == 200
 
 
 async def test_who_takes_all_places_of_the_gateway_takes_none_from_an_operator(edge: Edge, admin: Edge) -> None:
@@ -85,6 +94,18 @@ async def test_who_takes_all_places_of_the_gateway_takes_none_from_an_operator(e
     page = await edge.socket()
     page.say("rpc.hello", {"protocol": 1})
     assert "result" in await page.hear()
+
+
+async def test_a_gateway_that_is_full_of_clients_has_room_for_operators(edge: Edge, admin: Edge, root: Any) -> None:
+    clients = [await edge.socket() for _ in range(8)]
+    for client in clients:
+        client.say("calculator.add", [1, 2])
+        (await root.next_call()).reply(3)
+        await client.hear()
+    refused = await edge.get("/api")
+    assert refused.code in (429, 503)
+    answer = await admin.get("/admin/sessions")
+    assert (answer.code, json.loads(answer.body)["total"]) == (200, 8)
 
 
 async def test_too_many_connections_to_it_take_none_from_the_gateway(edge: Edge, admin: Edge) -> None:
