@@ -100,6 +100,10 @@ def method_of_object(
 class CallReferences(LiveObjects, Protocol):
     """What a door knows of the references of one call, in its parameters and in its results."""
 
+    @property
+    def coming_home(self) -> Capability | None:
+        """The first object in the parameters that the service has itself, once these are read."""
+
     def make_room(self) -> None:
         """Be sure that objects in the results can be taken.
 
@@ -109,6 +113,9 @@ class CallReferences(LiveObjects, Protocol):
 
     def take_back(self) -> None:
         """The results do not reach the caller: give back what was counted for it."""
+
+    def hold(self) -> None:
+        """Keep the callbacks in the parameters alive until the call is over: it may go to several endpoints in turn."""
 
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
@@ -256,6 +263,15 @@ class Calls:
         self._max_timeout_s = self._limits.max_call_timeout_s
         self.under_way.rebound(self._limits.max_calls, self._limits.max_calls_per_address)
 
+    def authorise(self, principal: Principal, method: ServiceMethod) -> None:
+        """Be sure that somebody may call a method, as `begin` is, for who has to say something of it before.
+
+        Raises:
+            GatewayError: PERMISSION_DENIED or UNAUTHENTICATED, it may not.
+        """
+        if self._authorise is not None:
+            self._authorise(principal, method)
+
     def begin(
         self,
         waiter: CallWaiter,
@@ -308,6 +324,10 @@ class Calls:
                 options = CallOptions(timeout_s, *options[1:])
             boxes = method.results.unboxed if unbox else method.results.boxed
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
+            if refs is not None and len(method.service.upstream.connections) > 1:
+                refs.hold()
+                if refs.coming_home is not None:
+                    target = method.service.upstream.beside(target, refs.coming_home)
             if admitted is None:
                 future = self._invoked(method, target, args, options, write, refs)
             else:
@@ -379,7 +399,8 @@ class Calls:
 
         assert options.timeout is not None
         until = asyncio.get_running_loop().time() + options.timeout
-        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream, until))
+        # An object is asked again where it lives, and any endpoint of a service for the service itself.
+        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream.home_of(target), until))
 
     def failure(
         self, error: BaseException, method: ServiceMethod, request_id: str | None, args: Sequence[Any] = ()

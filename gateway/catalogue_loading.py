@@ -16,14 +16,12 @@ from gateway.access.roles import NEEDS_AUTH, unenforced_roles
 from gateway.access.rules import RuleError, ServiceRules
 from gateway.catalogue import CallCounts, Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
-from gateway.config.limits import Limits
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
-from gateway.describe.openapi import openapi_document
+from gateway.describe.openapi import openapi_document, security_of
 from gateway.describe.openrpc import openrpc_document
 from gateway.describe.typescript import typescript_module
 from gateway.errors import nearest, quote
 from gateway.json.codec import Codec
-from gateway.json.codec.options import CodecOptions
 from gateway.json.text import dump
 from gateway.path_prefix import below
 from gateway.protocols.jsonrpc.control_methods import control_methods
@@ -94,15 +92,16 @@ def make_catalogue(
             default_s = config.limits.default_call_timeout_s
             timeout_s = default_s if service.timeout_s is None else service.timeout_s
             services[route.name] = Service(route, codec, upstream, timeout_s, counts)
-    describe = partial(_documents, options=config.codec, limits=config.limits)
+    describe = partial(_documents, config=config)
     return Catalogue(services, http_routes, describe(routes), describe)
 
 
-def _documents(routes: Sequence[ServiceRoutes], options: CodecOptions, limits: Limits) -> dict[str, Document]:
+def _documents(routes: Sequence[ServiceRoutes], config: GatewayConfig) -> dict[str, Document]:
     """By their paths. Each is made when it is first asked for."""
+    options, security = config.codec, security_of(config.auth)
 
     def openapi(prefix: str) -> bytes:
-        return dump(openapi_document(routes, options, version("cara-gateway"), prefix, limits))
+        return dump(openapi_document(routes, options, version("cara-gateway"), prefix, config.limits, security))
 
     def openrpc(prefix: str) -> bytes:
         return dump(openrpc_document(routes, options, version("cara-gateway"), control_methods(), prefix))

@@ -29,9 +29,10 @@ from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
 from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
-from gateway.describe.openapi import openapi_document
+from gateway.describe.openapi import openapi_document, security_of
 from gateway.describe.typescript import CLIENT, typescript_module
 from gateway.http.path_table import default_routes
+from gateway.http.tls import Tls
 from gateway.life import StartError, run, stop_quietly
 from gateway.remote_commands import call, describe, list_names
 
@@ -119,9 +120,11 @@ def check(config_path: Path) -> None:
     try:
         load_routes(config)
         Authentication(config.auth, AuthOutside())
+        if config.tls is not None:
+            Tls(config.tls)
     except ConfigError as error:
         _refuse(error)
-    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.admin):
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin):
         click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 
@@ -135,7 +138,9 @@ def openapi(config_path: Path) -> None:
         services, _ = load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path, config.limits)
+    document = openapi_document(
+        services, config.codec, version("cara-gateway"), config.base_path, config.limits, security_of(config.auth)
+    )
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 

@@ -23,6 +23,9 @@ from gateway.watched_files import WatchedFiles
 
 _LOG: Final = logging.getLogger(__name__)
 
+_CERTIFICATES_S: Final = 2.0
+"""How often it is looked whether a certificate was renewed; twice that is waited for its key."""
+
 Announce = Callable[[Gateway], Awaitable[None]]
 
 
@@ -79,10 +82,12 @@ class _Life:
         self._watches = watches
         self._tasks: set[asyncio.Task[None]] = set()
         self._reload_failed = False
+        self._stopped_by = 0
 
     async def run(self) -> None:
         gateway = self._gateway
         async with self._signals() as stopped:
+            delay_s = 0.0
             try:
                 await gateway.start()
             except OSError as error:
@@ -90,14 +95,18 @@ class _Life:
                 raise StartError(f"cannot listen on {self._config.listen}: {reason}") from None
             give_back_large_blocks()
             settle_collector()
+            if self._config.tls is not None:
+                self._begin(WatchedFiles(self._certificates, self._renew, _CERTIFICATES_S).run())
             if self._watches:
                 self._begin(WatchedFiles(self._watched, self._reload).run())
             try:
                 await self._announce_until(stopped)
+                # Who is at the terminal has no proxy before it that must notice first.
+                delay_s = gateway.config.drain_delay_s if self._stopped_by == signal.SIGTERM else 0.0
             finally:
                 for task in self._tasks:
                     task.cancel()
-                await gateway.stop()
+                await gateway.stop(delay_s)
 
     async def _announce_until(self, stopped: asyncio.Event) -> None:
         announcing = asyncio.ensure_future(self._announce(self._gateway))
@@ -116,15 +125,16 @@ class _Life:
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
 
-        def stop() -> None:
+        def stop(number: int) -> None:
             _LOG.info("stopping")
+            self._stopped_by = number
             stopped.set()
             for number in numbers:
                 loop.remove_signal_handler(number)
 
         numbers = (signal.SIGTERM, signal.SIGINT)
         for number in numbers:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
         if self._reloads:
             loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._reload()))
         try:
@@ -155,6 +165,18 @@ class _Life:
             # What is missing may appear beside what is there.
             files += [path.parent for path in files] + list(config.import_path)
         return files
+
+    # Certificates, which are renewed by programs that know of no gateway.
+
+    def _certificates(self) -> Iterable[Path]:
+        tls = self._gateway.config.tls
+        return () if tls is None else [path for path in (tls.certificate, tls.key, tls.client_ca) if path is not None]
+
+    async def _renew(self) -> None:
+        try:
+            await self._gateway.renew_certificates()
+        except ConfigError as error:
+            _LOG.error("the certificate before is used on: %s", error)
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(doing)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 POLL_S: Final = 0.25
 """Four times a second, for twenty files, is two thousandths of a processor's time."""
+_COARSE_NS: Final = 50_000_000
+"""File systems keep time less exactly than clocks."""
 _RESTLESS_LOOKS: Final = 40
 """What changes at every look, such as a log in the same folder, is not waited for any longer."""
 
@@ -51,9 +54,12 @@ class WatchedFiles:
                 before, found = found, await asyncio.to_thread(_stamps, watched)
                 if found == before:
                     break
+            began_ns = time.time_ns() - _COARSE_NS
             await self._changed()
             watched, fresh = await asyncio.to_thread(self._first)
-            known = {path: found.get(path, stamp) for path, stamp in fresh.items()}
+            # Of what was not watched before, nobody knows whether what it is now was seen.
+            unseen = {path for path, stamp in fresh.items() if stamp is not None and stamp[0] >= began_ns}
+            known = {path: found.get(path, None if path in unseen else stamp) for path, stamp in fresh.items()}
 
     def _first(self) -> tuple[list[Path], Mapping[Path, Stamp]]:
         watched = list(dict.fromkeys(self._files()))

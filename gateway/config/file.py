@@ -19,15 +19,19 @@ from typing import Any, Final
 
 from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
+from gateway.config.connection import ConnectionConfig
+from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.rates import RatesConfig, read_rates
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
+from gateway.config.tls import TlsConfig, read_tls
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
-    ENDPOINT,
+    DELAY,
+    ENDPOINTS,
     FLAG,
     HOSTS,
     LISTEN,
@@ -52,10 +56,16 @@ ENVIRONMENT_PREFIX: Final = "CARA_GATEWAY_"
 MAX_SOCKET_PATH_BYTES: Final = 107
 """Of a unix socket on Linux, without the zero at its end (unix(7))."""
 
-OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
+KEY_VARIABLE: Final = ENVIRONMENT_PREFIX + "KEY"
+TOKEN_VARIABLE: Final = ENVIRONMENT_PREFIX + "TOKEN"
+"""Where commands that ask a running gateway look for their own key or token."""
+OTHER_VARIABLES: Final = (
+    ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL", ENVIRONMENT_PREFIX + "TOKEN_FILE", KEY_VARIABLE,
+    TOKEN_VARIABLE,
+)  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth", "rates")
+GATEWAY_TABLES: Final = ("limits", "auth", "tls", "rates")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -72,13 +82,15 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "data": one_of("array", "base64"),
     "expose_errors": FLAG,
     "websocket_compression": FLAG,
+    "drain_delay_s": DELAY,
+    "drain_s": DELAY,
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
 SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "schema": TEXT,
     "interface": TEXT,
-    "endpoint": ENDPOINT,
+    "endpoint": ENDPOINTS,
     "peer": TEXT,
     "security": one_of("noop", "plain", "curve"),
     "user_id": TEXT,
@@ -122,6 +134,7 @@ class ServiceConfig:
 
     Attributes:
         schema: the file, as a path that holds from the current directory.
+        endpoints: where it is served; any of them can be asked.
         timeout_s: of a call that names none; None = the gateway's.
         roles: what every caller needs, and whoever is to see the service.
     """
@@ -129,7 +142,7 @@ class ServiceConfig:
     name: str
     schema: Path
     interface: str
-    endpoint: str
+    endpoints: tuple[str, ...]
     peer: str = "server"
     security: str = "noop"
     user_id: str | None = None
@@ -140,6 +153,24 @@ class ServiceConfig:
     timeout_s: float | None = None
     roles: tuple[str, ...] = ()
     rules: tuple[RoleRule, ...] = ()
+
+    @property
+    def connections(self) -> tuple[ConnectionConfig, ...]:
+        """One for each endpoint. What is no part of them, such as the schema, can change without a new connection."""
+        return tuple(
+            ConnectionConfig(
+                service=self.name,
+                endpoint=endpoint,
+                peer=self.peer,
+                security=self.security,
+                user_id=self.user_id,
+                password=self.password,
+                server_public_key=self.server_public_key,
+                public_key=self.public_key,
+                secret_key=self.secret_key,
+            )
+            for endpoint in self.endpoints
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +184,11 @@ class GatewayConfig:
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
         rates: None if nobody's calls are counted.
-        auth: None if nothing is said of who may call.
+        drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
+        drain_s: how long what is under way may take then.
+        tls: None if it speaks plain HTTP.
         files: what it was read from, the file and those that it names, but for schemas.
+        auth: None if nothing is said of who may call.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -168,9 +202,12 @@ class GatewayConfig:
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
     websocket_compression: bool = False
+    drain_delay_s: float = 1.0
+    drain_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     rates: RatesConfig | None = None
     auth: AuthConfig | None = None
+    tls: TlsConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -235,6 +272,7 @@ class _Document:
         given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
+        tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
         rates = read_rates(reading, tables.get("rates"), ENVIRONMENT_PREFIX + "RATES_", has_redis=_has_redis())
@@ -243,6 +281,10 @@ class _Document:
                 given[key] = self._socket(key, given[key])
         if (admin := given.get("admin")) == given.get("listen", DEFAULT_LISTEN) and getattr(admin, "port", 1):
             reading.complain("gateway.admin", f"is the address of listen too, {admin}; it needs one of its own")
+        if auth is None:
+            hosts, proxies = given.get("hosts", ()), given.get("trusted_proxies", ())
+            if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
+                reading.complain("gateway.auth", fault)
         configured = [self._service(name, settings) for name, settings in services.items()]
         reading.known_variables()
         if reading.complaints:
@@ -259,6 +301,7 @@ class _Document:
             limits=checked_limits,
             auth=auth,
             rates=rates,
+            tls=tls,
             services=tuple(service for service in configured if service is not None),
             files=(self._path, *reading.files),
         )
@@ -303,6 +346,7 @@ class _Document:
             return None
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
         kept["schema"] = reading.folder / kept["schema"]
+        kept["endpoints"] = kept.pop("endpoint")
         return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), rules=rules, **kept)
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:

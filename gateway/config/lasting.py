@@ -9,12 +9,12 @@ from typing import Final
 from gateway.config.file import GatewayConfig
 
 LASTING: Final = ("listen", "socket_mode", "admin")
-"""Fields of `GatewayConfig`: sockets are bound once."""
+"""Fields of `GatewayConfig`: sockets are bound once. Whether they speak TLS lasts as well, but not with what."""
 
 
 def lasting(before: GatewayConfig, after: GatewayConfig) -> GatewayConfig:
     """The second configuration with what it cannot change as in the first."""
-    return replace(after, **{key: getattr(before, key) for key in LASTING})
+    return replace(after, **{key: getattr(before, key) for key in changed(before, after)})
 
 
 def changed(before: GatewayConfig, after: GatewayConfig) -> Iterator[str]:
@@ -22,3 +22,5 @@ def changed(before: GatewayConfig, after: GatewayConfig) -> Iterator[str]:
     for key in LASTING:
         if getattr(before, key) != getattr(after, key):
             yield key
+    if (before.tls is None) != (after.tls is None):
+        yield "tls"

@@ -52,7 +52,7 @@ class ConfigReading:
 
     Attributes:
         complaints: one line each, ``key: message`` or ``file:line: message``.
-        files: those that keys name, also where they cannot be read.
+        files: those that keys named, whether or not they could be read.
     """
 
     def __init__(
@@ -125,10 +125,9 @@ class ConfigReading:
 
     def file(self, key: str, name: str) -> FileText | None:
         """A file that a key names; None with a complaint if it cannot be read."""
-        path = self.folder / name
-        self.files.append(path)
+        self.files.append(self.folder / name)
         try:
-            return self._open_file(path)
+            return self._open_file(self.folder / name)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
             self.complain(key, f"{quote(name)} cannot be read: {reason.lower()}")

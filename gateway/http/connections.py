@@ -197,6 +197,18 @@ class Connections:
         self._all.give(connection.address)
         self._proven(connection)
 
+    def shakes_hands(self, connection: ClientConnection, now: float) -> None:
+        """A connection has to agree on TLS before its first request, in the time of a head."""
+        if not connection.is_over:
+            connection._since = now
+            self._enter(connection, self._heads)
+
+    def has_shaken_hands(self, connection: ClientConnection, now: float) -> None:
+        """A connection owes its first request now."""
+        if not connection.is_over:
+            connection._since = now
+            self._enter(connection, self._silent)
+
     def make_room(self) -> bool:
         """End a connection that may go, as the process can open no more; False if there is none."""
         return self._evict(self._evictable())

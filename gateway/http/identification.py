@@ -27,8 +27,9 @@ class Identification:
 
     Attributes:
         gatekeeper: knows credentials.
+        origins: whose pages may read; a reload may put others in their place.
         admissions: how long sockets and event streams are let in.
-        origins: whose pages may read.
+        origins: whose pages may have requests made.
     """
 
     def __init__(self, gatekeeper: Gatekeeper, sessions: Sessions, origins: OriginPolicy) -> None:
@@ -37,6 +38,15 @@ class Identification:
         self._sessions = sessions
         self.origins = origins
         gatekeeper.on_removed(self._removed)
+
+    def reloaded(self) -> None:
+        """Somebody's roles may be others now, or everybody may have to say who it is: put out what is no more in order.
+
+        To be called when the gatekeeper has another configuration. Those whom it knows no more are out already.
+        """
+        self._sessions.roles_changed()
+        if self.gatekeeper.is_on and self.gatekeeper.is_required:
+            self.admissions.withdraw(ANONYMOUS, "this gateway has to know who calls now")
 
     def _removed(self, principal: Principal) -> None:
         self._sessions.end_those_of(principal, "its owner was removed")
@@ -99,12 +109,18 @@ class Identification:
         return ANONYMOUS
 
     def _is_our_page(self, request: HttpRequest, downstream: Downstream) -> bool:
-        """Whether a page of our own had the request made. Of what only reads, browsers say so only where it is not."""
+        """Whether a page of our own had the request made, as far as its browser tells; or what only reads, nobody's.
+
+        A browser that tells whose page it is knows better than a comparison of names: behind a proxy that drops the
+        port a page of any port has ours, and it is sent our cookie.
+        """
         headers = request.headers
+        if headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            return False
         origin = headers.get("Origin")
         if origin is not None:
             return self.origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
-        return request.method in _READING and headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
+        return request.method in _READING
 
 
     def admission(
@@ -130,4 +146,9 @@ class Identification:
 
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)
+    return Credentials(
+        request.headers, downstream.address, downstream.is_proxied,
+        # That of a proxy is the proxy's own, and says nothing of its clients.
+        None if downstream.is_proxied else request.connection.certificate,
+        repeated=request.repeated,
+    )  # fmt: skip

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler
 from gateway.http.site import Site
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_ROLE: Final = "metrics"
+"""Who may read them, where callers are asked who they are. They tell of all services, and how much each is used."""
 
 Sample = tuple[Mapping[str, str], float]
 
@@ -20,6 +23,11 @@ class MetricsHandler(BaseHandler):
     """``/metrics``"""
 
     answers_any_address = True
+
+    def check_existence(self) -> None:
+        if self.site.asks_who and METRICS_ROLE not in self.principal.roles:
+            status = Status.UNAUTHENTICATED if self.principal.name is None else Status.PERMISSION_DENIED
+            raise GatewayError(status, f"the metrics are for callers with the role {METRICS_ROLE}")
 
     def get(self) -> None:
         self.set_header("Content-Type", METRICS_TYPE)

@@ -114,6 +114,19 @@ class FakeUpstream:
         self._listeners: list[Callable[[str], None]] = []
 
     @property
+    def connections(self) -> Sequence[FakeUpstream]:
+        return (self,)
+
+    def home_of(self, target: Capability) -> FakeUpstream:
+        return self
+
+    def owns(self, capability: Capability) -> bool:
+        return False  # of an upstream that is the handle's own nobody asks
+
+    def beside(self, target: Capability, object: Capability) -> Capability:
+        return target
+
+    @property
     def endpoints(self) -> Sequence[Endpoint]:
         state = cast("Any", self.state)
         return (Endpoint(self.endpoint, state, 0, self.trouble),)

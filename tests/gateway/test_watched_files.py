@@ -143,6 +143,24 @@ def test_files_that_are_new_among_the_watched_are_watched(file: Path) -> None:
     watching(watch, play)
 
 
+def test_what_is_watched_from_now_on_and_has_changed_since_is_told_as_well(file: Path) -> None:
+    watch = Watch(file)
+    other = file.with_name("other")
+
+    def during() -> None:
+        watch.files.append(other)
+        write(other, "something")
+
+    async def play() -> None:
+        watch.during = during
+        write(file, "first")
+        assert await watch.next() == "first"
+        assert await watch.next() == "first"
+        assert await watch.is_quiet()
+
+    watching(watch, play)
+
+
 def test_of_a_folder_it_is_told_what_appears_in_it(file: Path) -> None:
     watch = Watch(file, file.parent)
 

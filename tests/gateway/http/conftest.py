@@ -19,10 +19,11 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
+from gateway.access.permissions import Permissions
 from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
-from gateway.catalogue import Catalogue, Served, Service
+from gateway.catalogue import Catalogue, Describe, Served, Service
 from gateway.config.limits import Limits
 from gateway.config.rates import RatesConfig
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
@@ -170,6 +171,7 @@ def build(
     port: int,
     proxies: Proxies,
     gatekeeper: FakeGatekeeper | None,
+    describe: Describe | None,
     rates: RatesConfig | None = None,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
@@ -191,11 +193,19 @@ def build(
     sessions = Sessions(limits, refusals=refusals, permits=None if gatekeeper is None else gatekeeper.may_call)
     origins = OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND])
     http_routes = HttpRoutes([service.routes for service in services.values()])
+    if describe is not None:
+        documents |= describe([service.routes for service in services.values()])
+    served = Served(Catalogue(services, http_routes, documents, describe))
     loop = asyncio.get_running_loop()
     counted = None if rates is None else Rates(rates, lambda: loop.time(), refusals)
     site = Site(
-        served=Served(Catalogue(services, http_routes, documents)),
-        calls=Calls(limits, refusals=refusals, admit=None if counted is None else counted.admit),
+        served=served,
+        calls=Calls(
+            limits,
+            authorise=Permissions(served).authorise,
+            refusals=refusals,
+            admit=None if counted is None else counted.admit,
+        ),
         sessions=sessions,
         limits=limits,
         origins=origins,
@@ -260,6 +270,12 @@ def gatekeeper() -> FakeGatekeeper | None:
 
 
 @pytest.fixture
+def describe() -> Describe | None:
+    """Makes documents of what somebody sees; None: everybody has the same."""
+    return None
+
+
+@pytest.fixture
 def rates() -> RatesConfig | None:
     return None
 
@@ -297,10 +313,13 @@ def built(
     pages: Path,
     proxies: Proxies,
     gatekeeper: FakeGatekeeper | None,
+    describe: Describe | None,
     rates: RatesConfig | None,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port, proxies, gatekeeper, rates)
+        return build(
+            services, limits, transports, compresses, pages, http_port, proxies, gatekeeper, describe, rates
+        )
 
     made: Built = io_loop.run_sync(main)
     return made
