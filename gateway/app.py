@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Final
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
 
 from cara_pseud.cork import Cork
 from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
+from gateway.call_counts import CallCounts
 from gateway.calls import Calls
-from gateway.catalogue import CallCounts, Catalogue, Served, Service
+from gateway.catalogue import Catalogue, Served, Service
 from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_catalogue
+from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import exposures
-from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
-from gateway.config.lasting import changed, lasting
+from gateway.config.file import ConfigError, GatewayConfig
+from gateway.config.lasting import changed, check_guard, lasting
+from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
@@ -41,13 +46,17 @@ from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
 from gateway.trees import static_tree
 from gateway.turns import Turns
-from gateway.upstream.base import Upstream
+from gateway.upstream.base import EndpointConnection, Upstream
+from gateway.upstream.pool import Pool
 from gateway.upstream.pseud import PseudUpstream
+
+if TYPE_CHECKING:
+    from gateway.otlp_traces import OtlpTracer
 
 _LOG: Final = logging.getLogger(__name__)
 
-_DESCRIPTORS_OF_A_SERVICE: Final = 8
-"""Of a connection over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
+_DESCRIPTORS_OF_A_CONNECTION: Final = 8
+"""Over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
@@ -72,11 +81,13 @@ class Gateway:
         transports: ByteTransports | None = None,
         stalls: Stalls | None = None,
         source: Callable[[], GatewayConfig] | None = None,
+        passed: Sequence[socket.socket] = (),
     ) -> None:
         """Load everything.
 
         Args:
             source: reads the configuration anew for `reload`, in a thread; None = it is always this one.
+            passed: sockets that somebody has bound for it already, at ``config.listen``; none = it binds its own.
             transports: how the bytes of WebSockets travel; None = the best way there is.
             stalls: is told by the loop how long its turns take; None = the loop is not watched.
 
@@ -88,6 +99,7 @@ class Gateway:
         self._config = config = replace(config, limits=self._limits)
         self.attempted = config
         self._source = (lambda: config) if source is None else source
+        self._passed = list(passed)
         self._reloads = Reloads(self._reload)
         self._log = log
         self._transports = best_transports() if transports is None else transports
@@ -97,12 +109,8 @@ class Gateway:
         self._cork = Cork()
         self._turns = Turns(stalls, self._cork, watched=stalls is not None)
         self._counts = CallCounts()
-        self._upstreams: dict[ServiceConfig, Upstream] = {}
-        self._running: set[Upstream] = set()
-        # What catalogues need that are made and not served yet.
-        self._claimed: set[Upstream] = set()
-        # Of services that are served no more: what these hold of clients keeps nobody.
-        self._dismissed: set[Upstream] = set()
+        self._pool = Pool(self._connection)
+        self._tracer: OtlpTracer | None = None if config.tracing is None else _tracer(config.tracing)
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
@@ -139,8 +147,8 @@ class Gateway:
 
     @property
     def _reserved_descriptors(self) -> int:
-        services = len(self._served.catalogue.services)
-        return self._config.limits.reserved_descriptors + services * _DESCRIPTORS_OF_A_SERVICE
+        connections = sum(len(service.upstream.connections) for service in self._served.catalogue.services.values())
+        return self._config.limits.reserved_descriptors + connections * _DESCRIPTORS_OF_A_CONNECTION
 
     # What is served.
 
@@ -150,7 +158,7 @@ class Gateway:
         Raises:
             ConfigError: something of the configuration cannot be used; nothing has changed.
         """
-        return load_catalogue(config, self._upstream, self._counts)
+        return load_catalogue(config, self._pool.upstream, self._counts, self._tracer)
 
     async def replace(self, catalogue: Catalogue) -> None:
         """Serve another catalogue from now on.
@@ -165,8 +173,10 @@ class Gateway:
     def _serve(self, catalogue: Catalogue) -> None:
         assert self._application is not None  # started
         self._application.serve(catalogue)
+        self._pool.served()
         self._sessions.roles_changed()  # or what is needed for a call, which comes to the same
-        self._claimed.clear()
+        services = catalogue.services
+        self._counts.keep(lambda service, label: service in services and services[service].declares(label))
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
 
@@ -184,6 +194,7 @@ class Gateway:
     async def _reload(self) -> None:
         try:
             config = self.attempted = await asyncio.to_thread(self._source)
+            check_guard(lasting(self._config, config))
             tls = await self._new_tls(config)
             catalogue = await self._new_catalogue(config)
             self._authentication.reload(config.auth)
@@ -192,7 +203,7 @@ class Gateway:
                 _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
             raise
         finally:
-            self._claimed &= self._running
+            self._pool.unclaim()
         for key in changed(self._config, config):
             _LOG.warning("gateway.%s has changed, which takes effect at the next start", key)
         before, after = self._served.catalogue.services, catalogue.services
@@ -201,8 +212,10 @@ class Gateway:
             self._tls.adopt(tls)
         self._serve(catalogue)
         for name in before.keys() - after.keys():
-            self._dismissed.add(before[name].upstream)
+            self._pool.dismiss(before[name].upstream)
             self._sessions.service_removed(name, f"{name} is served no more")
+        if self._site is not None and self._site.identification is not None:
+            self._site.identification.reloaded()
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
 
     async def renew_certificates(self) -> None:
@@ -227,11 +240,12 @@ class Gateway:
         """
         former = Former(self._config, self._served.catalogue)
         loaded = await asyncio.to_thread(load_routes, config)
-        upstreams = {service: self._upstream(service) for service in config.services}
+        upstreams = {service: self._pool.upstream(service) for service in config.services}
         catalogue = await asyncio.to_thread(
-            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, former
+            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, self._tracer, former
         )
-        fresh = [service for service in catalogue.services.values() if service.upstream not in self._running]
+        running = self._pool.running
+        fresh = [each for each in catalogue.services.values() if not running.issuperset(each.upstream.connections)]
         for service in fresh:
             try:
                 await self._start_upstream(service)
@@ -259,32 +273,22 @@ class Gateway:
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
 
-    def _upstream(self, service: ServiceConfig) -> Upstream:
-        # Whatever does not change where and as whom it is connected is no reason to connect anew.
-        key = replace(service, schema=Path(), interface="", timeout_s=None, roles=(), rules=())
-        upstream = self._upstreams.get(key)
-        if upstream is None or upstream.stopped:
-            upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
-        self._claimed.add(upstream)
-        self._dismissed.discard(upstream)
-        return upstream
+    def _connection(self, config: ConnectionConfig) -> EndpointConnection:
+        return PseudUpstream(config, self._config.limits, self._cork)
 
     async def _start_upstream(self, service: Service) -> None:
-        upstream = service.upstream
-        if upstream not in self._running:
-            self._running.add(upstream)
-            _Reports(service.name, upstream)
-            upstream.on_state(partial(self._on_state, service.name))
-            await upstream.start()
+        connections = service.upstream.connections
+        for connection in connections:
+            if connection not in self._pool.running:
+                _Reports(service.name, connection, is_only=len(connections) == 1)
+                connection.on_state(partial(self._on_state, service.name))
+                await self._pool.start(connection)
 
     async def _end_unused(self) -> None:
-        while unused := self._running - {service.upstream for service in self._served.catalogue.services.values()}:
-            for upstream in unused:
-                is_used = upstream.has_calls if upstream in self._dismissed else upstream.is_used
-                if not is_used and upstream not in self._claimed:
-                    self._running.discard(upstream)
-                    self._dismissed.discard(upstream)
-                    await upstream.stop()
+        while True:
+            services = self._served.catalogue.services.values()
+            if not await self._pool.end_unused([service.upstream for service in services]):
+                return
             await asyncio.sleep(RETIRED_S)
 
     def _service(self, name: str) -> Service | None:
@@ -301,7 +305,8 @@ class Gateway:
         config = self._config
         for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
             _LOG.warning("%s", exposure)
-        self._bound = bound = bind(config.listen, config.socket_mode)
+        own = BoundSockets(self._passed) if self._passed else bind(config.listen, config.socket_mode)
+        self._bound = bound = own
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
@@ -329,6 +334,8 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            spans=None if self._tracer is None else self._tracer.counts,
+            authentication_failures=self._authentication.failures,
             identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
@@ -367,11 +374,14 @@ class Gateway:
         await drain(site, self._config.drain_s)
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
+        self._reloads.stop()
         for task in (self._retired, self._reclaiming):
             if task is not None:
                 task.cancel()
-        await asyncio.gather(*[upstream.stop() for upstream in self._running])
+        await self._pool.stop()
         await server.close_all_connections()
+        if self._tracer is not None:
+            await self._tracer.stop()
         self._authentication.close()
         self._log.flush()
 
@@ -405,27 +415,34 @@ async def _all_up(upstreams: Iterable[Upstream], timeout_s: float) -> bool:
     return True
 
 
-class _Reports:
-    """Logs what becomes of the connection to a service: a warning for each new reason why it cannot be used."""
+def _tracer(config: TracingConfig) -> OtlpTracer:
+    # Its libraries are an extra, and to import them takes as long as all of the gateway.
+    made: OtlpTracer = import_module("gateway.otlp_traces").OtlpTracer(config, version("cara-gateway"))
+    return made
 
-    def __init__(self, name: str, upstream: Upstream) -> None:
+
+class _Reports:
+    """Logs what becomes of a connection to a service: a warning for each new reason why it cannot be used."""
+
+    def __init__(self, name: str, connection: EndpointConnection, *, is_only: bool) -> None:
         self._name = name
-        self._upstream = upstream
+        self._shown = name if is_only else f"{name} at {connection.endpoint}"
+        self._connection = connection
         self._said: str | None = None
-        upstream.on_state(self._look)
-        upstream.on_trouble(self._look)
+        connection.on_state(self._look)
+        connection.on_trouble(self._look)
 
     def _look(self, _: str) -> None:
-        upstream = self._upstream
-        trouble = upstream.trouble
+        connection = self._connection
+        trouble = connection.trouble
         # While it connects nothing is wrong yet.
-        if upstream.stopped or upstream.state == "connecting" or trouble == self._said:
+        if connection.stopped or connection.state == "connecting" or trouble == self._said:
             return
         self._said = trouble
         if trouble:
-            _LOG.warning("service %s at %s cannot be used: %s", self._name, upstream.endpoint, trouble)
+            _LOG.warning("service %s at %s cannot be used: %s", self._name, connection.endpoint, trouble)
         else:
-            _LOG.info("service %s is up", self._name)
+            _LOG.info("service %s is up", self._shown)
 
 
 async def _until(is_over: Callable[[], bool], within_s: float) -> None:

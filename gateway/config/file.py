@@ -18,17 +18,19 @@ from typing import Any, Final
 
 from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
+from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
 from gateway.config.tls import TlsConfig, read_tls
+from gateway.config.tracing import TracingConfig, read_tracing
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
     DELAY,
-    ENDPOINT,
+    ENDPOINTS,
     FLAG,
     HOSTS,
     LISTEN,
@@ -62,7 +64,7 @@ OTHER_VARIABLES: Final = (
 )  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth", "tls")
+GATEWAY_TABLES: Final = ("limits", "auth", "tls", "tracing")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -86,7 +88,7 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
 SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "schema": TEXT,
     "interface": TEXT,
-    "endpoint": ENDPOINT,
+    "endpoint": ENDPOINTS,
     "peer": TEXT,
     "security": one_of("noop", "plain", "curve"),
     "user_id": TEXT,
@@ -130,6 +132,7 @@ class ServiceConfig:
 
     Attributes:
         schema: the file, as a path that holds from the current directory.
+        endpoints: where it is served; any of them can be asked.
         timeout_s: of a call that names none; None = the gateway's.
         roles: what every caller needs, and whoever is to see the service.
     """
@@ -137,7 +140,7 @@ class ServiceConfig:
     name: str
     schema: Path
     interface: str
-    endpoint: str
+    endpoints: tuple[str, ...]
     peer: str = "server"
     security: str = "noop"
     user_id: str | None = None
@@ -148,6 +151,24 @@ class ServiceConfig:
     timeout_s: float | None = None
     roles: tuple[str, ...] = ()
     rules: tuple[RoleRule, ...] = ()
+
+    @property
+    def connections(self) -> tuple[ConnectionConfig, ...]:
+        """One for each endpoint. What is no part of them, such as the schema, can change without a new connection."""
+        return tuple(
+            ConnectionConfig(
+                service=self.name,
+                endpoint=endpoint,
+                peer=self.peer,
+                security=self.security,
+                user_id=self.user_id,
+                password=self.password,
+                server_public_key=self.server_public_key,
+                public_key=self.public_key,
+                secret_key=self.secret_key,
+            )
+            for endpoint in self.endpoints
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +182,10 @@ class GatewayConfig:
         base_path: as `gateway.path_prefix.path_prefix` gives it.
         drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
         drain_s: how long what is under way may take then.
+        tls: None if it speaks plain HTTP.
         files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
-        tls: None if it speaks plain HTTP.
+        tracing: None if nobody is told of traces.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -181,6 +203,7 @@ class GatewayConfig:
     limits: Limits = field(default_factory=Limits)
     auth: AuthConfig | None = None
     tls: TlsConfig | None = None
+    tracing: TracingConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -241,8 +264,11 @@ class _Document:
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
         tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
+        tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
+        if auth is not None and auth.mtls is not None and (tls is None or tls.client_ca is None):
+            reading.complain("gateway.auth.mtls", "needs [gateway.tls] client_ca, which says whose certificates count")
         listen = given.get("listen")
         if isinstance(listen, UnixListen):
             given["listen"] = listen = UnixListen(reading.folder / listen.path)
@@ -271,6 +297,7 @@ class _Document:
             limits=checked_limits,
             auth=auth,
             tls=tls,
+            tracing=tracing,
             services=tuple(service for service in configured if service is not None),
             files=(self._path, *reading.files),
         )
@@ -306,6 +333,7 @@ class _Document:
             return None
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
         kept["schema"] = reading.folder / kept["schema"]
+        kept["endpoints"] = kept.pop("endpoint")
         return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), rules=rules, **kept)
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:

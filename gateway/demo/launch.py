@@ -92,7 +92,7 @@ class DemoServices:
                     name=name,
                     schema=schema_tree() / f"{name}.capnp",
                     interface=_INTERFACES[name],
-                    endpoint=endpoint,
+                    endpoints=(endpoint,),
                     peer=name,
                     security="plain",
                     user_id=USER,

@@ -35,11 +35,14 @@ class BoundSockets:
     Attributes:
         sockets: they listen already.
         port: of the sockets; None if they have none.
+
+    Args:
+        path: of a unix socket that is to be removed in the end; None if it is not ours.
     """
 
     def __init__(self, sockets: list[socket.socket], path: Path | None = None) -> None:
         self.sockets = sockets
-        self.port: int | None = sockets[0].getsockname()[1] if path is None else None
+        self.port: int | None = None if sockets[0].family == socket.AF_UNIX else sockets[0].getsockname()[1]
         self._path = path
         self._file = None if path is None else _file_at(path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -21,6 +22,8 @@ from gateway.client import Client
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
+from gateway.trace_context import asked_in
+from gateway.traces import CallTrace
 
 NOWHERE: Final[Mapping[tuple[str, str], ServiceMethod]] = MappingProxyType({})
 GONE: Final = "the client that passed this object is gone"
@@ -43,6 +46,20 @@ class RequestReferences(LiveObjects, Protocol):
         """The handles do not reach the client."""
 
 
+class CallbackCapability(LocalCapability):
+    """A client's object as it stands in messages; a service may have it at several endpoints."""
+
+    __slots__ = ()
+
+    target: Callback
+
+    def taken(self) -> None:
+        self.target.taken()
+
+    def left(self, *, gone: bool) -> None:
+        self.target.left(gone=gone)
+
+
 class Callback:
     """One object of a client as one service knows it: a `cara_pseud.capabilities.Target`.
 
@@ -50,9 +67,10 @@ class Callback:
         capability: what stands in messages to the service.
         service: whose it is, as it is known since the object was last passed there.
         passed_in: the calls that it was passed in.
+        is_lost: whether a holder is gone that had it; not if somebody has got it since.
     """
 
-    __slots__ = ("_callbacks", "_interfaces", "capability", "name", "passed_in", "service")
+    __slots__ = ("_callbacks", "_holders", "_interfaces", "capability", "is_lost", "name", "passed_in", "service")
 
     def __init__(
         self, callbacks: Callbacks, client_id: str, name: str, service: Service, interface: Type | None
@@ -63,7 +81,9 @@ class Callback:
         self.name = name
         self.service = service
         self.passed_in: dict[tuple[str, str], ServiceMethod] = {}
-        self.capability = LocalCapability(self, ("callback", client_id, name, service.name))
+        self.capability = CallbackCapability(self, ("callback", client_id, name, service.name))
+        self._holders = 0
+        self.is_lost = False
 
     @property
     def is_alive(self) -> bool:
@@ -95,17 +115,22 @@ class Callback:
         if callbacks is None:
             raise Unavailable(GONE)
         called = self._method(interface_id, method)
-        refs = callbacks.references(self.service)
+        refs, trace = callbacks.references(self.service), self._trace(called, call)
         refs.passed_in = self.passed_in
         try:
             params = called.write_params(args, kwargs, refs)
-            answer = callbacks.ask(self, called.name, params, call, refs)
+            traceparent = asked_in(call.traceparent) if trace is None else trace.ask()
+            answer = callbacks.ask(self, called.name, params, call, refs, traceparent)
         except GatewayError as error:
             refs.take_back()
+            _end(trace, error.status)
             raise as_rpc_error(error) from None
-        except RpcError:
+        except RpcError as error:
             refs.take_back()
+            _end(trace, Status.of(error.code))
             raise
+        if trace is not None:
+            answer.add_done_callback(partial(_settle, trace))
         unbox = callbacks.client.unboxes
         result: asyncio.Future[Any] = answer.get_loop().create_future()
 
@@ -124,6 +149,21 @@ class Callback:
         answer.add_done_callback(pass_on)
         result.add_done_callback(lambda given_up: answer.cancel() if given_up.cancelled() else None)
         return result
+
+    def taken(self) -> None:
+        """Take note that one more holder has it: a connection to the service, or a call that is to bring it there."""
+        self._holders += 1
+        self.is_lost = False
+
+    def left(self, *, gone: bool) -> None:
+        """Take note that a holder has it no more, or is gone itself; with the last one the object ends."""
+        self._holders -= 1
+        self.is_lost = self.is_lost or gone
+        if self._holders <= 0:
+            self.released()
+    def _trace(self, called: CallbackMethod, call: IncomingCall) -> CallTrace | None:
+        tracer = self.service.tracer
+        return None if tracer is None else tracer.callback(self.service.name, called.label, call.traceparent)
 
     def released(self) -> None:
         """The service let go; nobody calls this object any more."""
@@ -161,7 +201,7 @@ class Callbacks:
         self.references = references
         self._check_room = check_room
         self._timeout_s = timeout_s
-        self._callbacks: dict[tuple[str, int], Callback] = {}
+        self._callbacks: dict[tuple[str, str], Callback] = {}
         self._asked: dict[str, tuple[asyncio.Future[JSON], Callback, RequestReferences]] = {}
         self._ended = False
 
@@ -184,8 +224,8 @@ class Callbacks:
         Raises:
             GatewayError: there may be no more.
         """
-        # Each connection holds an object for itself, and counts for itself how often it got it.
-        key = (name, id(service.upstream))
+        # However many connections to the service hold it: the object counts them.
+        key = (name, service.name)
         known = self._callbacks.get(key)
         if known is not None:
             known.pass_again(service, interface)
@@ -217,9 +257,9 @@ class Callbacks:
     def released(self, callback: Callback) -> None:
         """Take note that a service let go of an object; its client is told."""
         service = callback.service
-        if self._callbacks.pop((callback.name, id(service.upstream)), None) is None:
+        if self._callbacks.pop((callback.name, service.name), None) is None:
             return
-        if service.upstream.state == "up":
+        if service.upstream.state == "up" and not callback.is_lost:
             code, reason = "released", f"{service.name} holds it no more"
         else:
             code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
@@ -230,11 +270,17 @@ class Callbacks:
             self.client.callback_ended(callback.name, code, reason)
 
     def ask(
-        self, callback: Callback, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
+        self,
+        callback: Callback,
+        method: str,
+        params: list[JSON],
+        call: IncomingCall,
+        refs: RequestReferences,
+        traceparent: str | None = None,
     ) -> asyncio.Future[JSON]:
         """Send a request to the client, now; a future of its answer.
 
-        Cancelling the future withdraws the request. ``refs`` knows the handles in it.
+        Cancelling the future withdraws the request. ``refs`` knows the handles in it, ``traceparent`` names its trace.
 
         Raises:
             GatewayError: it cannot be sent.
@@ -247,7 +293,7 @@ class Callbacks:
             if timeout_s <= 0:
                 raise DeadlineExceeded("the deadline had passed before the client could be asked")
         answer: asyncio.Future[JSON] = loop.create_future()
-        key = self.client.request(callback.name, method, params)
+        key = self.client.request(callback.name, method, params, traceparent)
         if self._ended:  # by the request itself: the client reads too slowly
             answer.cancel()
             return answer
@@ -297,6 +343,19 @@ class Callbacks:
         asked, self._asked = self._asked, {}
         for answer, _, _ in asked.values():
             answer.cancel()
+
+
+def _settle(trace: CallTrace, answer: asyncio.Future[JSON]) -> None:
+    error = None if answer.cancelled() else answer.exception()
+    if answer.cancelled():
+        trace.end(Status.CANCELLED)
+    else:
+        trace.end(Status.of(error.code) if isinstance(error, RpcError) else None if error is None else Status.INTERNAL)
+
+
+def _end(trace: CallTrace | None, status: Status) -> None:
+    if trace is not None:
+        trace.end(status)
 
 
 def as_rpc_error(error: GatewayError) -> RpcError:

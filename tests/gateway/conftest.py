@@ -113,6 +113,19 @@ class FakeUpstream:
         self.on_trouble = self.on_state
         self._listeners: list[Callable[[str], None]] = []
 
+    @property
+    def connections(self) -> Sequence[FakeUpstream]:
+        return (self,)
+
+    def home_of(self, target: Capability) -> FakeUpstream:
+        return self
+
+    def owns(self, capability: Capability) -> bool:
+        return False  # of an upstream that is the handle's own nobody asks
+
+    def beside(self, target: Capability, object: Capability) -> Capability:
+        return target
+
     def name_of(self, capability: Capability) -> ObjectName | None:
         return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))
 

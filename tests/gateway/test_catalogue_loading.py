@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.access.rules import RoleRule
-from gateway.catalogue import CallCounts, Catalogue
+from gateway.call_counts import CallCounts
+from gateway.catalogue import Catalogue
 from gateway.catalogue_loading import load_catalogue, load_routes
 from gateway.config.auth import AuthConfig
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
@@ -38,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def service(folder: Path, name: str = "shop", interface: str = "Shop", **more: Any) -> ServiceConfig:
     file = folder / more.pop("file", "shop.capnp")
-    return ServiceConfig(name=name, schema=file, interface=interface, endpoint="tcp://service:1", **more)
+    return ServiceConfig(name=name, schema=file, interface=interface, endpoints=("tcp://service:1",), **more)
 
 
 def loaded(*services: ServiceConfig) -> tuple[Catalogue, list[str], CallCounts]:

@@ -45,6 +45,15 @@ def complaints(folder: Path, text: str, environment: Mapping[str, str] | None = 
     return raised.value.complaints
 
 
+def test_a_service_may_have_several_endpoints(tmp_path: Path) -> None:
+    text = SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "ipc:///run/b"]')
+    (service,) = read(tmp_path, text).services
+    assert service.endpoints == ("tcp://a:1", "ipc:///run/b")
+    assert [connection.endpoint for connection in service.connections] == ["tcp://a:1", "ipc:///run/b"]
+    (service,) = read(tmp_path, text, {"CARA_GATEWAY_SERVICES_CALCULATOR_ENDPOINT": "tcp://c:1, tcp://d:2"}).services
+    assert service.endpoints == ("tcp://c:1", "tcp://d:2")
+
+
 def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
     config = read(
         tmp_path,
@@ -121,7 +130,7 @@ def test_variables_set_every_kind_of_key(tmp_path: Path) -> None:
     assert config.hosts == ("a.example", "b.example")
     assert config.expose_errors
     assert config.limits.max_depth == config.codec.max_depth == 32
-    assert (config.services[0].endpoint, config.services[0].timeout_s) == ("tcp://other:1", 2.5)
+    assert (config.services[0].endpoints, config.services[0].timeout_s) == (("tcp://other:1",), 2.5)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +292,19 @@ def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: 
         (
             SERVICE.replace("tcp://127.0.0.1:5555", "127.0.0.1:5555"),
             'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", not "127.0.0.1:5555"',
+        ),
+        (
+            SERVICE.replace('"tcp://127.0.0.1:5555"', "[]"),
+            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", '
+            "or a list of at least one, not []",
+        ),
+        (
+            SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "b:2"]'),
+            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", not "b:2"',
+        ),
+        (
+            SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "tcp://a:1"]'),
+            'services.calculator.endpoint: "tcp://a:1" stands there twice; each endpoint is to be named once',
         ),
         (SERVICE.replace('interface = "Calculator"', ""), "services.calculator.interface: is missing"),
         ("", "services: there must be at least one, [services.NAME]"),
