@@ -19,6 +19,7 @@ from cara_pseud.schema.loader import schema_files
 from gateway import logs
 from gateway.app import Gateway
 from gateway.config.file import ConfigError, GatewayConfig
+from gateway.config.lasting import check_guard
 from gateway.config.values import Listen, UnixListen
 from gateway.http.descriptors import permit_descriptors
 from gateway.loop import CollectorWatch, give_back_large_blocks, settle_collector, watched_loop
@@ -103,7 +104,9 @@ def _passed_sockets() -> list[socket.socket]:
 
 
 def _at(listen: Listen | UnixListen, config: GatewayConfig) -> GatewayConfig:
-    return replace(config, listen=listen)
+    config = replace(config, listen=listen)
+    check_guard(config)
+    return config
 
 
 def _read_at(listen: Listen | UnixListen, source: Callable[[], GatewayConfig]) -> GatewayConfig:
