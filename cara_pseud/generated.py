@@ -8,18 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from cara_pseud.answering import in_current_trace
 from cara_pseud.capabilities import NO_ARGUMENTS, WireHandler, WireValue
 from cara_pseud.errors import InvalidValue, RpcError, UnknownField
 from cara_pseud.signatures import Parameter, Signature
 
 _PROXY: Final = """
-def make(bound, no_arguments, outgoing, convert):
+def make(bound, no_arguments, outgoing, convert, in_current_trace):
     def method(self, /, *args, **kwargs):
+        options = self.__options__
+        if options.traceparent is None:
+            options = in_current_trace(options)
         if not kwargs and len(args) == {count}:
 {unpack}            if {tests}:
-                return self.__capability__.invoke(bound, args, no_arguments, self.__options__, convert)
+                return self.__capability__.invoke(bound, args, no_arguments, options, convert)
         args, kwargs = outgoing(args, kwargs)
-        return self.__capability__.invoke(bound, args, kwargs, self.__options__, convert)
+        return self.__capability__.invoke(bound, args, kwargs, options, convert)
     return method
 """
 
@@ -61,7 +65,9 @@ def proxy_method(signature: Signature) -> Callable[..., Any]:
     """The method of a proxy: checks and converts arguments, calls the capability, converts the result."""
     make = _compiled(_PROXY, signature, indent=12)
     convert = _compiled(_CONVERT, signature, indent=0)(signature.enter_result)
-    method: Callable[..., Any] = make(signature.bound, NO_ARGUMENTS, signature.outgoing, convert)
+    method: Callable[..., Any] = make(
+        signature.bound, NO_ARGUMENTS, signature.outgoing, convert, in_current_trace
+    )
     method.__name__ = method.__qualname__ = signature.name
     method.__doc__ = f"{signature.text}\n\n{signature.bound.method.doc}".strip()
     return method

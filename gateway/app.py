@@ -8,20 +8,24 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
 
 from cara_pseud.cork import Cork
 from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
+from gateway.call_counts import CallCounts
 from gateway.calls import Calls
-from gateway.catalogue import CallCounts, Catalogue, Served, Service
+from gateway.catalogue import Catalogue, Served, Service
 from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_catalogue
 from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig
 from gateway.config.lasting import changed, check_guard, lasting
+from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
@@ -45,6 +49,9 @@ from gateway.turns import Turns
 from gateway.upstream.base import EndpointConnection, Upstream
 from gateway.upstream.pool import Pool
 from gateway.upstream.pseud import PseudUpstream
+
+if TYPE_CHECKING:
+    from gateway.otlp_traces import OtlpTracer
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -103,6 +110,7 @@ class Gateway:
         self._turns = Turns(stalls, self._cork, watched=stalls is not None)
         self._counts = CallCounts()
         self._pool = Pool(self._connection)
+        self._tracer: OtlpTracer | None = None if config.tracing is None else _tracer(config.tracing)
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
@@ -150,7 +158,7 @@ class Gateway:
         Raises:
             ConfigError: something of the configuration cannot be used; nothing has changed.
         """
-        return load_catalogue(config, self._pool.upstream, self._counts)
+        return load_catalogue(config, self._pool.upstream, self._counts, self._tracer)
 
     async def replace(self, catalogue: Catalogue) -> None:
         """Serve another catalogue from now on.
@@ -166,6 +174,9 @@ class Gateway:
         assert self._application is not None  # started
         self._application.serve(catalogue)
         self._pool.served()
+        self._sessions.roles_changed()  # or what is needed for a call, which comes to the same
+        services = catalogue.services
+        self._counts.keep(lambda service, label: service in services and services[service].declares(label))
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
 
@@ -203,6 +214,8 @@ class Gateway:
         for name in before.keys() - after.keys():
             self._pool.dismiss(before[name].upstream)
             self._sessions.service_removed(name, f"{name} is served no more")
+        if self._site is not None and self._site.identification is not None:
+            self._site.identification.reloaded()
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
 
     async def renew_certificates(self) -> None:
@@ -229,7 +242,7 @@ class Gateway:
         loaded = await asyncio.to_thread(load_routes, config)
         upstreams = {service: self._pool.upstream(service) for service in config.services}
         catalogue = await asyncio.to_thread(
-            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, former
+            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, self._tracer, former
         )
         running = self._pool.running
         fresh = [each for each in catalogue.services.values() if not running.issuperset(each.upstream.connections)]
@@ -321,6 +334,8 @@ class Gateway:
             compresses_sockets=self._config.websocket_compression,
             cork=self._cork,
             turns=self._turns,
+            spans=None if self._tracer is None else self._tracer.counts,
+            authentication_failures=self._authentication.failures,
             identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
@@ -365,6 +380,8 @@ class Gateway:
                 task.cancel()
         await self._pool.stop()
         await server.close_all_connections()
+        if self._tracer is not None:
+            await self._tracer.stop()
         self._authentication.close()
         self._log.flush()
 
@@ -396,6 +413,12 @@ async def _all_up(upstreams: Iterable[Upstream], timeout_s: float) -> bool:
         finally:
             forget()
     return True
+
+
+def _tracer(config: TracingConfig) -> OtlpTracer:
+    # Its libraries are an extra, and to import them takes as long as all of the gateway.
+    made: OtlpTracer = import_module("gateway.otlp_traces").OtlpTracer(config, version("cara-gateway"))
+    return made
 
 
 class _Reports:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,6 +23,7 @@ from gateway.access.permissions import denied
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
+from gateway.call_counts import TracedCall
 from gateway.catalogue import Catalogue, ServiceMethod
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error, quote
@@ -31,6 +33,8 @@ from gateway.redaction import WHOLE, redacted
 from gateway.sensitive import secrets_in
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
+from gateway.trace_context import trace_id_of
+from gateway.traces import CallTrace
 from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)
@@ -150,9 +154,15 @@ class Call:
         session: whose it is; None if it belongs to no session.
         args: what the service was sent, if there are secrets in it.
         address: who counts it in the bounds per address.
+        began_s: when, by the clock of `Calls`.
+        trace: tells of it whoever records traces; None if nobody does.
+        traceparent: the trace that it belongs to, as its caller said; None if it said nothing.
     """
 
-    __slots__ = ("_calls", "_future", "address", "args", "key", "method", "refs", "request_id", "session", "waiter")
+    __slots__ = (
+        "_calls", "_future", "address", "args", "began_s", "key", "method", "refs", "request_id", "session",
+        "trace", "traceparent", "waiter",
+    )  # fmt: skip
 
     _future: asyncio.Future[Any] | None
 
@@ -176,6 +186,16 @@ class Call:
         self.session = session
         self.args: Sequence[Any] = ()
         self.address = address
+        self.began_s = calls.clock()
+        self.trace: CallTrace | None = None
+        self.traceparent: str | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the trace that it belongs to, 32 hexadecimal digits; None if there is none, or it is not recorded."""
+        if self.trace is not None:
+            return self.trace.trace_id
+        return None if self.traceparent is None else trace_id_of(self.traceparent)
 
     def cancel(self) -> None:
         """Give the call up; the caller is told that it was cancelled, unless it is over already."""
@@ -187,18 +207,22 @@ class Call:
         # The future refers to this method; without a cycle both are freed at once.
         self._future = None
         session, refs = self.session, self.refs
-        self._calls.under_way.give(self.address)
+        calls = self._calls
+        calls.under_way.give(self.address)
+        calls.count_end(self)
         if session is None:
-            self._calls.without_session -= 1
+            calls.without_session -= 1
         else:
             session.calls_in_flight -= 1
         try:
             if not self.waiter.answered(self, future.result()) and refs is not None:
                 refs.take_back()
+            if self.trace is not None:
+                self.trace.end(None)
         except (Exception, asyncio.CancelledError) as error:
             if refs is not None:
                 refs.take_back()
-            self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
+            self._fail(error)
             # It remembers this frame and those above, and the future, which they have, has it: in a circle they would
             # wait for the collector, with all that a service said.
             error.__traceback__ = None
@@ -206,14 +230,20 @@ class Call:
             refs.settled()
         method = self.method
         if method.results.may_be_long:
-            self._calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
+            calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
 
     def refuse(self, error: Exception) -> None:
         """End the call, of which nothing was sent."""
         if self.refs is not None:
             self.refs.never_sent()
             self.refs.settled()
-        self.waiter.failed(self, self._calls.failure(error, self.method, self.request_id, self.args))
+        self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        told = self._calls.failure(error, self.method, self.request_id, self.args)
+        if self.trace is not None:
+            self.trace.end(told.status)
+        self.waiter.failed(self, told)
 
 
 class Calls:
@@ -224,6 +254,7 @@ class Calls:
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
         under_way: all of them.
+        clock: the time in seconds, by which calls are measured.
     """
 
     def __init__(
@@ -251,6 +282,7 @@ class Calls:
         self._admit = admit
         self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
+        self.clock = self.stalls.clock
         self.without_session = 0
         self.under_way = Shares(0, 0)
         self.rebound()
@@ -282,6 +314,7 @@ class Calls:
         unbox: bool = False,
         address: str = "",
         principal: Principal = ANONYMOUS,
+        tracestate: str | None = None,
     ) -> Call | None:
         """Start a call; when this returns it is on its way, so calls keep the order in which they are begun.
 
@@ -292,11 +325,18 @@ class Calls:
             unbox: whether a single result stands for itself.
             address: who counts it in the bounds per address; "" if that is not known.
             principal: who calls.
+            tracestate: what the caller said of the trace beside ``options.traceparent``.
 
         Returns:
             None if the call was refused, of which the caller is told before this returns.
         """
         call = Call(self, waiter, key, method, refs, options.request_id, session, address)
+        counts = method.counts
+        counts.calls += 1
+        call.traceparent = options.traceparent
+        tracer = method.service.tracer
+        if tracer is not None:
+            call.trace = tracer.call(method.service_name, method.label, options.traceparent, tracestate)
         is_counted = False
         try:
             if self._authorise is not None:
@@ -310,7 +350,6 @@ class Calls:
                 raise self._too_many(address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
-            method.counts.calls += 1
             reader = method.params
             args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
             if method.has_secrets:
@@ -325,6 +364,8 @@ class Calls:
                 refs.hold()
                 if refs.coming_home is not None:
                     target = method.service.upstream.beside(target, refs.coming_home)
+            if call.trace is not None:
+                options = options._replace(traceparent=call.trace.ask())
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
             if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
                 future = self._repeatable(future, method, target, args, options, write, refs)
@@ -333,6 +374,7 @@ class Calls:
                 self.under_way.give(address)
             call.refuse(error)
             return None
+        counts.in_flight += 1
         if session is None:
             self.without_session += 1
         else:
@@ -350,6 +392,15 @@ class Calls:
             refs.never_sent()
         future.add_done_callback(call.settle)
         return call
+
+    def count_end(self, call: Call) -> None:
+        """Take note that a call that was under way is over."""
+        seconds = self.clock() - call.began_s
+        call.method.counts.ended(seconds)
+        if call.trace is not None or call.traceparent is not None:
+            trace_id = call.trace_id
+            if trace_id is not None:
+                call.method.counts.note_trace(TracedCall(trace_id, seconds, time.time()))
 
     def _too_many(self, address: str) -> GatewayError:
         under_way = self.under_way

@@ -17,55 +17,14 @@ from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Ty
 from gateway.access.rules import NO_ROLES, ServiceRules
 from gateway.access.seen import Seen
 from gateway.annotations import json_name
+from gateway.call_counts import CallCounts, MethodCounts
 from gateway.describe.documents import Document
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
-from gateway.json.codec.needless import NeedlessRefusals
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sensitive import SecretPaths, has_sensitive, has_sensitive_results
+from gateway.traces import Tracer
 from gateway.upstream.base import Upstream
-
-
-class MethodCounts:
-    """How often a method was called.
-
-    Attributes:
-        calls: how many were begun.
-        failures: how many failed, by status code.
-        answer_bytes: how long its answers to streams were lately, if any was long; else 0.
-    """
-
-    __slots__ = ("answer_bytes", "calls", "failures")
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.answer_bytes = 0
-        self.failures: dict[str, int] = {}
-
-    def note_answer(self, size: int) -> None:
-        """Take note of how long an answer was; the last ones count most."""
-        known = self.answer_bytes
-        self.answer_bytes = (3 * known + size) // 4 if known else size
-
-    def fail(self, code: str) -> None:
-        """Count a failure."""
-        self.failures[code] = self.failures.get(code, 0) + 1
-
-
-class CallCounts:
-    """The counts of all methods and codecs. They outlive a catalogue, as a counter must never go back."""
-
-    def __init__(self) -> None:
-        self._of: dict[tuple[str, str], MethodCounts] = {}
-        self._needless: dict[str, NeedlessRefusals] = {}
-
-    def needless_refusals(self, service: str) -> NeedlessRefusals:
-        """What generated code for a service's values refused for no reason."""
-        return self._needless.setdefault(service, NeedlessRefusals())
-
-    def of(self, service: str, method: str) -> MethodCounts:
-        """The counts of one method, by the names that metrics have of it."""
-        return self._of.setdefault((service, method), MethodCounts())
 
 
 class ServiceMethod:
@@ -78,7 +37,7 @@ class ServiceMethod:
         has_secret_results: whether a result is one.
         timeout_s: the deadline of a call that wishes none.
         label: the name in metrics, with its interface if it is an object's.
-        counts: how many were begun, and how many failed.
+        counts: what is counted of its calls.
     """
 
     __slots__ = (
@@ -105,11 +64,16 @@ class ServiceMethod:
 
 
 class CallbackMethod:
-    """One method of clients' objects, that a service may call: its JSON name and both converters."""
+    """One method of clients' objects, that a service may call: its JSON name and both converters.
 
-    __slots__ = ("name", "read_results", "write_params")
+    Attributes:
+        label: its name in traces, with its interface.
+    """
 
-    def __init__(self, codec: Codec, bound: BoundMethod) -> None:
+    __slots__ = ("label", "name", "read_results", "write_params")
+
+    def __init__(self, codec: Codec, bound: BoundMethod, owner: str) -> None:
+        self.label = f"{owner}.{bound.method.name}"
         self.name = json_name(bound.method.annotations, bound.method.name)
         self.write_params = codec.callback_params(bound)
         self.read_results = codec.callback_results(bound)
@@ -121,6 +85,7 @@ class Service:
     Attributes:
         timeout_s: the deadline of a call where neither the caller nor the schema says one.
         counts: where the calls of its methods are counted.
+        tracer: who records the traces that its calls belong to; None if nobody does.
         methods: of the service's own interface, by JSON name.
     """
 
@@ -131,6 +96,7 @@ class Service:
         upstream: Upstream,
         timeout_s: float,
         counts: CallCounts | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = routes.name
         self.routes = routes
@@ -139,12 +105,14 @@ class Service:
         self.upstream = upstream
         self.timeout_s = timeout_s
         self.counts = CallCounts() if counts is None else counts
+        self.tracer = tracer
         self.methods: Mapping[str, ServiceMethod] = {
             name: ServiceMethod(self, name, bound) for name, bound in routes.methods.items()
         }
         self._of_objects: dict[Type, dict[str, ServiceMethod]] = {}
         self._of_callbacks: dict[Any, CallbackMethod] = {}
         self._interface_names: dict[Type, str] = {}
+        self._declared_labels: dict[str, bool] = {}
 
     def method(self, name: str) -> ServiceMethod:
         """A method of the service's own interface.
@@ -177,14 +145,29 @@ class Service:
         method = methods.get(name)
         if method is None:
             bound = self.routes.handle_method(interface, name, roles)
-            method = methods[name] = ServiceMethod(self, name, bound, self.interface_name(interface))
+            # Without what a generic interface is bound to: clients could have ever larger types of themselves made.
+            method = methods[name] = ServiceMethod(self, name, bound, self._qualified_name(interface))
         return method
 
-    def known_methods(self) -> Iterator[ServiceMethod]:
-        """The service's own methods, and those of objects that were called."""
-        yield from self.methods.values()
-        for methods in self._of_objects.values():
-            yield from methods.values()
+    def counted_methods(self) -> Iterator[tuple[str, MethodCounts]]:
+        """The service's own methods and those of objects that were called, by label, with their counts."""
+        for label, counts in self.counts.of_service(self.name).items():
+            if self.declares(label):
+                yield label, counts
+
+    def declares(self, label: str) -> bool:
+        """Whether a method of that label is one of the service's, or of an object that it may return."""
+        if label in self.methods:
+            return True
+        known = self._declared_labels.get(label)
+        if known is None:
+            owner, _, name = label.rpartition(".")
+            known = self._declared_labels[label] = any(
+                name in self.routes.for_interface(Type(Kind.INTERFACE, node.id))
+                for node in self.schema.nodes.values()
+                if isinstance(node, InterfaceNode) and (node.qualified_name or node.name) == owner
+            )
+        return known
 
     def callback_method(self, interface: Type | None, interface_id: int, method: int | str) -> CallbackMethod:
         """A method of a client's object that was passed as ``interface`` (None: as AnyPointer), by its wire names.
@@ -198,7 +181,9 @@ class Service:
             bound = self._declared(interface, interface_id, method)
             if bound is None:
                 raise RpcError("unimplemented", "the client's object has no such method")
-            found = self._of_callbacks[key] = CallbackMethod(self.codec, bound)
+            found = self._of_callbacks[key] = CallbackMethod(
+                self.codec, bound, self._qualified_name(bound.interface)
+            )
         return found
 
     def _declared(self, interface: Type | None, interface_id: int, method: int | str) -> BoundMethod | None:
@@ -213,6 +198,10 @@ class Service:
                     if method == declared.id or method == declared.name:
                         return BoundMethod(ancestor, declared)
         return None
+
+    def _qualified_name(self, interface: Type) -> str:
+        node = self.schema.nodes[interface.node_id]
+        return node.qualified_name or node.name
 
     def interface_name(self, interface: Type | None) -> str | None:
         """The name by which clients know an interface: ``Calculator.Value``."""

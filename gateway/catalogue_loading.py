@@ -14,7 +14,8 @@ from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
 from gateway import fixed_paths
 from gateway.access.roles import NEEDS_AUTH, unenforced_roles
 from gateway.access.rules import RuleError, ServiceRules
-from gateway.catalogue import CallCounts, Catalogue, Service
+from gateway.call_counts import CallCounts
+from gateway.catalogue import Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.describe.openapi import openapi_document, security_of
@@ -27,22 +28,27 @@ from gateway.path_prefix import below
 from gateway.protocols.jsonrpc.control_methods import control_methods
 from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
+from gateway.traces import Tracer
 from gateway.upstream.base import Upstream
 
 
 def load_catalogue(
-    config: GatewayConfig, upstream_of: Callable[[ServiceConfig], Upstream], counts: CallCounts
+    config: GatewayConfig,
+    upstream_of: Callable[[ServiceConfig], Upstream],
+    counts: CallCounts,
+    tracer: Tracer | None = None,
 ) -> Catalogue:
     """Make everything that is served of a configuration.
 
     Args:
         upstream_of: the connection to a service; asked only when nothing can go wrong any more.
         counts: where calls are counted, whichever catalogue they are of.
+        tracer: who records traces; None if nobody does.
 
     Raises:
         ConfigError: see `load_routes`.
     """
-    return make_catalogue(config, load_routes(config), upstream_of, counts)
+    return make_catalogue(config, load_routes(config), upstream_of, counts, tracer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +76,14 @@ def make_catalogue(
     loaded: tuple[list[ServiceRoutes], HttpRoutes],
     upstream_of: Callable[[ServiceConfig], Upstream],
     counts: CallCounts,
+    tracer: Tracer | None = None,
     former: Former | None = None,
 ) -> Catalogue:
     """Make everything that is served.
 
     Args:
         loaded: what `load_routes` has made of the configuration.
-        upstream_of, counts: see `load_catalogue`.
+        upstream_of, counts, tracer: see `load_catalogue`.
         former: what is served until now.
     """
     routes, http_routes = loaded
@@ -91,7 +98,7 @@ def make_catalogue(
             codec = Codec(route.schema, config.codec, form=REFERENCE_FORM, needless=needless)
             default_s = config.limits.default_call_timeout_s
             timeout_s = default_s if service.timeout_s is None else service.timeout_s
-            services[route.name] = Service(route, codec, upstream, timeout_s, counts)
+            services[route.name] = Service(route, codec, upstream, timeout_s, counts, tracer)
     describe = partial(_documents, config=config)
     return Catalogue(services, http_routes, describe(routes), describe)
 

@@ -54,8 +54,11 @@ class Client(Protocol):
     def unboxes(self) -> bool:
         """Whether it answers a single result as itself."""
 
-    def request(self, name: str, method: str, params: list[JSON]) -> str:
+    def request(self, name: str, method: str, params: list[JSON], traceparent: str | None = None) -> str:
         """Ask its object ``name`` to run a method. Sent at once, so that requests keep their order.
+
+        Args:
+            traceparent: the trace that the request belongs to.
 
         Returns:
             The request's key; the answer goes to `Callbacks.answered` under it.

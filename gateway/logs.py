@@ -12,6 +12,7 @@ import logging
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -25,6 +26,29 @@ _SHOWN_CHARS: Final = 300
 """How much of a value that a client chose a line has; no host's name is longer (RFC 1035 section 2.3.4)."""
 _MAX_PATH_CHARS: Final = 1000
 """Of a request's path in its line; a head has room for 64 times as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSocket:
+    """A WebSocket that is over.
+
+    Attributes:
+        close_code: of RFC 6455, or ours: 1005 if the close frame had none, 1006 if there was none.
+        calls: how many its client began on it.
+        seconds: how long it was open.
+        request_id, remote, trace_id: as of the request that it began with.
+        principal: who its client was in the end; None if nobody knows.
+    """
+
+    close_code: int
+    calls: int
+    seconds: float
+    received_bytes: int
+    sent_bytes: int
+    remote: str
+    request_id: str
+    principal: str | None
+    trace_id: str | None
 
 
 class Sink(Protocol):
@@ -60,12 +84,18 @@ class LogWriter:
         request_id: str,
         code: str | None,
         refused: tuple[str, str] | None = None,
+        principal: str | None = None,
+        trace_id: str | None = None,
+        size: int | None = None,
     ) -> None:
         """Note an answered request.
 
         Args:
             code: the status name of an error.
             refused: for what it was refused: a name and its value, such as ``origin`` and where its page is from.
+            principal: who asked; None if nobody knows.
+            trace_id: of the trace that it belongs to.
+            size: the bytes of the answer's body.
         """
         milliseconds = round(seconds * 1000, 2)
         if len(path) > _MAX_PATH_CHARS:
@@ -81,6 +111,12 @@ class LogWriter:
                 "remote": remote,
                 "request_id": request_id,
             }
+            if size is not None:
+                entry["bytes"] = size
+            if principal is not None:
+                entry["principal"] = principal[:_SHOWN_CHARS]
+            if trace_id is not None:
+                entry["trace_id"] = trace_id
             if code is not None:
                 entry["code"] = code
             if refused is not None:
@@ -91,6 +127,39 @@ class LogWriter:
             if refused is not None:
                 shown += f" ({refused[0]} {_printable(refused[1][:_SHOWN_CHARS])})"
             line = f"{_clock()} {status}{shown} {method} {_printable(path)} {milliseconds} ms [{request_id}]"
+            if principal is not None:
+                line += f" {_printable(principal[:_SHOWN_CHARS])}"
+        self._gather(line)
+
+    def socket(self, ended: EndedSocket) -> None:
+        """Note the end of a WebSocket, whose beginning was noted as a request."""
+        if self._as_json:
+            entry: dict[str, object] = {
+                "time": _now(),
+                "level": "info",
+                "socket": "ended",
+                "close": ended.close_code,
+                "calls": ended.calls,
+                "ms": round(ended.seconds * 1000, 2),
+                "bytes_in": ended.received_bytes,
+                "bytes_out": ended.sent_bytes,
+                "remote": ended.remote,
+                "request_id": ended.request_id,
+            }
+            if ended.principal is not None:
+                entry["principal"] = ended.principal[:_SHOWN_CHARS]
+            if ended.trace_id is not None:
+                entry["trace_id"] = ended.trace_id
+            line = _json(entry)
+        else:
+            who = "" if ended.principal is None else f" {_printable(ended.principal[:_SHOWN_CHARS])}"
+            line = (
+                f"{_clock()} {ended.close_code} socket ended, {ended.calls} calls "
+                f"{ended.seconds:.1f} s [{ended.request_id}]{who}"
+            )
+        self._gather(line)
+
+    def _gather(self, line: str) -> None:
         with self._lock:
             self._lines.append(line)
         if self._timer is None:

@@ -16,6 +16,7 @@ from gateway.config.mtls import MTLS_KEYS
 from gateway.config.proxy_headers import PROXY_KEYS
 from gateway.config.rules import RULE_KEYS
 from gateway.config.tls import TLS_KEYS
+from gateway.config.tracing import TRACING_KEYS, TracingConfig
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
 
@@ -36,6 +37,7 @@ def documented(heading: str) -> dict[str, str]:
         ("gateway.auth.proxy", PROXY_KEYS),
         ("gateway.auth.mtls", MTLS_KEYS),
         ("gateway.tls", TLS_KEYS),
+        ("gateway.tracing", TRACING_KEYS),
         ("services.NAME", SERVICE_KEYS),
         ("[services.NAME.rules]", RULE_KEYS),
         ("gateway.limits", LIMIT_KEYS),
@@ -68,6 +70,10 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "drain_delay_s": f"`{config.drain_delay_s}`",
         "drain_s": f"`{config.drain_s}`",
     }
+    tracing = TracingConfig(otlp="http://collector:4318")
+    assert documented("gateway.tracing") == {
+        "otlp": "required", "sample": f"`{tracing.sample}`", "service_name": f'`"{tracing.service_name}"`',
+    }  # fmt: skip
     assert documented("gateway.auth")["required"] == f"`{str(AuthConfig().required).lower()}`"
     algorithms = ", ".join(f'"{name}"' for name in DEFAULT_ALGORITHMS)
     assert documented("gateway.auth.jwt")["algorithms"] == f"`[{algorithms}]`"

@@ -18,8 +18,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cara_pseud", "gateway")
-MODULES = {"pycapnp": "capnp", "pyjwt": "jwt", "pyzmq": "zmq"}
+MODULES = {"prometheus-client": "prometheus_client", "pycapnp": "capnp", "pyjwt": "jwt", "pyzmq": "zmq"}
 """What is imported under another name than it is installed; a dotted name is the module's."""
+
+OF_EXTRAS = {"opentelemetry": "gateway/otlp_traces.py"}
+"""Modules that only an extra installs, and the one file that may import them: it is imported where they are needed."""
 
 OTHER_USES = {
     # Nobody names these as a module: their name, the files that use them, and how that looks there.
@@ -160,8 +163,19 @@ def test_everything_imported_is_a_dependency() -> None:
         if module.split(".")[0] not in (*PACKAGES, *sys.stdlib_module_names)
         and not any(module == name or module.startswith(f"{name}.") for name in declared)
     }
+    strange -= {module for module in strange if module.split(".")[0] in OF_EXTRAS}
     # `from zope import interface` yields the namespace too.
     assert strange - {"zope"} == set()
+
+
+@pytest.mark.parametrize(("module", "file"), OF_EXTRAS.items())
+def test_what_an_extra_installs_is_imported_by_one_file_that_nothing_imports_at_the_top(module: str, file: str) -> None:
+    pattern = re.compile(rf"^\s*(?:from|import) {module}\b", re.MULTILINE)
+    own = file.removesuffix(".py").replace("/", ".")
+    at_the_top = re.compile(rf"^(?:from {own} import|import {own}\b)", re.MULTILINE)
+    paths = {str(path.relative_to(ROOT)): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    assert [name for name, path in paths.items() if pattern.search(path.read_text("utf-8"))] == [file]
+    assert [name for name, path in paths.items() if at_the_top.search(path.read_text("utf-8"))] == []
 
 
 def test_every_extra_and_every_tool_is_used() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from cara_pseud.logins import Verdict
@@ -18,6 +19,7 @@ from gateway.access.plugin import ForeignAuthenticator
 from gateway.access.presented import IN_WORDS, CredentialKind, Way, presented, unauthenticated
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.proxied_users import ProxiedUsers
+from gateway.access.refusals import Refusals
 from gateway.access.web_tokens import WebTokens
 from gateway.config.auth import AuthConfig
 from gateway.config.jwt import JwtConfig
@@ -27,6 +29,18 @@ from gateway.errors import GatewayError, Status
 REALM: Final = "cara-gateway"
 _BEARER: Final = f'Bearer realm="{REALM}"'
 _BASIC: Final = f'Basic realm="{REALM}", charset="UTF-8"'
+
+FAILURE_KINDS: Final[Mapping[CredentialKind | None, str]] = MappingProxyType({
+    CredentialKind.KEY: "key",
+    CredentialKind.WEB_TOKEN: "jwt",
+    CredentialKind.PASSWORD: "basic",
+    CredentialKind.PROXY: "proxy",
+    CredentialKind.CERTIFICATE: "cert",
+    CredentialKind.OTHER: "other",
+    CredentialKind.NOTHING: "none",
+    None: "unclear",
+})  # fmt: skip
+"""What metrics call the credentials that were refused; *unclear* where nobody can tell which of several counts."""
 
 OnRemoved = Callable[[Principal], None]
 
@@ -72,10 +86,12 @@ class Authentication:
 
     Attributes:
         is_required: whether everybody needs credentials.
+        failures: credentials that were refused, by `FAILURE_KINDS`.
     """
 
     def __init__(self, config: AuthConfig | None = None, outside: Outside | None = None) -> None:
         self.is_required = False
+        self.failures = Refusals()
         self._outside = outside
         self._on_removed: list[OnRemoved] = []
         self._config: AuthConfig | None = None
@@ -98,25 +114,40 @@ class Authentication:
         """See `gateway.access.gatekeeper.Gatekeeper`."""
         if self._config is None:
             return ANONYMOUS
-        kind, value = presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
-        way = self._ways[kind]
-        if way is not None:
-            return way.known(value, credentials)
-        return None if self._plugin is not None else self._without_way(kind)
+        kind = None
+        try:
+            kind, value = presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
+            way = self._ways[kind]
+            if way is not None:
+                return way.known(value, credentials)
+            return None if self._plugin is not None else self._without_way(kind)
+        except GatewayError as error:
+            self._count(kind, error)
+            raise
 
     async def authenticate(self, credentials: Credentials) -> Principal:
         """See `gateway.access.gatekeeper.Gatekeeper`."""
         if self._config is None:
             return ANONYMOUS
-        kind, value = presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
-        way = self._ways[kind]
-        if way is not None:
-            return await way.authenticate(value, credentials)
-        if self._plugin is not None:
-            principal = await self._plugin.authenticate(credentials)
-            if principal is not None:
-                return principal
-        return self._without_way(kind)
+        kind = None
+        try:
+            kind, value = presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
+            way = self._ways[kind]
+            if way is not None:
+                return await way.authenticate(value, credentials)
+            if self._plugin is not None:
+                principal = await self._plugin.authenticate(credentials)
+                if principal is not None:
+                    return principal
+            return self._without_way(kind)
+        except GatewayError as error:
+            self._count(kind, error)
+            raise
+
+    def _count(self, kind: CredentialKind | None, error: GatewayError) -> None:
+        # Who shows nothing may be known by a cookie.
+        if error.status is Status.UNAUTHENTICATED and error.reason != NOT_SHOWN:
+            self.failures.count(FAILURE_KINDS[kind])
 
     def challenge(self, headers: Mapping[str, str]) -> str:
         """The value of ``WWW-Authenticate`` in a refusal: Basic only where a browser should ask its user.

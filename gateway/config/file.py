@@ -24,6 +24,7 @@ from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
 from gateway.config.tls import TlsConfig, read_tls
+from gateway.config.tracing import TracingConfig, read_tracing
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
@@ -63,7 +64,7 @@ OTHER_VARIABLES: Final = (
 )  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth", "tls")
+GATEWAY_TABLES: Final = ("limits", "auth", "tls", "tracing")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -184,6 +185,7 @@ class GatewayConfig:
         tls: None if it speaks plain HTTP.
         files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
+        tracing: None if nobody is told of traces.
     """
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
@@ -201,6 +203,7 @@ class GatewayConfig:
     limits: Limits = field(default_factory=Limits)
     auth: AuthConfig | None = None
     tls: TlsConfig | None = None
+    tracing: TracingConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -261,8 +264,11 @@ class _Document:
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
         tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
+        tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
+        if auth is not None and auth.mtls is not None and (tls is None or tls.client_ca is None):
+            reading.complain("gateway.auth.mtls", "needs [gateway.tls] client_ca, which says whose certificates count")
         listen = given.get("listen")
         if isinstance(listen, UnixListen):
             given["listen"] = listen = UnixListen(reading.folder / listen.path)
@@ -291,6 +297,7 @@ class _Document:
             limits=checked_limits,
             auth=auth,
             tls=tls,
+            tracing=tracing,
             services=tuple(service for service in configured if service is not None),
             files=(self._path, *reading.files),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError
 from gateway.http.base import BaseHandler, UnreadHandler
+from gateway.http.metric_families import register_metrics
 from gateway.http.pages import BasePathHandler
 from gateway.http.path_table import PathTable, Route
 from gateway.http.request_head import HttpRequest
@@ -25,6 +26,7 @@ class GatewayApplication:
     def __init__(self, site: Site, pages: str) -> None:
         self.site = site
         self._pages = pages
+        register_metrics(site)
         self._paths = PathTable(site, site.served.catalogue, pages)
 
     def serve(self, catalogue: Catalogue) -> None:

@@ -29,6 +29,7 @@ from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.protocols.admission import Admission
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
+from gateway.trace_context import trace_id_of
 from gateway.turns import LARGE_BYTES
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -48,6 +49,7 @@ class BaseHandler(Exchange):
         answers_any_address: whether it may be asked by any address, as probes do that know no name.
         is_unknown: whether it passed although nobody knows who asks, who will say so later.
         is_lost: whether the client has left, so that nobody reads the answer.
+        trace_id: of the trace that is recorded of its call; None if there is none.
     """
 
     site: Site
@@ -58,6 +60,7 @@ class BaseHandler(Exchange):
     allowed: tuple[str, ...] | None = None
     is_unknown = False
     is_lost = False
+    trace_id: str | None = None
     _problem_code: str | None = None
     _answers_later = False
     _task: asyncio.Task[None] | None = None
@@ -414,11 +417,23 @@ class BaseHandler(Exchange):
             _shown_path(self.logged_path()),
             status,
             time.perf_counter() - request.began_s,
-            self.downstream.address or request.remote_ip or "-",
+            self.shown_address(),
             self.request_id,
             self._problem_code,
             self._refused(status) if status in (403, 421) else None,
+            self.principal.name,
+            self.trace_id or self.trace_said(),
+            self._body_bytes,
         )
+
+    def shown_address(self) -> str:
+        """Where the client is, for the log."""
+        return self.downstream.address or self.request.remote_ip or "-"
+
+    def trace_said(self) -> str | None:
+        """The trace that the request says it belongs to."""
+        said = self.sent.get("Traceparent")
+        return None if said is None else trace_id_of(said)
 
     def _refused(self, status: int) -> tuple[str, str] | None:
         """What the log says of a refusal: the name of a value of the request, and the value."""

@@ -36,6 +36,7 @@ class Exchange:
     _finished = False
     _is_streaming = False
     _is_chunked = False
+    _body_bytes = 0
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -93,7 +94,11 @@ class Exchange:
             # Compared as a number, since most answers are none of the two.
             has_body = self._status != 204 and self._status != 304
             head = self._head(f"Content-Length: {len(data)}\r\n" if has_body else "")
-            connection.write(head + data if has_body and request.method != "HEAD" else head)
+            if has_body and request.method != "HEAD":
+                self._body_bytes = len(data)
+                connection.write(head + data)
+            else:
+                connection.write(head)
         self.on_finish()
         connection.finished()
 
@@ -122,7 +127,8 @@ class Exchange:
         data, self._parts = b"".join(self._parts), []
         if self.request.method == "HEAD":
             data = b""
-        elif data and self._is_chunked:
+        self._body_bytes += len(data)
+        if data and self._is_chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         sent: Awaitable[None] = self.request.connection.write(data)
         return sent

@@ -109,12 +109,18 @@ class Identification:
         return ANONYMOUS
 
     def _is_our_page(self, request: HttpRequest, downstream: Downstream) -> bool:
-        """Whether a page of our own had the request made. Of what only reads, browsers say so only where it is not."""
+        """Whether a page of our own had the request made, as far as its browser tells; or what only reads, nobody's.
+
+        A browser that tells whose page it is knows better than a comparison of names: behind a proxy that drops the
+        port a page of any port has ours, and it is sent our cookie.
+        """
         headers = request.headers
+        if headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            return False
         origin = headers.get("Origin")
         if origin is not None:
             return self.origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
-        return request.method in _READING and headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
+        return request.method in _READING
 
 
     def admission(

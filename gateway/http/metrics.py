@@ -1,22 +1,23 @@
-"""``/metrics`` in the Prometheus text format: what was called and what is held, counted where it happens.
+"""``/metrics``: the registry's text in the format that is asked for; `gateway.http.metric_families` says what is in it.
 
-Everything is read when somebody asks; a call costs two additions.
+Everything is read when somebody asks, in pieces, in between which others are served.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import zlib
 from typing import Final
 
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler
-from gateway.http.site import Site
+from gateway.metric_text import OPENMETRICS_TYPE, PLAIN_TYPE, metric_text, wants_openmetrics
+from gateway.protocols.rest.representation import accepts_gzip
 
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 METRICS_ROLE: Final = "metrics"
 """Who may read them, where callers are asked who they are. They tell of all services, and how much each is used."""
-
-Sample = tuple[Mapping[str, str], float]
+_LEVEL: Final = 1
+"""A scrape of ten thousand methods has 17 MB and takes 0.8 s to make; packed like this, a twentieth and 0.1 s more."""
+_GZIP: Final = 31
 
 
 class MetricsHandler(BaseHandler):
@@ -30,68 +31,32 @@ class MetricsHandler(BaseHandler):
             raise GatewayError(status, f"the metrics are for callers with the role {METRICS_ROLE}")
 
     def get(self) -> None:
-        self.set_header("Content-Type", METRICS_TYPE)
+        is_openmetrics = wants_openmetrics(self.sent.get("Accept", ""))
+        self.set_header("Content-Type", OPENMETRICS_TYPE if is_openmetrics else PLAIN_TYPE)
         self.set_header("Cache-Control", "no-store")
-        self.finish(metrics_text(self.site).encode())
+        self.add_header("Vary", "Accept, Accept-Encoding")
+        packer = None
+        if accepts_gzip(self.sent.get("Accept-Encoding", "")):
+            self.set_header("Content-Encoding", "gzip")
+            packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+        pieces = metric_text(self.site.registry, is_openmetrics=is_openmetrics)
+        made: list[bytes] = []
+
+        def make_piece() -> bool:
+            if self.is_lost:
+                return False
+            try:
+                piece = next(pieces, None)
+            except Exception as error:
+                self.fail(error)
+                return False
+            if piece is None:
+                self.finish(b"".join(made) + (b"" if packer is None else packer.flush()))
+                return False
+            made.append(piece if packer is None else packer.compress(piece))
+            return True
+
+        self.answers_later()
+        self.site.turns.add(self.downstream.address, make_piece)
 
     head = get
-
-
-def metrics_text(site: Site) -> str:
-    """All metrics of a gateway at this moment."""
-    sessions, services = list(site.sessions), site.served.catalogue.services
-    methods = [(service.name, method) for service in services.values() for method in service.known_methods()]
-    labels = [{"service": service, "method": method.label} for service, method in methods]
-    lines: list[str] = []
-    for name, kind, help, samples in (
-        ("requests_total", "counter", "HTTP requests answered, by status.",
-         [({"status": str(status)}, number) for status, number in sorted(site.answered.items())]),
-        ("calls_total", "counter", "Calls begun, of REST and of WebSockets.",
-         [(label, method.counts.calls) for label, (_, method) in zip(labels, methods, strict=True)]),
-        ("call_failures_total", "counter", "Calls that failed, by status code of PROTOCOL.md.",
-         [({**label, "code": code}, number) for label, (_, method) in zip(labels, methods, strict=True)
-          for code, number in sorted(method.counts.failures.items())]),
-        ("needless_refusals_total", "counter",
-         "Values that generated code of the gateway refused although they were right: faults of its own.",
-         [({"service": name}, service.codec.needless_refusals) for name, service in services.items()]),
-        ("service_up", "gauge", "Whether the gateway is connected to the service.",
-         [({"service": name}, float(service.upstream.state == "up")) for name, service in services.items()]),
-        ("refused_total", "counter", "What was refused because a bound was met, by the name of the limit.",
-         [({"reason": reason}, number) for reason, number in sorted(site.refusals.counts.items())]),
-        ("closed_total", "counter", "Connections that the gateway closed because they were slow or idle, by reason.",
-         [({"reason": reason}, number) for reason, number in sorted(site.closings.counts.items())]),
-        ("connections", "gauge", "Open connections of all doors.", [({}, len(site.connections))]),
-        ("max_connections", "gauge", "How many there may be, as limits and descriptors permit.",
-         [({}, site.connections.most)]),
-        ("sessions", "gauge", "Sessions that can be found by their id.", [({}, len(sessions))]),
-        ("streams", "gauge", "Streams of these sessions, those included that wait to be resumed.",
-         [({}, sum(session.streams for session in sessions))]),
-        ("sockets", "gauge", "Open WebSockets and event streams.", [({}, len(site.sockets))]),
-        ("handles", "gauge", "Objects of services that sessions hold.",
-         [({}, sum(len(session.handles) for session in sessions))]),
-        ("callbacks", "gauge", "Objects of clients that services hold.",
-         [({}, sum(session.callbacks for session in sessions))]),
-        ("calls_in_flight", "gauge", "Calls under way in these sessions, and of REST without one.",
-         [({}, sum(session.calls_in_flight for session in sessions) + site.calls.without_session)]),
-        ("loop_stalls_total", "counter", "Turns of the event loop over 100 ms, in which nobody else was served.",
-         [({}, site.turns.stalls.count)]),
-        ("loop_stall_seconds_total", "counter", "What these turns took together.", [({}, site.turns.stalls.seconds)]),
-        ("large_messages_waiting", "gauge", "Large messages and rests of messages that wait for their turn.",
-         [({}, len(site.turns))]),
-        ("log_lines_lost_total", "counter", "Log lines that nobody read in time, or that could not be written.",
-         [({}, site.log.lost)]),
-    ):  # fmt: skip
-        lines += _metric(f"cara_gateway_{name}", kind, help, samples)
-    return "\n".join(lines) + "\n"
-
-
-def _metric(name: str, kind: str, help: str, samples: Iterable[Sample]) -> Iterable[str]:
-    yield f"# HELP {name} {help}"
-    yield f"# TYPE {name} {kind}"
-    for labels, value in samples:
-        shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        yield f"{name}{{{shown}}} {value:g}" if shown else f"{name} {value:g}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -27,6 +27,7 @@ from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
 from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
+from gateway.trace_context import stated
 
 SESSION_HEADER: Final = "Session-Id"
 _SECONDS: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -208,8 +209,9 @@ class CallingHandler(ApiHandler):
         site.calls_under_way += 1
         self._is_counted = True
         self._under_way = site.calls.begin(
-            self, 0, method, target, params, refs, session, options, False, self.address, self.principal
-        )
+            self, 0, method, target, params, refs, session, options, False, self.address, self.principal,
+            stated(self.sent.get("Tracestate")),
+        )  # fmt: skip
 
     def fault(self, method: ServiceMethod, error: GatewayError) -> GatewayError:
         """What is told of a request for a call that is none: nothing of the method to who may not call it.
@@ -250,17 +252,19 @@ class CallingHandler(ApiHandler):
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
         check_values(data, result, self.site.limits.max_values, "the result")
-        self._is_over()
+        self._is_over(call)
         self._answer(call.method, data)
         return not self.is_lost
 
     def failed(self, call: Call, error: GatewayError) -> None:
         """See `gateway.calls.CallWaiter`."""
-        self._is_over()
+        self._is_over(call)
         self.fail(error)
 
-    def _is_over(self) -> None:
+    def _is_over(self, call: Call) -> None:
         self._under_way = None
+        if call.trace is not None:
+            self.trace_id = call.trace_id
         if self._is_counted:
             self._is_counted = False
             self.site.calls_under_way -= 1

@@ -9,6 +9,7 @@ from gateway.errors import Status
 from gateway.http.rest import ApiHandler, header_text, seconds
 from gateway.protocols.jsonrpc.single_conversation import SingleConversation
 from gateway.protocols.rest.request_session import RequestSession
+from gateway.trace_context import stated
 
 _OTHER_TYPES: Final = ("application/json-rpc", "application/jsonrequest")
 """What older clients send: drafts of JSON-RPC over HTTP asked for it. No page can send them without a preflight."""
@@ -26,6 +27,7 @@ class RpcHandler(ApiHandler):
         self._owner = RequestSession(site.sessions, self.session_if_known(), self.principal, self.address)
         conversation = self._conversation = SingleConversation(
             self, site.served, site.calls, site.limits, self._owner, self._options(), site.turns, self.address,
+            stated(self.sent.get("Tracestate")),
         )  # fmt: skip
         self.answers_later()
         site.calls_under_way += 1

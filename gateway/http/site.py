@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
+
 from cara_pseud.cork import Cork
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
@@ -21,7 +23,9 @@ from gateway.http.proxies import Downstream, Proxies
 from gateway.http.request_head import HttpRequest
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.reload_counts import ReloadCounts
 from gateway.sessions.sessions import Sessions
+from gateway.traces import SpanCounts
 from gateway.turns import Turns
 
 
@@ -52,6 +56,10 @@ class Site:
         identification: finds out who asks; None: nobody is asked who they are.
         closings: connections that the gateway closed, by the reason.
         turns: where large messages wait until they are read.
+        authentication_failures: credentials that were refused, by their kind.
+        spans: what became of the spans of traces; None if there are none.
+        reloads: what became of attempts to replace the configuration.
+        registry: of all metrics; of this gateway alone.
     """
 
     served: Served
@@ -75,6 +83,10 @@ class Site:
     closings: Refusals = field(default_factory=Refusals)
     turns: Turns = field(default_factory=Turns)
     identification: Identification | None = None
+    authentication_failures: Refusals = field(default_factory=Refusals)
+    spans: SpanCounts | None = None
+    reloads: ReloadCounts = field(default_factory=ReloadCounts)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     @property
     def asks_who(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -21,6 +22,8 @@ from gateway.client import Client
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
+from gateway.trace_context import asked_in
+from gateway.traces import CallTrace
 
 NOWHERE: Final[Mapping[tuple[str, str], ServiceMethod]] = MappingProxyType({})
 GONE: Final = "the client that passed this object is gone"
@@ -112,17 +115,22 @@ class Callback:
         if callbacks is None:
             raise Unavailable(GONE)
         called = self._method(interface_id, method)
-        refs = callbacks.references(self.service)
+        refs, trace = callbacks.references(self.service), self._trace(called, call)
         refs.passed_in = self.passed_in
         try:
             params = called.write_params(args, kwargs, refs)
-            answer = callbacks.ask(self, called.name, params, call, refs)
+            traceparent = asked_in(call.traceparent) if trace is None else trace.ask()
+            answer = callbacks.ask(self, called.name, params, call, refs, traceparent)
         except GatewayError as error:
             refs.take_back()
+            _end(trace, error.status)
             raise as_rpc_error(error) from None
-        except RpcError:
+        except RpcError as error:
             refs.take_back()
+            _end(trace, Status.of(error.code))
             raise
+        if trace is not None:
+            answer.add_done_callback(partial(_settle, trace))
         unbox = callbacks.client.unboxes
         result: asyncio.Future[Any] = answer.get_loop().create_future()
 
@@ -153,6 +161,9 @@ class Callback:
         self.is_lost = self.is_lost or gone
         if self._holders <= 0:
             self.released()
+    def _trace(self, called: CallbackMethod, call: IncomingCall) -> CallTrace | None:
+        tracer = self.service.tracer
+        return None if tracer is None else tracer.callback(self.service.name, called.label, call.traceparent)
 
     def released(self) -> None:
         """The service let go; nobody calls this object any more."""
@@ -259,11 +270,17 @@ class Callbacks:
             self.client.callback_ended(callback.name, code, reason)
 
     def ask(
-        self, callback: Callback, method: str, params: list[JSON], call: IncomingCall, refs: RequestReferences
+        self,
+        callback: Callback,
+        method: str,
+        params: list[JSON],
+        call: IncomingCall,
+        refs: RequestReferences,
+        traceparent: str | None = None,
     ) -> asyncio.Future[JSON]:
         """Send a request to the client, now; a future of its answer.
 
-        Cancelling the future withdraws the request. ``refs`` knows the handles in it.
+        Cancelling the future withdraws the request. ``refs`` knows the handles in it, ``traceparent`` names its trace.
 
         Raises:
             GatewayError: it cannot be sent.
@@ -276,7 +293,7 @@ class Callbacks:
             if timeout_s <= 0:
                 raise DeadlineExceeded("the deadline had passed before the client could be asked")
         answer: asyncio.Future[JSON] = loop.create_future()
-        key = self.client.request(callback.name, method, params)
+        key = self.client.request(callback.name, method, params, traceparent)
         if self._ended:  # by the request itself: the client reads too slowly
             answer.cancel()
             return answer
@@ -326,6 +343,19 @@ class Callbacks:
         asked, self._asked = self._asked, {}
         for answer, _, _ in asked.values():
             answer.cancel()
+
+
+def _settle(trace: CallTrace, answer: asyncio.Future[JSON]) -> None:
+    error = None if answer.cancelled() else answer.exception()
+    if answer.cancelled():
+        trace.end(Status.CANCELLED)
+    else:
+        trace.end(Status.of(error.code) if isinstance(error, RpcError) else None if error is None else Status.INTERNAL)
+
+
+def _end(trace: CallTrace | None, status: Status) -> None:
+    if trace is not None:
+        trace.end(status)
 
 
 def as_rpc_error(error: GatewayError) -> RpcError:

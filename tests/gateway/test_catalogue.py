@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cara_pseud.errors import RpcError
-from cara_pseud.schema.nodes import Schema, Type
-from gateway.catalogue import CallCounts, Catalogue, MethodCounts, Served, Service
+from cara_pseud.schema.nodes import Schema, Type, substitute
+from gateway.call_counts import CallCounts
+from gateway.catalogue import Catalogue, Served, Service, ServiceMethod
 from gateway.errors import GatewayError, Status
 from gateway.routes import HttpRoutes, ServiceRoutes
 from tests.codecs import Codec
@@ -95,13 +96,43 @@ def test_an_object_without_an_interface_has_no_methods(shop: Service) -> None:
     assert "AnyPointer" in error.detail
 
 
-def test_known_methods_are_those_of_the_service_and_those_that_were_called(
+def test_counted_methods_are_those_of_the_service_and_those_that_were_called(
     shop: Service, schema: Schema, struct_type: Any
 ) -> None:
-    own = ["order", "watch", "login", "token", "ping"]
-    assert [method.name for method in shop.known_methods()] == own
+    own = [(name, shop.method(name).counts) for name in ("order", "watch", "login", "token", "ping")]
+    assert list(shop.counted_methods()) == own
     total = shop.object_method(struct_type(schema, "Receipt"), "total")
-    assert list(shop.known_methods()) == [*shop.methods.values(), total]
+    assert list(shop.counted_methods()) == [*own, ("Receipt.total", total.counts)]
+
+
+def test_methods_that_the_schema_has_no_more_are_not_counted(shop: Service, schema: Schema) -> None:
+    for label in ("gone", "Receipt.gone", "Gone.total", "Receipt.total"):
+        shop.counts.of("shop", label)
+    shop.counts.of("other", "order")
+    assert [label for label, _ in shop.counted_methods()][-1] == "Receipt.total"
+    assert len(list(shop.counted_methods())) == 6
+
+
+def test_what_a_generic_interface_is_bound_to_is_no_part_of_a_label(
+    compile_text: Callable[[str], Schema], service_of: Callable[..., Service]
+) -> None:
+    schema = compile_text("""
+        interface Shop { first @0 () -> (node :Node(Text)); }
+        interface Node(T) { next @0 () -> (node :Node(Node(T))); }
+    """)
+    shop = service_of("shop", schema, "Shop")
+    type = node_of(schema, shop.method("first"))
+    for _ in range(3):  # each is of a type of its own, as a client that goes on and on has them made
+        type = node_of(schema, shop.object_method(type, "next"))
+    assert [label for label, _ in shop.counted_methods()] == ["first", "Node.next"]
+
+
+def node_of(schema: Schema, method: ServiceMethod) -> Type:
+    """The type of the object that a method gives."""
+    results = schema.struct(method.bound.method.results.node_id)
+    found = results.fields[0].type
+    assert found is not None
+    return substitute(found, method.bound.interface.brand)
 
 
 def test_interfaces_have_the_names_of_the_schema(shop: Service, schema: Schema, struct_type: Any) -> None:
@@ -159,13 +190,6 @@ def test_a_method_that_the_client_s_object_has_not(
 
 
 # Counts.
-
-
-def test_failures_are_counted_by_code() -> None:
-    counts = MethodCounts()
-    for code in ("aborted", "internal", "aborted"):
-        counts.fail(code)
-    assert (counts.calls, counts.failures) == (0, {"aborted": 2, "internal": 1})
 
 
 def test_counts_outlive_a_catalogue(shop: Service, schema: Schema, struct_type: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.access.rules import RoleRule
-from gateway.catalogue import CallCounts, Catalogue
+from gateway.call_counts import CallCounts
+from gateway.catalogue import Catalogue
 from gateway.catalogue_loading import load_catalogue, load_routes
 from gateway.config.auth import AuthConfig
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig

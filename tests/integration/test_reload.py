@@ -28,6 +28,7 @@ Eventually = Callable[..., None]
 RELOADS = int(os.environ.get("RELOADS", "6"))
 SCHEMA = (HERE / "counting.capnp").read_text("utf-8")
 NEW_METHOD = "  more{number} @{number} () -> ();\n\n  interface Halver"
+OPEN = "[gateway.auth]\nrequired = false\n"
 
 
 class Site:
@@ -154,7 +155,7 @@ def test_limits_names_and_origins_hold_for_what_lives(start: Start, eventually: 
         assert site.web.get("/api", Host="new.example").status == 421
         assert site.web.post("/api/counting/count", {}, {"Origin": "https://page.example"}).status == 403
         lines = '[gateway]\nhosts = ["new.example"]\norigins = ["https://page.example"]\nexpose_errors = true\n'
-        bounds = "[gateway.limits]\nmax_handles_per_session = 1\nmax_call_timeout_s = 0.1\nmax_sessions = 1\n"
+        bounds = OPEN + "[gateway.limits]\nmax_handles_per_session = 1\nmax_call_timeout_s = 0.1\nmax_sessions = 1\n"
         site.config.write_text(site.text("counting", gateway=lines + bounds), "utf-8")
         site.hang_up()
         eventually(lambda: site.reloads() == 1, WAIT_S)
@@ -169,7 +170,7 @@ def test_limits_names_and_origins_hold_for_what_lives(start: Start, eventually: 
 
 def test_what_needs_a_new_start_is_named(start: Start, eventually: Eventually) -> None:
     site = Site(start)
-    lines = '[gateway]\nlisten = "127.0.0.1:1"\nsocket_mode = 0o600\nhosts = ["new.example"]\n'
+    lines = '[gateway]\nlisten = "127.0.0.1:1"\nsocket_mode = 0o600\nhosts = ["new.example"]\n' + OPEN
     site.config.write_text(site.text("counting", gateway=lines), "utf-8")
     site.hang_up()
     eventually(lambda: site.reloads() == 1, WAIT_S)

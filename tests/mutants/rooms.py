@@ -55,6 +55,11 @@ ROOMS = (
         ),
     ),
     Room(
+        "gateway/access",
+        ("gateway/access/*.py",),
+        ("tests/gateway/config/test_*.py", "tests/integration/test_cli.py"),
+    ),
+    Room(
         "gateway/sessions",
         ("gateway/sessions/*.py",),
         (

@@ -192,8 +192,14 @@ def fixed_operations(components: Components, services: Sequence[str]) -> dict[st
             },
         )},
         fixed_paths.METRICS: {"get": _operation(
-            "metrics", "Counters and gauges for Prometheus.", request_id,
-            {"200": _text("The Prometheus text format."), **problems()},
+            "metrics", "What was counted and what is held, for Prometheus.", request_id,
+            {
+                "200": {
+                    **_text("The Prometheus text format, or OpenMetrics."),
+                    "content": {"text/plain": {"schema": _TEXT}, "application/openmetrics-text": {"schema": _TEXT}},
+                },
+                **problems(),
+            },
         )},
         fixed_paths.TYPES: {"get": _operation(
             "types", "A service's types in TypeScript.", [service, *known],

@@ -24,6 +24,9 @@ from gateway.stalls import Stalls
 
 _LOG: Final = logging.getLogger(__name__)
 
+LOST: Final = 1006
+NO_CODE: Final = 1005
+"""What stands for a close code that was not said: there was no close frame, or none in it (RFC 6455 section 7.4.1)."""
 _WRITE_BYTES: Final = 262_144
 """So much is written at a time, and when more waits, who has more to say is asked to keep it."""
 _CLOSE_S: Final = 3.0
@@ -44,9 +47,14 @@ class SocketChannel:
 
     Attributes:
         conversation: who gets what comes.
+        close_code: with which it ended; 1006 as long as nobody has said one.
+        received_bytes: what came.
     """
 
     conversation: Conversation
+    close_code = LOST
+    received_bytes = 0
+    _earlier_calls = 0
 
     def __init__(
         self,
@@ -127,6 +135,7 @@ class SocketChannel:
     def data_received(self, data: bytes) -> None:
         """See `gateway.http.websocket.byte_transports.TransportOwner`."""
         self._heard_at = self._loop.time()
+        self.received_bytes += len(data)
         with self._cork:
             self._receive(data)
         self._stalls.spent("reading %d bytes from the WebSocket of %s", len(data), self._address)
@@ -169,6 +178,8 @@ class SocketChannel:
 
     def _on_closed(self, code: int | None) -> None:
         self._has_left = True
+        if self.close_code == LOST:
+            self.close_code = NO_CODE if code is None else code
         if self._reader.closing:
             self._answer_close(code)
         else:
@@ -198,9 +209,20 @@ class SocketChannel:
 
     def carry(self, conversation: Conversation) -> None:
         """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        self._earlier_calls = conversation.pace.calls - self.calls
         self.conversation = conversation
 
     # Out.
+
+    @property
+    def calls(self) -> int:
+        """How many calls came over it; those of a stream that it took over came over another one."""
+        return self.conversation.pace.calls - self._earlier_calls
+
+    @property
+    def sent_bytes(self) -> int:
+        """What was given to the transport."""
+        return self._given_bytes
 
     @property
     def progress(self) -> int:
@@ -232,6 +254,7 @@ class SocketChannel:
         if self._reader.closing:
             return
         self._reader.closing = True
+        self.close_code = code
         self.hold(False)
         if code == SLOW_READER:
             self._forget_waiting()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from gateway.access.gatekeeper import NOT_SHOWN
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler
@@ -9,6 +11,7 @@ from gateway.http.connections import ClientConnection
 from gateway.http.websocket import frames
 from gateway.http.websocket.channel import SocketChannel
 from gateway.http.websocket.deflate import Agreement, agree
+from gateway.logs import EndedSocket
 from gateway.protocols.jsonrpc.conversation import Conversation
 
 
@@ -34,11 +37,17 @@ class SocketHandler(BaseHandler):
 
     def channel(self, greeting: bytes, agreement: Agreement | None, connection: ClientConnection) -> SocketChannel:
         """What the new WebSocket is for."""
-        site = self.site
+        site, request_id, began_s = self.site, self.request_id, self.request.began_s
+        remote, trace_id, admission = self.shown_address(), self.trace_said(), self.admission()
 
         def ended(channel: SocketChannel) -> None:
             site.sockets.discard(channel)
             site.connections.closed(connection)
+            principal = admission.principal
+            site.log.socket(EndedSocket(
+                channel.close_code, channel.calls, time.perf_counter() - began_s, channel.received_bytes,
+                channel.sent_bytes, remote, request_id, None if principal is None else principal.name, trace_id,
+            ))  # fmt: skip
 
         limits = site.limits
         reader = frames.FrameReader(limits.max_message_bytes, inflates=agreement is not None)
@@ -47,7 +56,7 @@ class SocketHandler(BaseHandler):
             limits, reader, greeting, ended, site.cork, agreement, site.turns.stalls, address
         )
         channel.conversation = Conversation(
-            site.served, site.calls, site.sessions, limits, channel, self.admission(), turns=site.turns,
+            site.served, site.calls, site.sessions, limits, channel, admission, turns=site.turns,
             address=address,
         )  # fmt: skip
         return channel

@@ -47,11 +47,13 @@ class CallPace:
     Attributes:
         room: how many may begin now, apart from what their answers are expected to take.
         held: those that wait, by the stream's numbers.
+        calls: how many were begun, those included that were refused.
         expected: how long the answers of those under way will probably be, by their numbers, where that is long.
     """
 
     __slots__ = (
-        "_beginner", "_expected_bytes", "_held", "_limits", "_room_timer", "_stream", "expected", "held", "room",
+        "_beginner", "_expected_bytes", "_held", "_limits", "_room_timer", "_stream", "calls", "expected", "held",
+        "room",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, limits: Limits, beginner: Beginner) -> None:
@@ -63,6 +65,7 @@ class CallPace:
         self.expected: dict[int, int] = {}
         self._expected_bytes = 0
         self.room = limits.max_quick_calls
+        self.calls = 0
         self._room_timer: asyncio.TimerHandle | None = None
 
     def hold(self, event: Holdable, wished_s: float | None, running: int) -> None:

@@ -29,17 +29,20 @@ class ClientRequests:
         """Those that wait for an answer."""
         return self._waiting.keys()
 
-    def write(self, name: str, method: str, params: list[JSON], *, marked: bool = False) -> tuple[str, bytes]:
+    def write(
+        self, name: str, method: str, params: list[JSON], traceparent: str | None = None, *, marked: bool = False
+    ) -> tuple[str, bytes]:
         """The next request, to the client's object ``name``: its key and its text. Waits only after `sent`.
 
         Args:
+            traceparent: the trace that it belongs to.
             marked: whether the client reads without a schema, as of `dump_marked`.
 
         Raises:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; there is no such request.
         """
         key = f"{messages.OUR_IDS}{self.made + 1}"
-        data = (dump_marked if marked else dump)(messages.request(key, f"!{name}.{method}", params))
+        data = (dump_marked if marked else dump)(messages.request(key, f"!{name}.{method}", params, traceparent))
         check_size(data, self._max_bytes, "the call")
         self.made += 1
         return key, data

@@ -66,7 +66,7 @@ class Conversation:
     """One stream from its first message to its end, over one channel after the other: a `gateway.client.Client`.
 
     Attributes:
-        stream: its rules.
+        stream, pace: its rules, and when its calls begin.
         principal: who its client is.
         callbacks: the client's objects that services hold.
     """
@@ -99,7 +99,7 @@ class Conversation:
         self._acknowledgements = Acknowledgements(self._acknowledge)
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
-        self._pace = pace = CallPace(self.stream, limits, self)
+        self.pace = pace = CallPace(self.stream, limits, self)
         self._entrance = Entrance(self, sessions, limits, admission or Admission(), address)
         self.principal: Principal = self._entrance.principal
         give_up = partial(self.close, close_codes.SLOW_READER)
@@ -131,7 +131,7 @@ class Conversation:
         if (kept := self._counting.kept_bytes) > self._mark:
             self._slow.said_at_once(kept - before)
         if self._held:
-            self._pace.begin_held()
+            self.pace.begin_held()
         if self.stream.greeted and not self._over:
             self._acknowledgements.begin()
 
@@ -206,7 +206,7 @@ class Conversation:
         self.stream.end()
         self._entrance.end()
         self._slow.end()
-        self._pace.end()
+        self.pace.end()
         self._intake.clear()
         self._channel = None
         self._acknowledgements.stop()
@@ -265,8 +265,8 @@ class Conversation:
     def unboxes(self) -> bool:
         return self.stream.unbox
 
-    def request(self, name: str, method: str, params: list[JSON]) -> str:
-        key, happened = self.stream.call_callback(name, method, params)
+    def request(self, name: str, method: str, params: list[JSON], traceparent: str | None = None) -> str:
+        key, happened = self.stream.call_callback(name, method, params, traceparent)
         self.run(happened)
         return key
 
@@ -307,7 +307,7 @@ class Conversation:
 
     def _lose(self, why: str, session: Session | None = None) -> None:
         self._loses = True  # what waited for a call that is lost is not begun
-        lose_what_lives(self, [*self._running, *self._waits], self._pace, why, session)
+        lose_what_lives(self, [*self._running, *self._waits], self.pace, why, session)
 
     # Sessions.
 
@@ -373,7 +373,7 @@ class Conversation:
     def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
         meta = event.meta
         timeout_s = meta.timeout_s if not self._waits.by_number else self._waits.left_s(event.call, meta.timeout_s)
-        pace = self._pace
+        pace = self.pace
         if pace.room <= 0 or ((self._counting.kept_bytes > self._mark or self._held) and not was_held):
             if not was_held:
                 pace.hold(event, timeout_s, len(self._running))
@@ -413,8 +413,9 @@ class Conversation:
         )
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox,
-            self._address, principal,
+            self._address, principal, meta.tracestate,
         )  # fmt: skip
+        pace.calls += 1
         if call is not None:
             pace.room -= 1
             self._running[event.call] = call
@@ -432,9 +433,8 @@ class Conversation:
         del self._running[key]
         if self.stream.out.answer_bytes > LONG_ANSWER_BYTES or key in self._expected:
             call.method.counts.note_answer(self.stream.out.answer_bytes)
-        self._pace.ended(key)
-        channel = self._channel
-        is_wanted = True
+        self.pace.ended(key)
+        channel, is_wanted = self._channel, True
         for event in happened:
             if type(event) is events.Send:
                 if channel is not None and channel.send(event.data):
@@ -451,14 +451,14 @@ class Conversation:
         if not self._over:
             self.run(self.stream.fail(call.key, error))
             if had_begun:
-                self._pace.ended(call.key)
+                self.pace.ended(call.key)
 
     def _on_cancel(self, event: events.CancelRequested) -> None:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
         else:
-            self._pace.drop(event.call)
+            self.pace.drop(event.call)
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
@@ -470,7 +470,7 @@ class Conversation:
 
     def _on_describe(self, event: events.DescribeRequested) -> None:
         if self._counting.kept_bytes > self._mark or self._held:
-            self._pace.hold(event, None, len(self._running))
+            self.pace.hold(event, None, len(self._running))
         else:
             self.describe_held(event)
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
+from gateway.trace_context import stated
 
 Id: TypeAlias = "str | int | None"
 
@@ -36,6 +37,7 @@ class Meta:
     request_id: str | None = None
     traceparent: str | None = None
     idempotency_key: str | None = None
+    tracestate: str | None = None
 
 
 NO_META: Final = Meta()
@@ -133,7 +135,9 @@ def parse_meta(obj: JSON) -> Meta:
             reason = f"meta.{name} must be 1 to {MAX_META_CHARS} printable characters"
             raise GatewayError(Status.INVALID_ARGUMENT, reason)
         texts.append(text)
-    return Meta(None if timeout is None else float(timeout), *texts)
+    request_id, traceparent, idempotency_key = texts
+    timeout_s = None if timeout is None else float(timeout)
+    return Meta(timeout_s, request_id, traceparent, idempotency_key, stated(obj.get("tracestate")))
 
 
 def _wrong_id(id: Any) -> str | None:
@@ -185,9 +189,12 @@ def error(id: Id, failure: GatewayError) -> dict[str, JSON]:
     return {"jsonrpc": "2.0", "id": id, "error": failure.jsonrpc_error()}
 
 
-def request(id: Id, method: str, params: JSON) -> dict[str, JSON]:
-    """A request of ours."""
-    return {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+def request(id: Id, method: str, params: JSON, traceparent: str | None = None) -> dict[str, JSON]:
+    """A request of ours, in a trace if there is one."""
+    made: dict[str, JSON] = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+    if traceparent is not None:
+        made["meta"] = {"traceparent": traceparent}
+    return made
 
 
 def notification(method: str, params: JSON) -> dict[str, JSON]:

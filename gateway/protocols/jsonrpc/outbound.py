@@ -77,14 +77,14 @@ class Outbound:
         return [tuple.__new__(Send, (data,))]
 
     def request(
-        self, name: str, method: str, params: list[JSON], *, marked: bool = False
+        self, name: str, method: str, params: list[JSON], traceparent: str | None = None, *, marked: bool = False
     ) -> tuple[str, list[Event]]:
         """Ask the client's object ``name`` to run a method; the key under which it will answer.
 
         Raises:
             GatewayError: see `Stream.call_callback`.
         """
-        key, data = self.requests.write(name, method, params, marked=marked)
+        key, data = self.requests.write(name, method, params, traceparent, marked=marked)
         self._check_request(data)
         happened = self.send(data)
         self.requests.sent(key, self.counting.sent)

@@ -58,6 +58,7 @@ class SingleConversation:
         options: CallOptions,
         turns: Turns,
         address: str,
+        tracestate: str | None = None,
     ) -> None:
         """Begin one.
 
@@ -66,13 +67,14 @@ class SingleConversation:
             options: what the request says about its calls; a message's ``meta`` goes before it.
             turns: where a long batch waits for its turns, in the lane of its address.
             address: whose request it is, as bounds per address count.
+            tracestate: what the request says of its trace beside ``options.traceparent``.
         """
         self._asker: Asker | None = asker
         self._served = served
         self._calls = calls
         self._owner = owner
         self._options = options
-        self._address = address
+        self._address, self._tracestate = address, tracestate
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired, options.timeout)
         self._given: list[SingleReferences] = []
@@ -201,7 +203,7 @@ class SingleConversation:
             refs = SingleReferences(method, self._owner, event.results, discards=event.notification)
         call = self._calls.begin(
             self, event.call, method, capability, event.params, refs, self._owner.session, options,
-            False, self._address, self._owner.principal,
+            False, self._address, self._owner.principal, event.meta.tracestate or self._tracestate,
         )  # fmt: skip
         if call is not None:
             pace.room -= 1

@@ -275,14 +275,15 @@ class Stream:
         result = welcome(self._session_id, self.id, received, resumed, resume_window_s, self._limits.public())
         return Send(dump(messages.result(id, result)))
 
-    def call_callback(self, name: str, method: str, params: list[JSON]) -> tuple[str, list[Event]]:
+    def call_callback(
+        self, name: str, method: str, params: list[JSON], traceparent: str | None = None
+    ) -> tuple[str, list[Event]]:
         """Ask the client's object ``name`` to run a method; the key comes back in `CallbackAnswered`.
 
         Raises:
-            GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; RESOURCE_EXHAUSTED, too much waits for
-                the client. Nothing was sent.
+            GatewayError: TOO_LARGE or INTERNAL, it cannot be sent; RESOURCE_EXHAUSTED, too much waits. Nothing was.
         """
-        return self.out.request(name, method, params, marked=self.unbox)
+        return self.out.request(name, method, params, traceparent, marked=self.unbox)
 
     def withdraw(self, key: str) -> list[Event]:
         """Give a request up: it is not written, which `RequestDropped` says, or called off; its answer is ignored."""

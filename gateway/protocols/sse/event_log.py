@@ -54,13 +54,15 @@ class EventLog:
         """The keys of the requests that wait for an answer."""
         return frozenset(self._requests.keys)
 
-    def request(self, name: str, method: str, params: list[JSON]) -> tuple[str, bytes]:
+    def request(
+        self, name: str, method: str, params: list[JSON], traceparent: str | None = None
+    ) -> tuple[str, bytes]:
         """Ask the listener's object ``name`` to run a method: the key of the answer, and the event.
 
         Raises:
             GatewayError: TOO_LARGE or INTERNAL, the parameters cannot be sent; nothing was.
         """
-        key, data = self._requests.write(name, method, params)
+        key, data = self._requests.write(name, method, params, traceparent)
         event = self._next(b"callback", data)
         self._requests.sent(key, self.counting.sent)
         return key, event

@@ -219,13 +219,13 @@ class Listener:
     def unboxes(self) -> bool:
         return False
 
-    def request(self, name: str, method: str, params: list[JSON]) -> str:
+    def request(self, name: str, method: str, params: list[JSON], traceparent: str | None = None) -> str:
         counting, limit = self.log.counting, self._limits.send_buffer_bytes
         self.log.make_room(limit)
         if counting.kept_bytes > limit or not self._sessions.kept.has_room(counting.kept_bytes, 0):
             detail = f"{counting.kept_bytes} bytes wait for the listener already; it is not asked above {limit}"
             raise GatewayError(Status.RESOURCE_EXHAUSTED, detail, reason="slow")
-        key, event = self.log.request(name, method, params)
+        key, event = self.log.request(name, method, params, traceparent)
         self._tell(event)
         return key
 

@@ -265,6 +265,31 @@ def test_a_bad_one_is_refused_and_not_the_next_one_s_turn(shown: Credentials) ->
     run(test)
 
 
+def test_what_is_refused_is_counted_once_by_its_kind() -> None:
+    bad = [
+        (by_key("mallory"), "key"), (basic("bob", "wrong"), "basic"), (bearer(TOKEN[:-4] + "AAAA"), "jwt"),
+        (Credentials({"X-User": "a, b"}, is_proxied=True), "proxy"),
+        (Credentials({"X-Api-Key": "a, b"}, repeated=frozenset({"X-Api-Key"})), "unclear"),
+        (Credentials({}, certificate=Certificate("")), "cert"),
+        (Credentials({"Authorization": "Ticket used"}), "other"),
+    ]  # fmt: skip
+
+    async def test(authentication: Authentication, world: World) -> None:
+        for shown, kind in bad:
+            authentication.failures.counts.clear()
+            with pytest.raises(GatewayError):
+                await found(authentication, shown)
+            assert authentication.failures.counts == {kind: 1}
+        authentication.failures.counts.clear()
+        for shown in SHOWN.values():
+            await found(authentication, shown)
+        with pytest.raises(GatewayError):  # who may be known by a cookie
+            await found(authentication, NOBODY)
+        assert authentication.failures.counts == {}
+
+    run(test)
+
+
 def test_an_untrusted_address_says_nothing_of_users() -> None:
     async def test(authentication: Authentication, world: World) -> None:
         with pytest.raises(GatewayError) as raised:

@@ -312,6 +312,7 @@ async def test_a_line_of_the_log_says_who_asked_what_and_how_it_ended(
     for line in (good, bad):
         assert line.pop("time")
         assert 0 <= line.pop("ms") < 5000
+        assert 10 < line.pop("bytes") < 500
     common = {"level": "info", "remote": "127.0.0.1"}
     assert good == {**common, "method": "GET", "path": "/healthz", "status": 200, "request_id": "mine-1"}
     assert bad == {

@@ -16,6 +16,7 @@ from gateway.catalogue import Catalogue, Service
 from gateway.routes import HttpRoutes
 
 TRANSFORM = "Calculator.Transform"
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def apply(service: Service, capability: LocalCapability, value: int, call: IncomingCall | None = None) -> Any:
@@ -39,6 +40,30 @@ def test_a_callback_is_asked_and_its_answer_goes_to_the_service(calculator: Serv
         assert request == {"jsonrpc": "2.0", "id": "g:1", "method": "!f.apply", "params": [21]}
         play.answers(request, result={"result": 42})
         assert await result == 42
+
+    fakes.run(main())
+
+
+def traced(traceparent: str) -> IncomingCall:
+    call = IncomingCall(b"")
+    call.traceparent = traceparent
+    return call
+
+
+def test_a_request_belongs_to_the_trace_of_the_service_s_call(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        capability = await play.pass_callback()
+        result = apply(calculator, capability, 21, traced(TRACEPARENT))
+        (request,) = await play.hears()
+        assert request["meta"] == {"traceparent": TRACEPARENT}
+        play.answers(request, result={"result": 42})
+        assert await result == 42
+        for nothing in ("00-nothing", "", TRACEPARENT.upper(), f"01{TRACEPARENT[2:]}-{'x' * 500}"):
+            ended = apply(calculator, capability, 21, traced(nothing))
+            (request,) = await play.hears()
+            assert "meta" not in request
+            ended.cancel()
 
     fakes.run(main())
 

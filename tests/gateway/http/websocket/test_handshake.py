@@ -122,6 +122,39 @@ async def test_a_socket_is_counted_and_logged_from_its_beginning(edge: Edge, bui
     assert (await edge.metrics())["sockets"] == 0
 
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(("leaves_with", "close"), [(1000, 1000), (4999, 4999), (None, 1006)])
+async def test_the_end_of_a_socket_is_logged_with_its_calls_and_its_close_code(
+    edge: Edge, root: Any, built: Built, clock: MovedClock, leaves_with: int | None, close: int
+) -> None:
+    socket = await edge.socket("X-Request-Id: mine-1", f"Traceparent: 00-{TRACE}-00f067aa0ba902b7-01")
+    for id in range(3):
+        socket.say("calculator.add", [1, 2], id=id)
+        (await root.next_call()).reply(3)
+        await socket.hear()
+    socket.say("calculator.add", ["topsecret"], id=9)  # refused, and a call all the same
+    await socket.hear()
+    if leaves_with is None:
+        await socket.close()
+    else:
+        await socket.leave(leaves_with)
+    assert (await edge.metrics())["sockets"] == 0
+    await clock.advance(0.2)
+    lines = [json.loads(line) for line in built.log.getvalue().splitlines()]
+    (line,) = [line for line in lines if "socket" in line]
+    assert line.pop("time").endswith("Z")
+    assert 0 < line.pop("ms") < 5000
+    assert 300 < line.pop("bytes_in") < 1000
+    assert 300 < line.pop("bytes_out") < 1500
+    assert line == {
+        "level": "info", "socket": "ended", "close": close, "calls": 4, "remote": "127.0.0.1", "request_id": "mine-1",
+        "trace_id": TRACE,
+    }  # fmt: skip
+    assert "topsecret" not in built.log.getvalue()
+
+
 @pytest.mark.parametrize("compresses", [True, False])
 async def test_messages_are_compressed_if_both_sides_want_it(edge: Edge, root: Any, compresses: bool) -> None:
     socket = await edge.socket(OFFER)

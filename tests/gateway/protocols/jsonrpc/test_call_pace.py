@@ -36,7 +36,7 @@ def test_so_many_calls_with_long_answers_begin_as_can_be_kept_and_all_are_answer
             acknowledges(play, sent)
         assert [message["id"] for message in heard] == [*range(1, 21), "small"]
         assert all("result" in message for message in heard)
-        assert play.conversation._pace.expected == {}
+        assert play.conversation.pace.expected == {}
         play.sessions.end_all("done")
 
     fakes.run(main())
