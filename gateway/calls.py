@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
-from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
+from cara_pseud.errors import RemoteError, RpcError, Unauthenticated
 from gateway.access.permissions import denied
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
@@ -30,12 +30,12 @@ from gateway.errors import GatewayError, Status, from_rpc_error, quote
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
 from gateway.redaction import WHOLE, redacted
+from gateway.repeats import at_most_twice
 from gateway.sensitive import secrets_in
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
 from gateway.trace_context import trace_id_of
 from gateway.traces import CallTrace
-from gateway.upstream.base import Upstream
 
 _LOG: Final = logging.getLogger(__name__)
 _LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKNOWN})
@@ -430,7 +430,7 @@ class Calls:
         assert options.timeout is not None
         until = asyncio.get_running_loop().time() + options.timeout
         # An object is asked again where it lives, and any endpoint of a service for the service itself.
-        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream.home_of(target), until))
+        return asyncio.ensure_future(at_most_twice(first, again, method.service.upstream.home_of(target), until))
 
     def failure(
         self, error: BaseException, method: ServiceMethod, request_id: str | None, args: Sequence[Any] = ()
@@ -485,32 +485,3 @@ def _without_secrets(error: BaseException, method: ServiceMethod, args: Sequence
     frames = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
     return f"{type(error).__name__} in {places}; {WHOLE}"
-
-
-async def _at_most_twice(
-    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any] | None], upstream: Upstream, until: float
-) -> Any:
-    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline.
-
-    Args:
-        again: makes the call that has so many seconds left; None if it cannot be made as it was.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        return await first
-    except OutcomeUnknown as lost:
-        if upstream.stopped:
-            raise
-        is_up = loop.create_future()
-        forget = upstream.on_state(lambda state: is_up.set_result(None) if state == "up" and not is_up.done() else None)
-        try:
-            if upstream.state != "up":
-                await asyncio.wait_for(is_up, until - loop.time())
-        except TimeoutError:
-            raise lost from None
-        finally:
-            forget()
-        second = again(max(until - loop.time(), 0.001))
-        if second is None:
-            raise
-        return await second
