@@ -24,7 +24,7 @@ from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sessions.sessions import Sessions
 from gateway.turns import Turns
-from gateway.upstream.base import ObjectName
+from gateway.upstream.base import Endpoint, ObjectName
 from tests.codecs import Codec
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
@@ -116,6 +116,10 @@ class FakeUpstream:
     @property
     def connections(self) -> Sequence[FakeUpstream]:
         return (self,)
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return (Endpoint(self.endpoint, self.state, 3, self.trouble),)  # type: ignore[arg-type]
 
     def home_of(self, target: Capability) -> FakeUpstream:
         return self
