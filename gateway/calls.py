@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
-from cara_pseud.errors import OutcomeUnknown
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
@@ -28,11 +27,11 @@ from gateway.deferred_calls import once_admitted
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
+from gateway.repeats import at_most_twice
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
 from gateway.trace_context import trace_id_of
 from gateway.traces import CallTrace
-from gateway.upstream.base import Upstream
 
 NO_OPTIONS: Final = CallOptions()
 _RETRY_S: Final = 1
@@ -394,7 +393,7 @@ class Calls:
         assert options.timeout is not None
         until = asyncio.get_running_loop().time() + options.timeout
         # An object is asked again where it lives, and any endpoint of a service for the service itself.
-        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream.home_of(target), until))
+        return asyncio.ensure_future(at_most_twice(first, again, method.service.upstream.home_of(target), until))
 
     def failure(
         self, error: BaseException, method: ServiceMethod, request_id: str | None, args: Sequence[Any] = ()
@@ -405,32 +404,3 @@ class Calls:
             args: what the service was sent, as far as there are secrets in it.
         """
         return failure_told(error, method, request_id, args, expose_errors=self.expose_errors)
-
-
-async def _at_most_twice(
-    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any] | None], upstream: Upstream, until: float
-) -> Any:
-    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline.
-
-    Args:
-        again: makes the call that has so many seconds left; None if it cannot be made as it was.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        return await first
-    except OutcomeUnknown as lost:
-        if upstream.stopped:
-            raise
-        is_up = loop.create_future()
-        forget = upstream.on_state(lambda state: is_up.set_result(None) if state == "up" and not is_up.done() else None)
-        try:
-            if upstream.state != "up":
-                await asyncio.wait_for(is_up, until - loop.time())
-        except TimeoutError:
-            raise lost from None
-        finally:
-            forget()
-        second = again(max(until - loop.time(), 0.001))
-        if second is None:
-            raise
-        return await second

@@ -22,7 +22,7 @@ from gateway.call_counts import LATENCY_BOUNDS_S, MethodCounts
 from gateway.catalogue import Service
 from gateway.http.site import Site
 from gateway.sessions.session import Session
-from gateway.upstream.base import State
+from gateway.upstream.base import Endpoint, State
 
 PREFIX: Final = "cara_gateway_"
 _AT_ONCE: Final = 250
@@ -122,6 +122,24 @@ def _states(moment: Moment) -> Iterator[Point]:
         yield from (((service.name, one), float(one == state)) for one in get_args(State))
 
 
+def _endpoints(moment: Moment) -> Iterator[tuple[str, str, Endpoint]]:
+    # By their places in the configuration: an address is nobody's business who may only read metrics.
+    for service in moment.services:
+        for number, endpoint in enumerate(service.upstream.endpoints, 1):
+            yield service.name, str(number), endpoint
+
+
+def _endpoint_states(moment: Moment) -> Iterator[Point]:
+    states = (*get_args(State), "ejected", "on trial")
+    for service, number, endpoint in _endpoints(moment):
+        yield from (((service, number, one), float(one == endpoint.state)) for one in states)
+
+
+def _endpoint_calls(moment: Moment) -> Iterator[Point]:
+    for service, number, endpoint in _endpoints(moment):
+        yield (service, number), float(endpoint.in_flight)
+
+
 _METHOD: Final = ("service", "method")
 
 FAMILIES: Final = (
@@ -147,6 +165,10 @@ FAMILIES: Final = (
            lambda now: [((one.name,), float(one.upstream.state == "up")) for one in now.services]),
     Family("service_state", "gauge", "1 for the state that the connection to the service is in.", ("service", "state"),
            _states),
+    Family("endpoint_state", "gauge", "1 for the state that the service's endpoint of that number is in.",
+           ("service", "endpoint", "state"), _endpoint_states),
+    Family("endpoint_calls_in_flight", "gauge", "Calls under way at the service's endpoint of that number.",
+           ("service", "endpoint"), _endpoint_calls),
     Family("refused", "counter", "What was refused because a bound was met, by the name of the limit.", ("reason",),
            lambda now: _by(now.site.refusals.counts)),
     Family("rates_shared", "gauge", "Whether calls are counted in common with other gateways, if that is configured.",

@@ -117,6 +117,10 @@ class FakeUpstream:
     def connections(self) -> Sequence[FakeUpstream]:
         return (self,)
 
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return (Endpoint(self.endpoint, self.state, 3, self.trouble),)  # type: ignore[arg-type]
+
     def home_of(self, target: Capability) -> FakeUpstream:
         return self
 
