@@ -34,7 +34,7 @@ from gateway.trace_context import trace_id_of
 from gateway.turns import LARGE_BYTES
 
 PROBLEM_TYPE: Final = "application/problem+json"
-EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
+EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag, Retry-After, RateLimit, RateLimit-Policy"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOG: Final = logging.getLogger(__name__)
