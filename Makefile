@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pythons test-clients check coverage mutants attacks bench bench-check conformance lock lock-conformance \
+.PHONY: help demo test test-pythons test-clients check coverage mutants attacks soak bench bench-check conformance lock lock-conformance \
   clean node-tools test-tools
 
 VENV := .venv
@@ -77,6 +77,9 @@ mutants: $(STAMPS)/dev ## make the code wrong in places, see whether tests notic
 
 attacks: $(STAMPS)/dev ## attack a gateway in every known way beside a good client (about 15 minutes; ARGS="--only '*session*'")
 	@$(PY) -m tests.attacks $(ARGS)
+
+soak: $(STAMPS)/dev ## load a gateway for 10 minutes and see whether anything grows (ARGS="--seconds 60")
+	@$(PY) -m tests.soak $(ARGS)
 
 bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=21 BENCH_SECONDS=0.4)
 	@$(PY) -m bench $(ARGS)

@@ -169,7 +169,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         """
         connection = self._connection
         if self._started and not self._closed and connection.extended and self._link.connected:
-            asked = connection.request(wire.EXT_RELEASE)
+            asked = connection.sign_of_life()
             # Looked at in any case, or asyncio would report an error that nobody has seen.
             asked.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
             connection.flush()

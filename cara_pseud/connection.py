@@ -213,9 +213,22 @@ class Connection(OutgoingCalls):
         self.silent = False
         self._greeting_call = None
         self.inbox.clear()
+        # Of answers that waited to leave and went with the connection.
+        given, self._given = self._given, {}
+        for ids in given.values():
+            for id in ids:
+                self.exports.release(id, 1)
         self.note_held()
         if not keep_references:
             self.end_references()
+
+    def sign_of_life(self) -> asyncio.Future[Any]:
+        """Ask for nothing but an answer. An original peer, which cannot be asked, is believed to be alive."""
+        if self.extended is False:
+            alive: asyncio.Future[Any] = self.loop.create_future()
+            alive.set_result(None)
+            return alive
+        return self.request(wire.EXT_RELEASE)
 
     def hold(self) -> None:
         self.host.hold(self)

@@ -93,6 +93,7 @@ class HolderExports:
             self._by_id[id] = self._by_key[capability.key] = export
             self.quota.by_id.setdefault(id, export)
             self.quota.used += 1
+            capability.taken()
         export.count += 1
         self.journal.append(export.id)
         return export
@@ -113,14 +114,17 @@ class HolderExports:
             raise RpcError("not_found", "there is no such object, or it was released")
         return export.capability.target
 
-    def release(self, id: int, count: int) -> None:
-        """Take ``count`` references back; the object is freed at zero. Unknown ids are forgotten quietly."""
+    def release(self, id: int, count: int, *, gone: bool = False) -> None:
+        """Take ``count`` references back; the object is freed at zero. Unknown ids are forgotten quietly.
+
+        ``gone`` is whether the holder is gone that had them.
+        """
         export = self._by_id.get(id)
         if export is None:
             return
         export.count -= count
         if export.count <= 0:
-            self._free(export)
+            self._free(export, gone=gone)
 
     def absorb(self, other: HolderExports) -> None:
         """Take over what another table has; ids are random, so that they are different."""
@@ -137,9 +141,9 @@ class HolderExports:
     def clear(self) -> None:
         """Free everything: the holder is gone."""
         for export in list(self._by_id.values()):
-            self._free(export)
+            self._free(export, gone=True)
 
-    def _free(self, export: Export) -> None:
+    def _free(self, export: Export, *, gone: bool) -> None:
         del self._by_id[export.id]
         if self._by_key.get(export.key) is export:
             del self._by_key[export.key]
@@ -147,7 +151,7 @@ class HolderExports:
         if self.quota.by_id.get(export.id) is export:
             del self.quota.by_id[export.id]
         try:
-            export.capability.target.released()
+            export.capability.left(gone=gone)
         except BaseException:
             # Whatever it is, the others are to be freed as well: perhaps nobody comes by here again.
             target = export.capability.target

@@ -29,6 +29,13 @@ class LocalCapability(Capability):
         self.target = target
         self.key = ("local", id(target)) if key is None else key
 
+    def taken(self) -> None:
+        """Learn that one more holder has it, however often that one is sent it."""
+
+    def left(self, *, gone: bool) -> None:
+        """Learn that a holder has it no more; ``gone`` is whether that holder is, instead of having let go."""
+        self.target.released()
+
     def call(
         self,
         interface_id: int,

@@ -73,7 +73,7 @@ class References(Origin):
         """Free what the peer held of ours before the last loss; what was sent since then stays."""
         held, self._held_before = self._held_before, {}
         for id, count in held.items():
-            self.exports.release(id, count)
+            self.exports.release(id, count, gone=True)
 
     def settle_homes(self) -> None:
         """Export what came home in calls that waited until it was known what the peer makes of it."""

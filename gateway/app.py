@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cara_pseud.cork import Cork
@@ -20,28 +20,35 @@ from gateway.access.refusals import Refusals
 from gateway.call_counts import CallCounts
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
-from gateway.catalogue_loading import load_catalogue
+from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_catalogue
+from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import exposures
-from gateway.config.file import GatewayConfig, ServiceConfig
+from gateway.config.file import ConfigError, GatewayConfig
+from gateway.config.lasting import changed, lasting
 from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
-from gateway.http.descriptors import most_connections
+from gateway.http.descriptors import most_connections, permit_descriptors
+from gateway.http.draining import drain
 from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.site import Site
+from gateway.http.tls import Tls
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
+from gateway.reload_counts import ReloadCounts
+from gateway.reloads import Reloads
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
 from gateway.trees import static_tree
 from gateway.turns import Turns
-from gateway.upstream.base import Upstream
+from gateway.upstream.base import EndpointConnection, Upstream
+from gateway.upstream.pool import Pool
 from gateway.upstream.pseud import PseudUpstream
 
 if TYPE_CHECKING:
@@ -49,13 +56,13 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-_DESCRIPTORS_OF_A_SERVICE: Final = 8
-"""Of a connection over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
-_GRACE_S: Final = 10.0
-"""How long calls under way may take to end when the gateway stops."""
+_DESCRIPTORS_OF_A_CONNECTION: Final = 8
+"""Over ZeroMQ: its sockets, and pipes between threads. Twice what was counted, for a reload."""
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
+_FIRST_UP_S: Final = 1.0
+"""How long a reload waits for new connections, so that the first calls find them there."""
 RETIRED_S: Final = 1.0
 """How often it is looked whether connections of an old catalogue are still used."""
 
@@ -65,6 +72,7 @@ class Gateway:
 
     Attributes:
         port: the port it listens on, known after `start`; None at a unix socket.
+        attempted: the configuration that was read last, even if it could not be used.
     """
 
     def __init__(
@@ -73,29 +81,34 @@ class Gateway:
         log: LogWriter,
         transports: ByteTransports | None = None,
         stalls: Stalls | None = None,
+        source: Callable[[], GatewayConfig] | None = None,
     ) -> None:
         """Load everything.
 
         Args:
+            source: reads the configuration anew for `reload`, in a thread; None = it is always this one.
             transports: how the bytes of WebSockets travel; None = the best way there is.
             stalls: is told by the loop how long its turns take; None = the loop is not watched.
 
         Raises:
             ConfigError: something of the configuration cannot be used.
         """
-        self._config = config
+        # Those in force: one object that everybody has, which `reload` changes.
+        self._limits = replace(config.limits)
+        self._config = config = replace(config, limits=self._limits)
+        self.attempted = config
+        self._source = (lambda: config) if source is None else source
+        self._reloads, self._reload_counts = Reloads(self._reload), ReloadCounts()
         self._log = log
         self._transports = best_transports() if transports is None else transports
+        self._tls = None if config.tls is None else Tls(config.tls)
         self.port = config.listen.port if isinstance(config.listen, Listen) else None
         # One for both sides: what a read from one gives leaves at the other when it is handled.
         self._cork = Cork()
         self._turns = Turns(stalls, self._cork, watched=stalls is not None)
         self._counts = CallCounts()
         self._tracer: OtlpTracer | None = None if config.tracing is None else _tracer(config.tracing)
-        self._upstreams: dict[ServiceConfig, Upstream] = {}
-        self._running: set[Upstream] = set()
-        # What catalogues need that are made and not served yet.
-        self._claimed: set[Upstream] = set()
+        self._pool = Pool(self._connection)
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
@@ -117,7 +130,13 @@ class Gateway:
         listen = self._config.listen
         if isinstance(listen, UnixListen):
             return listen.url
-        return f"http://{Listen(listen.host, self.port or 0)}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{Listen(listen.host, self.port or 0)}"
+
+    @property
+    def config(self) -> GatewayConfig:
+        """What it was configured with, at the start or by the last reload that succeeded."""
+        return self._config
 
     @property
     def wanted_descriptors(self) -> int:
@@ -126,8 +145,8 @@ class Gateway:
 
     @property
     def _reserved_descriptors(self) -> int:
-        services = len(self._served.catalogue.services)
-        return self._config.limits.reserved_descriptors + services * _DESCRIPTORS_OF_A_SERVICE
+        connections = sum(len(service.upstream.connections) for service in self._served.catalogue.services.values())
+        return self._config.limits.reserved_descriptors + connections * _DESCRIPTORS_OF_A_CONNECTION
 
     # What is served.
 
@@ -137,7 +156,7 @@ class Gateway:
         Raises:
             ConfigError: something of the configuration cannot be used; nothing has changed.
         """
-        return load_catalogue(config, self._upstream, self._counts, self._tracer)
+        return load_catalogue(config, self._pool.upstream, self._counts, self._tracer)
 
     async def replace(self, catalogue: Catalogue) -> None:
         """Serve another catalogue from now on.
@@ -145,39 +164,127 @@ class Gateway:
         The calls under way end as they began, and handles keep the service that they came from: a connection that the
         catalogue does not need ends when nothing of it is used any more.
         """
-        assert self._application is not None  # started
         for service in catalogue.services.values():
             await self._start_upstream(service)
+        self._serve(catalogue)
+
+    def _serve(self, catalogue: Catalogue) -> None:
+        assert self._application is not None  # started
         self._application.serve(catalogue)
         services = catalogue.services
         self._counts.keep(lambda service, label: service in services and services[service].declares(label))
-        self._claimed.clear()
+        self._pool.served()
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
 
-    def _upstream(self, service: ServiceConfig) -> Upstream:
-        # Whatever does not change where and as whom it is connected is no reason to connect anew.
-        key = replace(service, schema=Path(), interface="", timeout_s=None, roles=(), rules=())
-        upstream = self._upstreams.get(key)
-        if upstream is None or upstream.stopped:
-            upstream = self._upstreams[key] = PseudUpstream(service, self._config.limits, self._cork)
-        self._claimed.add(upstream)
-        return upstream
+    async def reload(self) -> None:
+        """Read the configuration and the schemas again, and serve what they say from now on.
+
+        Everything is made beside what is served, which goes on meanwhile. Calls under way end as they began, handles
+        live on; those of a service that is gone end. Whoever asks while another one is under way gets the next one.
+
+        Raises:
+            ConfigError: something cannot be used; everything is as it was.
+        """
+        await self._reloads.ask()
+
+    async def _reload(self) -> None:
+        try:
+            config = self.attempted = await asyncio.to_thread(self._source)
+            tls = await self._new_tls(config)
+            catalogue = await self._new_catalogue(config)
+            self._authentication.reload(config.auth)
+        except ConfigError as error:
+            self._reload_counts.failure()
+            for complaint in error.complaints:
+                _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
+            raise
+        finally:
+            self._pool.unclaim()
+        for key in changed(self._config, config):
+            _LOG.warning("gateway.%s has changed, which takes effect at the next start", key)
+        before, after = self._served.catalogue.services, catalogue.services
+        self._adopt(config)
+        if self._tls is not None and tls is not None:
+            self._tls.adopt(tls)
+        self._serve(catalogue)
+        for name in before.keys() - after.keys():
+            self._pool.dismiss(before[name].upstream)
+            self._sessions.service_removed(name, f"{name} is served no more")
+        self._reload_counts.success(time.time())
+        _LOG.info("the configuration is reloaded: %s", ", ".join(after))
+
+    async def renew_certificates(self) -> None:
+        """Make the next handshakes with what the files of `GatewayConfig.tls` have now.
+
+        Raises:
+            ConfigError: they cannot be used; those before are used on.
+        """
+        tls = await self._new_tls(self._config)
+        if self._tls is not None and tls is not None:
+            self._tls.adopt(tls)
+            _LOG.info("the certificate is read again")
+
+    async def _new_tls(self, config: GatewayConfig) -> Tls | None:
+        return None if config.tls is None else await asyncio.to_thread(Tls, config.tls)
+
+    async def _new_catalogue(self, config: GatewayConfig) -> Catalogue:
+        """Make what a configuration says, and connect to what is new in it.
+
+        Raises:
+            ConfigError: something cannot be used.
+        """
+        former = Former(self._config, self._served.catalogue)
+        loaded = await asyncio.to_thread(load_routes, config)
+        upstreams = {service: self._pool.upstream(service) for service in config.services}
+        catalogue = await asyncio.to_thread(
+            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, former, self._tracer
+        )
+        running = self._pool.running
+        fresh = [each for each in catalogue.services.values() if not running.issuperset(each.upstream.connections)]
+        for service in fresh:
+            try:
+                await self._start_upstream(service)
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"services.{service.name}.endpoint: cannot be connected to: {error}") from None
+        await _all_up({service.upstream for service in fresh}, _FIRST_UP_S)
+        return catalogue
+
+    def _adopt(self, config: GatewayConfig) -> None:
+        """Have all that a configuration says, but for what is served, hold from now on."""
+        site = self._site
+        assert site is not None  # started
+        self._limits.adopt(config.limits)
+        self._config = config = replace(lasting(self._config, config), limits=self._limits)
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+            _LOG.warning("%s", exposure)
+        permit_descriptors(self.wanted_descriptors)
+        site.connections.rebound(self._most_connections())
+        self._sessions.rebound()
+        site.calls.rebound()
+        site.calls.expose_errors = config.expose_errors
+        site.origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
+        if site.identification is not None:
+            site.identification.origins = site.origins
+        site.proxies = Proxies(config.trusted_proxies, config.base_path)
+        site.compresses_sockets = config.websocket_compression
+
+    def _connection(self, config: ConnectionConfig) -> EndpointConnection:
+        return PseudUpstream(config, self._config.limits, self._cork)
 
     async def _start_upstream(self, service: Service) -> None:
-        upstream = service.upstream
-        if upstream not in self._running:
-            self._running.add(upstream)
-            _Reports(service.name, upstream)
-            upstream.on_state(partial(self._on_state, service.name))
-            await upstream.start()
+        connections = service.upstream.connections
+        for connection in connections:
+            if connection not in self._pool.running:
+                _Reports(service.name, connection, is_only=len(connections) == 1)
+                connection.on_state(partial(self._on_state, service.name))
+                await self._pool.start(connection)
 
     async def _end_unused(self) -> None:
-        while unused := self._running - {service.upstream for service in self._served.catalogue.services.values()}:
-            for upstream in unused:
-                if not upstream.is_used and upstream not in self._claimed:
-                    await upstream.stop()
-                    self._running.discard(upstream)
+        while True:
+            services = self._served.catalogue.services.values()
+            if not await self._pool.end_unused([service.upstream for service in services]):
+                return
             await asyncio.sleep(RETIRED_S)
 
     def _service(self, name: str) -> Service | None:
@@ -192,7 +299,7 @@ class Gateway:
             OSError: the address cannot be bound; nothing is left running.
         """
         config = self._config
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
             _LOG.warning("%s", exposure)
         self._bound = bound = bind(config.listen, config.socket_mode)
         self.port = bound.port
@@ -215,7 +322,7 @@ class Gateway:
             proxies=Proxies(config.trusted_proxies, config.base_path),
             log=self._log,
             cookie_name="cara_session" if self.port is None else f"cara_session_{self.port}",
-            connections=self._connections(),
+            connections=Connections(self._limits, self._most_connections(), self._refusals, self._closings),
             refusals=self._refusals,
             closings=self._closings,
             transports=self._transports,
@@ -223,47 +330,51 @@ class Gateway:
             cork=self._cork,
             turns=self._turns,
             spans=None if self._tracer is None else self._tracer.counts,
+            reloads=self._reload_counts,
             authentication_failures=self._authentication.failures,
             identification=Identification(self._authentication, self._sessions, origins),
         )
         self._application = GatewayApplication(site, str(static_tree()))
-        self._server = GatewayServer(self._application, connections=site.connections)
+        self._server = GatewayServer(self._application, connections=site.connections, tls=self._tls)
         self._server.add_sockets(bound.sockets)
         reclaiming = Reclaiming(
             resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
         )
         self._reclaiming = asyncio.create_task(reclaiming.watch())
 
-    def _connections(self) -> Connections:
-        limits = self._config.limits
+    def _most_connections(self) -> int:
+        limits = self._limits
         most = most_connections(limits.max_connections, self._reserved_descriptors)
         if most < limits.max_connections:
             _LOG.warning(
                 "the process may open too few files for max_connections = %d: at most %d connections are taken",
                 limits.max_connections, most,
             )  # fmt: skip
-        return Connections(limits, most, self._refusals, self._closings)
+        return most
 
-    async def stop(self) -> None:
-        """Take no more, let calls under way end, close what is open."""
+    async def stop(self, delay_s: float = 0.0) -> None:
+        """Say that it ends, take no more, let what is under way end, close what is open.
+
+        Args:
+            delay_s: how long it goes on taking all that comes, while ``/readyz`` says that it ends.
+        """
         site, server = self._site, self._server
         if site is None or server is None:
             return
         site.stopping = True
+        self._reloads.stop()
+        await asyncio.sleep(delay_s)
         server.stop()
         if self._bound is not None:
             self._bound.remove()
-        for socket in site.sockets:
-            socket.client.drain()
-        await _until(lambda: not site.is_busy, _GRACE_S)
-        for socket in list(site.sockets):
-            socket.client.shut_down()
+        await drain(site, self._config.drain_s)
         await _until(lambda: not site.sockets, _CLOSING_S)
         self._sessions.end_all("the gateway stops")
+        self._reloads.stop()
         for task in (self._retired, self._reclaiming):
             if task is not None:
                 task.cancel()
-        await asyncio.gather(*[upstream.stop() for upstream in self._running])
+        await self._pool.stop()
         await server.close_all_connections()
         if self._tracer is not None:
             await self._tracer.stop()
@@ -277,19 +388,7 @@ class Gateway:
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout_s
-        for upstream in {service.upstream for service in self._served.catalogue.services.values()}:
-            states: asyncio.Queue[str] = asyncio.Queue()
-            forget = upstream.on_state(states.put_nowait)
-            try:
-                while upstream.state != "up":
-                    await asyncio.wait_for(states.get(), until - loop.time())
-            except TimeoutError:
-                return False
-            finally:
-                forget()
-        return True
+        return await _all_up({service.upstream for service in self._served.catalogue.services.values()}, timeout_s)
 
 
 def _host_of(listen: Listen | UnixListen) -> str | None:
@@ -302,33 +401,50 @@ def _tracer(config: TracingConfig) -> OtlpTracer:
     return made
 
 
-class _Reports:
-    """Logs what becomes of the connection to a service: a warning for each new reason why it cannot be used."""
+async def _all_up(upstreams: Iterable[Upstream], timeout_s: float) -> bool:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout_s
+    for upstream in upstreams:
+        states: asyncio.Queue[str] = asyncio.Queue()
+        forget = upstream.on_state(states.put_nowait)
+        try:
+            while upstream.state != "up":
+                await asyncio.wait_for(states.get(), until - loop.time())
+        except TimeoutError:
+            return False
+        finally:
+            forget()
+    return True
 
-    def __init__(self, name: str, upstream: Upstream) -> None:
+
+class _Reports:
+    """Logs what becomes of a connection to a service: a warning for each new reason why it cannot be used."""
+
+    def __init__(self, name: str, connection: EndpointConnection, *, is_only: bool) -> None:
         self._name = name
-        self._upstream = upstream
+        self._shown = name if is_only else f"{name} at {connection.endpoint}"
+        self._connection = connection
         self._said: str | None = None
-        upstream.on_state(self._look)
-        upstream.on_trouble(self._look)
+        connection.on_state(self._look)
+        connection.on_trouble(self._look)
 
     def _look(self, _: str) -> None:
-        upstream = self._upstream
-        trouble = upstream.trouble
+        connection = self._connection
+        trouble = connection.trouble
         # While it connects nothing is wrong yet.
-        if upstream.stopped or upstream.state == "connecting" or trouble == self._said:
+        if connection.stopped or connection.state == "connecting" or trouble == self._said:
             return
         self._said = trouble
         if trouble:
-            _LOG.warning("service %s at %s cannot be used: %s", self._name, upstream.endpoint, trouble)
+            _LOG.warning("service %s at %s cannot be used: %s", self._name, connection.endpoint, trouble)
         else:
-            _LOG.info("service %s is up", self._name)
+            _LOG.info("service %s is up", self._shown)
 
 
 async def _until(is_over: Callable[[], bool], within_s: float) -> None:
     """Wait for something to be over, but not for ever."""
     loop = asyncio.get_running_loop()
     until = loop.time() + within_s
-    # This happens once, when the gateway stops; an event would have to be looked after by every call.
+    # This happens once, when the gateway stops.
     while not is_over() and loop.time() < until:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_S)

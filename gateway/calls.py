@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
@@ -27,10 +26,9 @@ from gateway.call_counts import TracedCall
 from gateway.catalogue import Catalogue, ServiceMethod
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status, from_rpc_error, quote
+from gateway.failure_text import without_secrets
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
-from gateway.redaction import WHOLE, redacted
-from gateway.sensitive import secrets_in
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
 from gateway.trace_context import trace_id_of
@@ -102,6 +100,10 @@ def method_of_object(
 class CallReferences(LiveObjects, Protocol):
     """What a door knows of the references of one call, in its parameters and in its results."""
 
+    @property
+    def coming_home(self) -> Capability | None:
+        """The first object in the parameters that the service has itself, once these are read."""
+
     def make_room(self) -> None:
         """Be sure that objects in the results can be taken.
 
@@ -111,6 +113,9 @@ class CallReferences(LiveObjects, Protocol):
 
     def take_back(self) -> None:
         """The results do not reach the caller: give back what was counted for it."""
+
+    def hold(self) -> None:
+        """Keep the callbacks in the parameters alive until the call is over: it may go to several endpoints in turn."""
 
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
@@ -243,6 +248,7 @@ class Calls:
     """Begins calls for all doors.
 
     Attributes:
+        expose_errors: whether callers are told the texts of services' exceptions.
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
         under_way: all of them.
@@ -268,15 +274,30 @@ class Calls:
             admit: None admits all calls that their sessions permit.
             stalls: is told what the answers of services take.
         """
-        self._max_timeout_s = limits.max_call_timeout_s
-        self._expose_errors = expose_errors
+        self._limits = limits
+        self.expose_errors = expose_errors
         self._authorise = authorise
         self._admit = admit
         self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
         self.clock = self.stalls.clock
         self.without_session = 0
-        self.under_way = Shares(limits.max_calls, limits.max_calls_per_address)
+        self.under_way = Shares(0, 0)
+        self.rebound()
+
+    def rebound(self) -> None:
+        """Hold the limits as they are now; calls under way go on."""
+        self._max_timeout_s = self._limits.max_call_timeout_s
+        self.under_way.rebound(self._limits.max_calls, self._limits.max_calls_per_address)
+
+    def authorise(self, principal: Principal, method: ServiceMethod) -> None:
+        """Be sure that somebody may call a method, as `begin` is, for who has to say something of it before.
+
+        Raises:
+            GatewayError: PERMISSION_DENIED or UNAUTHENTICATED, it may not.
+        """
+        if self._authorise is not None:
+            self._authorise(principal, method)
 
     def begin(
         self,
@@ -339,6 +360,10 @@ class Calls:
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
             if call.trace is not None:
                 options = options._replace(traceparent=call.trace.ask())
+            if refs is not None and len(method.service.upstream.connections) > 1:
+                refs.hold()
+                if refs.coming_home is not None:
+                    target = method.service.upstream.beside(target, refs.coming_home)
             future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
             if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
                 future = self._repeatable(future, method, target, args, options, write, refs)
@@ -402,7 +427,8 @@ class Calls:
 
         assert options.timeout is not None
         until = asyncio.get_running_loop().time() + options.timeout
-        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream, until))
+        # An object is asked again where it lives, and any endpoint of a service for the service itself.
+        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream.home_of(target), until))
 
     def failure(
         self, error: BaseException, method: ServiceMethod, request_id: str | None, args: Sequence[Any] = ()
@@ -422,7 +448,7 @@ class Calls:
         elif isinstance(error, RemoteError) and error.code == Status.UNIMPLEMENTED.code:
             told = GatewayError(Status.UNIMPLEMENTED, "the schema has this method, but the service does not")
         elif isinstance(error, RpcError):
-            told = from_rpc_error(error, expose_errors=self._expose_errors)
+            told = from_rpc_error(error, expose_errors=self.expose_errors)
         else:
             told = GatewayError(Status.INTERNAL, "the gateway failed to make this call")
         told.at(method.service_name, method.name, request_id)
@@ -431,7 +457,7 @@ class Calls:
             unexpected = not isinstance(error, GatewayError | RpcError)
             place = f"{method.service_name}.{method.name}"
             if method.has_secrets:
-                text = _without_secrets(error, method, args)
+                text = without_secrets(error, method, args)
                 _LOG.warning("%s: %s: %s [%s]", place, told.status.code, text, request_id)
             else:
                 _LOG.warning(
@@ -439,24 +465,6 @@ class Calls:
                     exc_info=error if unexpected else None,
                 )
         return told
-
-
-def _without_secrets(error: BaseException, method: ServiceMethod, args: Sequence[Any]) -> str:
-    """An exception as the log may show it, of a call whose parameters or results have secrets."""
-    if isinstance(error, GatewayError) and error.path is not None:
-        return f"{error.path}: what stands there does not fit, and may be a secret"
-    if isinstance(error, GatewayError | RpcError):
-        name = error.exception_class if isinstance(error, RemoteError) else ""
-        if method.has_secret_results:
-            text = WHOLE  # nobody here knows the results that the service had
-        else:
-            secrets = list(secrets_in(method.service.routes, method.bound, args))
-            text, name = redacted(str(error), secrets), redacted(name, secrets)
-        return f"{name}: {text}" if name else text
-    # A fault of the gateway's own: where it was, without the values in its text.
-    frames = traceback.extract_tb(error.__traceback__)
-    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    return f"{type(error).__name__} in {places}; {WHOLE}"
 
 
 async def _at_most_twice(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +17,12 @@ from gateway.access.rules import RuleError, ServiceRules
 from gateway.call_counts import CallCounts
 from gateway.catalogue import Catalogue, Service
 from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
-from gateway.config.limits import Limits
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
-from gateway.describe.openapi import openapi_document
+from gateway.describe.openapi import openapi_document, security_of
 from gateway.describe.openrpc import openrpc_document
 from gateway.describe.typescript import typescript_module
 from gateway.errors import nearest, quote
 from gateway.json.codec import Codec
-from gateway.json.codec.options import CodecOptions
 from gateway.json.text import dump
 from gateway.path_prefix import below
 from gateway.protocols.jsonrpc.control_methods import control_methods
@@ -49,29 +48,67 @@ def load_catalogue(
     Raises:
         ConfigError: see `load_routes`.
     """
-    routes, http_routes = load_routes(config)
-    services = {
-        route.name: Service(
-            route,
-            Codec(
-                route.schema, config.codec, form=REFERENCE_FORM, needless=counts.needless_refusals(route.name)
-            ),
-            upstream_of(service),
-            config.limits.default_call_timeout_s if service.timeout_s is None else service.timeout_s,
-            counts,
-            tracer,
+    return make_catalogue(config, load_routes(config), upstream_of, counts, tracer=tracer)
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What is served until now, so that what is as before stays what it is, with all that it has made and learned."""
+
+    config: GatewayConfig
+    catalogue: Catalogue
+
+    def service(self, config: GatewayConfig, service: ServiceConfig, routes: ServiceRoutes) -> Service | None:
+        """The service as it is, if nothing that it is made of differs."""
+        former = self.catalogue.services.get(service.name)
+        is_same = (
+            former is not None
+            and service in self.config.services
+            and routes.schema == former.schema
+            and config.codec == self.config.codec
+            and config.limits.default_call_timeout_s == self.config.limits.default_call_timeout_s
         )
-        for route, service in zip(routes, config.services, strict=True)
-    }
-    describe = partial(_documents, options=config.codec, limits=config.limits)
+        return former if is_same else None
+
+
+def make_catalogue(
+    config: GatewayConfig,
+    loaded: tuple[list[ServiceRoutes], HttpRoutes],
+    upstream_of: Callable[[ServiceConfig], Upstream],
+    counts: CallCounts,
+    former: Former | None = None,
+    tracer: Tracer | None = None,
+) -> Catalogue:
+    """Make everything that is served.
+
+    Args:
+        loaded: what `load_routes` has made of the configuration.
+        upstream_of, counts, tracer: see `load_catalogue`.
+        former: what is served until now.
+    """
+    routes, http_routes = loaded
+    services: dict[str, Service] = {}
+    for route, service in zip(routes, config.services, strict=True):
+        upstream = upstream_of(service)
+        same = None if former is None else former.service(config, service, route)
+        if same is not None and same.upstream is upstream:
+            services[route.name] = same
+        else:
+            needless = counts.needless_refusals(route.name)
+            codec = Codec(route.schema, config.codec, form=REFERENCE_FORM, needless=needless)
+            default_s = config.limits.default_call_timeout_s
+            timeout_s = default_s if service.timeout_s is None else service.timeout_s
+            services[route.name] = Service(route, codec, upstream, timeout_s, counts, tracer)
+    describe = partial(_documents, config=config)
     return Catalogue(services, http_routes, describe(routes), describe)
 
 
-def _documents(routes: Sequence[ServiceRoutes], options: CodecOptions, limits: Limits) -> dict[str, Document]:
+def _documents(routes: Sequence[ServiceRoutes], config: GatewayConfig) -> dict[str, Document]:
     """By their paths. Each is made when it is first asked for."""
+    options, security = config.codec, security_of(config.auth)
 
     def openapi(prefix: str) -> bytes:
-        return dump(openapi_document(routes, options, version("cara-gateway"), prefix, limits))
+        return dump(openapi_document(routes, options, version("cara-gateway"), prefix, config.limits, security))
 
     def openrpc(prefix: str) -> bytes:
         return dump(openrpc_document(routes, options, version("cara-gateway"), control_methods(), prefix))

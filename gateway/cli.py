@@ -6,14 +6,10 @@ stdout is for what was asked for; logs go to stderr.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import logging
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +19,6 @@ import click
 
 from cara_pseud.password_entries import PasswordFileError
 from cara_pseud.passwords import set_password
-from gateway import logs
 from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.app import Gateway
@@ -33,15 +28,12 @@ from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
 from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
-from gateway.describe.openapi import openapi_document
+from gateway.describe.openapi import openapi_document, security_of
 from gateway.describe.typescript import CLIENT, typescript_module
-from gateway.http.descriptors import permit_descriptors
 from gateway.http.path_table import default_routes
-from gateway.loop import CollectorWatch, give_back_large_blocks, settle_collector, watched_loop
+from gateway.http.tls import Tls
+from gateway.life import StartError, run, stop_quietly
 from gateway.remote_commands import call, describe, list_names
-from gateway.stalls import Stalls
-
-_LOG: Final = logging.getLogger(__name__)
 
 CONFIG_EXIT: Final = 2
 _SERVICES_S: Final = 1.0
@@ -71,11 +63,13 @@ def main() -> None:
 @main.command()
 @_config_option
 @_listen_option
-def serve(config_path: Path, listen: str | None) -> None:
-    """Run the gateway."""
-    _stop_quietly()
+@click.option("--reload", is_flag=True, help="Read everything again when the file, a schema or a key file changes.")
+def serve(config_path: Path, listen: str | None, reload: bool) -> None:
+    """Run the gateway. SIGHUP has it read its configuration and the schemas again."""
+    stop_quietly()
     flags = {} if listen is None else {"listen": listen}
-    _run(_load(config_path, flags), _announced)
+    source = partial(load, config_path, os.environ, flags)
+    _run(_load(config_path, flags), _announced, source, watches=reload)
 
 
 async def _announced(gateway: Gateway) -> None:
@@ -90,7 +84,7 @@ async def _announced(gateway: Gateway) -> None:
 )
 def demo(listen: str | None, database: Path | None) -> None:
     """Run the example services and a gateway in front of them."""
-    _stop_quietly()
+    stop_quietly()
     try:
         wanted = LISTEN.read(listen or os.environ.get("CARA_GATEWAY_LISTEN") or "127.0.0.1:8080")
     except ValueError as error:
@@ -99,7 +93,7 @@ def demo(listen: str | None, database: Path | None) -> None:
 
         async def announce(gateway: Gateway) -> None:
             if not await gateway.services_up(_DEMO_S):
-                raise _Failed("the example services did not start")
+                raise StartError("the example services did not start")
             services.watch()
             click.echo(f"listening on {gateway.url}")
             click.echo()
@@ -125,9 +119,11 @@ def check(config_path: Path) -> None:
     try:
         load_routes(config)
         Authentication(config.auth, AuthOutside())
+        if config.tls is not None:
+            Tls(config.tls)
     except ConfigError as error:
         _refuse(error)
-    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
         click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 
@@ -141,7 +137,9 @@ def openapi(config_path: Path) -> None:
         services, _ = load_routes(config)
     except ConfigError as error:
         _refuse(error)
-    document = openapi_document(services, config.codec, version("cara-gateway"), config.base_path, config.limits)
+    document = openapi_document(
+        services, config.codec, version("cara-gateway"), config.base_path, config.limits, security_of(config.auth)
+    )
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
@@ -188,10 +186,6 @@ main.add_command(key)
 # Running.
 
 
-class _Failed(Exception):
-    """The gateway cannot run; the text says why."""
-
-
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("user")
@@ -216,12 +210,6 @@ def passwd(file: Path, user: str, roles: tuple[str, ...]) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def _stop_quietly() -> None:
-    """End with 0 on a signal that comes before the loop looks for signals itself."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-
-
 def _load(path: Path, flags: dict[str, str]) -> GatewayConfig:
     try:
         return load(path, os.environ, flags)
@@ -234,65 +222,17 @@ def _refuse(error: ConfigError) -> NoReturn:
     sys.exit(CONFIG_EXIT)
 
 
-def _run(config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]) -> None:
-    log = logs.set_up(config.limits.max_log_bytes)
-    stalls = Stalls()
+def _run(
+    config: GatewayConfig,
+    announce: Callable[[Gateway], Awaitable[None]],
+    source: Callable[[], GatewayConfig] | None = None,
+    *,
+    watches: bool = False,
+) -> None:
     try:
-        gateway = Gateway(config, log, stalls=stalls)
-        permit_descriptors(gateway.wanted_descriptors)
-        with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
-            runner.run(_until_signal(gateway, config, announce))
+        run(config, announce, source, watches=watches)
     except ConfigError as error:
         _refuse(error)
-    except _Failed as error:
+    except StartError as error:
         click.echo(f"cara-gateway: {error}", err=True)
         sys.exit(1)
-    finally:
-        log.close()
-
-
-async def _until_signal(
-    gateway: Gateway, config: GatewayConfig, announce: Callable[[Gateway], Awaitable[None]]
-) -> None:
-    async with _signals() as stopped:
-        try:
-            await gateway.start()
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise _Failed(f"cannot listen on {config.listen}: {reason}") from None
-        give_back_large_blocks()
-        settle_collector()
-        try:
-            announcing = asyncio.ensure_future(announce(gateway))
-            waiting = asyncio.ensure_future(stopped.wait())
-            await asyncio.wait((announcing, waiting), return_when=asyncio.FIRST_COMPLETED)
-            if announcing.done():
-                announcing.result()
-                sys.stdout.flush()
-                await waiting
-            else:
-                announcing.cancel()
-        finally:
-            await gateway.stop()
-
-
-@contextlib.asynccontextmanager
-async def _signals() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set. A second one ends the process as it always does."""
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-
-    def stop() -> None:
-        _LOG.info("stopping")
-        stopped.set()
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield stopped
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)

@@ -87,7 +87,7 @@ class Client(Protocol):
         """End it here, so that it can go on elsewhere: tell it what ended, and write down what it was not told yet."""
 
     def drain(self) -> None:
-        """Begin no more calls; those under way go on."""
+        """Take no more calls, and say how many messages were taken; those under way go on, and what they need."""
 
     def shut_down(self) -> None:
-        """Learn that the gateway stops; it is over."""
+        """Learn that the gateway stops: what is under way fails, what it holds is no more, and it is over."""

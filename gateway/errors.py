@@ -15,6 +15,9 @@ from typing import Any, Final, Self
 
 from cara_pseud.errors import RemoteError, RpcError
 
+NOTHING: Final = "there is nothing at this path"
+"""What is said of a path, be it that nothing is there or that the caller may not see it."""
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601

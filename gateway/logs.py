@@ -252,6 +252,8 @@ def set_up(max_bytes: int) -> StderrLog:
         root.removeHandler(handler)
     root.addHandler(_Handler(writer))
     root.setLevel(logging.INFO)
+    # Tornado has a warning for each handshake that fails, and anybody can make those.
+    logging.getLogger("tornado.general").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     return writer
 

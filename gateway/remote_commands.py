@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import quote
 
 import click
 
+from gateway.config.file import KEY_VARIABLE, TOKEN_VARIABLE
 from gateway.describe.description_text import interface_text, symbol_text
 from gateway.errors import GatewayError
 from gateway.http.gateway_url import read_url
@@ -34,6 +36,10 @@ def _asking(command: _Command) -> _Command:
             "-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'",
             help="A header of every request, such as 'Authorization: Bearer …'. May be given several times.",
         ),
+        click.option(
+            "--token-file", type=_FILE, envvar="CARA_GATEWAY_TOKEN_FILE", metavar="FILE",
+            help="Our key or token is in FILE; else the variable CARA_GATEWAY_KEY or CARA_GATEWAY_TOKEN has it.",
+        ),
         click.option("--cacert", type=_FILE, help="Trust the certificates in this file instead of the system's."),
         click.option("--cert", type=_FILE, help="Our own certificate, for gateways that ask for one."),
         click.option("--key", type=_FILE, help="The key of --cert, if it is in a file of its own."),
@@ -51,6 +57,7 @@ def _asking(command: _Command) -> _Command:
 def _client(
     url: str,
     headers: tuple[str, ...],
+    token_file: Path | None,
     cacert: Path | None,
     cert: Path | None,
     key: Path | None,
@@ -67,6 +74,7 @@ def _client(
         if name.strip().lower() in {each.lower() for each in sent}:
             raise click.BadParameter(f"{name.strip()} is given twice", param_hint="-H")
         sent[name.strip()] = value.strip()
+    sent |= _credentials({name.lower() for name in sent}, token_file, os.environ)
     if session is not None:
         sent[_SESSION] = session
     files = TlsFiles(cacert, cert, key, insecure)
@@ -79,6 +87,37 @@ def _client(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--cacert, --cert, --key") from None
     return client, _SESSION.lower() in {name.lower() for name in sent}
+
+
+def _credentials(given: Set[str], token_file: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """The header that says who we are; none if a given one does.
+
+    There is no option for the key itself: everybody at this machine sees the arguments of everybody's commands.
+    """
+    says_who = not given.isdisjoint({"authorization", "x-api-key"})
+    if token_file is not None:
+        if says_who:
+            raise click.UsageError("it is said twice who we are: by -H and by --token-file")
+        try:
+            secret = token_file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (getattr(error, "strerror", None) or "is not UTF-8 text").lower()
+            raise click.BadParameter(f"{token_file}: {reason}", param_hint="--token-file") from None
+        return {"Authorization": f"Bearer {_checked(secret, '--token-file')}"}
+    if says_who:
+        return {}
+    key, token = environment.get(KEY_VARIABLE), environment.get(TOKEN_VARIABLE)
+    if key and token:
+        raise click.UsageError(f"both {KEY_VARIABLE} and {TOKEN_VARIABLE} are set")
+    if key:
+        return {"X-API-Key": _checked(key, KEY_VARIABLE)}
+    return {"Authorization": f"Bearer {_checked(token, TOKEN_VARIABLE)}"} if token else {}
+
+
+def _checked(secret: str, place: str) -> str:
+    if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise click.UsageError(f"{place} has no key and no token: expected one line of printable characters")
+    return secret
 
 
 def _fail(error: GatewayError | Reply) -> NoReturn:

@@ -7,7 +7,7 @@ parameters), so that a look-up costs one dict access per shape and not one compa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Final
@@ -220,21 +220,9 @@ class HttpRoutes:
             GatewayError: METHOD_NOT_ALLOWED with ``details["allow"]`` where only the verb differs; INVALID_ARGUMENT
                 where the path is no percent-encoded UTF-8.
         """
-        parts = raw_path[1:].split("/")
-        shapes = self._shapes.get(len(parts))
-        if shapes is None or not raw_path.startswith("/"):
-            return None
-        segments = [_decoded(part) for part in parts]
         wanted = "GET" if verb == "HEAD" else verb
         allowed: set[str] = set()
-        for shape in shapes:
-            literals = tuple(text for text, variable in zip(segments, shape, strict=True) if not variable)
-            routes = self._routes.get((shape, literals))
-            if routes is None:
-                continue
-            values = [text for text, variable in zip(segments, shape, strict=True) if variable]
-            if "" in values:
-                continue
+        for routes, values in self._at(raw_path):
             route = routes.get(wanted)
             if route is not None:
                 path_values = dict(zip(route.variables, values, strict=True))
@@ -247,6 +235,32 @@ class HttpRoutes:
             Status.METHOD_NOT_ALLOWED, f"{verb} is not allowed here; allowed: {', '.join(allow)}",
             details={"allow": allow},
         )
+
+    def verbs(self, raw_path: str) -> Mapping[str, tuple[str, str]]:
+        """What there is at a path: service and method by verb.
+
+        Raises:
+            GatewayError: INVALID_ARGUMENT, as for `match`.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        for routes, _ in self._at(raw_path):
+            for verb, route in routes.items():
+                found.setdefault(verb, (route.service.name, route.name))
+        return found
+
+    def _at(self, raw_path: str) -> Iterator[tuple[Mapping[str, _Route], list[str]]]:
+        """The routes of each template that a path fits, and the values of its variables; the most literal first."""
+        parts = raw_path[1:].split("/")
+        shapes = self._shapes.get(len(parts))
+        if shapes is None or not raw_path.startswith("/"):
+            return
+        segments = [_decoded(part) for part in parts]
+        for shape in shapes:
+            literals = tuple(text for text, variable in zip(segments, shape, strict=True) if not variable)
+            routes = self._routes.get((shape, literals))
+            values = [text for text, variable in zip(segments, shape, strict=True) if variable]
+            if routes is not None and "" not in values:
+                yield routes, values
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Every route as (verb, template, service, method), sorted by template."""

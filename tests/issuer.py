@@ -78,6 +78,11 @@ def text(body: bytes, status: str = "200 OK", *headers: str) -> Answer:
     return answer
 
 
+async def hang(writer: asyncio.StreamWriter) -> None:
+    """Do not answer."""
+    await asyncio.sleep(60)
+
+
 class Publisher:
     """A real HTTP server in a thread of its own.
 
@@ -99,8 +104,8 @@ class Publisher:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             self.asked.append(head.split(" ")[1])
             await self.answer(writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            # The client had enough, which is what some tests want.
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The client had enough, which is what some tests want, or the test is over.
             return
         finally:
             writer.close()

@@ -15,6 +15,7 @@ from gateway.config.limits import Limits
 from gateway.config.mtls import MTLS_KEYS
 from gateway.config.proxy_headers import PROXY_KEYS
 from gateway.config.rules import RULE_KEYS
+from gateway.config.tls import TLS_KEYS
 from gateway.config.tracing import TRACING_KEYS, TracingConfig
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "configuration.md").read_text("utf-8")
@@ -36,6 +37,7 @@ def documented(heading: str) -> dict[str, str]:
         ("gateway.auth.proxy", PROXY_KEYS),
         ("gateway.auth.mtls", MTLS_KEYS),
         ("gateway.tracing", TRACING_KEYS),
+        ("gateway.tls", TLS_KEYS),
         ("services.NAME", SERVICE_KEYS),
         ("[services.NAME.rules]", RULE_KEYS),
         ("gateway.limits", LIMIT_KEYS),
@@ -65,6 +67,8 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "data": f'`"{config.codec.data}"`',
         "expose_errors": f"`{str(config.expose_errors).lower()}`",
         "websocket_compression": f"`{str(config.websocket_compression).lower()}`",
+        "drain_delay_s": f"`{config.drain_delay_s}`",
+        "drain_s": f"`{config.drain_s}`",
     }
     tracing = TracingConfig(otlp="http://collector:4318")
     assert documented("gateway.tracing") == {
@@ -74,6 +78,6 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
     algorithms = ", ".join(f'"{name}"' for name in DEFAULT_ALGORITHMS)
     assert documented("gateway.auth.jwt")["algorithms"] == f"`[{algorithms}]`"
     assert documented("gateway.auth.jwt")["roles_claim"] == f'`"{DEFAULT_ROLES_CLAIM}"`'
-    service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoint="tcp://127.0.0.1:1")
+    service = ServiceConfig(name="a", schema=Path("a"), interface="A", endpoints=("tcp://127.0.0.1:1",))
     assert documented("services.NAME")["peer"] == f'`"{service.peer}"`'
     assert documented("services.NAME")["security"] == f'`"{service.security}"`'

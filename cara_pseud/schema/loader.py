@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -58,11 +59,8 @@ def compile_schema(
     for name in names:
         if "\0" in name:
             raise SchemaError("a path holds a NUL character", repr(name))
-    directories: list[str | Path | None] = [*_sequence(import_path)]
-    directories += [os.path.dirname(name) or os.curdir for name in names]
-    directories += [schema_tree(), pycapnp_tree()]
     try:
-        sources = Sources(search_path([directory for directory in directories if directory is not None]))
+        sources = _sources(names, import_path)
         roots = [sources.add_root(name) for name in names]
         sources.add_stream_file()
     except OSError as error:  # the current directory is gone, for example
@@ -73,6 +71,30 @@ def compile_schema(
         if not source.embedded
     }
     return decode(_compiled(sources, files, timeout_s), files, [root.copy_name for root in roots])
+
+
+def schema_files(path: str | Path, import_path: Sequence[str | Path] = ()) -> list[Path]:
+    """Return a schema file and all that it imports or embeds, without compiling; as far as they can be read and found.
+
+    Args:
+        path, import_path: as `compile_schema` takes them.
+    """
+    name = os.fspath(path)
+    try:
+        sources = _sources([name], import_path)
+    except (OSError, ValueError):  # the current directory is gone, or there is a NUL in a path
+        return [Path(name)]
+    with suppress(OSError, ValueError, SchemaError):
+        sources.add_root(name)
+        sources.add_stream_file()
+    return [Path(found) for found in dict.fromkeys((os.path.abspath(name), *sources.paths))]
+
+
+def _sources(names: Sequence[str], import_path: Sequence[str | Path]) -> Sources:
+    directories: list[str | Path | None] = [*_sequence(import_path)]
+    directories += [os.path.dirname(name) or os.curdir for name in names]
+    directories += [schema_tree(), pycapnp_tree()]
+    return Sources(search_path([directory for directory in directories if directory is not None]))
 
 
 class _TookTooLong(Exception):

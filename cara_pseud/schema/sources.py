@@ -96,6 +96,11 @@ class Sources:
         return self._roots
 
     @property
+    def paths(self) -> list[str]:
+        """Where the files are that were read, embedded ones too; also what was read before an error."""
+        return [source.path for source in self._known.values()]
+
+    @property
     def imported(self) -> list[Source]:
         """The other schemas, importing ones before imported ones."""
         return [source for source in reversed(self._ordered) if not source.embedded and source not in self._roots]

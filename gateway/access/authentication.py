@@ -16,7 +16,7 @@ from gateway.access.issuer_keys import Fetch
 from gateway.access.keys import Keys
 from gateway.access.passwords import PasswordLogins
 from gateway.access.plugin import ForeignAuthenticator
-from gateway.access.presented import CredentialKind, Way, presented, unauthenticated
+from gateway.access.presented import IN_WORDS, CredentialKind, Way, presented, unauthenticated
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.proxied_users import ProxiedUsers
 from gateway.access.refusals import Refusals
@@ -101,7 +101,7 @@ class Authentication:
         self._proxied: ProxiedUsers | None = None
         self._certificates: Certificates | None = None
         self._plugin: ForeignAuthenticator | None = None
-        self._ways: dict[CredentialKind, Way] = {}
+        self._ways: list[Way | None] = [None for _ in CredentialKind]
         self._proxy_headers: tuple[str, ...] = ()
         self.reload(config)
 
@@ -116,8 +116,8 @@ class Authentication:
             return ANONYMOUS
         kind = None
         try:
-            kind, value = self._presented(credentials)
-            way = self._ways.get(kind)
+            kind, value = presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
+            way = self._ways[kind]
             if way is not None:
                 return way.known(value, credentials)
             return None if self._plugin is not None else self._without_way(kind)
@@ -131,8 +131,8 @@ class Authentication:
             return ANONYMOUS
         kind = None
         try:
-            kind, value = self._presented(credentials)
-            way = self._ways.get(kind)
+            kind, value = presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
+            way = self._ways[kind]
             if way is not None:
                 return await way.authenticate(value, credentials)
             if self._plugin is not None:
@@ -185,14 +185,11 @@ class Authentication:
         removed += self._reload_certificates(None if told.mtls is None else told.mtls.roles)
         self._config = config
         self.is_required = told.required
-        ways: dict[CredentialKind, Way | None] = {
-            CredentialKind.KEY: None if told.keys is None else self._keys,
-            CredentialKind.PASSWORD: self._passwords,
-            CredentialKind.WEB_TOKEN: self._tokens,
-            CredentialKind.PROXY: self._proxied,
-            CredentialKind.CERTIFICATE: self._certificates,
-        }
-        self._ways = {kind: way for kind, way in ways.items() if way is not None}
+        self._ways[CredentialKind.KEY] = None if told.keys is None else self._keys
+        self._ways[CredentialKind.PASSWORD] = self._passwords
+        self._ways[CredentialKind.WEB_TOKEN] = self._tokens
+        self._ways[CredentialKind.PROXY] = self._proxied
+        self._ways[CredentialKind.CERTIFICATE] = self._certificates
         self._tell_removed(removed)
 
     def start(self) -> None:
@@ -209,12 +206,9 @@ class Authentication:
         if self._outside is not None:
             self._outside.close()
 
-    def _presented(self, credentials: Credentials) -> tuple[CredentialKind, str]:
-        return presented(credentials, self._proxy_headers, certificates=self._certificates is not None)
-
     def _without_way(self, kind: CredentialKind) -> Principal:
         if kind is not CredentialKind.NOTHING:
-            raise unauthenticated(f"{kind.value} is no way to prove here who one is")
+            raise unauthenticated(f"{IN_WORDS[kind]} is no way to prove here who one is")
         if self.is_required:
             detail = "this gateway has to know who asks, and the request has no credentials"
             raise GatewayError(Status.UNAUTHENTICATED, detail, reason=NOT_SHOWN)

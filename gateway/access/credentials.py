@@ -22,7 +22,7 @@ class Certificate:
     dns_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # to make a frozen one takes 3 µs, and one is made for each request
 class Credentials:
     """Of one request, or of one ``rpc.hello``. Secrets are left out of its repr.
 

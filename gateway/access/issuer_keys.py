@@ -18,6 +18,8 @@ from gateway.errors import GatewayError, Status
 
 FETCH_S: Final = 5.0
 """How long a fetch may take."""
+MARGIN_S: Final = 1.0
+"""How much longer it is waited for: whoever fetches says more of what went wrong than a broken wait."""
 PAUSE_S: Final = 30.0
 """Between fetches for keys that are not known. Issuers publish a key well before they sign with it."""
 FAILURE_PAUSE_S: Final = 5.0
@@ -123,11 +125,11 @@ class IssuerKeys:
 
     async def _run(self, fetch: Fetch) -> None:
         try:
-            async with asyncio.timeout(FETCH_S):
+            async with asyncio.timeout(FETCH_S + MARGIN_S):
                 data = await fetch()
             keys = read_jwk_set(data)
         except TimeoutError:
-            self._failed(f"it took more than {FETCH_S:g} s")
+            self._failed(f"it took more than {FETCH_S + MARGIN_S:g} s")
         except ValueError as error:
             self._failed(str(error))
         except Exception:

@@ -14,20 +14,27 @@ class Keys:
     """See the module.
 
     A key is looked up by its digest, which whoever sends one cannot choose, so how long that takes tells nothing of the
-    keys that there are.
+    keys that there are. One that was right is known again by the hash of Python's tables, which has a secret of the
+    process's own: a look-up compares texts only where all its 64 bits agree. OpenSSL's digest takes 10 µs in the midst
+    of other work, which is a twentieth of a call.
     """
 
-    __slots__ = ("_principals",)
+    __slots__ = ("_principals", "_shown")
 
     def __init__(self, entries: Sequence[KeyEntry] = ()) -> None:
         self._principals: dict[bytes, Principal] = {}
+        # Never more than there are keys.
+        self._shown: dict[str, Principal] = {}
         self.replace(entries)
 
     def known(self, value: str, credentials: Credentials) -> Principal:
         """See `gateway.access.presented.Way`."""
-        principal = self._principals.get(digest_of(value))
+        principal = self._shown.get(value)
         if principal is None:
-            raise unauthenticated("the key is not known")
+            principal = self._principals.get(digest_of(value))
+            if principal is None:
+                raise unauthenticated("the key is not known")
+            self._shown[value] = principal
         return principal
 
     async def authenticate(self, value: str, credentials: Credentials) -> Principal:
@@ -42,6 +49,7 @@ class Keys:
         """
         gone = self._principals
         self._principals = {}
+        self._shown.clear()
         for entry in entries:
             principal = gone.get(entry.digest)
             if principal is not None and principal.name == _name(entry):

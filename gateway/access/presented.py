@@ -19,19 +19,26 @@ AUTHORIZATION: Final = "Authorization"
 API_KEY: Final = "X-Api-Key"
 
 
-class CredentialKind(enum.Enum):
-    """What somebody shows.
+class CredentialKind(enum.IntEnum):
+    """What somebody shows. Numbers, so that a table of who checks which is a list: that is asked with each request.
 
     A bearer token with a dot is a JSON Web Token, which has two; keys have none.
     """
 
-    NOTHING = "nothing"
-    KEY = "a key"
-    WEB_TOKEN = "a JSON Web Token"  # noqa: S105
-    PASSWORD = "a name and password"  # noqa: S105
-    PROXY = "what a proxy says"
-    CERTIFICATE = "a certificate"
-    OTHER = "a scheme that is not known"
+    NOTHING = 0
+    KEY = 1
+    WEB_TOKEN = 2
+    PASSWORD = 3
+    PROXY = 4
+    CERTIFICATE = 5
+    OTHER = 6
+
+
+IN_WORDS: Final = (
+    "nothing", "a key", "a JSON Web Token", "a name and password", "what a proxy says", "a certificate",
+    "a scheme that is not known",
+)  # fmt: skip
+"""By kind."""
 
 
 class Way(Protocol):
@@ -80,9 +87,10 @@ def presented(
     text = headers.get(AUTHORIZATION)
     if text is not None:
         scheme, _, value = text.partition(" ")
-        if scheme == "Bearer" or scheme.lower() == "bearer":
+        scheme = scheme.lower()
+        if scheme == "bearer":
             return _bearer(value.strip(" "))
-        if scheme.lower() == "basic":
+        if scheme == "basic":
             return CredentialKind.PASSWORD, _bounded(value.strip(" "))
         return CredentialKind.OTHER, ""
     key = headers.get(API_KEY)

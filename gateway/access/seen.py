@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.describe.documents import Document
-from gateway.errors import GatewayError, Status
+from gateway.errors import NOTHING, GatewayError, Status
 from gateway.routes import ServiceRoutes
 
 
@@ -43,5 +43,5 @@ class Seen:
         """
         found = self.documents.get(path)
         if found is None:
-            raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+            raise GatewayError(Status.NOT_FOUND, NOTHING)
         return found

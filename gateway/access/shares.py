@@ -28,6 +28,10 @@ class Shares:
         """How many owners have something."""
         return len(self._each)
 
+    def rebound(self, limit: int, limit_each: int) -> None:
+        """Permit so much from now on; what is taken already stays, and if that is more, nothing is added."""
+        self.limit, self.limit_each = limit, limit_each
+
     def of(self, owner: str) -> int:
         """How much an owner has."""
         return self._each.get(owner, 0)

@@ -18,15 +18,19 @@ from typing import Any, Final
 
 from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
+from gateway.config.connection import ConnectionConfig
+from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
+from gateway.config.tls import TlsConfig, read_tls
 from gateway.config.tracing import TracingConfig, read_tracing
 from gateway.config.values import (
     BASE_PATH,
     COUNT,
     CURVE_KEY,
-    ENDPOINT,
+    DELAY,
+    ENDPOINTS,
     FLAG,
     HOSTS,
     LISTEN,
@@ -51,10 +55,16 @@ ENVIRONMENT_PREFIX: Final = "CARA_GATEWAY_"
 MAX_SOCKET_PATH_BYTES: Final = 107
 """Of a unix socket on Linux, without the zero at its end (unix(7))."""
 
-OTHER_VARIABLES: Final = (ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL")
+KEY_VARIABLE: Final = ENVIRONMENT_PREFIX + "KEY"
+TOKEN_VARIABLE: Final = ENVIRONMENT_PREFIX + "TOKEN"
+"""Where commands that ask a running gateway look for their own key or token."""
+OTHER_VARIABLES: Final = (
+    ENVIRONMENT_PREFIX + "CONFIG", ENVIRONMENT_PREFIX + "URL", ENVIRONMENT_PREFIX + "TOKEN_FILE", KEY_VARIABLE,
+    TOKEN_VARIABLE,
+)  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth", "tracing")
+GATEWAY_TABLES: Final = ("limits", "auth", "tracing", "tls")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -70,13 +80,15 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "data": one_of("array", "base64"),
     "expose_errors": FLAG,
     "websocket_compression": FLAG,
+    "drain_delay_s": DELAY,
+    "drain_s": DELAY,
 }
 """The keys of ``[gateway]``; ``[gateway.limits]`` has the fields of `Limits`."""
 
 SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "schema": TEXT,
     "interface": TEXT,
-    "endpoint": ENDPOINT,
+    "endpoint": ENDPOINTS,
     "peer": TEXT,
     "security": one_of("noop", "plain", "curve"),
     "user_id": TEXT,
@@ -120,6 +132,7 @@ class ServiceConfig:
 
     Attributes:
         schema: the file, as a path that holds from the current directory.
+        endpoints: where it is served; any of them can be asked.
         timeout_s: of a call that names none; None = the gateway's.
         roles: what every caller needs, and whoever is to see the service.
     """
@@ -127,7 +140,7 @@ class ServiceConfig:
     name: str
     schema: Path
     interface: str
-    endpoint: str
+    endpoints: tuple[str, ...]
     peer: str = "server"
     security: str = "noop"
     user_id: str | None = None
@@ -139,6 +152,24 @@ class ServiceConfig:
     roles: tuple[str, ...] = ()
     rules: tuple[RoleRule, ...] = ()
 
+    @property
+    def connections(self) -> tuple[ConnectionConfig, ...]:
+        """One for each endpoint. What is no part of them, such as the schema, can change without a new connection."""
+        return tuple(
+            ConnectionConfig(
+                service=self.name,
+                endpoint=endpoint,
+                peer=self.peer,
+                security=self.security,
+                user_id=self.user_id,
+                password=self.password,
+                server_public_key=self.server_public_key,
+                public_key=self.public_key,
+                secret_key=self.secret_key,
+            )
+            for endpoint in self.endpoints
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
@@ -149,6 +180,10 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
+        drain_s: how long what is under way may take then.
+        tls: None if it speaks plain HTTP.
+        files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
         tracing: None if nobody is told of traces.
     """
@@ -163,10 +198,14 @@ class GatewayConfig:
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
     websocket_compression: bool = False
+    drain_delay_s: float = 1.0
+    drain_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
     auth: AuthConfig | None = None
     tracing: TracingConfig | None = None
+    tls: TlsConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def load(path: Path, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> GatewayConfig:
@@ -207,6 +246,7 @@ class _Document:
     """A configuration while it is read."""
 
     def __init__(self, path: Path, document: dict[str, Any], environment: Mapping[str, str]) -> None:
+        self._path = path
         self._document = document
         self._reading = ConfigReading(path.parent, environment, _open, ENVIRONMENT_PREFIX, OTHER_VARIABLES)
 
@@ -224,6 +264,7 @@ class _Document:
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
         tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
+        tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
         listen = given.get("listen")
@@ -234,6 +275,10 @@ class _Document:
                     "gateway.listen",
                     f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
                 )
+        if auth is None:
+            hosts, proxies = given.get("hosts", ()), given.get("trusted_proxies", ())
+            if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
+                reading.complain("gateway.auth", fault)
         configured = [self._service(name, settings) for name, settings in services.items()]
         reading.known_variables()
         if reading.complaints:
@@ -250,7 +295,9 @@ class _Document:
             limits=checked_limits,
             auth=auth,
             tracing=tracing,
+            tls=tls,
             services=tuple(service for service in configured if service is not None),
+            files=(self._path, *reading.files),
         )
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:
@@ -284,6 +331,7 @@ class _Document:
             return None
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
         kept["schema"] = reading.folder / kept["schema"]
+        kept["endpoints"] = kept.pop("endpoint")
         return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), rules=rules, **kept)
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:

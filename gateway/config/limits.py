@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 CALLBACK_MARGIN_S: Final = 5.0
@@ -141,6 +141,15 @@ class Limits:
 
     reserved_descriptors: int = 64
     """What the process opens beside connections: files, logs, pipes of a compiler. Services have eight each on top."""
+
+    def adopt(self, others: Limits) -> None:
+        """Become equal to others.
+
+        Only for those in force, when a configuration is read again: everybody who checks a bound has that one object,
+        so that it holds for what lives already. All others stay as they were made.
+        """
+        for bound in fields(self):
+            object.__setattr__(self, bound.name, getattr(others, bound.name))
 
     @property
     def callback_timeout_s(self) -> float:

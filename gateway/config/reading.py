@@ -52,6 +52,7 @@ class ConfigReading:
 
     Attributes:
         complaints: one line each, ``key: message`` or ``file:line: message``.
+        files: those that keys named, whether or not they could be read.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ConfigReading:
         self.folder = folder
         self.environment = environment
         self.complaints: list[str] = []
+        self.files: list[Path] = []
         self._open_file = open_file
         self._prefix = prefix
         self._variables = set(known)
@@ -123,6 +125,7 @@ class ConfigReading:
 
     def file(self, key: str, name: str) -> FileText | None:
         """A file that a key names; None with a complaint if it cannot be read."""
+        self.files.append(self.folder / name)
         try:
             return self._open_file(self.folder / name)
         except (OSError, UnicodeDecodeError) as error:

@@ -113,6 +113,12 @@ def _fraction(value: Any) -> float:
     return float(value)
 
 
+def _delay(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"expected a number of seconds from 0 on, not {shown(value)}")
+    return float(value)
+
+
 def _parse_number(text: str) -> Any:
     for number in (int, float):
         try:
@@ -155,6 +161,19 @@ def _endpoint(value: Any) -> str:
 
 
 _ENDPOINT = re.compile(r"tcp://[^\s/]+:\d{1,5}|ipc://\S+")
+
+
+def _endpoints(value: Any) -> tuple[str, ...]:
+    """One endpoint, or a list of several that serve the same."""
+    if not isinstance(value, list):
+        return (_endpoint(value),)
+    if not value:
+        raise ValueError('expected "tcp://HOST:PORT" or "ipc://PATH", or a list of at least one, not []')
+    endpoints = tuple(_endpoint(item) for item in value)
+    for endpoint in endpoints:
+        if endpoints.count(endpoint) > 1:
+            raise ValueError(f"{shown(endpoint)} stands there twice; each endpoint is to be named once")
+    return endpoints
 
 
 def _origin(value: Any) -> tuple[str, ...]:
@@ -273,8 +292,9 @@ TEXTS = ValueKind(_texts, _parse_texts)
 COUNT = ValueKind(_count, _parse_number)
 SECONDS = ValueKind(_seconds, _parse_number)
 FRACTION = ValueKind(_fraction, _parse_number)
+DELAY = ValueKind(_delay, _parse_number)
 LISTEN = ValueKind(_listen)
-ENDPOINT = ValueKind(_endpoint)
+ENDPOINTS = ValueKind(_endpoints, _parse_texts)
 ORIGINS = ValueKind(_origin, _parse_texts)
 HOSTS = ValueKind(_host, _parse_texts)
 NETWORKS = ValueKind(_networks, _parse_texts)

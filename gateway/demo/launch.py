@@ -15,6 +15,8 @@ from typing import Final, Self
 from urllib.parse import unquote
 
 from cara_pseud.schema.trees import schema_tree
+from gateway.config.auth import AuthConfig
+from gateway.config.exposure import reach
 from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.config.values import UNIX_URL, Listen, UnixListen
 
@@ -90,14 +92,16 @@ class DemoServices:
                     name=name,
                     schema=schema_tree() / f"{name}.capnp",
                     interface=_INTERFACES[name],
-                    endpoint=endpoint,
+                    endpoints=(endpoint,),
                     peer=name,
                     security="plain",
                     user_id=USER,
                     password=self._password,
                 )
             )
-        return GatewayConfig(listen=listen, expose_errors=True, services=tuple(services))
+        # Whoever shows the demo to other machines means everybody; that is said at the start all the same.
+        auth = None if reach(listen, (), ()) is None else AuthConfig(required=False)
+        return GatewayConfig(listen=listen, expose_errors=True, auth=auth, services=tuple(services))
 
     def _line(self) -> str:
         assert self._process is not None

@@ -121,7 +121,7 @@ class BaseHandler(Exchange):
 
     def _go_on(self) -> None:
         try:
-            if not self._is_preflight():
+            if not self._is_preflight() and not self._tells_nothing:
                 self.check_existence()
         except Exception as error:
             self.fail(error)
@@ -207,6 +207,11 @@ class BaseHandler(Exchange):
         sent = self.sent
         return self.request.method == "OPTIONS" and "Origin" in sent and "Access-Control-Request-Method" in sent
 
+    @property
+    def _tells_nothing(self) -> bool:
+        """Whether an OPTIONS is answered alike whatever there is: anybody may ask, without saying who it is."""
+        return self.request.method == "OPTIONS" and not self.is_public and self.site.asks_who
+
     def connection_lost(self) -> None:
         """See `gateway.http.connection.Answerer`."""
         self.is_lost = True
@@ -276,13 +281,14 @@ class BaseHandler(Exchange):
         Raises:
             GatewayError: PERMISSION_DENIED, a page of another origin asks for what it may not do.
         """
-        sent, methods = self.sent, ", ".join(self.methods())
+        sent, known = self.sent, () if self._tells_nothing else self.methods()
+        methods = ", ".join(known)
         if self._is_preflight():
             downstream = self.downstream
             self.site.origins.check_page(sent["Origin"], downstream.host, any_port=downstream.is_proxied)
             # What is asked is permitted even where it will be refused, so that the page can read the refusal.
             wished = sent["Access-Control-Request-Method"]
-            permitted = methods if wished in self.methods() or wished not in METHODS else f"{methods}, {wished}"
+            permitted = methods if wished in known or wished not in METHODS else f"{methods}, {wished}"
             self.set_header("Access-Control-Allow-Methods", permitted.removeprefix(", "))
             asked = sent.get("Access-Control-Request-Headers", "")
             self.set_header("Access-Control-Allow-Headers", asked if _HEADER_LIST.fullmatch(asked) else "Content-Type")

@@ -98,11 +98,14 @@ class HttpConnection:
     Attributes:
         remote_ip: the address at its other end; ``unix:`` where that has none.
         client: what is known of it among all connections.
+        certificate: what the client has shown of who it is.
     """
 
     def __init__(self, stream: MeteredStream, address: object, owner: ConnectionOwner, limits: Limits) -> None:
         self.stream = stream
         self.client = stream.client
+        self.certificate = stream.certificate
+        self._scheme = stream.scheme
         is_ip = stream.socket.family in (socket.AF_INET, socket.AF_INET6)
         self.remote_ip = str(address[0]) if is_ip and isinstance(address, tuple) else "unix:"
         self._owner = owner
@@ -221,6 +224,7 @@ class HttpConnection:
         self._ahead = data[end + 4 :]
         request.connection = self
         request.remote_ip = self.remote_ip
+        request.protocol = self._scheme
         request.began_s = time.perf_counter()
         self._request = request
         if request.length == 0:
@@ -412,7 +416,7 @@ class HttpConnection:
         self._ahead = b""
         self._linger = self._loop.call_later(LINGER_S, self.close)
         try:
-            self.stream.socket.shutdown(socket.SHUT_WR)
+            self.stream.end_writing()
         except OSError:
             self.close()
             return

@@ -118,14 +118,9 @@ class Connections:
         refusals: Refusals | None = None,
         closings: Refusals | None = None,
     ) -> None:
-        most = limits.max_connections if most is None else min(most, limits.max_connections)
         self._limits = limits
-        self._all = Shares(most, min(limits.max_connections_per_address, max(1, most - most // _OTHERS_PART)))
-        self._fresh = Shares(
-            max(1, min(limits.max_half_open, most // 2)),
-            max(1, min(limits.max_half_open_per_address, most // _HALF_OPEN_PART)),
-        )
-        self._bytes = Shares(limits.max_waiting_bytes, limits.max_waiting_bytes_per_address)
+        self._all, self._fresh, self._bytes = Shares(0, 0), Shares(0, 0), Shares(0, 0)
+        self.rebound(limits.max_connections if most is None else most)
         self._refusals = Refusals() if refusals is None else refusals
         self._closings = Refusals() if closings is None else closings
         self._looked_at = 0.0
@@ -140,6 +135,20 @@ class Connections:
         # Of these, those on which nothing was asked for when somebody looked.
         self._unused: dict[ClientConnection, None] = {}
         self._guests: dict[ClientConnection, None] = {}
+
+    def rebound(self, most: int) -> None:
+        """Hold the limits as they are now; those that are open stay, even if there are too many of them.
+
+        Args:
+            most: how many there may be, as far as descriptors permit.
+        """
+        limits, most = self._limits, min(most, self._limits.max_connections)
+        self._all.rebound(most, min(limits.max_connections_per_address, max(1, most - most // _OTHERS_PART)))
+        self._fresh.rebound(
+            max(1, min(limits.max_half_open, most // 2)),
+            max(1, min(limits.max_half_open_per_address, most // _HALF_OPEN_PART)),
+        )
+        self._bytes.rebound(limits.max_waiting_bytes, limits.max_waiting_bytes_per_address)
 
     def __len__(self) -> int:
         """How many there are, guests included."""
@@ -187,6 +196,18 @@ class Connections:
             return
         self._all.give(connection.address)
         self._proven(connection)
+
+    def shakes_hands(self, connection: ClientConnection, now: float) -> None:
+        """A connection has to agree on TLS before its first request, in the time of a head."""
+        if not connection.is_over:
+            connection._since = now
+            self._enter(connection, self._heads)
+
+    def has_shaken_hands(self, connection: ClientConnection, now: float) -> None:
+        """A connection owes its first request now."""
+        if not connection.is_over:
+            connection._since = now
+            self._enter(connection, self._silent)
 
     def make_room(self) -> bool:
         """End a connection that may go, as the process can open no more; False if there is none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gateway.describe.descriptions import describe_service, describe_services
 from gateway.describe.documents import JSON_TYPE, Document
-from gateway.errors import GatewayError, Status
+from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import BaseHandler
 from gateway.http.site import Site
 from gateway.json.text import dump
@@ -82,7 +82,8 @@ class SchemaHandler(DescribingHandler):
 
     def check_existence(self) -> None:
         seen = self.seen
-        seen.service(self._name)
+        if self._name not in seen.routes:
+            raise GatewayError(Status.NOT_FOUND, NOTHING)
         if self._name not in seen.whole:
             detail = f"the schema of {self._name} is for callers who may call all of it"
             raise GatewayError(Status.PERMISSION_DENIED, detail).at(self._name)

@@ -27,15 +27,26 @@ class Identification:
 
     Attributes:
         gatekeeper: knows credentials.
+        origins: whose pages may read; a reload may put others in their place.
         admissions: how long sockets and event streams are let in.
+        origins: whose pages may have requests made.
     """
 
     def __init__(self, gatekeeper: Gatekeeper, sessions: Sessions, origins: OriginPolicy) -> None:
         self.gatekeeper = gatekeeper
         self.admissions = Admissions(gatekeeper, sessions.now)
         self._sessions = sessions
-        self._origins = origins
+        self.origins = origins
         gatekeeper.on_removed(self._removed)
+
+    def reloaded(self) -> None:
+        """Somebody's roles may be others now, or everybody may have to say who it is: put out what is no more in order.
+
+        To be called when the gatekeeper has another configuration. Those whom it knows no more are out already.
+        """
+        self._sessions.roles_changed()
+        if self.gatekeeper.is_on and self.gatekeeper.is_required:
+            self.admissions.withdraw(ANONYMOUS, "this gateway has to know who calls now")
 
     def _removed(self, principal: Principal) -> None:
         self._sessions.end_those_of(principal, "its owner was removed")
@@ -54,7 +65,7 @@ class Identification:
         """
         if not self.gatekeeper.is_on:
             return ANONYMOUS
-        self._origins.check_reader(downstream.host, request.headers, any_port=downstream.is_proxied)
+        self.origins.check_reader(downstream.host, request.headers, any_port=downstream.is_proxied)
         credentials = credentials_of(request, downstream)
         try:
             found = self.gatekeeper.known(credentials)
@@ -102,7 +113,7 @@ class Identification:
         headers = request.headers
         origin = headers.get("Origin")
         if origin is not None:
-            return self._origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
+            return self.origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
         return request.method in _READING and headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
 
 
@@ -129,4 +140,9 @@ class Identification:
 
 def credentials_of(request: HttpRequest, downstream: Downstream) -> Credentials:
     """What a request says of who sent it."""
-    return Credentials(request.headers, downstream.address, downstream.is_proxied, repeated=request.repeated)
+    return Credentials(
+        request.headers, downstream.address, downstream.is_proxied,
+        # That of a proxy is the proxy's own, and says nothing of its clients.
+        None if downstream.is_proxied else request.connection.certificate,
+        repeated=request.repeated,
+    )  # fmt: skip

@@ -15,6 +15,8 @@ _LOG: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 16
 """So many connections are taken in one turn of the loop: those that were taken shall be read before the next ones
 come, so that nobody is pushed out whose request is there already."""
+_MOST_WAITING: Final = 1_024
+"""More than the kernel lets wait."""
 _PAUSE_S: Final = 0.1
 """How long nobody is taken in when there is no descriptor for anybody; the socket would wake the loop all the time."""
 
@@ -47,9 +49,12 @@ class Listening:
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Accept no more; idempotent."""
+        """Take in who waits already, and then no more; idempotent."""
         if self._is_closed:
             return
+        if self._pause is None:
+            # The kernel has told them that they are connected, and would break that off.
+            self._accept(_MOST_WAITING)
         self._is_closed = True
         if self._pause is not None:
             self._pause.cancel()
@@ -57,8 +62,8 @@ class Listening:
         self._socket.close()
         self._close_spare()
 
-    def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+    def _accept(self, at_once: int = _AT_ONCE) -> None:
+        for _ in range(at_once):
             if self._is_closed:
                 return
             try:

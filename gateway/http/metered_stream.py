@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import socket
+from typing import Any, ClassVar
 
 from tornado.iostream import IOStream
 
+from gateway.access.credentials import Certificate
 from gateway.http.connections import ClientConnection
 from gateway.http.hangups import Hangups
 
@@ -17,12 +19,16 @@ class MeteredStream(IOStream):
         client: what the table knows of its connection.
         sent: how many bytes are with the kernel.
         is_watched: whether it closes if the client leaves, although nobody reads.
+        scheme: of what is spoken over it.
+        certificate: what the client has shown of who it is.
     """
+
+    scheme: ClassVar[str] = "http"
 
     client: ClientConnection
 
-    def __init__(self, socket: Any, hangups: Hangups, **options: Any) -> None:
-        super().__init__(socket, **options)
+    def __init__(self, connection: Any, hangups: Hangups, **options: Any) -> None:
+        super().__init__(connection, **options)
         self.sent = 0
         self.is_watched = False
         self._hangups = hangups
@@ -44,6 +50,18 @@ class MeteredStream(IOStream):
         if self.is_watched:
             self.is_watched = False
             self._hangups.forget(self.socket.fileno())
+
+    @property
+    def certificate(self) -> Certificate | None:
+        return None
+
+    def end_writing(self) -> None:
+        """Let the other side know that nothing more comes.
+
+        Raises:
+            OSError: it has left.
+        """
+        self.socket.shutdown(socket.SHUT_WR)
 
     def close_fd(self) -> None:
         """See `tornado.iostream.BaseIOStream`."""

@@ -142,6 +142,10 @@ FAMILIES: Final = (
            lambda now: [((one.name,), float(one.upstream.state == "up")) for one in now.services]),
     Family("service_state", "gauge", "1 for the state that the connection to the service is in.", ("service", "state"),
            _states),
+    Family("service_endpoint_up", "gauge", "Whether the gateway is connected to that endpoint of the service.",
+           ("service", "endpoint"),
+           lambda now: [((one.name, endpoint.address), float(endpoint.state == "up"))
+                        for one in now.services for endpoint in one.upstream.endpoints]),
     Family("refused", "counter", "What was refused because a bound was met, by the name of the limit.", ("reason",),
            lambda now: _by(now.site.refusals.counts)),
     Family("authentication_failures", "counter", "Credentials that were refused, by their kind.", ("kind",),

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from tornado.iostream import StreamClosedError
 
-from gateway.errors import GatewayError, Status
+from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import METHODS, BaseHandler
 from gateway.http.site import Site
 from gateway.json.text import JSON
@@ -127,7 +127,7 @@ class BasePathHandler(BaseHandler):
 
 
 def _nothing() -> GatewayError:
-    return GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+    return GatewayError(Status.NOT_FOUND, NOTHING)
 
 
 class ServerHandler(BaseHandler):
@@ -164,7 +164,7 @@ class ReadyHandler(BaseHandler):
             raise GatewayError(Status.UNAVAILABLE, detail)
         self.set_header("Cache-Control", "no-store")
         told: dict[str, JSON] = {"status": "ready"}
-        self.answer(told if self._is_brief else {**told, "services": states})
+        self.answer(told if self._is_brief else {**told, "services": states, **self._endpoints()})
 
     head = get
 
@@ -172,7 +172,7 @@ class ReadyHandler(BaseHandler):
         problem = super().problem(error)
         if error.status is not Status.UNAVAILABLE or self._is_brief:
             return problem
-        return {**problem, "services": self._states(), "reasons": self._reasons()}
+        return {**problem, "services": self._states(), **self._endpoints(), "reasons": self._reasons()}
 
     @property
     def _is_brief(self) -> bool:
@@ -181,6 +181,15 @@ class ReadyHandler(BaseHandler):
 
     def _states(self) -> dict[str, str]:
         return {name: service.upstream.state for name, service in self.site.served.catalogue.services.items()}
+
+    def _endpoints(self) -> dict[str, JSON]:
+        """The states of each service's endpoints, as the configuration has them in order; if any has several."""
+        several: dict[str, JSON] = {
+            name: [endpoint.state for endpoint in service.upstream.endpoints]
+            for name, service in self.site.served.catalogue.services.items()
+            if len(service.upstream.connections) > 1
+        }
+        return {"endpoints": several} if several else {}
 
     def _reasons(self) -> dict[str, str]:
         """What is wrong with those that cannot be reached, or that have not answered yet."""

@@ -12,7 +12,7 @@ from gateway import fixed_paths
 from gateway.catalogue import Catalogue
 from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.describe.schema_text import schema_files, schema_text
-from gateway.errors import GatewayError, Status
+from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import BaseHandler, RefusingHandler
 from gateway.http.documents import DocumentHandler, SchemaHandler, ServiceHandler, ServicesHandler
 from gateway.http.metrics import MetricsHandler
@@ -35,6 +35,9 @@ from gateway.routes import ServiceRoutes
 
 _OTHER_THAN_SERVICES: Final = ("callbacks", "events", "handles", "session", "")
 """What may stand behind ``/api/`` and is no service's name."""
+
+_OF_SERVICES: Final = tuple(path.partition("{")[0] for path in (fixed_paths.SCHEMA, fixed_paths.TYPES))
+"""How paths begin that have a service's name."""
 
 Route = tuple[type[BaseHandler], dict[str, Any]]
 """A handler and what its ``initialize`` takes."""
@@ -87,15 +90,17 @@ class PathTable:
                 raise GatewayError(Status.UNIMPLEMENTED, "this gateway is no proxy")
             if path.startswith("/api/"):
                 return self._api_route(path)
+            if path.startswith(_OF_SERVICES):
+                # No page: to those who have not said who they are, it is as what there is.
+                raise GatewayError(Status.NOT_FOUND, NOTHING)
             match = self._catalogue.http_routes.match(verb, path)
         except GatewayError as error:
             if error.status is Status.METHOD_NOT_ALLOWED:
-                allowed = (error.details or {}).get("allow", ())
-                return HttpRuleHandler, {**plain, "match": None, "method": None, "allowed": allowed}
+                return HttpRuleHandler, {**plain, "match": None, "method": None}
             return RefusingHandler, {**plain, "error": error}
         if match is not None:
             method = self._catalogue.services[match.service.name].methods[match.name]
-            return HttpRuleHandler, {**plain, "match": match, "method": method, "allowed": ()}
+            return HttpRuleHandler, {**plain, "match": match, "method": method}
         return PageHandler, self._page
 
     def _api_route(self, path: str) -> Route:
@@ -122,7 +127,7 @@ class PathTable:
             if service is None or parts[1] not in service.methods:
                 return UnknownMethodHandler, {**plain, "service": parts[0], "name": parts[1]}
             return CallHandler, {**plain, "method": service.methods[parts[1]]}
-        raise GatewayError(Status.NOT_FOUND, "there is nothing at this path")
+        raise GatewayError(Status.NOT_FOUND, NOTHING)
 
 
 def _schema_documents(routes: ServiceRoutes) -> dict[str, Document]:

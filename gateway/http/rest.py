@@ -9,11 +9,12 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
+from gateway.access.permissions import denied
 from gateway.calls import Call, method_of_handle, method_of_object, method_of_service
 from gateway.catalogue import ServiceMethod
 from gateway.describe.descriptions import describe_handle
 from gateway.describe.documents import JSON_TYPE
-from gateway.errors import GatewayError, Status
+from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import BaseHandler, without_token
 from gateway.http.session_cookie import cookie_attributes
 from gateway.http.site import Site
@@ -202,7 +203,7 @@ class CallingHandler(ApiHandler):
         try:
             options = self.options_of_call(method)
         except GatewayError as error:
-            raise error.at(method.service_name, method.name) from None
+            raise self.fault(method, error) from None
         # No coroutine waits for it: a task for each call would cost a tenth of the call.
         self.answers_later()
         site.calls_under_way += 1
@@ -211,6 +212,15 @@ class CallingHandler(ApiHandler):
             self, 0, method, target, params, refs, session, options, False, self.address, self.principal,
             stated(self.sent.get("Tracestate")),
         )  # fmt: skip
+
+    def fault(self, method: ServiceMethod, error: GatewayError) -> GatewayError:
+        """What is told of a request for a call that is none: nothing of the method to who may not call it.
+
+        Raises:
+            GatewayError: instead of it, that one may not.
+        """
+        self.site.calls.authorise(self.principal, method)
+        return error.at(method.service_name, method.name)
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
         verb, downstream = self.request.method, self.downstream
@@ -271,51 +281,67 @@ class CallHandler(CallingHandler):
         self.site = site
         self._method = method
 
+    def check_existence(self) -> None:
+        # Calls pass their own hook. What else is answered must not tell what there is in a service that is not seen.
+        if self.request.method != "POST" and self._method.service_name not in self.seen.routes:
+            raise denied(self.principal, self._method.service_name, self._method.name)
+
     def methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD", "POST") if self._method.facts.read_only else ("POST",)
 
     def post(self) -> None:
         method = self._method
-        if self.request.query:
-            detail = "parameters of a POST go into the body, not into the query"
-            raise GatewayError(Status.INVALID_ARGUMENT, detail).at(method.service_name, method.name)
-        self.call(method, method.service.upstream.root, _params(self, method), self.session_for(method))
+        try:
+            if self.request.query:
+                detail = "parameters of a POST go into the body, not into the query"
+                raise GatewayError(Status.INVALID_ARGUMENT, detail)
+            params, session = _params(self, method), self.session_for(method)
+        except GatewayError as error:
+            raise self.fault(method, error) from None
+        self.call(method, method.service.upstream.root, params, session)
 
     def get(self) -> None:
         method = self._method
-        if not method.facts.read_only:
-            raise self.method_not_allowed().at(method.service_name, method.name)
         try:
-            max_depth = self.site.limits.max_depth
-            params = query_params(method.service.routes, method.bound, self.query(), max_depth)
+            if not method.facts.read_only:
+                raise self.method_not_allowed()
+            params = query_params(method.service.routes, method.bound, self.query(), self.site.limits.max_depth)
+            session = self.session_for(method)
         except GatewayError as error:
-            raise error.at(method.service_name, method.name) from None
-        self.call(method, method.service.upstream.root, params, self.session_for(method))
+            raise self.fault(method, error) from None
+        self.call(method, method.service.upstream.root, params, session)
 
     head = get
 
 
 def _params(handler: ApiHandler, method: ServiceMethod) -> JSON:
-    try:
-        params = handler.body()
-        if params is None and not handler.request.body and not method.params.is_empty:
-            signature = method.params.signature
-            raise GatewayError.invalid(f"the body is empty; expected the parameters of {signature} as JSON")
-        return params
-    except GatewayError as error:
-        raise error.at(method.service_name, method.name) from None
+    params = handler.body()
+    if params is None and not handler.request.body and not method.params.is_empty:
+        signature = method.params.signature
+        raise GatewayError.invalid(f"the body is empty; expected the parameters of {signature} as JSON")
+    return params
 
 
 class HttpRuleHandler(CallingHandler):
     """A route of a schema's ``$http`` annotation."""
 
     def initialize(  # type: ignore[override]
-        self, site: Site, match: HttpMatch | None, method: ServiceMethod | None, allowed: Sequence[str]
+        self, site: Site, match: HttpMatch | None, method: ServiceMethod | None
     ) -> None:
         self.site = site
-        self.allowed = tuple(allowed)
+        self.allowed = ()
         self._match = match
         self._method = method
+
+    def check_existence(self) -> None:
+        if self._method is not None:
+            return
+        seen = self.seen.routes
+        there = self.site.served.catalogue.http_routes.verbs(self.request.path)
+        verbs = {verb for verb, (service, name) in there.items() if service in seen and name in seen[service].methods}
+        if not verbs:
+            raise GatewayError(Status.NOT_FOUND, NOTHING)
+        self.allowed = tuple(sorted(verbs | ({"HEAD"} if "GET" in verbs else set())))
 
     def _call(self) -> None:
         match, method = self._match, self._method
@@ -325,11 +351,21 @@ class HttpRuleHandler(CallingHandler):
             body = self.body()
             has_body = bool(self.request.body)
             params = http_params(match, self.query(), body, has_body, self.site.limits.max_depth)
+            session = self.session_for(method)
         except GatewayError as error:
-            raise error.at(method.service_name, method.name) from None
-        self.call(method, method.service.upstream.root, params, self.session_for(method))
+            raise self.fault(method, error) from None
+        self.call(method, method.service.upstream.root, params, session)
 
     get = head = post = put = patch = delete = _call
+
+    def fail(self, error: BaseException) -> None:
+        method = self._method
+        if isinstance(error, GatewayError) and error.service is not None and method is not None:
+            seen = self.seen.routes.get(method.service_name)
+            if seen is None or method.name not in seen.methods:
+                # The path does not tell whose it is, so the refusal does not either.
+                error = GatewayError(error.status, "the caller has not all roles that are required here")
+        super().fail(error)
 
 
 class HandleHandler(ApiHandler):
@@ -377,7 +413,11 @@ class HandleCallHandler(CallingHandler):
             method, target = method_of_object(session, self._token, service, interface, self._name)
         else:
             method, target = method_of_handle(session, self._token, self._name)
-        self.call(method, target, _params(self, method), session)
+        try:
+            params = _params(self, method)
+        except GatewayError as error:
+            raise self.fault(method, error) from None
+        self.call(method, target, params, session)
 
 
 class UnknownMethodHandler(BaseHandler):

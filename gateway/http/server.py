@@ -20,6 +20,7 @@ from gateway.http.hangups import Hangups
 from gateway.http.listening import Listening
 from gateway.http.metered_stream import MeteredStream
 from gateway.http.request_head import HttpRequest
+from gateway.http.tls import Tls, TlsStream
 from gateway.turns import Work
 
 SWEEP_S: Final = 1.0
@@ -33,10 +34,16 @@ class GatewayServer(TCPServer):
 
     Args:
         connections: the table of all of this gateway.
+        tls: what it speaks TLS with; None = it speaks plain HTTP.
     """
 
     def __init__(
-        self, application: GatewayApplication, *, connections: Connections, sweep_s: float = SWEEP_S
+        self,
+        application: GatewayApplication,
+        *,
+        connections: Connections,
+        sweep_s: float = SWEEP_S,
+        tls: Tls | None = None,
     ) -> None:
         super().__init__()
         self._application = application
@@ -45,6 +52,8 @@ class GatewayServer(TCPServer):
         self._loop = asyncio.get_running_loop()
         self._hangups = Hangups()
         self._listening: list[Listening] = []
+        self._tls = tls
+        self._handshakes: set[TlsStream] = set()
         self._connections: set[HttpConnection] = set()
         self._timer = self._loop.call_later(sweep_s, self._sweep)
 
@@ -62,9 +71,35 @@ class GatewayServer(TCPServer):
         super().stop()
 
     def _accepted(self, connection: socket.socket, address: Any) -> None:
+        if self._tls is not None:
+            self._shake_hands(self._tls, connection, address)
+            return
         stream = MeteredStream(connection, self._hangups, read_chunk_size=READ_BYTES)
         stream.client = self._table.admit(stream, self._owner_of(address), self._loop.time())
         self.handle_stream(stream, address)
+
+    def _shake_hands(self, tls: Tls, connection: socket.socket, address: Any) -> None:
+        table, now = self._table, self._loop.time()
+        try:
+            stream = tls.stream(connection, self._hangups, READ_BYTES)
+        except OSError:
+            connection.close()
+            return
+        client = stream.client = table.admit(stream, self._owner_of(address), now)
+        table.shakes_hands(client, now)
+        stream.set_close_callback(lambda: table.closed(client))
+        self._handshakes.add(stream)
+
+        def done(handshake: asyncio.Future[Any]) -> None:
+            self._handshakes.discard(stream)
+            # Why it failed is the client's to know: the log would have a line for each that looks around.
+            if handshake.cancelled() or handshake.exception() is not None or stream.closed():
+                stream.close()
+                return
+            table.has_shaken_hands(client, self._loop.time())
+            self.handle_stream(stream, address)
+
+        stream.wait_for_handshake().add_done_callback(done)
 
     def _owner_of(self, address: Any) -> str:
         # Behind a trusted proxy are many clients, whose requests are counted one by one.
@@ -92,6 +127,9 @@ class GatewayServer(TCPServer):
 
     def answer(self, request: HttpRequest) -> Answerer:
         """See `gateway.http.connection.ConnectionOwner`."""
+        if self._application.site.stopping:
+            # Its next request is for the gateway that takes over.
+            request.keeps_alive = False
         refusal = request.connection.client.refusal
         if refusal is not None:
             request.keeps_alive = False
@@ -123,6 +161,8 @@ class GatewayServer(TCPServer):
     async def close_all_connections(self) -> None:
         """Close what is open and end the timer."""
         self._timer.cancel()
+        for stream in list(self._handshakes):
+            stream.close()
         while self._connections:
             for connection in self._connections:
                 connection.close()

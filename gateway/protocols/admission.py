@@ -68,7 +68,7 @@ class Admission:
         if self.principal is None:
             late = f"nothing said within {patience_s:g} s who this is"
             self._timer = asyncio.get_running_loop().call_later(patience_s, self.lapse, late)
-        elif self.principal is not ANONYMOUS:
+        else:
             self._watch()
 
     def end(self) -> None:
@@ -166,7 +166,7 @@ class Admissions:
         self.now = now
         self.all: WeakSet[Admission] = WeakSet()
 
-    def withdraw(self, principal: Principal) -> None:
+    def withdraw(self, principal: Principal, reason: str = "the credentials were withdrawn") -> None:
         """Somebody's credential is good no more: whoever was let in by it is out."""
         for admission in [one for one in self.all if one.principal is principal]:
-            admission.lapse("the credentials were withdrawn")
+            admission.lapse(reason)

@@ -46,6 +46,20 @@ class RequestReferences(LiveObjects, Protocol):
         """The handles do not reach the client."""
 
 
+class CallbackCapability(LocalCapability):
+    """A client's object as it stands in messages; a service may have it at several endpoints."""
+
+    __slots__ = ()
+
+    target: Callback
+
+    def taken(self) -> None:
+        self.target.taken()
+
+    def left(self, *, gone: bool) -> None:
+        self.target.left(gone=gone)
+
+
 class Callback:
     """One object of a client as one service knows it: a `cara_pseud.capabilities.Target`.
 
@@ -53,9 +67,10 @@ class Callback:
         capability: what stands in messages to the service.
         service: whose it is, as it is known since the object was last passed there.
         passed_in: the calls that it was passed in.
+        is_lost: whether a holder is gone that had it; not if somebody has got it since.
     """
 
-    __slots__ = ("_callbacks", "_interfaces", "capability", "name", "passed_in", "service")
+    __slots__ = ("_callbacks", "_holders", "_interfaces", "capability", "is_lost", "name", "passed_in", "service")
 
     def __init__(
         self, callbacks: Callbacks, client_id: str, name: str, service: Service, interface: Type | None
@@ -66,7 +81,9 @@ class Callback:
         self.name = name
         self.service = service
         self.passed_in: dict[tuple[str, str], ServiceMethod] = {}
-        self.capability = LocalCapability(self, ("callback", client_id, name, service.name))
+        self.capability = CallbackCapability(self, ("callback", client_id, name, service.name))
+        self._holders = 0
+        self.is_lost = False
 
     @property
     def is_alive(self) -> bool:
@@ -137,6 +154,18 @@ class Callback:
         tracer = self.service.tracer
         return None if tracer is None else tracer.callback(self.service.name, called.label, call.traceparent)
 
+    def taken(self) -> None:
+        """Take note that one more holder has it: a connection to the service, or a call that is to bring it there."""
+        self._holders += 1
+        self.is_lost = False
+
+    def left(self, *, gone: bool) -> None:
+        """Take note that a holder has it no more, or is gone itself; with the last one the object ends."""
+        self._holders -= 1
+        self.is_lost = self.is_lost or gone
+        if self._holders <= 0:
+            self.released()
+
     def released(self) -> None:
         """The service let go; nobody calls this object any more."""
         callbacks, self._callbacks = self._callbacks, None
@@ -173,7 +202,7 @@ class Callbacks:
         self.references = references
         self._check_room = check_room
         self._timeout_s = timeout_s
-        self._callbacks: dict[tuple[str, int], Callback] = {}
+        self._callbacks: dict[tuple[str, str], Callback] = {}
         self._asked: dict[str, tuple[asyncio.Future[JSON], Callback, RequestReferences]] = {}
         self._ended = False
 
@@ -196,8 +225,8 @@ class Callbacks:
         Raises:
             GatewayError: there may be no more.
         """
-        # Each connection holds an object for itself, and counts for itself how often it got it.
-        key = (name, id(service.upstream))
+        # However many connections to the service hold it: the object counts them.
+        key = (name, service.name)
         known = self._callbacks.get(key)
         if known is not None:
             known.pass_again(service, interface)
@@ -229,9 +258,9 @@ class Callbacks:
     def released(self, callback: Callback) -> None:
         """Take note that a service let go of an object; its client is told."""
         service = callback.service
-        if self._callbacks.pop((callback.name, id(service.upstream)), None) is None:
+        if self._callbacks.pop((callback.name, service.name), None) is None:
             return
-        if service.upstream.state == "up":
+        if service.upstream.state == "up" and not callback.is_lost:
             code, reason = "released", f"{service.name} holds it no more"
         else:
             code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"

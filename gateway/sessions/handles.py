@@ -58,13 +58,16 @@ class Handles:
 
     Args:
         records: what of them is plain data, by token; kept up to date.
-        limit: the most there may be.
+        limit: see below.
         new_token: gives a token that cannot be guessed.
+
+    Attributes:
+        limit: the most there may be.
     """
 
     def __init__(self, records: dict[str, HandleRecord], limit: int, new_token: Callable[[], str]) -> None:
         self._records = records
-        self._limit = limit
+        self.limit = limit
         self._new_token = new_token
         self._by_token: dict[str, Handle] = {}
         self._by_object: dict[tuple[str, Hashable], Handle] = {}
@@ -100,6 +103,9 @@ class Handles:
                 record.references -= 1
             if interface is not None and _is_narrower(service.schema, interface, record.interface):
                 handle.service, record.interface = service, interface
+            elif interface == record.interface:
+                # The service may have been described anew since, with more methods.
+                handle.service = service
         record.references += 1
         record.counts[holder] = record.counts.get(holder, 0) + 1
         return handle
@@ -137,9 +143,9 @@ class Handles:
         Raises:
             GatewayError: RESOURCE_EXHAUSTED, there are as many as may be.
         """
-        if len(self._by_token) >= self._limit:
+        if len(self._by_token) >= self.limit:
             raise GatewayError(
-                Status.RESOURCE_EXHAUSTED, f"the session holds {self._limit} handles already; release some first"
+                Status.RESOURCE_EXHAUSTED, f"the session holds {self.limit} handles already; release some first"
             )
 
     def get(self, token: str, where: Where | None = None) -> Handle:

@@ -6,7 +6,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -18,8 +18,9 @@ from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
 from gateway.sessions.callbacks import NOWHERE, Callback, Callbacks, PassedIn
-from gateway.sessions.handles import Handles
+from gateway.sessions.handles import Handle, Handles
 from gateway.sessions.session import Session
+from gateway.upstream.base import Upstream
 
 
 class CountedHandles:
@@ -47,8 +48,16 @@ class CountedHandles:
         return bool(self._tokens)
 
 
-def given(session: Session, token: str, service: Service, interface: Type | None, where: Where) -> Capability:
+def given(
+    session: Session, token: str, service: Service, interface: Type | None, where: Where, beside: Capability | None
+) -> tuple[Capability, bool]:
     """The object behind a handle as a service gets it, if it has the interface that is expected there.
+
+    Args:
+        beside: the first object of the same message that comes home.
+
+    Returns:
+        Whether it comes home, too: it is the service's own, and lives where that other one does.
 
     Raises:
         GatewayError: NOT_FOUND, there is no such handle; INVALID_ARGUMENT, it has another interface.
@@ -57,14 +66,38 @@ def given(session: Session, token: str, service: Service, interface: Type | None
     if handle.interface is not None and not handle.fits(interface):
         expected, got = service.interface_name(interface), handle.interface_name
         raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", where())
-    if handle.service.upstream is service.upstream:
-        return handle.capability
-    return session.passed.passed(handle.service, handle.capability)
+    capability = handle.capability
+    if _comes_home(handle, service.upstream, beside):
+        return capability, True
+    return session.passed.passed(handle.service, capability), False
+
+
+def _comes_home(handle: Handle, upstream: Upstream, beside: Capability | None) -> bool:
+    connections = upstream.connections
+    if len(connections) == 1 and handle.service.upstream is upstream:
+        return True
+    for connection in connections:
+        if connection.owns(handle.capability):
+            return beside is None or connection.owns(beside)
+    return False
 
 
 def calls_of(method: ServiceMethod | None) -> PassedIn:
     """What is passed in a call of that method; None: in something else."""
     return NOWHERE if method is None else {(method.service_name, method.label): method}
+
+
+def hold(callbacks: Sequence[Callback]) -> Sequence[Callback]:
+    """Keep callbacks alive, whoever else has them or lets go of them, until `let_go`."""
+    for callback in callbacks:
+        callback.taken()
+    return tuple(callbacks)
+
+
+def let_go(callbacks: Sequence[Callback]) -> None:
+    """Keep those alive no longer that `hold` gave."""
+    for callback in callbacks:
+        callback.left(gone=False)
 
 
 class Holder(Protocol):
@@ -86,10 +119,11 @@ class HolderReferences:
     """References in one message to or from a client, or in a call and its answer.
 
     Attributes:
+        coming_home: see `gateway.calls.CallReferences`.
         passed_in: the calls that the client has to be permitted for the objects that it passes.
     """
 
-    __slots__ = ("_counted", "_holder", "_made", "_passed", "_service", "passed_in")
+    __slots__ = ("_counted", "_held", "_holder", "_made", "_passed", "_service", "coming_home", "passed_in")
 
     def __init__(self, holder: Holder, service: Service, method: ServiceMethod | None = None) -> None:
         self._holder = holder
@@ -98,9 +132,15 @@ class HolderReferences:
         self._counted = CountedHandles(service)
         self._made: list[Callback] = []
         self._passed: list[Callback] = []
+        self._held: Sequence[Callback] = ()
+        self.coming_home: Capability | None = None
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
-        return given(self._holder.live_session(), token, self._service, interface, where)
+        session = self._holder.live_session()
+        capability, comes_home = given(session, token, self._service, interface, where, self.coming_home)
+        if comes_home and self.coming_home is None:
+            self.coming_home = capability
+        return capability
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         # Its session bounds how many there may be, so there has to be one.
@@ -134,8 +174,13 @@ class HolderReferences:
             with suppress(GatewayError):  # the client is over, and what it held went with it
                 self._counted.take_back(self._holder.live_session().handles, self._holder.id)
 
+    def hold(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._held = hold(self._passed)
+
     def never_sent(self) -> None:
         """The message did not reach the service, so nobody but us will ever let go of its callbacks."""
+        self.settled()
         for callback in self._made:
             callback.released()
 
@@ -146,6 +191,8 @@ class HolderReferences:
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        held, self._held = self._held, ()
+        let_go(held)
 
 
 class DiscardedReferences:
@@ -169,11 +216,20 @@ class DiscardedReferences:
         capability.give_back(1)
         return None
 
+    @property
+    def coming_home(self) -> Capability | None:
+        """See `gateway.calls.CallReferences`."""
+        return self._inner.coming_home
+
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`. Nothing is kept."""
 
     def take_back(self) -> None:
         """See `gateway.calls.CallReferences`. Nothing was counted."""
+
+    def hold(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._inner.hold()
 
     def never_sent(self) -> None:
         """See `gateway.calls.CallReferences`."""
@@ -186,3 +242,4 @@ class DiscardedReferences:
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        self._inner.settled()

@@ -83,6 +83,13 @@ class Sessions:
         self._windows: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._wall_s: float | None = None
 
+    def rebound(self) -> None:
+        """Hold the limits as they are now; what is open stays."""
+        self.kept.limit = self._limits.max_kept_bytes_over_all
+        self._shares.rebound()
+        for session in (*self, *self._private):
+            session.handles.limit = self._limits.max_handles_per_session
+
     def __len__(self) -> int:
         return len(self._store)
 
@@ -368,6 +375,13 @@ class Sessions:
             for handle in session.handles:
                 if handle.service.name == service and not handle.capability.alive:
                     self._lose(session, handle, reason)
+
+    def service_removed(self, service: str, reason: str) -> None:
+        """A service is served no more: the handles of its objects end, and their streams are told."""
+        for session in (*self, *self._private):
+            for handle in session.handles:
+                if handle.service.name == service:
+                    self._lose(session, handle, reason, Status.NOT_FOUND.code)
 
     def drop_handle(self, session: Session, token: str) -> None:
         """End a handle over REST, whoever holds it; the streams that do are told.

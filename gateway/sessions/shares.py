@@ -64,11 +64,16 @@ class SessionShares:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        most, most_each = limits.max_sessions, limits.max_sessions_per_address
-        self._all = Shares(most, most_each)
-        self._rest = Shares(most - most // _SOCKETS_PART, most_each - most_each // _SOCKETS_PART)
+        self._all, self._rest = Shares(0, 0), Shares(0, 0)
+        self.rebound()
         self._provisional = _Provisional()
         self._provisional_of: dict[str, _Provisional] = {}
+
+    def rebound(self) -> None:
+        """Hold the limits as they are now; sessions that are open stay."""
+        most, most_each = self._limits.max_sessions, self._limits.max_sessions_per_address
+        self._all.rebound(most, most_each)
+        self._rest.rebound(most - most // _SOCKETS_PART, most_each - most_each // _SOCKETS_PART)
 
     def take(self, address: str, *, rest: bool) -> None:
         """Count a session, or a place for one."""

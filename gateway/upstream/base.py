@@ -5,7 +5,7 @@ Values on this seam are those of cara_pseud's wire: structs as dicts by field id
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from cara_pseud.capabilities import Capability
@@ -22,6 +22,19 @@ class ObjectName(NamedTuple):
 
     incarnation: str
     id: int
+
+
+EndpointState: TypeAlias = State | Literal["ejected", "on trial"]
+"""*ejected*: connected, but given no calls for a while, as they failed; *on trial*: given one to see how it fares."""
+
+
+class Endpoint(NamedTuple):
+    """One place where a service is, as operators see it; ``trouble`` is as `Upstream.trouble`."""
+
+    address: str
+    state: EndpointState
+    in_flight: int
+    trouble: str
 
 
 class Upstream(Protocol):
@@ -44,8 +57,12 @@ class Upstream(Protocol):
         """Why calls have no chance, or little; empty if nothing is wrong. For anybody: it names no address."""
 
     @property
-    def endpoint(self) -> str:
-        """Where the service should be; for the operator only."""
+    def connections(self) -> Sequence[EndpointConnection]:
+        """What it is made of: one for each endpoint, itself if there is one only."""
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Where the service is; for operators only."""
 
     def on_trouble(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Have every change of `trouble` told; call the result to be told no more."""
@@ -56,6 +73,16 @@ class Upstream(Protocol):
     @property
     def is_used(self) -> bool:
         """Whether calls are under way, or either side holds an object of the other's."""
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether calls are under way."""
+
+    def home_of(self, target: Capability) -> Upstream:
+        """The connection to the endpoint at which an object lives; the upstream itself where any will do."""
+
+    def beside(self, target: Capability, object: Capability) -> Capability:
+        """The same target, called where an object lives that is passed to it, as far as that can be chosen."""
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         """The name of an object that the service sent; None if it is bound to this process."""
@@ -72,3 +99,21 @@ class Upstream(Protocol):
 
     async def stop(self) -> None:
         """Let go of everything: calls under way fail, objects are released."""
+
+
+class EndpointConnection(Upstream, Protocol):
+    """The way to one endpoint."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it should be; for operators only."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way, of the root and of objects; those that wait to be sent, too."""
+
+    def owns(self, capability: Capability) -> bool:
+        """Whether it is an object that lives at this endpoint."""
+
+    async def answers(self, within_s: float) -> bool:
+        """Ask for a sign of life; False if there is none within so many seconds."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.client import Client
 from cara_pseud.cork import Cork
+from cara_pseud.errors import OutcomeUnknown, RpcError, Unavailable
 from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES, DEFAULT_MAX_MESSAGE_BYTES
-from gateway.config.file import ServiceConfig
+from cara_pseud.remote import RemoteCapability
+from gateway.config.connection import ConnectionConfig
 from gateway.config.limits import Limits
-from gateway.upstream.base import ObjectName, State
+from gateway.upstream.base import Endpoint, ObjectName, State
 
 _PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curve"}
 _FIRST_CONNECTION_S: Final = 0.25
@@ -26,9 +29,9 @@ _LEAST_VALUES: Final = 1_000
 
 
 class PseudUpstream:
-    """One client of one service; implements `gateway.upstream.base.Upstream`."""
+    """One client of one endpoint; implements `gateway.upstream.base.EndpointConnection`."""
 
-    def __init__(self, config: ServiceConfig, limits: Limits, cork: Cork | None = None) -> None:
+    def __init__(self, config: ConnectionConfig, limits: Limits, cork: Cork | None = None) -> None:
         self.endpoint = config.endpoint
         keys = (
             {
@@ -57,6 +60,9 @@ class PseudUpstream:
             **keys,
         }
         self._client = Client(config.peer, **arguments)
+        (self._connection,) = self._client.connections
+        # The calls under way; looked at for each call where there are several endpoints.
+        self._pending = self._connection.pending
         self.root: Capability = self._client.root
         self._is_verified = config.security != "noop"
         self._stopped = False
@@ -80,8 +86,43 @@ class PseudUpstream:
         return self._client.on_state(cast("Callable[[str], None]", callback))
 
     @property
+    def connections(self) -> Sequence[PseudUpstream]:
+        return (self,)
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return (Endpoint(self.endpoint, self.state, self.in_flight, self.trouble),)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._pending)
+
+    def owns(self, capability: Capability) -> bool:
+        return isinstance(capability, RemoteCapability) and capability.connection is self._connection
+
+    def home_of(self, target: Capability) -> PseudUpstream:
+        return self
+
+    def beside(self, target: Capability, object: Capability) -> Capability:
+        return target
+
+    async def answers(self, within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                await self._connection.sign_of_life()
+        except (Unavailable, OutcomeUnknown, TimeoutError):
+            return False
+        except RpcError:
+            pass  # an answer all the same: an original peer that nobody has recognised yet has no word for this
+        return True
+
+    @property
     def is_used(self) -> bool:
         return self._client.is_used
+
+    @property
+    def has_calls(self) -> bool:
+        return any(connection.pending for connection in self._client.connections)
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         # Where nobody's name is verified, the service gives its objects to a connection and not to a user.

@@ -49,7 +49,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * @typedef {object} Call
  * @property {string} id
  * @property {Draft} draft
- * @property {boolean} sent
+ * @property {number} sent the number of its message in the stream; 0: it is not written
+ * @property {import('./outbox.js').Message} message that makes it
  * @property {number} sentAt
  * @property {boolean} over whether it has ended
  * @property {Sink} sink
@@ -100,7 +101,17 @@ export class Calls {
   begin(draft, { timeout, signal }, sink) {
     const id = this.newId();
     /** @type {Call} */
-    const call = { id, draft, sent: false, sentAt: 0, over: false, sink, timer: undefined, forgetSignal: () => {} };
+    const call = {
+      id,
+      draft,
+      sent: 0,
+      sentAt: 0,
+      over: false,
+      sink,
+      message: {},
+      timer: undefined,
+      forgetSignal: () => {},
+    };
     this.#calls.set(id, call);
     this.#watchTime(call, timeout);
     if (signal) {
@@ -112,9 +123,9 @@ export class Calls {
     return call;
   }
 
-  /** Note that a call is written. @param {Call} call */
-  written(call) {
-    call.sent = true;
+  /** Note that a call is written. @param {Call} call @param {number} number of its message in the stream */
+  written(call, number) {
+    call.sent = number;
     call.sentAt = this.#clock.now();
     this.#inFlight++;
   }
@@ -152,17 +163,19 @@ export class Calls {
   }
 
   /**
-   * End the calls for which there is an error, those that were sent first.
+   * End the calls for which there is an error, those that were sent first. The others are to be written, maybe again.
    * @param {(call: Call) => GatewayError | undefined} verdict
    */
   rejectAll(verdict) {
-    const calls = [...this.#calls.values()];
-    for (const call of [...calls.filter(({ sent }) => sent), ...calls.filter(({ sent }) => !sent)]) {
+    for (const call of [...this.#calls.values()].sort((one, other) => +!one.sent - +!other.sent)) {
       const error = verdict(call);
       if (error) {
         this.reject(call, error, false);
+      } else {
+        call.sent = 0;
       }
     }
+    this.#inFlight = 0;
   }
 
   /** @param {Call} call @param {number} [timeout] */
@@ -193,7 +206,7 @@ export class Calls {
   /** @param {Call} call @param {GatewayError} error */
   #abandon(call, error) {
     this.#events.abandoned(call);
-    this.reject(call, error, call.sent);
+    this.reject(call, error, !!call.sent);
   }
 
   /** @param {Call} call @param {boolean} accepted */

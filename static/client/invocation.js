@@ -202,7 +202,7 @@ function newBase(label, trace) {
 /** @param {number} [timeout] */
 function checkTimeout(timeout) {
   if (timeout !== undefined && !(timeout > 0 && timeout < Infinity)) {
-    throw new GatewayError('invalid_argument', `the timeout ${timeout} is no number of milliseconds above 0`);
+    throw new GatewayError('invalid_argument', `the timeout ${timeout} is not above 0 ms`);
   }
 }
 

@@ -122,11 +122,14 @@ export class Outbox {
     }
   }
 
-  /** The session is lost: drop everything but calls that were never written. */
-  drop() {
+  /**
+   * The session is lost: drop everything.
+   * @param {Message[]} calls that are to be made in the next
+   */
+  drop(calls) {
     const left = [...this.#held, ...this.#waiting];
     this.#held = [];
-    this.#waiting = left.filter(({ owner }) => owner && !owner.over);
+    this.#waiting = calls;
     this.#forget();
     for (const message of left) {
       message.dropped?.();

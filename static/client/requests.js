@@ -110,7 +110,7 @@ export class Requests {
     try {
       const [, name, member] = /^!([^.]*)\.(.+)$/s.exec(method) ?? [];
       if (name === undefined || !Array.isArray(params)) {
-        throw new GatewayError('unimplemented', `${method} is not a callback of this client`);
+        throw new GatewayError('unimplemented', `this client has no callback ${method}`);
       }
       const { result, callbacks } = await this.#events.callback(name, member, params, signal);
       answer({ result: result ?? null }, callbacks, fail);

@@ -82,6 +82,8 @@ export class Session {
   /** Why the stream was lost that the next takes the place of. @type {string | undefined} */
   #lost;
   #takesOver;
+  /** How many messages the gateway has taken, if it takes no more calls. */
+  #taken = Infinity;
   /** Why the session was closed. @type {GatewayError | undefined} */
   #failure;
 
@@ -164,7 +166,7 @@ export class Session {
     const call = this.#calls.begin(draft, options, sink);
     const meta = options.timeout === undefined ? undefined : { timeout: options.timeout / 1000 };
     let what = '';
-    this.#outbox.post({
+    call.message = {
       owner: call,
       render: () => {
         try {
@@ -178,9 +180,10 @@ export class Session {
           return undefined;
         }
       },
-      written: () => this.#calls.written(call),
+      written: () => this.#calls.written(call, this.#outbox.sent),
       refused: (bytes, limit) => this.#calls.reject(call, tooLarge(what, bytes, limit), false),
-    });
+    };
+    this.#outbox.post(call.message);
     return call.id;
   }
 
@@ -270,7 +273,7 @@ export class Session {
     const { refused, ended, replaced } = meaningOf(code);
     let failure = this.#greeting.isFinal ? this.#greeting.failure : undefined;
     if (refused && !(refused === 'unauthenticated' && this.#greeting.canRenew)) {
-      failure ??= new GatewayError(refused, `the gateway closed the connection for good (${details})`);
+      failure ??= new GatewayError(refused, `the gateway closed it for good (${details})`);
     }
     if (failure) {
       this.#end(failure, { code, reason });
@@ -278,7 +281,7 @@ export class Session {
     }
     const { stream } = this.#greeting.said;
     if (replaced && stream) {
-      this.#loseStream(`another page has taken the stream (${details})`, { session: this.id });
+      this.#loseStream(`another page took the stream (${details})`, { session: this.id });
     } else if (wasOpen && ended) {
       this.#loseStream(`the connection was lost (${details})`);
     } else if (wasOpen) {
@@ -331,7 +334,7 @@ export class Session {
     const resumed = hello.resumed === true;
     const { session, stream } = this.#greeting.said;
     if (!resumed && stream) {
-      this.#loseStream('the gateway began another stream');
+      this.#loseStream('another stream began');
     }
     this.#clock.clearTimeout(this.#windowTimer);
     this.#greeting.said = hello;
@@ -358,7 +361,7 @@ export class Session {
     } else {
       // The two sides disagree about what was sent, so nobody knows any more what ran.
       this.#phase = 'greeting';
-      this.#loseStream(`the gateway cannot have received ${hello.received} messages`);
+      this.#loseStream(`it cannot have received ${hello.received} messages`);
       this.#socket?.close(4000, 'a wrong count');
     }
     this.#takesOver = false;
@@ -374,7 +377,7 @@ export class Session {
   }
 
   #windowOver() {
-    this.#loseStream('the connection was lost for longer than the gateway keeps a session');
+    this.#loseStream('the connection was lost for too long');
   }
 
   // Calls
@@ -408,7 +411,9 @@ export class Session {
   /** @param {any} message */
   #take(message) {
     if (message?.method === 'rpc.ack') {
-      this.#outbox.confirm(Number(message.params?.received) || 0);
+      const { received, last } = message.params ?? {};
+      this.#outbox.confirm(Number(received) || 0);
+      last && (this.#taken = received);
       return;
     }
     this.#acknowledgements.count();
@@ -456,13 +461,18 @@ export class Session {
     this.#lost ??= why;
     this.#greeting.said = asks;
     this.#clock.clearTimeout(this.#windowTimer);
+    /** @type {import('./outbox.js').Message[]} */
+    const again = [];
     this.#calls.rejectAll((call) => {
-      if (call.sent) {
-        return new GatewayError('outcome_unknown', `${why} before the answer came; the call may have run or not`);
+      if (call.sent && call.sent <= this.#taken) {
+        return new GatewayError('outcome_unknown', `${why} before the answer came; it may have run`);
       }
-      return this.#canGoOn(call) ? undefined : new GatewayError('unavailable', `${why}; the call was not sent`);
+      return this.#canGoOn(call)
+        ? void again.push(call.message)
+        : new GatewayError('unavailable', `${why}; the call was not sent`);
     });
-    this.#outbox.drop();
+    this.#taken = Infinity;
+    this.#outbox.drop(again);
     this.#requests.callOffAll();
     this.#acknowledgements.restart();
     this.#events.sessionLost();

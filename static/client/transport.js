@@ -110,7 +110,7 @@ export class Transport {
         lost(code, reason);
       }
     };
-    const timer = this.#clock.setTimeout(() => close(4000, 'not opened in time'), OPEN_TIMEOUT_MS);
+    const timer = this.#clock.setTimeout(() => close(4000, 'not open in time'), OPEN_TIMEOUT_MS);
 
     socket.addEventListener('open', () => {
       if (!over) {

@@ -173,7 +173,7 @@ def answer_with(host: Host, uid: bytes, thing: Any) -> None:
         connection.send(uid, wire.OK, body)
 
 
-@pytest.mark.parametrize("fate", ["leaves", "refused", "nobody", "lost before", "lost since"])
+@pytest.mark.parametrize("fate", ["leaves", "refused", "nobody", "lost before", "lost since", "connected anew"])
 def test_the_objects_of_an_answer_that_never_leaves_are_let_go(fate: str) -> None:
     async def main(host: Host) -> None:
         connection, thing, held = host.connection, host.thing(), host.thing()
@@ -186,6 +186,10 @@ def test_the_objects_of_an_answer_that_never_leaves_are_let_go(fate: str) -> Non
         connection.lost = fate == "lost before"
         answer_with(host, b"u" * 16, thing)
         connection.lost = connection.lost or fate == "lost since"
+        if fate == "connected anew":
+            connection.fail_waiting(errors.Unavailable())
+            connection.begin_again(keep_references=True)
+            connection.note(VERSION_2)
         await host.turn()
         assert thing.target.let_go == (fate != "leaves")
         assert held.target.let_go == 0

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sessions.sessions import Sessions
 from gateway.turns import Turns
-from gateway.upstream.base import ObjectName
+from gateway.upstream.base import Endpoint, ObjectName
 from tests.codecs import Codec
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
@@ -106,12 +106,30 @@ class FakeUpstream:
         self.state = "up"
         self.trouble = ""
         self.endpoint = "tcp://service:1"
-        self.stopped = False
+        self.stopped = self.has_calls = False
         self.incarnation: str | None = None
         self.unknown_ids: set[int] = set()
         self.adopted: list[tuple[FakeObject, int]] = []
         self.on_trouble = self.on_state
         self._listeners: list[Callable[[str], None]] = []
+
+    @property
+    def connections(self) -> Sequence[FakeUpstream]:
+        return (self,)
+
+    def home_of(self, target: Capability) -> FakeUpstream:
+        return self
+
+    def owns(self, capability: Capability) -> bool:
+        return False  # of an upstream that is the handle's own nobody asks
+
+    def beside(self, target: Capability, object: Capability) -> Capability:
+        return target
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        state = cast("Any", self.state)
+        return (Endpoint(self.endpoint, state, 0, self.trouble),)
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))

@@ -442,11 +442,14 @@ def test_a_loss_by_our_own_stop_is_told_at_once(calculator: Service, fakes: Any)
 class FakeReferences:
     """References of a call that passed a callback, which may have died."""
 
+    coming_home = None
+
     def __init__(self, may_be_sent_again: bool) -> None:
         self.may_be_sent_again = may_be_sent_again
 
     def make_room(self) -> None: ...
     def take_back(self) -> None: ...
+    def hold(self) -> None: ...
     def settled(self) -> None: ...
 
 

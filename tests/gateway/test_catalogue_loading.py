@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def service(folder: Path, name: str = "shop", interface: str = "Shop", **more: Any) -> ServiceConfig:
     file = folder / more.pop("file", "shop.capnp")
-    return ServiceConfig(name=name, schema=file, interface=interface, endpoint="tcp://service:1", **more)
+    return ServiceConfig(name=name, schema=file, interface=interface, endpoints=("tcp://service:1",), **more)
 
 
 def loaded(*services: ServiceConfig) -> tuple[Catalogue, list[str], CallCounts]:

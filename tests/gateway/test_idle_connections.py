@@ -22,7 +22,7 @@ SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 async def serving() -> AsyncIterator[Gateway]:
     """A gateway whose service is not there."""
     service = ServiceConfig(
-        name="calculator", schema=SCHEMAS / "calculator.capnp", interface="Calculator", endpoint="tcp://127.0.0.1:1"
+        name="calculator", schema=SCHEMAS / "calculator.capnp", interface="Calculator", endpoints=("tcp://127.0.0.1:1",)
     )
     config = GatewayConfig(listen=Listen("127.0.0.1", 0), services=(service,))
     gateway = Gateway(config, LogWriter(io.StringIO(), as_json=True))

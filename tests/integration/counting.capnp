@@ -64,5 +64,8 @@ interface Counting {
 
   interface Object {
     name @0 () -> (name :Text);
+
+    processId @1 () -> (processId :UInt32);
+    # Of the process that has it.
   }
 }

@@ -4,7 +4,7 @@
 which it ends in good order. With COUNTING_KEYS, its own public and secret key and its client's public one, it speaks
 CURVE; with COUNTING_PASSWORD it lets in a user "gateway" who has it. COUNTING_TIMEOUT is how long its calls may take.
 With COUNTING_WAITS it says nothing to those who connect until a line comes in. An adder has COUNTING_DEADLINE seconds,
-as it is told, or COUNTING_PATIENCE seconds, as it is not.
+as it is told, or COUNTING_PATIENCE seconds, as it is not. With COUNTING_SLOWER slow takes so many times as long.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ async def main(endpoint: str, count_file: Path) -> None:
         def name(self) -> str:
             return "object"
 
+        def processId(self) -> int:
+            return os.getpid()
+
         def __released__(self) -> None:
             nonlocal released
             released += 1
@@ -48,7 +51,7 @@ async def main(endpoint: str, count_file: Path) -> None:
             nonlocal cancelled
             begun()
             try:
-                await asyncio.sleep(milliseconds / 1000)
+                await asyncio.sleep(milliseconds / 1000 * float(os.environ.get("COUNTING_SLOWER", "1")))
             except asyncio.CancelledError:
                 cancelled += 1
                 raise

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,15 +57,42 @@ def write(folder: Path, config: str = CONFIG, schema: str | None = SCHEMA) -> No
 
 
 def test_what_is_open_to_more_than_it_seems_is_said_by_check_and_at_the_start(start: Start) -> None:
-    open_wide = '[gateway]\nhosts = ["*"]\ntrusted_proxies = ["0.0.0.0/0"]\n'
+    open_wide = '[gateway]\nhosts = ["*"]\ntrusted_proxies = ["0.0.0.0/0"]\n[gateway.auth]\nrequired = false\n'
     write(start.folder, open_wide + CONFIG)
     done = run("check", "--config", "gateway.toml", folder=start.folder)
     assert (done.returncode, done.stdout) == (0, "gateway.toml: fine, 1 service\n")
     said = [line.removeprefix("gateway.toml: warning: ") for line in done.stderr.splitlines()]
-    assert [sentence.partition(" ")[0] for sentence in said] == ["hosts", "trusted_proxies"]
+    assert [sentence.partition(" ")[0] for sentence in said] == ["[gateway.auth]", "hosts", "trusted_proxies"]
     process, _ = start.gateway(open_wide + CONFIG)
     logged = [json.loads(line) for line in process.log.read_text().splitlines()]
     assert set(said) <= {line["message"] for line in logged if line["level"] == "warning"}
+
+
+def test_who_lets_others_in_without_saying_whom_is_refused_by_check_and_serve(tmp_path: Path) -> None:
+    write(tmp_path)
+    for command, *flags in (("check",), ("serve", "--listen", "0.0.0.0:0")):
+        write(tmp_path, ("" if flags else '[gateway]\nlisten = "0.0.0.0:8080"\n') + CONFIG)
+        done = run(command, "--config", "gateway.toml", *flags, folder=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("gateway.auth: is missing, and others than this machine's users reach the")
+
+
+def test_check_says_what_is_wrong_with_credentials(tmp_path: Path) -> None:
+    write(tmp_path, '[gateway.auth]\nkeys = "keys.txt"\nplugin = "nowhere:make"\n' + CONFIG)
+    keys = tmp_path / "keys.txt"
+    keys.write_text("alice:secret\n")
+    done = run("check", "--config", "gateway.toml", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("keys.txt:1: expected name:role,role:sha256$HASH")
+    keys.write_text("")
+    keys.chmod(0o644)
+    done = run("check", "--config", "gateway.toml", folder=tmp_path)
+    said = "gateway.auth.plugin: nowhere cannot be imported: No module named 'nowhere'\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    write(tmp_path, '[gateway.auth]\nkeys = "keys.txt"\n' + CONFIG)
+    done = run("check", "--config", "gateway.toml", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "gateway.toml: fine, 1 service\n")
+    assert done.stderr.startswith("gateway.toml: warning: keys.txt may be read or written by others than its owner")
 
 
 def test_a_good_configuration_is_fine(tmp_path: Path) -> None:
@@ -377,3 +404,70 @@ def test_passwd_keeps_a_hash_and_refuses_what_cannot_be_a_user(tmp_path: Path) -
     assert refused.returncode == 1
     assert "'a:b' cannot be a user" in refused.stderr
     assert run("passwd", str(file), "ann", stdin="\n").returncode == 2
+
+
+@pytest.fixture
+def headers_seen() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A server's URL, and the headers of the requests that it gets."""
+    seen: list[dict[str, str]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append({name.lower(): value for name, value in self.headers.items()})
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"services":[]}')
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", seen
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "sent"),
+    [
+        ((), {}, {}),
+        ((), {"CARA_GATEWAY_KEY": "cara_k"}, {"x-api-key": "cara_k"}),
+        ((), {"CARA_GATEWAY_TOKEN": "a.b.c"}, {"authorization": "Bearer a.b.c"}),
+        (("--token-file", "token"), {"CARA_GATEWAY_KEY": "cara_k"}, {"authorization": "Bearer of-the-file"}),
+        ((), {"CARA_GATEWAY_TOKEN_FILE": "token"}, {"authorization": "Bearer of-the-file"}),
+        (("-H", "authorization: Basic x"), {"CARA_GATEWAY_KEY": "cara_k"}, {"authorization": "Basic x"}),
+        (("-H", "X-API-Key: y"), {"CARA_GATEWAY_TOKEN": "a.b.c"}, {"x-api-key": "y"}),
+    ],
+)
+def test_a_key_or_token_comes_from_a_file_or_the_environment(
+    tmp_path: Path, headers_seen: tuple[str, list[dict[str, str]]],
+    arguments: tuple[str, ...], environment: dict[str, str], sent: dict[str, str],
+) -> None:  # fmt: skip
+    url, seen = headers_seen
+    (tmp_path / "token").write_text("of-the-file\n")
+    done = run("list", "--url", url, *arguments, folder=tmp_path, environment=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    (headers,) = seen
+    assert {name: headers[name] for name in ("authorization", "x-api-key") if name in headers} == sent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (("--token-file", "nowhere"), {}, "nowhere: no such file or directory"),
+        (("--token-file", "two"), {}, "--token-file has no key and no token: expected one line"),
+        (("--token-file", "token", "-H", "X-API-Key: y"), {}, "it is said twice who we are: by -H and by --token-file"),
+        ((), {"CARA_GATEWAY_KEY": "a", "CARA_GATEWAY_TOKEN": "b"}, "both CARA_GATEWAY_KEY and CARA_GATEWAY_TOKEN"),
+        ((), {"CARA_GATEWAY_KEY": "hush hush"}, "CARA_GATEWAY_KEY has no key and no token"),
+    ],
+)
+def test_who_says_badly_who_it_is_is_told(
+    tmp_path: Path, arguments: tuple[str, ...], environment: dict[str, str], said: str
+) -> None:
+    (tmp_path / "token").write_text("of-the-file")
+    (tmp_path / "two").write_text("hush\nhush\n")
+    done = run("list", *arguments, folder=tmp_path, environment=environment)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "hush" not in done.stderr

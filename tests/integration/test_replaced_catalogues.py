@@ -55,7 +55,7 @@ def test_a_handle_of_a_service_that_is_gone_from_the_catalogue_works_until_it_is
         async with running(tmp_path) as lobby:
             made = await lobby.post("/api/lobby/room")
             session, handle = made.headers["Session-Id"], json.loads(made.body)["room"]["$handle"]
-            (upstream,) = lobby.gateway._running
+            (upstream,) = lobby.gateway._pool.running
             await lobby.gateway.replace(lobby.gateway.catalogue(lobby.config(name="hall")))
             assert (await lobby.post("/api/lobby/room")).code == 404
             assert (await lobby.post("/api/hall/room")).code == 200
@@ -79,7 +79,7 @@ def test_a_connection_that_a_new_catalogue_needs_is_not_ended_before_it_is_serve
         async with running(tmp_path) as lobby:
             made = await lobby.post("/api/lobby/room")
             session, handle = made.headers["Session-Id"], json.loads(made.body)["room"]["$handle"]
-            (upstream,) = lobby.gateway._running
+            (upstream,) = lobby.gateway._pool.running
             await lobby.gateway.replace(lobby.gateway.catalogue(lobby.config(name="hall")))
             again = lobby.gateway.catalogue(lobby.config())
             assert await lobby.delete(f"/api/handles/{handle}", session) == 204

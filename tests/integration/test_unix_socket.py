@@ -47,6 +47,7 @@ def serve(start: Start, path: Path) -> Callable[[], Process]:
     config = start.folder / "gateway.toml"
     config.write_text(
         f'[gateway]\nlisten = "unix:gateway.sock"\nsocket_mode = "600"\ntrusted_proxies = ["unix:"]\n'
+        "[gateway.auth]\nrequired = false\n"
         f'[services.counting]\nschema = "{HERE}/counting.capnp"\ninterface = "Counting"\nendpoint = "{endpoint}"\n'
         'peer = "counting"\n'
     )

@@ -10,15 +10,23 @@ import { PYTHON, ROOT } from './demo.js';
 
 const FOLDER = path.join(ROOT, 'tests/integration');
 
+const TOKENS = `[gateway.auth.jwt]
+issuer = "https://id.example"
+audience = "counting"
+algorithms = ["HS256"]
+secret_env = "TOKENS"
+`;
+
 /**
  * Start both; resolved when calls work. `restart` kills the gateway and starts another in its place.
  * @param {Record<string, number>} [limits] of the gateway
+ * @param {string} [secret] of tokens that callers need
  */
-export async function startCounting(limits = {}) {
+export async function startCounting(limits = {}, secret = undefined) {
   const folder = await mkdtemp(path.join(tmpdir(), 'counting-'));
   const children = [];
   const start = async (...args) => {
-    const child = spawn(PYTHON, args, { cwd: ROOT, env: { ...process.env, PYTHONPATH: ROOT } });
+    const child = spawn(PYTHON, args, { cwd: ROOT, env: { ...process.env, PYTHONPATH: ROOT, TOKENS: secret } });
     children.push(child);
     let errors = '';
     child.stderr.on('data', (data) => (errors += data));
@@ -50,6 +58,7 @@ export async function startCounting(limits = {}) {
       config,
       `[gateway.limits]
 ${lines.join('\n')}
+${secret ? TOKENS : ''}
 [services.counting]
 schema = "${FOLDER}/counting.capnp"
 interface = "Counting"

@@ -211,3 +211,58 @@ test('close writes what waits, ends every call and leaves no timer', async () =>
   stage.session.close();
   assert.deepEqual(stage.states, ['open', 'closed']);
 });
+
+test('calls that a gateway which ends has not taken are made in the next stream, once and in their order', async () => {
+  const stage = new Stage().connect();
+  const taken = stage.call('a.taken');
+  await settle();
+  const others = [stage.call('a.first'), stage.call('a.second'), stage.call('a.answered')];
+  const ofHandle = failure(stage.call('@token.read', [], {}, { generation: stage.session.generation }));
+  await settle();
+  stage.answers(4, 'early');
+  stage.says({ jsonrpc: '2.0', method: 'rpc.ack', params: { received: 1, last: true } });
+  const late = stage.call('a.late');
+  await settle();
+  // What was taken is answered.
+  stage.answers(1, 'done');
+  assert.equal(await taken, 'done');
+  assert.equal(await others[2], 'early');
+  assert.equal(stage.session.disconnected(1001, 'the gateway shuts down'), true);
+  stage.connect(null);
+  assert.equal(stage.written[0].params.stream, HELLO_RESULT.stream);
+  stage.says({ jsonrpc: '2.0', id: 0, error: { code: -32005, message: 'gone', data: { code: 'not_found' } } });
+  stage.frames = [];
+  stage.says({ jsonrpc: '2.0', id: 0, result: { ...HELLO_RESULT, session: 'other', stream: 'other' } });
+  await settle();
+  assert.deepEqual(
+    stage.written.map(({ method }) => method),
+    ['a.first', 'a.second', 'a.late'],
+  );
+  const error = await ofHandle;
+  assert.equal(error.code, 'unavailable');
+  assert.match(error.message, /the call was not sent/);
+  [2, 3, 6].forEach((id) => stage.answers(id, id));
+  assert.deepEqual(await Promise.all([others[0], others[1], late]), [2, 3, 6]);
+});
+
+test('after a gateway that ended the next one takes as many calls as it says', async () => {
+  const limits = { ...HELLO_RESULT, limits: { max_calls_per_session: 2 } };
+  const stage = new Stage().connect(limits);
+  const calls = [stage.call('a.b'), stage.call('a.b'), stage.call('a.b')];
+  await settle();
+  stage.says({ jsonrpc: '2.0', method: 'rpc.ack', params: { received: 0, last: true } });
+  stage.session.disconnected(4002, '');
+  stage.connect(null);
+  stage.frames = [];
+  stage.says({ jsonrpc: '2.0', id: 0, result: limits });
+  assert.deepEqual(
+    stage.written.map(({ id }) => id),
+    [1, 2],
+  );
+  stage.answers(1, 1);
+  await settle();
+  assert.equal(stage.written.length, 3);
+  stage.answers(2, 2);
+  stage.answers(3, 3);
+  assert.deepEqual(await Promise.all(calls), [1, 2, 3]);
+});

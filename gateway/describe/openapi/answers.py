@@ -21,7 +21,7 @@ _MEANINGS: Final = {
     304: "Not changed since the answer with that ETag.",
     400: "A value, the JSON or a header does not fit; `path` says which value.",
     401: "It is not known who asks.",
-    403: "Not permitted: to a page of another origin, or by the service.",
+    403: "Not permitted: to a page of another origin, to who has not the roles, or by the service.",
     404: "There is no such thing.",
     405: "Not this method; `Allow` has those that are.",
     406: "None of the media types that `Accept` permits.",
@@ -29,12 +29,12 @@ _MEANINGS: Final = {
     413: "Over a size limit, in either direction.",
     415: "A body must be `application/json`.",
     421: "The gateway does not answer to that host's name.",
-    429: "Over a limit on calls, handles or callbacks.",
+    429: "Over a limit: of calls, handles, callbacks or logins.",
     499: "Cancelled.",
     500: "An exception of the service that chose no code, or a fault of the gateway.",
     501: "The service does not have this method.",
     502: "The connection to the service was lost while the call was under way; it may have run or not.",
-    503: "The service cannot be reached; the call was not delivered.",
+    503: "The service cannot be reached, so the call was not delivered; or it cannot be found out who asks.",
     504: "No answer in time.",
 }
 

@@ -9,6 +9,7 @@ from gateway.config.limits import Limits
 from gateway.describe.openapi.answers import header_components, problem_schema, response_components
 from gateway.describe.openapi.fixed import fixed_operations, parameter_components, session_scheme
 from gateway.describe.openapi.operations import ServiceOperations
+from gateway.describe.openapi.security import NO_SECURITY, Security
 from gateway.describe.openapi.shapes import Components, Shape, Shapes, place_of
 from gateway.json.codec import CodecOptions
 from gateway.json.text import JSON
@@ -36,6 +37,7 @@ def openapi_document(
     version: str,
     prefix: str = "",
     limits: Limits | None = None,
+    security: Security = NO_SECURITY,
 ) -> dict[str, JSON]:
     """The document of all services.
 
@@ -43,14 +45,18 @@ def openapi_document(
         version: of the gateway, for ``info``.
         prefix: below which clients find the paths, such as ``/gw``.
         limits: of the gateway; None = the default ones.
+        security: how callers prove who they are.
     """
     routes = list(services)
     components = components_of_references()
     components.add("Problem", problem_schema())
     paths: dict[str, dict[str, JSON]] = {}
     for service in routes:
-        ServiceOperations(service, Shapes(service, options, components)).add_to(paths)
-    paths |= fixed_operations(components, [service.name for service in routes])
+        ServiceOperations(service, Shapes(service, options, components), security).add_to(paths)
+    fixed = fixed_operations(components, [service.name for service in routes])
+    security.secure_fixed(fixed)
+    paths |= fixed
+    security.secure(paths)
     about = _ABOUT.format(unknown=_UNKNOWN[options.unknown_fields], handle=HANDLE, callback=CALLBACK)
     parts: dict[str, dict[str, JSON]] = {
         "schemas": components.schemas,
@@ -68,10 +74,13 @@ def openapi_document(
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": prefix or "/"}],
-        "security": [{}, {"session": []}],
+        "security": security.of([{}, {"session": []}]),
         "tags": [*map(service_tag, routes), {"name": "gateway", "description": _GATEWAY}],
         "paths": paths,
-        "components": {**_used(paths, parts), "securitySchemes": {"session": session_scheme()}},
+        "components": {
+            **_used(paths, parts),
+            "securitySchemes": {"session": session_scheme(), **security.components()},
+        },
     }
 
 

@@ -23,6 +23,14 @@ _STATES: Final[Shape] = {
 _STATE: Final[Shape] = {"type": "string", "enum": ["connecting", "up", "down"]}
 _SENSIBLE_S: Final = 0.5
 """What a call takes at the least where much goes on: whoever makes requests of the document shall see calls succeed."""
+_ENDPOINTS: Final[Shape] = {
+    "type": "object",
+    "description": "Of services with several endpoints the state of each, as the configuration has them in order.",
+    "additionalProperties": {
+        "type": "array",
+        "items": {"type": "string", "enum": ["connecting", "up", "down", "ejected", "on trial"]},
+    },
+}
 _REASONS: Final[Shape] = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
@@ -309,9 +317,13 @@ def _shapes(components: Components, services: Sequence[str]) -> dict[str, Shape]
             "description": "A JSON-RPC 2.0 message, or an array of them.", "anyOf": [message, list_of(message)],
         }),
         "Health": named("Health", _object({"status": {"const": "ok"}})),
-        "Readiness": named("Readiness", _object({"status": {"const": "ready"}, "services": states})),
+        # Where the gateway asks who calls, it is only said whether it is ready.
+        "Readiness": named("Readiness", _object(
+            {"status": {"const": "ready"}}, {"services": states, "endpoints": _ENDPOINTS}
+        )),
         "UnreadyProblem": named("UnreadyProblem", {"allOf": [
-            {"$ref": place_of("Problem")}, _object({"services": states, "reasons": _REASONS}),
+            {"$ref": place_of("Problem")},
+            _object({}, {"services": states, "endpoints": _ENDPOINTS, "reasons": _REASONS}),
         ]}),
         "SchemaFiles": named("SchemaFiles", {**by_name, "description": "The schema's files."}),
         "ApiDocument": named("ApiDocument", {**by_name, "description": "A document for programs."}),

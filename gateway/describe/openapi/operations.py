@@ -13,6 +13,7 @@ from gateway.describe.openapi.answers import BODY, CALL, answer, problems
 from gateway.describe.openapi.examples import example_of
 from gateway.describe.openapi.fixed import parameter
 from gateway.describe.openapi.live_types import is_live
+from gateway.describe.openapi.security import Security
 from gateway.describe.openapi.shapes import Shape, Shapes, object_path
 from gateway.describe.openapi.texts import path_parameter, query_parameters
 from gateway.describe.signatures import signature_of
@@ -30,8 +31,9 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9]+")
 class ServiceOperations:
     """See the module."""
 
-    def __init__(self, routes: ServiceRoutes, shapes: Shapes) -> None:
+    def __init__(self, routes: ServiceRoutes, shapes: Shapes, security: Security) -> None:
         self._routes = routes
+        self._security = security
         self._shapes = shapes
         self._ids: set[str] = set()
         self._given: dict[tuple[Type, int], Shape] = {}
@@ -61,7 +63,7 @@ class ServiceOperations:
         owner = self._shapes.words_of(interface)
         for name, bound in self._routes.for_interface(interface).items():
             operation = self._operation(f"{self._routes.name}.{owner}", name, bound, f"{owner} ")
-            operation["security"] = _SESSION
+            operation["security"] = self._secured(bound, _SESSION)
             operation["parameters"] = [parameter("handle"), *operation["parameters"]]
             paths[object_path(self._routes, interface, name)] = {
                 "post": self._posting(operation, f"{owner} {name}", bound)
@@ -91,9 +93,12 @@ class ServiceOperations:
             "summary": f"{owner}.{name}".replace("..", "."),
             "description": "\n\n".join(notes),
             # What has no objects is the same in every session and in none.
-            "security": _IF_NEEDED if self._is_live(bound) else [],
+            "security": self._secured(bound, _IF_NEEDED if self._is_live(bound) else []),
             "parameters": [parameter("Request-Timeout"), parameter("X-Request-Id")],
         }
+
+    def _secured(self, bound: BoundMethod, own: list[JSON]) -> list[JSON]:
+        return self._security.of(own, needs_roles=bool(self._routes.rules.required(bound)))
 
     def _is_live(self, bound: BoundMethod) -> bool:
         results = substitute(bound.method.results, bound.interface.brand)

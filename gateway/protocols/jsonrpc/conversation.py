@@ -26,8 +26,9 @@ from gateway.protocols.admission import Admission
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
-from gateway.protocols.jsonrpc.describing import describe
+from gateway.protocols.jsonrpc.describing import answer_description
 from gateway.protocols.jsonrpc.entrance import Entrance
+from gateway.protocols.jsonrpc.farewell import lose_what_lives, without_calls
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.resuming import stream_to_resume
 from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
@@ -92,7 +93,7 @@ class Conversation:
         self._served, self._calls, self._sessions, self._limits = served, calls, sessions, limits
         self._channel, self._address = channel, address
         self._session: Session | None = None
-        self._over = self._draining = False
+        self._over = self._draining = self._loses = False
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired)
         self._acknowledgements = Acknowledgements(self._acknowledge)
@@ -123,6 +124,8 @@ class Conversation:
 
     def act_on(self, data: bytes | None) -> None:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
+        if self._draining and data is not None and self.stream.greeted and (data := without_calls(data)) is None:
+            return
         before = self._counting.kept_bytes
         self.run(self.stream.work_on() if data is None else self.stream.receive(data))
         if (kept := self._counting.kept_bytes) > self._mark:
@@ -245,6 +248,8 @@ class Conversation:
 
     @property
     def is_busy(self) -> bool:
+        if self._draining and self._counting.is_held:
+            return True  # it is sent away when it has read everything
         return bool(self._running or self._waits or self._held or self._intake)
 
     @property
@@ -266,13 +271,9 @@ class Conversation:
         return key
 
     def withdraw(self, key: str) -> bool:
-        was_dropped = False
-        for event in () if self._over else self.stream.withdraw(key):
-            if type(event) is events.RequestDropped:
-                was_dropped = True
-            else:
-                self.run((event,))
-        return was_dropped
+        happened = [] if self._over else self.stream.withdraw(key)
+        self.run(event for event in happened if type(event) is not events.RequestDropped)
+        return any(type(event) is events.RequestDropped for event in happened)
 
     def callback_ended(self, name: str, code: str, reason: str) -> None:
         if not self._over:
@@ -285,14 +286,7 @@ class Conversation:
         self.close(close_codes.SESSION_ENDED, f"the session has ended: {reason}")
 
     def suspend(self) -> StreamRecord:
-        self._draining = True  # what waited for a call that is lost is not begun
-        lost = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway's process left the session before the answer came")
-        for call in [*self._running, *self._waits]:
-            self.run(self.stream.fail(call, lost))
-        self.pace.fail_held("the gateway's process left the session")
-        self.callbacks.withdraw()
-        for name in self.callbacks.names:
-            self.callback_ended(name, Status.UNAVAILABLE.code, "the gateway's process left the session")
+        self._lose("the gateway's process left the session")
         record = self.stream.record()
         if self._channel is not None:
             self._channel.close(close_codes.SHUTDOWN, "the session goes on in another process")
@@ -300,11 +294,20 @@ class Conversation:
         return record
 
     def drain(self) -> None:
+        while self.stream.unworked:
+            self.act_on(None)
         self._draining = True
-        self.pace.fail_held("the gateway shuts down")
+        self._entrance.shut()
+        self.run(self.stream.acknowledge(last=True))
 
     def shut_down(self) -> None:
-        self.close(close_codes.SHUTDOWN, "the gateway shuts down")
+        if not self._over:
+            self._lose("the gateway shut down", self._session)
+            self.close(close_codes.SHUTDOWN, "the gateway shuts down")
+
+    def _lose(self, why: str, session: Session | None = None) -> None:
+        self._loses = True  # what waited for a call that is lost is not begun
+        lose_what_lives(self, [*self._running, *self._waits], self.pace, why, session)
 
     # Sessions.
 
@@ -378,7 +381,7 @@ class Conversation:
         request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
         target = event.target
         try:
-            if self._draining:
+            if self._loses or (self._draining and not self.stream.greeted):
                 raise GatewayError(Status.UNAVAILABLE, "the gateway shuts down")
             session = self._session
             if session is None or self._over:
@@ -473,12 +476,9 @@ class Conversation:
 
     def describe_held(self, event: events.DescribeRequested) -> None:
         """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
-        try:
-            answer = describe(event, self._served.catalogue, self.live_session, self.principal.roles)
-            happened = self.stream.answer(event.call, answer)
-        except GatewayError as error:
-            happened = self.stream.fail(event.call, error)
-        self.run(event for event in happened if type(event) is not events.AnswerDropped)
+        self.run(
+            answer_description(self.stream, event, self._served.catalogue, self.live_session, self.principal.roles)
+        )
 
     def _check_callbacks(self) -> None:
         self.live_session().check_callbacks()

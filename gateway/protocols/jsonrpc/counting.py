@@ -51,6 +51,7 @@ class Counting:
         self._kept: deque[bytes] = deque()
         self._confirmed = 0
         self._unconfirmed_bytes = 0
+        self._is_last = False
 
     @classmethod
     def restored(cls, record: StreamRecord, over_all: KeptBytes | None = None) -> Counting:
@@ -79,12 +80,17 @@ class Counting:
     def is_due(self) -> bool:
         """Whether the client must be told at once what was taken."""
         waiting = self.received - self._confirmed
-        return waiting > 0 and (waiting >= ACK_MESSAGES or self._unconfirmed_bytes >= ACK_BYTES)
+        return waiting > 0 and not self._is_last and (waiting >= ACK_MESSAGES or self._unconfirmed_bytes >= ACK_BYTES)
 
-    def confirm(self) -> int | None:
-        """The number to acknowledge now; None if the client knows it already."""
-        if self.received == self._confirmed:
+    def confirm(self, *, last: bool = False) -> int | None:
+        """The number to acknowledge now; None if the client knows it already, or the last one was said.
+
+        Args:
+            last: whether this is the last one, which is to be said once more if the client knows it.
+        """
+        if self._is_last or (self.received == self._confirmed and not last):
             return None
+        self._is_last = last
         self._confirmed = self.received
         self._unconfirmed_bytes = 0
         return self.received

@@ -11,7 +11,8 @@ from gateway.catalogue import Catalogue
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON
-from gateway.protocols.jsonrpc.events import DescribeRequested
+from gateway.protocols.jsonrpc.events import AnswerDropped, DescribeRequested, Event
+from gateway.protocols.jsonrpc.stream import Stream
 from gateway.sessions.handles import Handles
 
 
@@ -21,6 +22,21 @@ class HandleOwner(Protocol):
     @property
     def handles(self) -> Handles:
         """What it holds."""
+
+
+def answer_description(
+    stream: Stream,
+    wanted: DescribeRequested,
+    catalogue: Catalogue,
+    owner: Callable[[], HandleOwner],
+    roles: frozenset[str],
+) -> list[Event]:
+    """Answer the request for a description, see `describe`; what happened then."""
+    try:
+        happened = stream.answer(wanted.call, describe(wanted, catalogue, owner, roles))
+    except GatewayError as error:
+        happened = stream.fail(wanted.call, error)
+    return [event for event in happened if type(event) is not AnswerDropped]
 
 
 def describe(

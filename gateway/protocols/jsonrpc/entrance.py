@@ -57,7 +57,7 @@ class Guest(Protocol):
 class Entrance:
     """That of one stream, over one socket after the other."""
 
-    __slots__ = ("_address", "_admission", "_guest", "_limits", "_sessions", "_waits")
+    __slots__ = ("_address", "_admission", "_guest", "_is_shut", "_limits", "_sessions", "_waits")
 
     def __init__(self, guest: Guest, sessions: Sessions, limits: Limits, admission: Admission, address: str) -> None:
         guest.stream.must_greet = admission.principal is None
@@ -67,6 +67,7 @@ class Entrance:
         self._admission = admission
         self._address = address
         self._waits: asyncio.Task[None] | None = None
+        self._is_shut = False
 
     @property
     def principal(self) -> Principal:
@@ -88,6 +89,10 @@ class Entrance:
         if self._waits is not None:
             self._waits.cancel()
             self._waits = None
+
+    def shut(self) -> None:
+        """Let nobody in any more: the gateway ends."""
+        self._is_shut = True
 
     def take_over(self, other: Entrance) -> None:
         """Go on over another one's socket, and as whoever has come over it."""
@@ -141,6 +146,8 @@ class Entrance:
         guest, sessions, principal = self._guest, self._sessions, self.principal
         guest.principal = principal
         try:
+            if self._is_shut:
+                raise GatewayError(Status.UNAVAILABLE, "the gateway shuts down")
             if hello.session is None:
                 session = sessions.open(principal, address=self._address)
             else:

@@ -298,12 +298,11 @@ class Stream:
         what = {"handle": handle} if handle is not None else {"callback": callback}
         return self._send(dump(messages.notification("rpc.released", {**what, "code": code, "reason": reason})))
 
-    def acknowledge(self) -> list[Event]:
-        """Confirm what was taken, if anything was since the last time; to be called every second."""
-        received = self.counting.confirm()
-        if received is None:
-            return []
-        return [Send(dump(messages.notification("rpc.ack", {"received": received})))]
+    def acknowledge(self, *, last: bool = False) -> list[Event]:
+        """Confirm what was taken, if anything was since the last time; to be called every second, and when it ends."""
+        received = self.counting.confirm(last=last and self.greeted)
+        told = {"received": received, "last": True} if last else {"received": received}
+        return [] if received is None else [Send(dump(messages.notification("rpc.ack", told)))]
 
     def _unreadable(self, error: GatewayError) -> list[Event]:
         if self.greeted:  # how many messages it was cannot be known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cara_pseud.capabilities import Capability
@@ -15,7 +15,7 @@ from gateway.json.text import JSON
 from gateway.protocols.rest.request_session import RequestSession
 from gateway.sessions.callbacks import Callback
 from gateway.sessions.handles import REST
-from gateway.sessions.holder_references import CountedHandles, calls_of, given
+from gateway.sessions.holder_references import CountedHandles, calls_of, given, hold, let_go
 from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 
@@ -27,9 +27,15 @@ class HttpReferences:
         owner: the session of the request, which may have other calls.
         method: what is called.
         discards: whether nobody will read the answer, so that every object in it is let go.
+
+    Attributes:
+        coming_home: see `gateway.calls.CallReferences`.
     """
 
-    __slots__ = ("_counted", "_discards", "_made", "_owner", "_passed", "_passed_in", "_reserved", "_service")
+    __slots__ = (
+        "_counted", "_discards", "_held", "_made", "_owner", "_passed", "_passed_in", "_reserved", "_service",
+        "coming_home",
+    )  # fmt: skip
 
     def __init__(
         self, service: Service, owner: RequestSession, method: ServiceMethod | None = None, *, discards: bool = False
@@ -42,6 +48,8 @@ class HttpReferences:
         self._passed: list[Callback] = []
         self._discards = discards
         self._reserved = False
+        self._held: Sequence[Callback] = ()
+        self.coming_home: Capability | None = None
 
     def make_room(self) -> None:
         """See `gateway.calls.CallReferences`."""
@@ -56,6 +64,10 @@ class HttpReferences:
 
     def settled(self) -> None:
         """See `gateway.calls.CallReferences`."""
+        self._let_go()
+        self._unreserve()
+
+    def _unreserve(self) -> None:
         if self._reserved:
             self._reserved = False
             self._owner.unreserve()
@@ -66,7 +78,10 @@ class HttpReferences:
             path = where()
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        return given(session, token, self._service, interface, where)
+        capability, comes_home = given(session, token, self._service, interface, where, self.coming_home)
+        if comes_home and self.coming_home is None:
+            self.coming_home = capability
+        return capability
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
         session = self._owner.session
@@ -92,7 +107,7 @@ class HttpReferences:
             return None
         session = self._owner.session
         if session is None:
-            self.settled()  # in the place that was kept for it
+            self._unreserve()  # in the place that was kept for it
             try:
                 session = self._owner.open()
             except GatewayError:
@@ -119,10 +134,19 @@ class HttpReferences:
         if session is not None and not session.ended:
             self._counted.take_back(session.handles, REST)
 
+    def hold(self) -> None:
+        """See `gateway.calls.CallReferences`."""
+        self._held = hold(self._passed)
+
     def never_sent(self) -> None:
         """The call did not reach the service, so nobody but us will ever let go of its callbacks."""
+        self._let_go()
         for callback in self._made:
             callback.released()
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, ()
+        let_go(held)
 
 
 class RestReferences(HttpReferences):

@@ -208,7 +208,8 @@ class Listener:
 
     @property
     def is_busy(self) -> bool:
-        return False
+        # What calls of its session pass to services is called through it.
+        return not self._over and self._session.calls_in_flight > 0
 
     @property
     def is_unused(self) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from cara_pseud.errors import SchemaError
 from cara_pseud.schema import loader
 from cara_pseud.schema.diagnosis import LastWords
-from cara_pseud.schema.loader import compile_schema
+from cara_pseud.schema.loader import compile_schema, schema_files
 from cara_pseud.schema.nodes import FileNode, StructNode
 from cara_pseud.schema.trees import pycapnp_tree
 
@@ -346,7 +346,7 @@ for descriptor in (0, 1, 2):
     os.close(descriptor)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 from cara_pseud.errors import SchemaError
-from cara_pseud.schema.loader import compile_schema
+from cara_pseud.schema.loader import compile_schema, schema_files
 roots = compile_schema([{str(root / "b.capnp")!r}, {str(root / "a.capnp")!r}]).roots
 try:
     compile_schema([{str(root / "bad.capnp")!r}])
@@ -392,3 +392,10 @@ def test_two_hundred_interfaces_compile_in_seconds(write: Write) -> None:
     assert len(schema.nodes) == 1 + 200 * 21
     # Processor time of this process and the child, so that a busy machine does not matter; about 0.8 s was measured.
     assert time.process_time() + sum(os.times()[2:4]) - begun < 4
+
+
+def test_the_files_of_a_schema_are_known_although_it_does_not_compile(write: Write) -> None:
+    text = 'using B = import "b.capnp"; using Gone = import "gone.capnp"; this is no schema'
+    root = write({"a.capnp": text, "b.capnp": 'const text :Text = embed "text.txt";', "text.txt": "text"})
+    assert set(schema_files(root / "a.capnp")) == {root / "a.capnp", root / "b.capnp", root / "text.txt"}
+    assert schema_files(root / "none.capnp") == [root / "none.capnp"]

@@ -244,7 +244,8 @@ def test_the_same_keys_again_are_no_change() -> None:
 
 
 def test_a_fetch_that_hangs_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.access.issuer_keys.FETCH_S", 0.01)
+    monkeypatch.setattr("gateway.access.issuer_keys.FETCH_S", 0.005)
+    monkeypatch.setattr("gateway.access.issuer_keys.MARGIN_S", 0.005)
 
     async def test(issuer: Issuer) -> None:
         issuer.holds = True

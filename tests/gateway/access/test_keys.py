@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -59,12 +60,25 @@ def test_who_is_gone_or_has_another_key_is_removed() -> None:
 
 def test_keys_are_compared_by_their_digests_alone() -> None:
     """No look-up by a part of a key and no comparison of texts, whose time would tell how much of one is right."""
-    keys = Keys([entry("alice")])
-    table = keys._principals
-    assert set(table) == {digest_of("cara_alice")}
+    keys = Keys([entry("alice"), entry("bob")])
+    assert set(keys._principals) == {digest_of("cara_alice"), digest_of("cara_bob")}
     source = Path(gateway.access.keys.__file__).read_text("utf-8")
-    known = source.partition("def known")[2].partition("def ")[0]
-    # The only thing that is done with what was sent is to make a digest of it.
-    assert known.count("value") == 2
-    assert "self._principals.get(digest_of(value))" in known
-    assert "for " not in known
+    (known,) = [node for node in ast.walk(ast.parse(source)) if getattr(node, "name", "") == "known"]
+    uses = [ast.unparse(node) for node in ast.walk(known) if isinstance(node, ast.Call | ast.Compare | ast.For)]
+    # All that is done with what was sent is to look it up whole in tables, which are keyed by hashes.
+    assert [use for use in uses if "value" in use] == [
+        "self._shown.get(value)", "self._principals.get(digest_of(value))", "digest_of(value)",
+    ]  # fmt: skip
+
+
+def test_what_is_remembered_is_known_keys_alone_and_no_longer_than_they_are() -> None:
+    keys = Keys([entry("alice"), entry("bob")])
+    for guess in range(100):
+        with pytest.raises(GatewayError):
+            keys.known(f"cara_{guess}", NOBODY)
+    keys.known("cara_alice", NOBODY)
+    assert set(keys._shown) == {"cara_alice"}
+    keys.replace([entry("bob")])
+    assert keys._shown == {}
+    with pytest.raises(GatewayError):
+        keys.known("cara_alice", NOBODY)

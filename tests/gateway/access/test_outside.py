@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from cara_pseud.logins import Verdict
 from cara_pseud.password_entries import entry_of_password
+from gateway.access.credentials import Credentials
 from gateway.access.outside import AuthOutside
+from gateway.access.plugin import ForeignAuthenticator
+from gateway.access.principals import Principal
 from gateway.config.file import ConfigError
 from gateway.config.jwk_set import MAX_SET_BYTES
-from tests.issuer import Answer, jwks, public_jwk, publisher, text
+from gateway.errors import GatewayError, Status
+from tests.issuer import Answer, hang, jwks, public_jwk, publisher, text
 
+ROOT = Path(__file__).resolve().parents[3]
 KEYS = jwks(public_jwk("RSA", kid="a"))
 
 
@@ -38,10 +44,6 @@ def test_keys_are_fetched_over_http() -> None:
     with publisher(text(KEYS)) as issuer:
         assert fetched(issuer.url) == KEYS
         assert issuer.asked == ["/jwks.json"]
-
-
-async def _hang(writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(60)
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:
@@ -79,7 +81,7 @@ async def _nothing(writer: asyncio.StreamWriter) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (_hang, "did not answer within 0.3 s"),
+        (hang, "did not answer within 0.3 s"),
         (_drip, "did not answer within 0.3 s"),
         (_endless, "closed the connection, or sent more than 262144 bytes"),
         (_endless_head, "closed the connection, or sent more than 262144 bytes"),
@@ -191,3 +193,22 @@ def test_one_that_cannot_be_used_is_complained_of(module: str, name: str, said: 
     with pytest.raises(ConfigError) as raised:
         AuthOutside().plugin(name)
     assert raised.value.complaints == (f"gateway.auth.plugin: {said}",)
+
+
+def test_the_plugin_of_the_documentation_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "security.md").read_text("utf-8")
+    (listing,) = re.findall(r"```python\n(# tickets\.py.*?)```", page, re.DOTALL)
+    (tmp_path / "tickets.py").write_text(listing)
+    monkeypatch.syspath_prepend(tmp_path)
+    foreign = ForeignAuthenticator(AuthOutside().plugin("tickets:office"), "tickets:office")
+
+    async def asked(authorization: str) -> Principal | None:
+        return await foreign.authenticate(Credentials({"Authorization": authorization}))
+
+    guest = asyncio.run(asked("Ticket 17"))
+    assert guest is not None
+    assert (guest.name, guest.roles) == ("ticket:17", {"guest"})
+    assert asyncio.run(asked("Bearer x")) is None
+    with pytest.raises(GatewayError) as raised:
+        asyncio.run(asked("Ticket 18"))
+    assert raised.value.status is Status.UNAUTHENTICATED

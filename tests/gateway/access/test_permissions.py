@@ -33,7 +33,7 @@ def served(vault: Service) -> Served:
         ((), ""),
         (("admin", "reader", "writer"), ""),
         (("staff",), "light look open"),
-        (("staff", "admin"), "light look open wipe"),
+        (("staff", "admin"), "burn light look open wipe"),
     ],
 )
 def test_all_roles_are_needed_those_of_the_service_and_of_the_method(

@@ -42,7 +42,7 @@ def test_a_service_is_seen_by_who_may_call_something_of_it(all_of: Catalogue) ->
     seen = all_of.seen_by(STAFF)
     assert list(seen.routes) == ["vault", "calculator"]
     assert list(seen.routes["vault"].methods) == ["open", "look", "light"]
-    assert list(all_of.seen_by(EVERYTHING).routes["vault"].methods) == ["open", "wipe", "look", "light"]
+    assert list(all_of.seen_by(EVERYTHING).routes["vault"].methods) == ["open", "wipe", "look", "burn", "light"]
 
 
 def test_who_may_call_all_of_a_service_sees_it_whole(all_of: Catalogue) -> None:
@@ -114,6 +114,7 @@ def test_what_is_told_to_be_required_is_all_that_is(vault: Service) -> None:
     described: Any = describe_service(vault.routes)
     assert {each["name"]: each["requires"] for each in described["methods"]} == {
         "open": ["staff"], "wipe": ["admin", "staff"], "look": ["staff"], "light": ["staff"],
+        "burn": ["admin", "staff"],
     }  # fmt: skip
 
 

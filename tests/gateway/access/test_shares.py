@@ -42,3 +42,14 @@ def test_an_owner_that_is_not_known_is_bounded_with_all_only() -> None:
         assert not shares.is_full_for("")
         shares.take("")
     assert shares.is_full()
+
+
+def test_a_lower_bound_takes_nothing_away_and_permits_nothing_more() -> None:
+    shares = Shares(3, 2)
+    shares.take("a", 2)
+    shares.rebound(1, 1)
+    assert shares.total == 2
+    assert shares.is_full()
+    assert not shares.may_take("b")
+    shares.rebound(4, 3)
+    assert shares.may_take("a")

@@ -20,6 +20,7 @@ interface Vault extends(Room) {
   open @0 () -> (session :Session);
   wipe @1 () -> () $Gateway.requires(["admin"]);
   look @2 (name :Text) -> (found :Bool) $Gateway.readOnly;
+  burn @3 (secretWord :Text) -> () $Gateway.requires(["admin"]) $Gateway.http(verb = "put", path = "/vault/fire");
   interface Session extends(Reader) { write @0 (text :Text) -> (); erase @1 () -> () $Gateway.requires(["admin"]); }
   interface Reader { read @0 () -> (text :Text); }
 }
@@ -41,17 +42,18 @@ def vault(
     return Service(routes, Codec(schema), upstream, 30.0)
 
 
+def describe(services: Sequence[ServiceRoutes]) -> dict[str, Document]:
+    """Documents of services: the names of their methods."""
+    names = {each.name: list(each.methods) for each in services}
+    return {
+        "/openapi.json": Document(lambda: dump(names)),
+        "/openrpc.json": Document(lambda: dump(names)),
+        **{f"/types/{name}.d.ts": Document(lambda: b"// x", "text/plain") for name in names},
+    }
+
+
 def catalogue(*services: Service) -> Catalogue:
-    """What is served: services, and a document of the names of all methods in it."""
-
-    def describe(routes: Sequence[ServiceRoutes]) -> dict[str, Document]:
-        names = {each.name: list(each.methods) for each in routes}
-        return {
-            "/openapi.json": Document(lambda: dump(names)),
-            "/openrpc.json": Document(lambda: dump(names)),
-            **{f"/types/{name}.d.ts": Document(lambda: b"// x", "text/plain") for name in names},
-        }
-
+    """What is served: services and their documents."""
     routes = [service.routes for service in services]
     return Catalogue({service.name: service for service in services}, HttpRoutes(routes), describe(routes), describe)
 

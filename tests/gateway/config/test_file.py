@@ -16,6 +16,7 @@ from gateway.config.file import (
     GatewayConfig,
     load,
 )
+from gateway.config.tls import TLS_KEYS
 from gateway.config.values import Listen, UnixListen
 
 SERVICE = """
@@ -26,6 +27,8 @@ endpoint = "tcp://127.0.0.1:5555"
 """
 PLAIN = SERVICE + 'security = "plain"\nuser_id = "gateway"\n'
 KEY = "a" * 40
+OPEN = {"CARA_GATEWAY_AUTH_REQUIRED": "false"}
+"""Some of what is read here lets others in than this machine's users, which has to be meant; see test_exposure.py."""
 
 
 def read(
@@ -33,13 +36,22 @@ def read(
 ) -> GatewayConfig:
     path = folder / "gateway.toml"
     path.write_text(text, "utf-8")
-    return load(path, environment or {}, flags)
+    return load(path, OPEN | (environment or {}), flags)
 
 
 def complaints(folder: Path, text: str, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as raised:
         read(folder, text, environment)
     return raised.value.complaints
+
+
+def test_a_service_may_have_several_endpoints(tmp_path: Path) -> None:
+    text = SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "ipc:///run/b"]')
+    (service,) = read(tmp_path, text).services
+    assert service.endpoints == ("tcp://a:1", "ipc:///run/b")
+    assert [connection.endpoint for connection in service.connections] == ["tcp://a:1", "ipc:///run/b"]
+    (service,) = read(tmp_path, text, {"CARA_GATEWAY_SERVICES_CALCULATOR_ENDPOINT": "tcp://c:1, tcp://d:2"}).services
+    assert service.endpoints == ("tcp://c:1", "tcp://d:2")
 
 
 def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
@@ -118,7 +130,7 @@ def test_variables_set_every_kind_of_key(tmp_path: Path) -> None:
     assert config.hosts == ("a.example", "b.example")
     assert config.expose_errors
     assert config.limits.max_depth == config.codec.max_depth == 32
-    assert (config.services[0].endpoint, config.services[0].timeout_s) == ("tcp://other:1", 2.5)
+    assert (config.services[0].endpoints, config.services[0].timeout_s) == (("tcp://other:1",), 2.5)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +293,19 @@ def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: 
             SERVICE.replace("tcp://127.0.0.1:5555", "127.0.0.1:5555"),
             'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", not "127.0.0.1:5555"',
         ),
+        (
+            SERVICE.replace('"tcp://127.0.0.1:5555"', "[]"),
+            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", '
+            "or a list of at least one, not []",
+        ),
+        (
+            SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "b:2"]'),
+            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", not "b:2"',
+        ),
+        (
+            SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "tcp://a:1"]'),
+            'services.calculator.endpoint: "tcp://a:1" stands there twice; each endpoint is to be named once',
+        ),
         (SERVICE.replace('interface = "Calculator"', ""), "services.calculator.interface: is missing"),
         ("", "services: there must be at least one, [services.NAME]"),
         ("services = 1\n", "services: expected a table, [services]"),
@@ -387,6 +412,7 @@ def test_every_key_has_a_variable(tmp_path: Path) -> None:
     names = [f"CARA_GATEWAY_{key.upper()}" for key in GATEWAY_KEYS]
     names += [f"CARA_GATEWAY_LIMITS_{key.upper()}" for key in LIMIT_KEYS]
     names += [f"CARA_GATEWAY_AUTH_{key.upper()}" for key in AUTH_KEYS]
+    names += [f"CARA_GATEWAY_TLS_{key.upper()}" for key in TLS_KEYS]
     names += [f"CARA_GATEWAY_SERVICES_CALCULATOR_{key.upper()}" for key in SERVICE_KEYS]
     # One name that is no key's makes the reading fail, so that all complaints are seen.
     lines = complaints(tmp_path, SERVICE, dict.fromkeys([*names, "CARA_GATEWAY_INT65"], "?"))

@@ -28,3 +28,9 @@ def test_clients_are_told_what_concerns_them() -> None:
     assert told["max_depth"] == 3
     assert told["max_message_bytes"] == 1_048_576
     assert "max_sessions" not in told
+
+
+def test_limits_become_others_all_at_once() -> None:
+    in_force, others = Limits(max_depth=3), Limits(max_depth=5, max_sessions=7)
+    in_force.adopt(others)
+    assert in_force == others

@@ -19,9 +19,10 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
+from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
-from gateway.catalogue import Catalogue, Served, Service
+from gateway.catalogue import Catalogue, Describe, Served, Service
 from gateway.config.limits import Limits
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
@@ -168,6 +169,7 @@ def build(
     port: int,
     proxies: Proxies,
     gatekeeper: FakeGatekeeper | None,
+    describe: Describe | None,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
     log = io.StringIO()
@@ -188,9 +190,12 @@ def build(
     sessions = Sessions(limits, refusals=refusals, permits=None if gatekeeper is None else gatekeeper.may_call)
     origins = OriginPolicy("127.0.0.1", ["gateway.example"], [FRIEND])
     http_routes = HttpRoutes([service.routes for service in services.values()])
+    if describe is not None:
+        documents |= describe([service.routes for service in services.values()])
+    served = Served(Catalogue(services, http_routes, documents, describe))
     site = Site(
-        served=Served(Catalogue(services, http_routes, documents)),
-        calls=Calls(limits, refusals=refusals),
+        served=served,
+        calls=Calls(limits, authorise=Permissions(served).authorise, refusals=refusals),
         sessions=sessions,
         limits=limits,
         origins=origins,
@@ -253,6 +258,12 @@ def gatekeeper() -> FakeGatekeeper | None:
     return None
 
 
+@pytest.fixture
+def describe() -> Describe | None:
+    """Makes documents of what somebody sees; None: everybody has the same."""
+    return None
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of pages, and a file beside it that is none."""
@@ -286,9 +297,10 @@ def built(
     pages: Path,
     proxies: Proxies,
     gatekeeper: FakeGatekeeper | None,
+    describe: Describe | None,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port, proxies, gatekeeper)
+        return build(services, limits, transports, compresses, pages, http_port, proxies, gatekeeper, describe)
 
     made: Built = io_loop.run_sync(main)
     return made

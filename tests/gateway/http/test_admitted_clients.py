@@ -17,6 +17,7 @@ from cara_pseud.errors import Unavailable
 from cara_pseud.local import LocalCapability
 from gateway.access.principals import Principal
 from gateway.config.limits import Limits
+from gateway.http.identification import Identification
 from tests.clock import MovedClock
 from tests.conformance import rfc6455
 from tests.gatekeeper import FakeGatekeeper
@@ -361,6 +362,26 @@ async def test_a_role_that_is_lost_is_lost_at_the_next_call(
     assert (await calls(socket, root, 3)).roles == ()
 
 
+def identification(built: Built) -> Identification:
+    found = built.application.site.identification
+    assert found is not None
+    return found
+
+
+@pytest.mark.gen_test
+async def test_who_has_no_name_is_put_out_when_a_reload_asks_for_one(
+    edge: Edge, root: Any, built: Built, gatekeeper: FakeGatekeeper
+) -> None:
+    gatekeeper.is_required = False
+    named, (nameless, _) = await edge.socket(ALICE), await greets(edge)
+    identification(built).reloaded()
+    assert (await calls(nameless, root)).principal is None
+    gatekeeper.is_required = True
+    identification(built).reloaded()
+    assert (await closed(nameless))[0] == 4401
+    assert (await calls(named, root)).principal == "key:alice"
+
+
 async def passes(socket: RawSocket, root: Any, name: str, id: int) -> LocalCapability:
     """Pass an object to the service in a call; as the service has it."""
     socket.say("calculator.map", {"values": [1], "transform": {"$callback": name}}, id)
@@ -383,7 +404,7 @@ async def test_what_was_passed_in_calls_that_are_permitted_no_more_ends(
     asked_already = ask_callback(of_alice, 1)
     assert (await heard(alice))["method"] == "!f.apply"
     gatekeeper.principals["a"].roles = frozenset()
-    built.application.site.sessions.roles_changed()
+    identification(built).reloaded()
     told = [await heard(alice), await heard(alice)]
     assert sorted(message["method"] for message in told) == ["rpc.cancel", "rpc.released"]
     released = next(message for message in told if message["method"] == "rpc.released")["params"]
@@ -434,7 +455,7 @@ async def test_what_a_listener_has_passed_ends_with_the_role_too(
         call.reply([1])
         assert (await asked).code == 200
     gatekeeper.principals["a"].roles = frozenset()
-    built.application.site.sessions.roles_changed()
+    identification(built).reloaded()
     told = await listener.until(b'"callback":"g"')
     assert b'"callback":"f","code":"permission_denied"' in told
     for capability in capabilities:
@@ -467,6 +488,71 @@ async def test_nothing_of_somebody_else_exists_for_a_socket(edge: Edge, root: An
     alice.say(f"@{handle}.value", {}, 3)
     (await thing.next_call()).reply(5)
     assert (await alice.hear())["result"] == {"total": "5"}
+
+
+def rpc(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+THROUGH: Sequence[tuple[str, str, Any]] = [
+    ("GET", "/api/handles/HANDLE", None),
+    ("DELETE", "/api/handles/HANDLE", None),
+    ("POST", "/api/handles/HANDLE/value", {}),
+    ("POST", "/api/handles/HANDLE/calculator/Calculator.Accumulator/value", {}),
+    ("POST", "/rpc", rpc("@HANDLE.value")),
+    ("POST", "/rpc", rpc("rpc.describe", handle="HANDLE")),
+    ("POST", "/rpc", rpc("rpc.release", handle="HANDLE")),
+    ("POST", "/api/callbacks/g:1", {"result": 1}),
+]
+
+
+@pytest.mark.parametrize(("verb", "path", "body"), THROUGH, ids=json.dumps)
+@pytest.mark.gen_test
+async def test_nothing_of_somebody_else_exists_in_a_session_of_ones_own(
+    edge: Edge, root: Any, ask_callback: Any, verb: str, path: str, body: Any
+) -> None:
+    opened = [await edge.post("/api/session", None, {"X-Api-Key": key}) for key in ("a", "b")]
+    alice, bob = (
+        {"X-Api-Key": key, "Session-Id": answer.headers["Session-Id"]}
+        for key, answer in zip(("a", "b"), opened, strict=True)
+    )
+    thing = type(root)("object")
+    asked = edge.asks("POST", "/api/calculator/accumulator", {}, alice)
+    (await root.next_call()).reply(thing)
+    handle = json.loads((await asked).body)["accumulator"]["$handle"]
+    listener = await listens(edge, *(f"{name}: {value}" for name, value in alice.items()))
+    asked = edge.asks("POST", "/api/calculator/map", {"values": [1], "transform": {"$callback": "f"}}, alice)
+    call = await root.next_call()
+    waits = ask_callback(call.args[1], 1)
+    assert b'"id":"g:1"' in await listener.until(b"\n\n")
+    answers = []
+    for token in (handle, "x" * len(handle)):
+        answer = await edge.request(
+            verb, path.replace("HANDLE", token), json.loads(json.dumps(body).replace("HANDLE", token)), bob
+        )
+        told = answer.body.decode().replace(token, "HANDLE").replace(answer.headers["X-Request-Id"], "ID")
+        answers.append((answer.code, told))
+    assert answers[0] == answers[1]
+    assert thing.calls == []
+    # For alice everything is as it was.
+    assert not waits.done()
+    assert (await edge.post("/api/callbacks/g:1", {"result": 5}, alice)).code == 204
+    assert await waits == 5
+    call.reply([5])
+    assert (await asked).code == 200
+    assert (await edge.get(f"/api/handles/{handle}", alice)).code == 200
+
+
+@pytest.mark.gen_test
+async def test_a_stream_of_somebody_else_is_not_in_a_session_of_ones_own(edge: Edge) -> None:
+    _, alice = await greets(edge, token="a")
+    _, bob = await greets(edge, token="b")
+    errors = []
+    for stream in (alice["stream"], "x" * len(alice["stream"])):
+        _, error = await greets(edge, token="b", session=bob["session"], stream=stream, received=0)
+        errors.append(error)
+    assert errors[0] == errors[1]
+    assert errors[0]["data"]["reason"] == "stream"
 
 
 # Sockets of a page that logged in.

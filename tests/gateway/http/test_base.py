@@ -77,7 +77,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[BaseHandler], 
                 name="addressbook",
                 schema=SCHEMAS / "addressbook.capnp",
                 interface="AddressBook",
-                endpoint="tcp://127.0.0.1:1",
+                endpoints=("tcp://127.0.0.1:1",),
             )
             config = GatewayConfig(listen=Listen("127.0.0.1", 0), services=(service,), base_path="/gw")
             running = Gateway(config, LogWriter(io.StringIO(), as_json=True))

@@ -113,7 +113,7 @@ async def test_how_long_calls_took_is_told_by_method(edge: Edge, root: Any) -> N
     assert set(told.values()) == {1}
 
 
-async def test_what_colleagues_count_is_told(edge: Edge, built: Built) -> None:
+async def test_what_others_count_is_told(edge: Edge, built: Built) -> None:
     site = built.application.site
     site.authentication_failures.count("key")
     site.reloads.success(1_700_000_000.0)
@@ -179,6 +179,7 @@ async def test_a_service_is_up_or_not(edge: Edge, addressbook: Service) -> None:
         metrics = await edge.metrics()
         assert metrics['service_up{service="addressbook"}'] == value
         assert metrics['service_up{service="calculator"}'] == 1
+        assert metrics['service_endpoint_up{endpoint="tcp://service:1",service="addressbook"}'] == value
         told = [name for name in metrics if name.startswith('service_state{service="addressbook"') and metrics[name]]
         assert told == [f'service_state{{service="addressbook",state="{state}"}}']
 

@@ -404,17 +404,19 @@ def test_an_object_that_two_connections_hold_is_two_to_them(calculator: Service,
         # After a reload another service has the name, at another place.
         play, other = fakes.Play(calculator), make_service("calculator", "Calculator")
         await play.hello()
-        old = await play.pass_callback()
+        old: Any = await play.pass_callback()
+        old.taken()
         play.served.catalogue = Catalogue({"calculator": other}, HttpRoutes([]), {})
         play.says("calculator.map", {"values": [1], "transform": {"$callback": "f"}}, id="new")
         new = other.upstream.root.calls[-1].args[1]
-        old.target.released()
+        new.taken()
+        old.left(gone=False)
         assert await play.hears() == []  # the other one holds it still
         result = apply(other, new, 21)
         (request,) = await play.hears()
         play.answers(request, result={"result": 42})
         assert await result == 42
-        new.target.released()
+        new.left(gone=False)
         (released,) = await play.hears()
         assert released["params"]["callback"] == "f"
         play.sessions.end_all("done")

@@ -372,7 +372,7 @@ def test_what_was_not_written_yet_cannot_be_confirmed(calculator: Service, fakes
     fakes.run(main())
 
 
-def test_a_gateway_that_stops_refuses_what_is_held(calculator: Service, fakes: Any) -> None:
+def test_a_gateway_that_stops_begins_what_is_held_and_refuses_it_at_the_end(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         play = fakes.Play(calculator)
         await play.hello()
@@ -380,8 +380,12 @@ def test_a_gateway_that_stops_refuses_what_is_held(calculator: Service, fakes: A
         asks(play, 4)
         assert play.conversation.is_busy
         play.conversation.drain()
-        assert code((await play.hears())[-1]) == "unavailable"
-        assert not play.conversation.is_busy
+        # It was taken, so its client cannot ask another gateway.
+        assert play.conversation.is_busy
+        play.conversation.shut_down()
+        told = [message for message in await play.hears() if message.get("id") == 4]
+        assert code(told[0]) == "unavailable"
+        assert play.channel.closed == (1001, "the gateway shuts down")
         play.sessions.end_all("done")
 
     fakes.run(main())

@@ -1,0 +1,78 @@
+"""Files that somebody may change: looked at a few times a second, in a thread, and told of when they are at rest.
+
+They are asked for their times, which finds also what editors and Kubernetes do: another file takes the place, or a link
+leads elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+POLL_S: Final = 0.25
+"""Four times a second, for twenty files, is two thousandths of a processor's time."""
+_COARSE_NS: Final = 50_000_000
+"""File systems keep time less exactly than clocks."""
+_RESTLESS_LOOKS: Final = 40
+"""What changes at every look, such as a log in the same folder, is not waited for any longer."""
+
+Stamp = tuple[int, int, int, int] | None
+"""What tells one state of a file from another; None if there is none."""
+
+
+class WatchedFiles:
+    """Watches until its task is cancelled.
+
+    Args:
+        files: which ones, asked anew after each change; folders are watched for what appears and vanishes in them.
+        changed: what is to be done about a change. While it is at it, nothing is looked at; what it does not see is a
+            change afterwards.
+    """
+
+    def __init__(
+        self, files: Callable[[], Iterable[Path]], changed: Callable[[], Awaitable[None]], poll_s: float = POLL_S
+    ) -> None:
+        self._files = files
+        self._changed = changed
+        self._poll_s = poll_s
+
+    async def run(self) -> None:
+        """Watch."""
+        watched, known = await asyncio.to_thread(self._first)
+        while True:
+            await asyncio.sleep(self._poll_s)
+            found = await asyncio.to_thread(_stamps, watched)
+            if found == known:
+                continue
+            # Whoever writes several files, or one in pieces, shall be done.
+            for _ in range(_RESTLESS_LOOKS):
+                await asyncio.sleep(self._poll_s)
+                before, found = found, await asyncio.to_thread(_stamps, watched)
+                if found == before:
+                    break
+            began_ns = time.time_ns() - _COARSE_NS
+            await self._changed()
+            watched, fresh = await asyncio.to_thread(self._first)
+            # Of what was not watched before, nobody knows whether what it is now was seen.
+            unseen = {path for path, stamp in fresh.items() if stamp is not None and stamp[0] >= began_ns}
+            known = {path: found.get(path, None if path in unseen else stamp) for path, stamp in fresh.items()}
+
+    def _first(self) -> tuple[list[Path], Mapping[Path, Stamp]]:
+        watched = list(dict.fromkeys(self._files()))
+        return watched, _stamps(watched)
+
+
+def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    return {path: _stamp(path) for path in paths}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
