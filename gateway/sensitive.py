@@ -95,7 +95,7 @@ class SecretPaths:
     """The paths of `$http` annotations in which secrets stand.
 
     A log shows those segments of no request that may have been meant for such a path, whether or not it fits: a wrong
-    verb or one slash too many makes a secret no less secret.
+    verb, a capital letter or one slash too many makes a secret no less secret.
     """
 
     def __init__(self, services: Iterable[ServiceRoutes]) -> None:
@@ -121,14 +121,21 @@ class SecretPaths:
         if not self._templates:
             return raw_path
         segments = raw_path.split("/")
-        if len(segments) > 1 and segments[1] in FIXED_ROUTES:
-            return raw_path
+        hidden = self._hidden(segments)
+        if "" in segments[1:]:
+            filled = [place for place, segment in enumerate(segments) if segment or not place]
+            hidden |= {filled[place] for place in self._hidden([segments[place] for place in filled])}
+        return "/".join(LEFT_OUT if place in hidden and segment else segment for place, segment in enumerate(segments))
+
+    def _hidden(self, segments: Sequence[str]) -> set[int]:
         hidden: set[int] = set()
+        if len(segments) > 1 and segments[1] in FIXED_ROUTES:
+            return hidden
         for parts, secret in self._templates:
             begins = zip(parts[: secret[0]], segments, strict=False)
-            if all(part.startswith("{") or part == unquote(segment) for part, segment in begins):
+            if all(part.startswith("{") or part.lower() == unquote(segment).lower() for part, segment in begins):
                 hidden.update(secret if len(parts) == len(segments) else range(secret[0], len(segments)))
-        return "/".join(LEFT_OUT if place in hidden and segment else segment for place, segment in enumerate(segments))
+        return hidden
 
 
 def _is_secret(layouts: Layouts, layout: StructLayout, names: list[str]) -> bool:

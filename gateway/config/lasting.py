@@ -9,8 +9,10 @@ from typing import Final
 from gateway.config.exposure import unguarded
 from gateway.config.file import ConfigError, GatewayConfig
 
-LASTING: Final = ("listen", "socket_mode", "admin")
-"""Fields of `GatewayConfig`: sockets are bound once. Whether they speak TLS lasts as well, but not with what."""
+LASTING: Final = ("listen", "socket_mode", "admin", "tracing")
+"""Fields of `GatewayConfig`: sockets are bound once, and who records traces is made once.
+
+Whether they speak TLS lasts as well, but not with what."""
 
 
 def lasting(before: GatewayConfig, after: GatewayConfig) -> GatewayConfig:

@@ -374,3 +374,27 @@ def test_it_still_ends_well(start: Start, eventually: Eventually, arguments: tup
     site.hang_up()
     assert site.process.stop() == 0
     assert "Traceback" not in site.log()
+
+
+def test_reloads_are_counted_and_series_of_what_is_gone_go(start: Start, eventually: Eventually) -> None:
+    site = Site(start)
+
+    def metrics() -> dict[str, float]:
+        lines = site.web.get("/metrics").text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    before = metrics()
+    assert before["cara_gateway_last_reload_timestamp_seconds"] == 0
+    assert any('service="counting"' in name for name in before)
+    site.config.write_text("[gateway]\nlisten = 5.5\n", "utf-8")
+    site.hang_up()
+    eventually(lambda: metrics()['cara_gateway_reloads_total{result="failure"}'] == 1, 20)
+    assert metrics()["cara_gateway_last_reload_failed"] == 1
+    site.config.write_text(site.text("counting").replace("[services.counting]", "[services.other]"), "utf-8")
+    site.hang_up()
+    eventually(lambda: metrics()['cara_gateway_reloads_total{result="success"}'] == 1, 20)
+    after = metrics()
+    assert after["cara_gateway_last_reload_failed"] == 0
+    assert after["cara_gateway_last_reload_timestamp_seconds"] > 1_700_000_000
+    assert not any('service="counting"' in name for name in after)
+    assert any('service="other"' in name for name in after)
