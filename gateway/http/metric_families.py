@@ -94,6 +94,11 @@ def _by(counts: dict[str, int]) -> Iterable[Point]:
     return (((reason,), number) for reason, number in sorted(counts.items()))
 
 
+def _rates_shared(moment: Moment) -> Iterable[Point]:
+    rates = moment.site.rates
+    return [] if rates is None or rates.is_shared is None else _one(float(rates.is_shared))
+
+
 def _durations(moment: Moment) -> Iterator[Sample]:
     """The histogram of each method that was called and answered."""
     name = f"{PREFIX}call_duration_seconds"
@@ -166,6 +171,8 @@ FAMILIES: Final = (
            ("service", "endpoint"), _endpoint_calls),
     Family("refused", "counter", "What was refused because a bound was met, by the name of the limit.", ("reason",),
            lambda now: _by(now.site.refusals.counts)),
+    Family("rates_shared", "gauge", "Whether calls are counted in common with other gateways, if that is configured.",
+           (), _rates_shared),
     Family("authentication_failures", "counter", "Credentials that were refused, by their kind.", ("kind",),
            lambda now: _by(now.site.authentication_failures.counts)),
     Family("closed", "counter", "Connections that the gateway closed because they were slow or idle, by reason.",

@@ -194,7 +194,9 @@ async def test_a_friend_s_page_may_use_it_and_read_what_it_needs(edge: Edge) -> 
         await edge.post(ADD, ["x"], {"Origin": FRIEND}),
     ):
         assert answer.headers["Access-Control-Allow-Origin"].lower() == FRIEND
-        assert answer.headers["Access-Control-Expose-Headers"] == "Session-Id, X-Request-Id, Allow, ETag"
+        assert answer.headers["Access-Control-Expose-Headers"] == (
+            "Session-Id, X-Request-Id, Allow, ETag, Retry-After, RateLimit, RateLimit-Policy"
+        )
         assert answer.headers.get_list("Vary") == ["Origin"]
         assert "Access-Control-Allow-Credentials" not in answer.headers
 
