@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
 from gateway.access.permissions import denied
-from gateway.calls import Call, method_of_handle, method_of_object, method_of_service
+from gateway.call_targets import method_of_handle, method_of_object, method_of_service
+from gateway.calls import Call
 from gateway.catalogue import ServiceMethod
 from gateway.describe.descriptions import describe_handle
 from gateway.describe.documents import JSON_TYPE

@@ -136,6 +136,17 @@ def test_operators_are_not_asked_who_they_are_and_see_who_calls(start: Start, en
     assert key not in told
 
 
+def test_each_endpoint_of_a_service_is_shown(start: Start, endpoint: str) -> None:
+    _, second = start.counting()
+    text = config(endpoint, "unix:admin.sock").replace(f'"{endpoint}"', f'["{endpoint}", "{second}"]')
+    start.gateway(text)
+    admin = f"unix:{start.folder}/admin.sock"
+    told = [json.loads(line) for line in command(admin, "upstreams", "--json").stdout.splitlines()]
+    assert [(each["service"], each["endpoint"], each["state"]) for each in told] == [
+        ("counting", endpoint, "up"), ("counting", second, "up"),
+    ]  # fmt: skip
+
+
 def test_without_one_there_is_nothing_to_administer(start: Start, endpoint: str) -> None:
     _, web = start.gateway(config(endpoint, "unix:unused.sock").replace('admin = "unix:unused.sock"\n', ""))
     assert web.get("/metrics").status == 200

@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from gateway.access.principals import Principal
-from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
+from gateway.call_targets import method_of_handle, method_of_service
+from gateway.calls import Call, CallReferences, Calls
 from gateway.catalogue import Served
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
@@ -407,8 +408,7 @@ class Conversation:
         if method.has_references:
             given = StreamReferences(self, method.service, event.results, method)
             refs = DiscardedReferences(given) if event.notification else given
-        if timeout_s is None:
-            timeout_s = method.timeout_s
+        timeout_s = method.timeout_s if timeout_s is None else timeout_s
         principal = self.principal
         options = tuple.__new__(
             CallOptions,

@@ -174,7 +174,6 @@ async def test_calls_and_failures_are_counted_by_method(edge: Edge, root: Any, f
 
 
 async def test_a_service_is_up_or_not(edge: Edge, addressbook: Service) -> None:
-    addressbook.upstream.in_flight = 3  # type: ignore[attr-defined]
     for state, value in (("up", 1), ("connecting", 0), ("down", 0), ("up", 1)):
         addressbook.upstream.state = state  # type: ignore[misc]
         metrics = await edge.metrics()
