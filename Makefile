@@ -187,7 +187,7 @@ node-tools:
 	$(call need,node:nodejs npm:npm)
 
 test-tools:
-	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy systemd-analyze:systemd)
+	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy systemd-analyze:systemd redis-server:redis-server)
 
 # $(call need,COMMAND:PACKAGE …)
 define need

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
+from gateway.access.shared_counts import MOST_AT_ONCE
 from gateway.call_counts import CallCounts
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
@@ -27,6 +29,8 @@ from gateway.config.file import ConfigError, GatewayConfig
 from gateway.config.lasting import changed, check_guard, lasting
 from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
+from gateway.http.admin.door import ADMIN_DESCRIPTORS, AdminDoor, bind_admin
+from gateway.http.admin.state_times import StateTimes
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
@@ -40,6 +44,7 @@ from gateway.http.site import Site
 from gateway.http.tls import Tls
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.rates_in_force import RatesInForce
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
 from gateway.reloads import Reloads
 from gateway.sessions.sessions import Sessions
@@ -71,6 +76,7 @@ class Gateway:
 
     Attributes:
         port: the port it listens on, known after `start`; None at a unix socket.
+        admin_url: where operators find it, known after `start`; None if they have no listener.
         attempted: the configuration that was read last, even if it could not be used.
     """
 
@@ -125,6 +131,10 @@ class Gateway:
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
         self._application: GatewayApplication | None = None
+        self._rates = RatesInForce(self._refusals)
+        self._admin: AdminDoor | None = None
+        self._states = StateTimes(time.time)
+        self.admin_url: str | None = None
 
     @property
     def url(self) -> str:
@@ -148,7 +158,11 @@ class Gateway:
     @property
     def _reserved_descriptors(self) -> int:
         connections = sum(len(service.upstream.connections) for service in self._served.catalogue.services.values())
-        return self._config.limits.reserved_descriptors + connections * _DESCRIPTORS_OF_A_CONNECTION
+        reserved = self._config.limits.reserved_descriptors + connections * _DESCRIPTORS_OF_A_CONNECTION
+        if self._config.admin is not None:
+            reserved += ADMIN_DESCRIPTORS
+        rates = self._config.rates
+        return reserved + (MOST_AT_ONCE if rates is not None and rates.is_shared else 0)
 
     # What is served.
 
@@ -260,7 +274,7 @@ class Gateway:
         assert site is not None  # started
         self._limits.adopt(config.limits)
         self._config = config = replace(lasting(self._config, config), limits=self._limits)
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin):
             _LOG.warning("%s", exposure)
         permit_descriptors(self.wanted_descriptors)
         site.connections.rebound(self._most_connections())
@@ -272,6 +286,10 @@ class Gateway:
             site.identification.origins = site.origins
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
+        site.rates = rates = self._rates.adopt(config.rates)
+        site.calls.admit = None if rates is None else rates.admit
+        if self._admin is not None:
+            self._admin.adopt(config)
 
     def _connection(self, config: ConnectionConfig) -> EndpointConnection:
         return PseudUpstream(config, self._config.limits, self._cork)
@@ -303,13 +321,14 @@ class Gateway:
             OSError: the address cannot be bound; nothing is left running.
         """
         config = self._config
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin):
             _LOG.warning("%s", exposure)
-        own = BoundSockets(self._passed) if self._passed else bind(config.listen, config.socket_mode)
-        self._bound = bound = own
+        bound, admin = self._bind()
+        self._bound = bound
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
+        rates = self._rates.adopt(config.rates)
         self._authentication.start()
         origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         self._site = site = Site(
@@ -317,6 +336,7 @@ class Gateway:
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                admit=None if rates is None else rates.admit,
                 authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
@@ -337,14 +357,34 @@ class Gateway:
             spans=None if self._tracer is None else self._tracer.counts,
             authentication_failures=self._authentication.failures,
             identification=Identification(self._authentication, self._sessions, origins),
+            rates=rates,
+            has_admin=admin is not None,
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections, tls=self._tls)
         self._server.add_sockets(bound.sockets)
+        if admin is not None:
+            self._admin = AdminDoor(config, admin, site, self._states, self.reload)
+            self.admin_url = self._admin.url
+            _LOG.info("operators are heard at %s", self.admin_url)
         reclaiming = Reclaiming(
             resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
         )
         self._reclaiming = asyncio.create_task(reclaiming.watch())
+
+    def _bind(self) -> tuple[BoundSockets, BoundSockets | None]:
+        """Bind all doors, or none.
+
+        Raises:
+            OSError: one of the addresses cannot be bound.
+        """
+        own = self._passed
+        bound = BoundSockets(own) if own else bind(self._config.listen, self._config.socket_mode)
+        try:
+            return bound, bind_admin(self._config)
+        except OSError:
+            bound.close()
+            raise
 
     def _most_connections(self) -> int:
         limits = self._limits
@@ -379,16 +419,22 @@ class Gateway:
             if task is not None:
                 task.cancel()
         await self._pool.stop()
+        await self._rates.close()
         await server.close_all_connections()
         if self._tracer is not None:
             await self._tracer.stop()
         self._authentication.close()
+        if self._admin is not None:
+            await self._admin.close()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:
         # Under a login objects outlive a connection, so only when it is up again it is known whether they are there.
         reason = f"{service} was restarted" if state == "up" else f"the connection to {service} was lost"
         self._sessions.service_lost(service, reason)
+        found = self._service(service)
+        if found is not None:
+            self._states.look(service, found.upstream.endpoints)
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""

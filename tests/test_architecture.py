@@ -59,6 +59,10 @@ RINGS = {
     "cara_pseud.transport": EDGE,
     "cara_pseud.zap": EDGE,
     "gateway.__main__": EDGE,
+    "gateway.access.rates": WAITING,
+    "gateway.access.shared_counts": WAITING,
+    "gateway.deferred_calls": WAITING,
+    "gateway.admin_commands": EDGE,
     "gateway.access.authentication": WAITING,
     "gateway.access.issuer_keys": WAITING,
     "gateway.access.outside": EDGE,
@@ -66,6 +70,8 @@ RINGS = {
     "gateway.access.plugin": WAITING,
     "gateway.access.web_tokens": WAITING,
     "gateway.app": EDGE,
+    "gateway.call_failures": WAITING,
+    "gateway.call_targets": WAITING,
     "gateway.calls": WAITING,
     "gateway.cli": EDGE,
     "gateway.config.file": EDGE,
@@ -106,11 +112,15 @@ RINGS = {
     "gateway.protocols.jsonrpc.intake": WAITING,
     "gateway.sessions.callbacks": WAITING,
     "gateway.sessions.holder_references": WAITING,
+    "gateway.sessions.overview": WAITING,
     "gateway.sessions.passed_objects": WAITING,
     "gateway.sessions.session": WAITING,
     "gateway.sessions.sessions": WAITING,
     "gateway.otlp_traces": EDGE,
+    "gateway.rates_in_force": EDGE,
+    "gateway.redis_counts": EDGE,
     "gateway.remote_commands": EDGE,
+    "gateway.repeats": WAITING,
     "gateway.stalls": WAITING,
     "gateway.systemd": EDGE,
     "gateway.trees": EDGE,
@@ -125,9 +135,8 @@ RINGS = {
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
     {
-        "errors", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain", "logs", "stalls",
-        "watched_files",
-        "metric_text", "reload_counts", "trace_context", "traces",
+        "errors", "admin_paths", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain",
+        "logs", "stalls", "watched_files", "metric_text", "reload_counts", "trace_context", "traces",
     },
     {"config.limits", "turns", "loop", "reclaiming", "reloads"},
     {"json", "access.rules"},
@@ -137,13 +146,13 @@ ROOMS = (
     {"call_counts", "catalogue", "access"},
     {"client"},
     {"sessions"},
-    {"calls"},
+    {"call_failures", "call_targets", "calls", "deferred_calls", "repeats"},
     {"protocols"},
     {"http"},
-    {"catalogue_loading", "upstream", "demo", "otlp_traces"},
+    {"catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces"},
     {"app"},
     {"life", "systemd"},
-    {"remote_commands", "credential_commands"},
+    {"remote_commands", "credential_commands", "admin_commands"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.
@@ -160,8 +169,9 @@ OTHER_WORDS = {"gateway.otlp_traces": {"rpc.method", "rpc.response.status_code",
 WAITS = {"asyncio", "concurrent", "sched", "threading"}
 IMPURE = {"random", "secrets", "time", "uuid"}
 REACHES_OUT = {
-    "capnp", "click", "http.client", "http.server", "importlib", "logging.config", "multiprocessing", "opentelemetry",
-    "os", "pseud", "select", "selectors", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "tornado",
+    "capnp", "click", "http.client", "http.server", "importlib", "limits", "logging.config", "multiprocessing",
+    "opentelemetry", "os", "pseud", "redis", "select", "selectors", "shutil", "socket", "sqlite3", "ssl", "subprocess",
+    "tempfile", "tornado",
     "urllib.request", "zmq",
 }  # fmt: skip
 BANNED = {WORDS: WAITS | IMPURE | REACHES_OUT, PURE: WAITS | IMPURE | REACHES_OUT, WAITING: REACHES_OUT, EDGE: set()}

@@ -9,7 +9,7 @@ from typing import Final
 from gateway.config.exposure import unguarded
 from gateway.config.file import ConfigError, GatewayConfig
 
-LASTING: Final = ("listen", "socket_mode")
+LASTING: Final = ("listen", "socket_mode", "admin")
 """Fields of `GatewayConfig`: sockets are bound once. Whether they speak TLS lasts as well, but not with what."""
 
 

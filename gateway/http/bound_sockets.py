@@ -46,6 +46,12 @@ class BoundSockets:
         self._path = path
         self._file = None if path is None else _file_at(path)
 
+    def close(self) -> None:
+        """Close the sockets, which nobody uses, and remove the path."""
+        for one in self.sockets:
+            one.close()
+        self.remove()
+
     def remove(self) -> None:
         """Remove the path, unless somebody else is there by now. The sockets are closed by whoever uses them."""
         if self._path is not None and self._file is not None and _file_at(self._path) == self._file:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,7 +24,7 @@ from gateway.protocols.jsonrpc.conversation import Conversation
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sessions.sessions import Sessions
 from gateway.turns import Turns
-from gateway.upstream.base import ObjectName
+from gateway.upstream.base import Endpoint, ObjectName
 from tests.codecs import Codec
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
@@ -117,6 +117,10 @@ class FakeUpstream:
     def connections(self) -> Sequence[FakeUpstream]:
         return (self,)
 
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return (Endpoint(self.endpoint, self.state, 3, self.trouble),)  # type: ignore[arg-type]
+
     def home_of(self, target: Capability) -> FakeUpstream:
         return self
 
@@ -125,6 +129,11 @@ class FakeUpstream:
 
     def beside(self, target: Capability, object: Capability) -> Capability:
         return target
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        state = cast("Any", self.state)
+        return (Endpoint(self.endpoint, state, 0, self.trouble),)
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))

@@ -57,7 +57,7 @@ ROOMS = (
     Room(
         "gateway/access",
         ("gateway/access/*.py",),
-        ("tests/gateway/config/test_*.py", "tests/integration/test_cli.py"),
+        ("tests/gateway/config/test_*.py",),
     ),
     Room(
         "gateway/sessions",
