@@ -114,6 +114,16 @@ def test_the_gateways_trust_haproxy_and_nobody_else() -> None:
         assert SERVICES["haproxy"]["environment"][f"GATEWAY_{number}"] == f"{place}:{port}"
 
 
+def test_the_admin_listeners_are_on_the_network_of_prometheus_alone() -> None:
+    listening = {SERVICES[name]["environment"]["CARA_GATEWAY_ADMIN"] for name in GATEWAYS}
+    addresses = {SERVICES[name]["networks"]["watch"]["ipv4_address"] for name in GATEWAYS}
+    assert {address.rpartition(":")[0] for address in listening} == addresses
+    (entry,) = yaml.safe_load(compose()["configs"]["gateways"]["content"])
+    assert set(entry["targets"]) == listening
+    others = {name for name, service in SERVICES.items() if "watch" in service["networks"]}
+    assert others == {*GATEWAYS, "prometheus", "grafana"}
+
+
 def test_the_files_that_are_mounted_exist() -> None:
     configs = compose()["configs"]
     used = {
