@@ -174,8 +174,11 @@ def checked(folder: Path, config: str, environment: Mapping[str, str] | None = N
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_the_configuration_of_a_gateway_is_valid(name: str, tmp_path: Path) -> None:
     config = (ROOT / compose()["configs"]["gateway"]["file"]).read_text("utf-8")
-    said = checked(tmp_path, config, SERVICES[name]["environment"])
-    assert said == f"{tmp_path}/gateway.toml: fine, 2 services\n"
+    *warned, said = checked(tmp_path, config, SERVICES[name]["environment"]).splitlines()
+    assert said == f"{tmp_path}/gateway.toml: fine, 2 services"
+    # That only operators reach the admin listener is seen to by its network.
+    (warning,) = warned
+    assert f"admin is at {SERVICES[name]['environment']['CARA_GATEWAY_ADMIN']}" in warning
 
 
 def test_the_gateways_look_for_the_services_where_they_are() -> None:
