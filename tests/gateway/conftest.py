@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -129,11 +129,6 @@ class FakeUpstream:
 
     def beside(self, target: Capability, object: Capability) -> Capability:
         return target
-
-    @property
-    def endpoints(self) -> Sequence[Endpoint]:
-        state = cast("Any", self.state)
-        return (Endpoint(self.endpoint, state, 0, self.trouble),)
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))
