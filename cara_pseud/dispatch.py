@@ -135,6 +135,8 @@ class Dispatcher:
             return
         call = IncomingCall(connection.user, connection)
         call.called = name
+        if connection.extended:
+            call.surplus = host.dropped
         token = _CURRENT.set(call)
         waited = host.cork.waits
         if waited:

@@ -12,6 +12,7 @@ from reprlib import recursive_repr
 from typing import Any, Final, TypeVar
 
 from cara_pseud.attachment import Attachable
+from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.layouts import StructField, pairs_of
 from cara_pseud.struct_types import StructType
@@ -33,6 +34,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     # What was read from unset fields and is still in somebody's hands, by field id.
     _children: dict[int, weakref.ref[Any]] | None = None
+    # Wire values of fields that only a newer schema has, by field id; they are passed on as they came.
+    _unknown: dict[int, WireValue] | None = None
 
     def __init__(self, value: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None = None, /, **fields: Any) -> None:
         dict.update(self, type(self)._layout.stage(value, fields))
@@ -66,6 +69,10 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
             names[id].name if with_field_names else id: to_plain(value, with_field_names)
             for id, value in dict.items(self)
         }
+
+    def _keep_unknown(self, unknown: dict[int, WireValue] | None) -> None:
+        if unknown is not None or self._unknown is not None:
+            object.__setattr__(self, "_unknown", unknown)
 
     # Reading.
 
@@ -103,7 +110,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def _absent(self, field: StructField) -> Any:
         """What an unset field reads as. A member of a union that is not the active one has no value: None."""
         if field.fresh is None:
-            if field.in_union and type(self)._layout.active(self) is not field:
+            if field.in_union and type(self)._layout.active(self, self._unknown is not None) is not field:
                 return None
             return field.default
         children = self._children
@@ -143,6 +150,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
             for id in type(self)._layout.union_ids:
                 if id != field.id:
                     self._forget(id)
+            # What only a newer schema knows may be the member that was active; two would be one too many.
+            self._keep_unknown(None)
         _store(self, field.id, stored)
         self._changed()
 
@@ -233,6 +242,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def clear(self) -> None:
         """Take all fields out."""
         object.__setattr__(self, "_children", None)
+        self._keep_unknown(None)
         dict.clear(self)
         self._changed()
 
@@ -242,6 +252,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         """A shallow copy."""
         result: _Self = type(self).__new__(type(self))
         dict.update(result, self)
+        result._keep_unknown(self._unknown)
         return result
 
     __copy__ = copy
@@ -251,6 +262,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         memo[id(self)] = result
         for key, value in dict.items(self):
             _store(result, key, copy.deepcopy(value, memo))
+        # Wire values are never changed.
+        result._keep_unknown(self._unknown)
         return result
 
     def __or__(self: _Self, other: Any) -> _Self:  # type: ignore[override]
@@ -269,7 +282,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     def __eq__(self, other: object) -> bool:
         if dict.__eq__(self, other) is True:
-            return True
+            return self._unknown == (other._unknown if isinstance(other, Struct) else None)
         if type(other) is not dict or not other:
             return False
         try:
@@ -284,7 +297,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         return hash(frozen(self))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return _rebuild, (type(self), dict(self))
+        return _rebuild, (type(self), dict(self), self._unknown)
 
     @recursive_repr()
     def __repr__(self) -> str:
@@ -296,14 +309,16 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 def which(struct: Struct) -> str:
     """The name of the active member of a struct's unnamed union, also where a field is named ``which``.
 
+    It is "" where the member may be one that only a newer schema has.
+
     Raises:
         WrongType: the struct has no unnamed union.
     """
     layout = type(struct)._layout
-    member = layout.active(struct)
-    if member is None:
+    member = layout.active(struct, struct._unknown is not None)
+    if member is None and not layout.union_ids:
         raise WrongType(f"{layout.name} has no unnamed union", path="")
-    return member.name
+    return "" if member is None else member.name
 
 
 def to_plain(value: Any, with_field_names: bool) -> Any:
@@ -326,7 +341,8 @@ def frozen(value: Any) -> Any:
     return value
 
 
-def _rebuild(cls: type[Struct], fields: dict[int, Any]) -> Struct:
+def _rebuild(cls: type[Struct], fields: dict[int, Any], unknown: dict[int, WireValue] | None = None) -> Struct:
     result = cls.__new__(cls)
     dict.update(result, fields)
+    result._keep_unknown(unknown)
     return result
