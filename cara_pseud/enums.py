@@ -97,7 +97,7 @@ def make_enum_class(name: str, declaration: Declaration, module: str) -> EnumTyp
             raise WrongType(f"{shown(value)} is no {name}; it has {listed}")
         if 0 <= value < len(members):
             return members[value]
-        if type(value) is UnknownEnumerant and conversion_of(value.enum) is cls.__conversion__:
+        if type(value) is UnknownEnumerant and getattr(value.enum, "__id__", None) == node.id:
             return value
         raise InvalidValue(f"{shown(value)} is no {name}; its numbers are 0 … {len(members) - 1} ({listed})")
 

@@ -6,7 +6,6 @@ from cara_pseud.capabilities import NO_OPTIONS, CallOptions
 from cara_pseud.outbox import Draft, Outbox
 from cara_pseud.wire import OK, WORK
 
-
 BARE = b"\x91\x01\x80"
 
 

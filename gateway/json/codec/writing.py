@@ -216,7 +216,7 @@ class Writing:
         name = prefix + (member.name or "")
         here = (path, name)
         if isinstance(item, Mapping) and member.type is not None:
-            found, item = item, out_of_struct(member.type, item)
+            found, item = item, out_of_struct(member.type, item, member.field.default)
             if item is not found:
                 self.met_odd, self._refusal = True, None
         if self._refusal is not None:
