@@ -24,7 +24,7 @@ import click
 from cara_pseud.passwords import PasswordFileError, set_password
 from gateway import logs
 from gateway.app import Gateway
-from gateway.catalogue_loading import load_routes
+from gateway.catalogue_loading import check_against, load_routes
 from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
@@ -115,11 +115,19 @@ def demo(listen: str | None, database: Path | None) -> None:
 
 @main.command()
 @_config_option
-def check(config_path: Path) -> None:
-    """Check the configuration and every schema without starting anything."""
+@click.option(
+    "--against", "old_schema", type=click.Path(path_type=Path), help="An earlier version of a schema to compare with."
+)
+def check(config_path: Path, old_schema: Path | None) -> None:
+    """Check the configuration and every schema without starting anything.
+
+    With --against, say which changes since an earlier version of a schema break those who still have it.
+    """
     config = _load(config_path, {})
     try:
-        load_routes(config)
+        routes, _ = load_routes(config)
+        if old_schema is not None:
+            check_against(old_schema, routes, config.import_path)
     except ConfigError as error:
         _refuse(error)
     for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
