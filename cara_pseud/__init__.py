@@ -7,6 +7,7 @@ is internal.
 from cara_pseud import pseud
 from cara_pseud.any_pointer import Reference
 from cara_pseud.binding import register_interface, setup_client, setup_server
+from cara_pseud.blocking import connect
 from cara_pseud.builtin_types import (
     AnyPointer,
     Bool,
@@ -31,7 +32,6 @@ from cara_pseud.builtin_types import (
 from cara_pseud.capabilities import CallOptions, IncomingCall
 from cara_pseud.classes import Module
 from cara_pseud.client import Client
-from cara_pseud.dispatch import current_call
 from cara_pseud.enums import Enum
 from cara_pseud.errors import (
     ArgumentError,
@@ -53,11 +53,13 @@ from cara_pseud.errors import (
     UnknownMethod,
     WrongType,
 )
+from cara_pseud.incoming import current_call
 from cara_pseud.interfaces import Interface
 from cara_pseud.lists import List
 from cara_pseud.loading import install_import_hook, load, remove_import_hook
 from cara_pseud.proxies import release, unwrap, with_options
 from cara_pseud.registry import GlobalTypeRegistry
+from cara_pseud.running import run
 from cara_pseud.server import Server
 from cara_pseud.signatures import MethodResult
 from cara_pseud.structs import Struct, which
@@ -112,6 +114,7 @@ __all__ = [
     "UnknownMethod",
     "Void",
     "WrongType",
+    "connect",
     "current_call",
     "install_import_hook",
     "load",
@@ -119,6 +122,7 @@ __all__ = [
     "register_interface",
     "release",
     "remove_import_hook",
+    "run",
     "setup_client",
     "setup_server",
     "unwrap",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
@@ -139,6 +139,37 @@ class Pending(asyncio.Future[Any]):
         """Have the watcher told in the next turn."""
         if self.watcher is not None:
             self.get_loop().call_soon(self.watcher, self)
+
+
+class Drivable:
+    """Makes of a future a coroutine, too, for whoever makes a task of it. A subclass has a slot for ``_driven``.
+
+    `asyncio.create_task` and `asyncio.TaskGroup` take nothing but coroutines. `asyncio.wait`, which takes none, is
+    given the task.
+    """
+
+    __slots__ = ()
+
+    _driven: Generator[Any, Any, Any]
+
+    def send(self, value: None) -> Any:
+        """Go on waiting; see `collections.abc.Coroutine`."""
+        return self._wait().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Have an exception raised in who waits."""
+        return self._wait().throw(*error)
+
+    def close(self) -> None:
+        """Wait no more."""
+        self._wait().close()
+
+    def _wait(self) -> Generator[Any, Any, Any]:
+        try:
+            return self._driven
+        except AttributeError:
+            self._driven = self.__await__()  # type: ignore[attr-defined, misc]
+            return self._driven
 
 
 class Capability:

@@ -11,7 +11,6 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
-from contextvars import ContextVar
 from time import perf_counter
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -20,6 +19,8 @@ from cara_pseud.capabilities import IncomingCall, WireHandler
 from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
 from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
+from cara_pseud.incoming import CURRENT
+from cara_pseud.incoming import current_call as current_call
 from cara_pseud.outgoing_calls import OutgoingCalls
 from cara_pseud.scalars import shown
 from cara_pseud.stock import ServiceNotFoundError
@@ -34,19 +35,6 @@ _SLOW_S: Final = 0.001
 """A handler that once took longer holds up the answers of others, which therefore leave before it runs again."""
 # For everybody, whatever pseud's predicates say of functions.
 _PROTOCOL: Final = frozenset({wire.CALL, wire.EXT_HELLO, wire.EXT_CALL, wire.EXT_CANCEL, wire.EXT_RELEASE})
-_CURRENT: Final[ContextVar[IncomingCall]] = ContextVar("cara_pseud.current_call")
-
-
-def current_call() -> IncomingCall:
-    """The call that the running handler is answering.
-
-    Raises:
-        LookupError: not called from a handler.
-    """
-    try:
-        return _CURRENT.get()
-    except LookupError:
-        raise LookupError("current_call() is only known while a handler runs") from None
 
 
 class ServiceHost(Protocol):
@@ -137,7 +125,7 @@ class Dispatcher:
         call.called = name
         if connection.extended:
             call.surplus = host.dropped
-        token = _CURRENT.set(call)
+        token = CURRENT.set(call)
         waited = host.cork.waits
         if waited:
             if self._slow and _inner_name(name, args) in self._slow:
@@ -158,7 +146,7 @@ class Dispatcher:
             self._reply_error(connection, uid, error, call)
             return
         finally:
-            _CURRENT.reset(token)
+            CURRENT.reset(token)
             if waited and perf_counter() - began > _SLOW_S:
                 self._note_slow(_inner_name(name, args))
         self._reply(connection, uid, result, call)

@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Any, Final, Protocol, cast
 
 from cara_pseud import wire
-from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Pending, TwoForms
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Drivable, Pending, TwoForms
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.errors import (
     DeadlineExceeded,
@@ -77,6 +77,12 @@ class CallFuture(Pending):
         return True
 
 
+class ProxyCall(Drivable, CallFuture):
+    """The result of a call that a proxy made."""
+
+    __slots__ = ("_driven",)
+
+
 class OutgoingCalls(References):
     """What a connection knows of the calls that are made over it.
 
@@ -130,7 +136,8 @@ class OutgoingCalls(References):
         if host.thread != get_ident() and host.thread is not None:
             made = call_in_loop(host.running_loop, lambda: self.request(name, args, kwargs, options, convert))
             return cast(CallFuture, made)
-        future = CallFuture(loop=host.loop or host.running_loop)
+        # What is called without an interface gives what it gave with pseud, a future and nothing else.
+        future = (CallFuture if convert is None else ProxyCall)(loop=host.loop or host.running_loop)
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
         future.connection, future.convert, future.exported, future.uid = self, convert, (), uid

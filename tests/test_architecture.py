@@ -26,6 +26,8 @@ RINGS = {
     "cara_pseud.adoption": EDGE,
     "cara_pseud.auth": EDGE,
     "cara_pseud.binding": EDGE,
+    "cara_pseud.blocking": EDGE,
+    "cara_pseud.running": EDGE,
     "cara_pseud.capabilities": WORDS,
     "cara_pseud.client": EDGE,
     "cara_pseud.connection": WAITING,
@@ -145,7 +147,7 @@ ALLOWED = {
     ("cara_pseud.capabilities", "asyncio"): {"Future"},
     ("cara_pseud.implementations", "asyncio"): {"wrap_future"},
     ("cara_pseud.implementations", "concurrent.futures"): {"Future"},
-    ("cara_pseud.local", "asyncio"): {"Future", "get_running_loop", "timeout"},
+    ("cara_pseud.local", "asyncio"): {"Future", "Task", "get_running_loop", "timeout"},
 }
 
 # Banned everywhere: unpickling runs code that a peer chose.
