@@ -9,7 +9,7 @@ import copy
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from reprlib import recursive_repr
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cara_pseud.attachment import Attachable
 from cara_pseud.capabilities import WireValue
@@ -82,15 +82,17 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         value = _get(self, field.id, MISSING)
         return self._absent(field) if value is MISSING else value
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in type(self)._layout.by_name:
-            # Only a failed class pattern comes here; see `_FieldAccess`.
-            raise UnknownField(f"{name} is not the active member of this {type(self).__name__}'s union")
-        if name in dict(type(self).__declaration__.node.nested):
-            return getattr(type(self), name)
-        return self[name]
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            if name in type(self)._layout.by_name:
+                # Only a failed class pattern comes here; see `_FieldAccess`.
+                raise UnknownField(f"{name} is not the active member of this {type(self).__name__}'s union")
+            if name in dict(type(self).__declaration__.node.nested):
+                return getattr(type(self), name)
+            return self[name]
 
     def __contains__(self, key: object) -> bool:
         field = type(self)._layout.look_up(key)
@@ -179,26 +181,30 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def __setitem__(self, key: Any, value: Any) -> None:
         self._assign(type(self)._layout.find(key), value)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        layout = type(self)._layout
-        field = layout.by_name.get(name) or layout.look_up(name)
-        if field is not None:
-            self._assign(field, value)
-        elif name.startswith("_") or hasattr(getattr(type(self), name, None), "__set__"):
-            object.__setattr__(self, name, value)
-        else:
-            layout.find(name)
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            layout = type(self)._layout
+            field = layout.by_name.get(name) or layout.look_up(name)
+            if field is not None:
+                self._assign(field, value)
+            elif name.startswith("_") or hasattr(getattr(type(self), name, None), "__set__"):
+                object.__setattr__(self, name, value)
+            else:
+                layout.find(name)
 
     def __delitem__(self, key: Any) -> None:
         field = type(self)._layout.find(key)
         if self._forget(field.id) is MISSING:
             raise UnknownField(f"{field.name} is not set in this {type(self)._layout.name}")
 
-    def __delattr__(self, name: str) -> None:
-        if name.startswith("_"):
-            object.__delattr__(self, name)
-        else:
-            del self[name]
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __delattr__(self, name: str) -> None:
+            if name.startswith("_"):
+                object.__delattr__(self, name)
+            else:
+                del self[name]
 
     def update(self, value: Any = None, /, **fields: Any) -> None:
         """Set several fields, of which None takes one out; nothing is changed if one does not fit."""

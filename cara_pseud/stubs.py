@@ -28,12 +28,16 @@ from cara_pseud.schema.nodes import (
     Schema,
     StructNode,
     Type,
-    substitute,
 )
 
 Lines = Iterator[str]
 
-_MADE: Final = "# Made by `cara-gateway stubs`; the schema says more."
+_MADE: Final = """\
+# Made by `cara-gateway stubs`; the schema says more.
+# A struct is a dict with other keys and values, and a proxy takes more and gives less than what a service implements.
+# mypy: disable-error-code="override, misc, overload-overlap, assignment"
+# pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
+# pyright: reportInconsistentOverload=false, reportOverlappingOverload=false, reportInvalidStubStatement=false"""
 _HEADER: Final = """\
 from collections.abc import Awaitable as _Awaitable
 from collections.abc import Callable as _Callable
@@ -155,7 +159,7 @@ class _Stub:
     def _dict_of(self, node: StructNode) -> Lines:
         """The dicts that stand for a struct: by the names of its fields."""
         name = self._dict_name(node)
-        pairs = ", ".join(f'"{field.name}": {self._optional(self._field_taken(node, field), field)}' for field in node.fields)
+        pairs = ", ".join(f'"{field.name}": {self._field_set(node, field)}' for field in node.fields)
         yield f'{name} = _TypedDict("{name}", {{{pairs}}}, total=False)'
 
     def _dict_name(self, node: StructNode) -> str:
@@ -163,9 +167,7 @@ class _Stub:
 
     def _constructor(self, node: StructNode) -> Lines:
         taken = f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any] | None"
-        named = [
-            f"{_python(field.name)}: {self._optional(self._field_taken(node, field), field)} = ..." for field in node.fields
-        ]
+        named = [f"{_python(field.name)}: {self._field_set(node, field)} = ..." for field in node.fields]
         star = ["*", *named] if named else []
         yield f"def __init__({', '.join(['self', f'value: {taken} = None', '/', *star])}) -> None: ..."
 
@@ -176,24 +178,27 @@ class _Stub:
         yield f"@{_BUILTIN}property"
         yield f"def {name}(self) -> {self._field_given(node, field)}: ..."
         yield f"@{name}.setter"
-        yield f"def {name}(self, value: {self._optional(self._field_taken(node, field), field)}) -> None: ..."
+        yield f"def {name}(self, value: {self._field_set(node, field)}) -> None: ..."
 
     def _items(self, node: StructNode) -> Lines:
         several = len(node.fields) > 1
         for direction, result in (("get", ""), ("set", "None")):
-            for index, field in enumerate(node.fields):
+            for field in node.fields:
                 if several:
                     yield "@_overload"
-                ignored = "  # type: ignore[override]" if index == 0 else ""
                 key = f'key: _Literal["{field.name}", {field.id}]'
                 if direction == "get":
-                    yield f"def __getitem__(self, {key}, /) -> {self._field_given(node, field)}: ...{ignored}"
+                    yield f"def __getitem__(self, {key}, /) -> {self._field_given(node, field)}: ..."
                 else:
-                    taken = self._optional(self._field_taken(node, field), field)
-                    yield f"def __setitem__(self, {key}, value: {taken}, /) -> {result}: ...{ignored}"
+                    taken = self._field_set(node, field)
+                    yield f"def __setitem__(self, {key}, value: {taken}, /) -> {result}: ..."
 
     def _field_given(self, node: StructNode, field: Field) -> str:
         return self._group(node, field) if field.type is None else self._given(field.type)
+
+    def _field_set(self, node: StructNode, field: Field) -> str:
+        """What a field may be set to, None among it if that takes the field out."""
+        return self._optional(self._field_taken(node, field), field)
 
     def _field_taken(self, node: StructNode, field: Field) -> str:
         if field.type is not None:
@@ -221,14 +226,14 @@ class _Stub:
         yield from self._nested(node)
         given = "_cara.Client | _cara.Reference | _cara.Interface"
         yield f"{_INDENT}@_overload"
-        yield f"{_INDENT}def __new__(cls, value: {given}, /) -> {self._client(node)}: ...  # type: ignore[misc]"
+        yield f"{_INDENT}def __new__(cls, value: {given}, /) -> {self._client(node)}: ..."
         yield f"{_INDENT}@_overload"
         yield f"{_INDENT}def __new__(cls, *args: _Any, **kwargs: _Any) -> {self._reference(node)}: ..."
         for method in node.methods:
             yield from _indented(self._served(node, method))
         yield ""
         yield "@_type_check_only"
-        yield f"class {client}({', '.join([*([name] if not clients else [name]), *clients])}):"
+        yield f"class {client}({', '.join([name, *clients])}):"
         yield from _indented(['"""A proxy. Only type checkers know this name."""'])
         for method in node.methods:
             yield from _indented(self._called(node, method))
@@ -257,7 +262,7 @@ class _Stub:
         parameters = self._parameters(method, taken=True)
         result = self._result(node, method, taken=False)
         name = _python(method.name)
-        yield f"def {name}({', '.join(['self', *parameters])}) -> _cara_typing.Call[{result}]: ...  # type: ignore[override]"
+        yield f"def {name}({', '.join(['self', *parameters])}) -> _cara_typing.Call[{result}]: ..."
 
     def _parameters(self, method: Method, taken: bool) -> list[str]:
         if not method.params_inline:
@@ -282,11 +287,12 @@ class _Stub:
         members = self._members(method.results)
         if not members:
             return "None"
-        types = [self._taken(field.type) if taken else self._given(field.type) for field in members if field.type is not None]
+        shown = self._taken if taken else self._given
+        types = [shown(field.type) for field in members if field.type is not None]
         if len(members) == 1:
             return self._optional(types[0], members[0]) if taken else types[0]
         if taken:
-            return f"{_BUILTIN}tuple[{', '.join(types)}] | _Mapping[\0str, _Any] | _cara.MethodResult"
+            return f"{_BUILTIN}tuple[{', '.join(types)}] | _Mapping[\0str, _Any]"
         return f"{self._client(node)}.{self._results_name(method)}"
 
     @staticmethod
@@ -294,17 +300,15 @@ class _Stub:
         return f"_{method.name}_results"
 
     def _several(self, method: Method) -> Lines:
-        yield f"class {self._results_name(method)}(_cara.MethodResult):"
+        yield f"class {self._results_name(method)}(_cara_typing.Results):"
         for field in self._members(method.results):
             assert field.type is not None  # a result is no group
             if field.name not in _DICT:
                 yield f"{_INDENT}{_python(field.name)}: {self._given(field.type)}"
-        fields = self._members(method.results)
-        for index, field in enumerate(fields):
+        for field in self._members(method.results):
             assert field.type is not None
-            ignored = "  # type: ignore[override]" if index == 0 else ""
             yield f"{_INDENT}@_overload"
-            yield f'{_INDENT}def __getitem__(self, key: _Literal["{field.name}"], /) -> {self._given(field.type)}: ...{ignored}'
+            yield f'{_INDENT}def __getitem__(self, key: _Literal["{field.name}"], /) -> {self._given(field.type)}: ...'
 
     # Types.
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cara_pseud.capabilities import Pending
+from cara_pseud.signatures import MethodResult
 
 _Result = TypeVar("_Result")
 
@@ -14,5 +15,8 @@ if TYPE_CHECKING:
 
     class Call(asyncio.Future[_Result], Coroutine[Any, Any, _Result]):
         """The result of a call of a proxy: to be awaited, or given to whatever takes a future or a coroutine."""
+    class Results(dict[str, Any]):
+        """Several results of a call: by name, as items and as attributes."""
 else:
     Call = Pending
+    Results = MethodResult
