@@ -158,9 +158,15 @@ class _Stub:
 
     def _dict_of(self, node: StructNode) -> Lines:
         """The dicts that stand for a struct: by the names of its fields."""
-        name = self._dict_name(node)
-        pairs = ", ".join(f'"{field.name}": {self._field_set(node, field)}' for field in node.fields)
-        yield f'{name} = _TypedDict("{name}", {{{pairs}}}, total=False)'
+        name, base = self._dict_name(node), "_TypedDict"
+        reserved = [field for field in node.fields if keyword.iskeyword(field.name)]
+        if reserved:
+            base = f"{name}Reserved"
+            pairs = ", ".join(f'"{field.name}": {self._field_set(node, field)}' for field in reserved)
+            yield f'{base} = _TypedDict("{base}", {{{pairs}}}, total=False)'
+        yield f"class {name}({base}, total=False):"
+        members = [f"{field.name}: {self._field_set(node, field)}" for field in node.fields if field not in reserved]
+        yield from _indented(members or ["..."])
 
     def _dict_name(self, node: StructNode) -> str:
         return f"_{re.sub(r'[^0-9A-Za-z]', '_', node.qualified_name)}Dict"
@@ -169,7 +175,7 @@ class _Stub:
         taken = f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any] | None"
         named = [f"{_python(field.name)}: {self._field_set(node, field)} = ..." for field in node.fields]
         star = ["*", *named] if named else []
-        yield f"def __init__({', '.join(['self', f'value: {taken} = None', '/', *star])}) -> None: ..."
+        yield f"def __init__({', '.join(['self', f'_value: {taken} = None', '/', *star])}) -> None: ..."
 
     def _property(self, node: StructNode, field: Field) -> Lines:
         if field.name in _DICT or field.name == "which":
@@ -266,7 +272,7 @@ class _Stub:
 
     def _parameters(self, method: Method, taken: bool) -> list[str]:
         if not method.params_inline:
-            return [f"value: {self._taken(method.params) if taken else self._given(method.params)}", "/"]
+            return [f"_value: {self._taken(method.params) if taken else self._given(method.params)}", "/"]
         parameters = []
         optional = True
         for field in reversed(self._members(method.params)):

@@ -21,7 +21,10 @@ from typing import Final, NoReturn
 
 import click
 
+from cara_pseud.errors import SchemaError
 from cara_pseud.passwords import PasswordFileError, set_password
+from cara_pseud.schema.loader import compile_schema
+from cara_pseud.stubs import module_name, stub, stub_files
 from gateway import logs
 from gateway.app import Gateway
 from gateway.catalogue_loading import check_against, load_routes
@@ -133,6 +136,35 @@ def check(config_path: Path, old_schema: Path | None) -> None:
     for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
         click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
+
+
+@main.command()
+@click.argument("schemas", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), default=Path(), help="The folder for the stubs.")
+@click.option(
+    "--import-path", "-I", multiple=True, type=click.Path(path_type=Path), help="A folder for imports; may be repeated."
+)
+@click.option("--check", "only_checks", is_flag=True, help="Write nothing; end with 1 if a stub is missing or old.")
+def stubs(schemas: tuple[Path, ...], output: Path, import_path: tuple[Path, ...], only_checks: bool) -> None:
+    """Write type stubs of SCHEMAS and of what they import, for mypy and pyright: calculator_capnp.pyi."""
+    texts: dict[Path, str] = {}
+    try:
+        for path in schemas:
+            schema = compile_schema([path], import_path)
+            for file in stub_files(schema):
+                texts[output.joinpath(*module_name(file).split(".")).with_suffix(".pyi")] = stub(schema, file)
+    except SchemaError as error:
+        _refuse(ConfigError(str(error)))
+    if only_checks:
+        old = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
+        for path in old:
+            word = "old" if path.exists() else "missing"
+            click.echo(f"{path}: is {word}; write it with `cara-gateway stubs`", err=True)
+        sys.exit(1 if old else 0)
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        click.echo(path)
 
 
 @main.command()

@@ -59,6 +59,7 @@ RINGS = {
     "cara_pseud.stock": EDGE,
     "cara_pseud.threads": WAITING,
     "cara_pseud.transport": EDGE,
+    "cara_pseud.typing": WAITING,
     "cara_pseud.zap": EDGE,
     "gateway.__main__": EDGE,
     "gateway.app": EDGE,

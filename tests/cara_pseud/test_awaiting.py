@@ -17,13 +17,15 @@ schema: Any = cara_pseud.load(Path(__file__).parents[1] / "integration" / "count
 
 class Counting(schema.Counting):  # type: ignore[misc, name-defined]
     def __init__(self) -> None:
-        self.given_up = 0
+        self.begun = self.given_up = 0
 
     def add(self, number: int) -> int:
         return number + 1
 
     async def slow(self, milliseconds: int) -> bool:
+        self.begun += 1
         try:
+            # As slow as it is told to be.
             await asyncio.sleep(milliseconds / 1000)
         except asyncio.CancelledError:
             self.given_up += 1
@@ -124,7 +126,8 @@ def test_every_way_raises_what_the_call_does(way: Any, called: Any) -> None:
 def test_a_task_that_is_cancelled_gives_the_call_up(called: Any) -> None:
     async def test(proxy: Any, counting: Counting) -> None:
         task = asyncio.create_task(proxy.slow(60_000))
-        await asyncio.sleep(0.05)
+        while not counting.begun:
+            await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

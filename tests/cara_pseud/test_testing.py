@@ -20,6 +20,7 @@ class Counting(schema.Counting):  # type: ignore[misc, name-defined]
         return {"calls": 1, "processId": 2}
 
     async def slow(self, milliseconds: int) -> bool:
+        # As slow as it is told to be.
         await asyncio.sleep(milliseconds / 1000)
         return True
 
