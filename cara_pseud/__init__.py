@@ -5,8 +5,10 @@ is internal.
 """
 
 from cara_pseud import pseud
+from cara_pseud.answering import current_call
 from cara_pseud.any_pointer import Reference
 from cara_pseud.binding import register_interface, setup_client, setup_server
+from cara_pseud.blocking import connect
 from cara_pseud.builtin_types import (
     AnyPointer,
     Bool,
@@ -31,7 +33,6 @@ from cara_pseud.builtin_types import (
 from cara_pseud.capabilities import CallOptions, IncomingCall
 from cara_pseud.classes import Module
 from cara_pseud.client import Client
-from cara_pseud.dispatch import current_call
 from cara_pseud.enums import Enum
 from cara_pseud.errors import (
     ArgumentError,
@@ -58,6 +59,7 @@ from cara_pseud.lists import List
 from cara_pseud.loading import install_import_hook, load, remove_import_hook
 from cara_pseud.proxies import release, unwrap, with_options
 from cara_pseud.registry import GlobalTypeRegistry
+from cara_pseud.running import run
 from cara_pseud.server import Server
 from cara_pseud.signatures import MethodResult
 from cara_pseud.structs import Struct, which
@@ -112,6 +114,7 @@ __all__ = [
     "UnknownMethod",
     "Void",
     "WrongType",
+    "connect",
     "current_call",
     "install_import_hook",
     "load",
@@ -119,6 +122,7 @@ __all__ = [
     "register_interface",
     "release",
     "remove_import_hook",
+    "run",
     "setup_client",
     "setup_server",
     "unwrap",

@@ -21,3 +21,15 @@ def in_current_trace(options: CallOptions) -> CallOptions:
     if call is None or call.traceparent is None:
         return options
     return options._replace(traceparent=call.traceparent)
+
+
+def current_call() -> IncomingCall:
+    """The call that the running handler is answering.
+
+    Raises:
+        LookupError: not called from a handler.
+    """
+    try:
+        return CURRENT.get()
+    except LookupError:
+        raise LookupError("current_call() is only known while a handler runs") from None

@@ -7,7 +7,8 @@ A `Capability` is either an object of ours (`LocalCapability`) or one that lives
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
@@ -36,6 +37,32 @@ class CallOptions(NamedTuple):  # a tuple costs a third of a frozen dataclass to
 NO_OPTIONS: Final = CallOptions()
 
 
+class TwoForms(dict[str, WireValue]):
+    """Arguments by name, as peers of the original understand them beside those by position.
+
+    A peer of ours may have a newer or an older schema. It gets all by position, and ignores those that it does not
+    know; or, if the caller has left some out, all by name, so that it can tell that from a schema without them.
+    """
+
+    __slots__ = ("all", "is_complete")
+
+    def __init__(self, named: Mapping[str, WireValue], all: dict[str, WireValue], is_complete: bool) -> None:
+        """Begin with what a peer of the original gets by name.
+
+        Args:
+            all: what it gets by position and by name, in the order of the parameters.
+            is_complete: whether that is every parameter.
+        """
+        super().__init__(named)
+        self.all = all
+        self.is_complete = is_complete
+
+    @property
+    def ours(self) -> tuple[Sequence[WireValue], dict[str, WireValue]]:
+        """The arguments for a peer of ours, by position and by name."""
+        return (tuple(self.all.values()), {}) if self.is_complete else ((), self.all)
+
+
 class IncomingCall:
     """The call that a handler is answering (`cara_pseud.current_call()`).
 
@@ -50,11 +77,12 @@ class IncomingCall:
         idempotency_key: equal for repetitions of one call, else None.
         connection: an opaque object, the same for all calls of one connection.
         called: what is called, for the log: a bare name, or the object with its interface's id and the method.
+        surplus: counts what only the caller's schema has, which is ignored; None if the caller is held to ours.
     """
 
     __slots__ = (
         "called", "cancelled", "connection", "deadline", "idempotency_key", "principal", "request_id", "roles",
-        "traceparent", "user",
+        "surplus", "traceparent", "user",
     )  # fmt: skip
 
     def __init__(self, user: bytes, connection: object = None) -> None:
@@ -68,6 +96,7 @@ class IncomingCall:
         self.idempotency_key: str | None = None
         self.cancelled = False
         self.called: str | tuple[Target, int, int | str] = ""
+        self.surplus: Counter[str] | None = None
 
 
 class Target(Protocol):
@@ -110,6 +139,37 @@ class Pending(asyncio.Future[Any]):
         """Have the watcher told in the next turn."""
         if self.watcher is not None:
             self.get_loop().call_soon(self.watcher, self)
+
+
+class Drivable:
+    """Makes of a future a coroutine, too, for whoever makes a task of it. A subclass has a slot for ``_driven``.
+
+    `asyncio.create_task` and `asyncio.TaskGroup` take nothing but coroutines. `asyncio.wait`, which takes none, is
+    given the task.
+    """
+
+    __slots__ = ()
+
+    _driven: Generator[Any, Any, Any]
+
+    def send(self, value: None) -> Any:
+        """Go on waiting; see `collections.abc.Coroutine`."""
+        return self._wait().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Have an exception raised in who waits."""
+        return self._wait().throw(*error)
+
+    def close(self) -> None:
+        """Wait no more."""
+        self._wait().close()
+
+    def _wait(self) -> Generator[Any, Any, Any]:
+        try:
+            return self._driven
+        except AttributeError:
+            self._driven = self.__await__()  # type: ignore[attr-defined, misc]
+            return self._driven
 
 
 class Capability:

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from cara_pseud import greeting, wire
 from cara_pseud.answering import CURRENT
+from cara_pseud.answering import current_call as current_call
 from cara_pseud.capabilities import IncomingCall, WireHandler
 from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
@@ -34,18 +35,6 @@ _SLOW_S: Final = 0.001
 """A handler that once took longer holds up the answers of others, which therefore leave before it runs again."""
 # For everybody, whatever pseud's predicates say of functions.
 _PROTOCOL: Final = frozenset({wire.CALL, wire.EXT_HELLO, wire.EXT_CALL, wire.EXT_CANCEL, wire.EXT_RELEASE})
-
-
-def current_call() -> IncomingCall:
-    """The call that the running handler is answering.
-
-    Raises:
-        LookupError: not called from a handler.
-    """
-    try:
-        return CURRENT.get()
-    except LookupError:
-        raise LookupError("current_call() is only known while a handler runs") from None
 
 
 class ServiceHost(Protocol):
@@ -134,6 +123,8 @@ class Dispatcher:
             return
         call = IncomingCall(connection.user, connection)
         call.called = name
+        if connection.extended:
+            call.surplus = host.dropped
         token = CURRENT.set(call)
         waited = host.cork.waits
         if waited:

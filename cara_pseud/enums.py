@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import keyword
-from typing import Any
+from typing import Any, Final
 
 from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.generics import Declaration
@@ -42,6 +42,31 @@ class Enum(enum.IntEnum, metaclass=EnumType):
         return Annotations(declaration.node.enumerants[self].annotations, declaration.classes)
 
 
+class UnknownEnumerant(int):
+    """The number of an enumerant that only a newer schema has. It can be passed on where the enum is expected.
+
+    Attributes:
+        enum: the class of the enum.
+    """
+
+    enum: EnumType
+
+    def __new__(cls, number: int, enum: EnumType) -> UnknownEnumerant:
+        self = super().__new__(cls, number)
+        self.enum = enum
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{self.enum.__name__}: {int(self)}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return UnknownEnumerant, (int(self), self.enum)
+
+
+_MOST: Final = 65535
+"""An enumerant's number has 16 bits."""
+
+
 def make_enum_class(name: str, declaration: Declaration, module: str) -> EnumType:
     """The class of an enum.
 
@@ -72,12 +97,21 @@ def make_enum_class(name: str, declaration: Declaration, module: str) -> EnumTyp
             raise WrongType(f"{shown(value)} is no {name}; it has {listed}")
         if 0 <= value < len(members):
             return members[value]
+        if type(value) is UnknownEnumerant and getattr(value.enum, "__id__", None) == node.id:
+            return value
         raise InvalidValue(f"{shown(value)} is no {name}; its numbers are 0 … {len(members) - 1} ({listed})")
+
+    def receive(value: Any) -> Any:
+        if type(value) is int and len(members) <= value <= _MOST:
+            return UnknownEnumerant(value, cls)
+        return enter(value)
 
     cls.__doc__ = node.doc or None
     cls.__declaration__ = declaration
     cls.__id__ = node.id
     cls.__type__ = cls.__enum_type__ = declaration.type
     cls.__schema__ = declaration.classes.schema
-    cls.__conversion__ = Conversion(name, enter, int, lambda: members[0] if members else None, False)
+    cls.__conversion__ = Conversion(
+        name, enter, int, lambda: members[0] if members else None, False, receive=receive
+    )
     return cls  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cara_pseud.answering import in_current_trace
-from cara_pseud.capabilities import NO_ARGUMENTS, WireHandler, WireValue
+from cara_pseud.capabilities import NO_ARGUMENTS, IncomingCall, WireHandler, WireValue
 from cara_pseud.errors import InvalidValue, RpcError, UnknownField
 from cara_pseud.signatures import Parameter, Signature
 
@@ -28,22 +28,22 @@ def make(bound, no_arguments, outgoing, convert, in_current_trace):
 """
 
 _CONVERT: Final = """
-def make(enter_result):
+def make(receive_result):
     def convert(value):
         if {test}:
             return value
-        return enter_result(value)
+        return receive_result(value)
     return convert
 """
 
 _WIRE_HANDLER: Final = """
-def make(handler, enters, argument_errors, refused, convert_and_run, finish):
+def make(handler, enters, receives, argument_errors, refused, convert_and_run, finish):
     def answer(call, args, kwargs):
         try:
             if not kwargs and len(args) == {count}{present}:
 {unpack}{convert}                result = handler({names})
             else:
-                result = convert_and_run(handler, args, kwargs)
+                result = convert_and_run(handler, call, args, kwargs)
         except StopIteration as error:
             # It would end the coroutine or generator above instead of the call.
             raise RuntimeError("generator raised StopIteration") from error
@@ -64,7 +64,7 @@ _CONVERT_ARGUMENTS: Final = """\
 def proxy_method(signature: Signature) -> Callable[..., Any]:
     """The method of a proxy: checks and converts arguments, calls the capability, converts the result."""
     make = _compiled(_PROXY, signature, indent=12)
-    convert = _compiled(_CONVERT, signature, indent=0)(signature.enter_result)
+    convert = _compiled(_CONVERT, signature, indent=0)(signature.receive_result)
     method: Callable[..., Any] = make(
         signature.bound, NO_ARGUMENTS, signature.outgoing, convert, in_current_trace
     )
@@ -76,7 +76,7 @@ def proxy_method(signature: Signature) -> Callable[..., Any]:
 def wire_handler_maker(
     signature: Signature,
     refused: Callable[[Exception], RpcError],
-    convert_and_run: Callable[[Callable[..., Any], Sequence[WireValue], Mapping[str, WireValue]], Any],
+    convert_and_run: Callable[[Callable[..., Any], IncomingCall, Sequence[WireValue], Mapping[str, WireValue]], Any],
     finish: Callable[[Any], Any],
 ) -> Callable[[Callable[..., Any]], WireHandler]:
     """A function that makes the wire handler of a handler of the user.
@@ -88,9 +88,10 @@ def wire_handler_maker(
     """
     struct = signature.parameter_struct
     enters = [parameter.enter for parameter in signature.parameters] if struct is None else [struct.enter]
+    receives = [parameter.receive for parameter in signature.parameters] if struct is None else [struct.received]
     make = _compiled(_WIRE_HANDLER, signature, indent=16)
     errors = (InvalidValue, UnknownField, RecursionError)
-    return lambda handler: make(handler, enters, errors, refused, convert_and_run, finish)
+    return lambda handler: make(handler, enters, receives, errors, refused, convert_and_run, finish)
 
 
 def _compiled(template: str, signature: Signature, indent: int) -> Callable[..., Any]:
@@ -99,8 +100,10 @@ def _compiled(template: str, signature: Signature, indent: int) -> Callable[...,
     tests = ["False"] if takes_struct else [
         _test(parameter, name) for parameter, name in zip(signature.parameters, names, strict=True)
     ]
+    # A caller with another schema than ours may give what only that has.
+    enter = "(enters if call.surplus is None else receives)"
     lines = [
-        f"{' ' * 20}{'' if test == 'False' else f'if not ({test}): '}{name} = enters[{index}]({name})"
+        f"{' ' * 20}{'' if test == 'False' else f'if not ({test}): '}{name} = {enter}[{index}]({name})"
         for index, (name, test) in enumerate(zip(names, tests, strict=True))
     ]
     source = template.format(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.scalars import shown
@@ -152,13 +152,15 @@ class DeclaredType(type):
         """Bind type parameters: ``Box[Text]``, ``Pair[A, B]``, ``Pair[A][B]``."""
         return cls.__declaration__.bind(arguments)
 
-    def __getattr__(cls, name: str) -> Any:
-        if not name.startswith("_"):
-            try:
-                return cls.__declaration__.nested(name)
-            except KeyError:
-                pass
-        raise AttributeError(f"{cls.__name__} has no declaration {name!r}")
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __getattr__(cls, name: str) -> Any:
+            if not name.startswith("_"):
+                try:
+                    return cls.__declaration__.nested(name)
+                except KeyError:
+                    pass
+            raise AttributeError(f"{cls.__name__} has no declaration {name!r}")
 
     @property
     def __id__(cls) -> int:

@@ -190,13 +190,26 @@ class Invoker:
         """Why a handler cannot be run, or an empty text."""
         return misfit(handler, self._names)
 
-    def _filled(self, handler: Callable[..., Any], values: list[Stored]) -> tuple[list[Stored], dict[str, Stored]]:
-        """What to call a handler with; ArgumentError if it cannot do without a value that is missing."""
+    def _filled(
+        self, handler: Callable[..., Any], values: list[Stored], evolves: bool = False
+    ) -> tuple[list[Stored], dict[str, Stored]]:
+        """What to call a handler with.
+
+        Args:
+            evolves: whether a missing value may be one that the caller's schema does not have. A handler without a
+                default for it gets that of its type.
+
+        Raises:
+            ArgumentError: the handler cannot do without a value that is missing.
+        """
         if not any(value is MISSING for value in values):
             return values, {}
         if isinstance(handler, ByName):
             required = handler.missing(values)
-            if required:
+            if evolves:
+                for index in required:
+                    values[index] = self.signature.parameters[index].absent()
+            elif required:
                 self.signature.raise_missing([self._names[index] for index in required])
             return values, {}
         if isinstance(handler, Leading):
@@ -208,6 +221,8 @@ class Invoker:
         missing: list[str] = []
         for index, value in enumerate(values):
             parameter = own[index] if index < len(own) else None
+            if value is MISSING and evolves and (parameter is None or parameter.default is inspect.Parameter.empty):
+                value = self.signature.parameters[index].absent()
             if value is not MISSING:
                 if named or missing or len(positional) < index:
                     named[parameter.name if parameter is not None else self._names[index]] = value
@@ -230,10 +245,21 @@ class Invoker:
         return RpcError("invalid_argument", f"{self.name}: {text}", {"path": path})
 
     def _convert_and_run(
-        self, handler: Callable[..., Any], args: Sequence[WireValue], kwargs: Mapping[str, WireValue]
+        self,
+        handler: Callable[..., Any],
+        call: IncomingCall,
+        args: Sequence[WireValue],
+        kwargs: Mapping[str, WireValue],
     ) -> Any:
+        # Peers of ours give all parameters of their schema by position, so another number is that of another schema.
+        signature, surplus = self.signature, call.surplus
+        is_list = surplus is not None and not kwargs and signature.parameter_struct is None
+        if surplus is not None and is_list and len(args) > len(signature.parameters):
+            surplus["surplus arguments"] += 1
+            args = args[: len(signature.parameters)]
         try:
-            positional, named = self._filled(handler, self.signature.incoming(args, kwargs))
+            values = signature.incoming(args, kwargs, surplus is not None)
+            positional, named = self._filled(handler, values, is_list)
         except (ArgumentError, InvalidValue, UnknownField) as error:
             raise self._refused(error) from error
         return handler(*positional, **named)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MethodType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cara_pseud.any_pointer import Reference
 from cara_pseud.capabilities import Capability, RootedPeer
@@ -65,25 +65,28 @@ class InterfaceType(DeclaredType):
             last = [base for base in ordered if base in Interface.__mro__]
             return [base for base in ordered if base not in last] + last
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if "__declaration__" not in vars(cls):
-            return super().__call__(*args, **kwargs)
-        if not args and not kwargs:
-            raise TypeError(f"{cls.__name__}() missing 1 required positional argument: 'value'")
-        if len(args) != 1 or kwargs:
-            raise TypeError(f"{cls.__name__}() takes one value: a client, a reference, a dict, an object or a function")
-        value = args[0]
-        if type(value) is cls:
-            return value
-        if isinstance(value, RootedPeer):
-            return make_proxy(cls.__proxy_class__, value.root)
-        if isinstance(value, Capability):
-            return make_proxy(cls.__proxy_class__, value)
-        if isinstance(value, Remote):
-            return make_proxy(cls.__proxy_class__, value.__capability__, value.__options__)
-        if isinstance(value, Reference):
-            return make_proxy(cls.__proxy_class__, value.__capability__)
-        return wrap(cls, value)
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            if "__declaration__" not in vars(cls):
+                return super().__call__(*args, **kwargs)
+            if not args and not kwargs:
+                raise TypeError(f"{cls.__name__}() missing 1 required positional argument: 'value'")
+            if len(args) != 1 or kwargs:
+                taken = "a client, a reference, a dict, an object or a function"
+                raise TypeError(f"{cls.__name__}() takes one value: {taken}")
+            value = args[0]
+            if type(value) is cls:
+                return value
+            if isinstance(value, RootedPeer):
+                return make_proxy(cls.__proxy_class__, value.root)
+            if isinstance(value, Capability):
+                return make_proxy(cls.__proxy_class__, value)
+            if isinstance(value, Remote):
+                return make_proxy(cls.__proxy_class__, value.__capability__, value.__options__)
+            if isinstance(value, Reference):
+                return make_proxy(cls.__proxy_class__, value.__capability__)
+            return wrap(cls, value)
 
     @property
     def __table__(cls) -> MethodTable:
@@ -162,12 +165,14 @@ class Interface(metaclass=InterfaceType):
             return bound_to(method.proxy_method(), self, type(self))
         return LocalMethod(method, self.__handler__(method.name))
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in dict(type(self).__declaration__.node.nested):
-            return getattr(type(self), name)
-        raise _unknown_method(type(self), name)
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            if name in dict(type(self).__declaration__.node.nested):
+                return getattr(type(self), name)
+            raise _unknown_method(type(self), name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         # A struct's copy refers to the same object: what counts about it is who it is.

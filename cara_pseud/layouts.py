@@ -11,7 +11,7 @@ from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Declaration, plain
 from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import Field, StructNode
+from cara_pseud.schema.nodes import Field, Kind, StructNode
 from cara_pseud.values import Annotations, Conversion, Stored, ValueType, conversion_of
 
 _NAMED_FIELDS: Final = 20
@@ -28,8 +28,8 @@ class StructField:
     """
 
     __slots__ = (
-        "_declaration", "_node", "conversion", "default", "doc", "enter", "first", "fresh", "id", "in_union", "name",
-        "nullable", "type",
+        "_declaration", "_node", "conversion", "default", "doc", "enter", "first", "fresh", "id", "in_union", "is_map",
+        "name", "nullable", "receive", "type",
     )
 
     def __init__(self, declaration: Declaration, node: Field) -> None:
@@ -43,6 +43,8 @@ class StructField:
         self.type = plain(value_type)
         self.conversion: Conversion = conversion
         self.enter: Callable[[Any], Stored] = conversion.enter
+        self.receive = conversion.received
+        self.is_map = value_type.__type__.kind in MAPS
         # A group is not nullable on the wire of Cap'n Proto, but it is in ours: a map that may be missing.
         self.nullable = conversion.nullable or node.group_id is not None
         self.in_union = node.discriminant is not None
@@ -67,7 +69,7 @@ class StructField:
 class Layout:
     """The fields of one struct class, by id and by name."""
 
-    __slots__ = ("by_id", "by_name", "dumps", "enters", "name", "union_ids")
+    __slots__ = ("by_id", "by_name", "dumps", "enters", "first_id", "name", "receives", "union_ids")
 
     def __init__(self, name: str, declaration: Declaration) -> None:
         node = declaration.node
@@ -77,6 +79,8 @@ class Layout:
         self.by_id = {field.id: field for field in fields}
         self.by_name = {field.name: field for field in fields}
         self.enters = {field.id: field.enter for field in fields}
+        self.receives = {field.id: field.receive for field in fields}
+        self.first_id = min(self.by_id, default=0)
         self.union_ids = tuple(field.id for field in node.union)
         self.dumps = tuple(
             (field.id, field.conversion.dump) for field in fields if field.conversion.dump is not None
@@ -150,6 +154,44 @@ class Layout:
             raise error if known is None else error.within(f".{known.name}") from None
         return staged
 
+    def received(self, values: Mapping[Any, Any]) -> tuple[dict[int, Stored], dict[int, WireValue] | None]:
+        """Let every value of a struct enter that came over the wire.
+
+        Returns:
+            The fields, and the values of ids that only a newer schema knows; None if there are none.
+
+        Raises:
+            InvalidValue, UnknownField: as `entered`; an id that is not known is no error.
+        """
+        receives = self.receives
+        staged: dict[int, Stored] = {}
+        unknown: dict[int, WireValue] | None = None
+        key: Any = None
+        try:
+            for key, value in values.items():
+                receive = receives.get(key) if type(key) is int else None
+                if receive is not None and value is not None:
+                    try:
+                        staged[key] = receive(value)
+                    except WrongType:
+                        field = self.by_id[key]
+                        if field.is_map or not is_struct(value):
+                            raise
+                        # A newer schema has a group in this place, whose first member this is.
+                        if value.get(0) is not None:
+                            staged[key] = receive(value[0])
+                elif receive is None and type(key) is int and key >= 0:
+                    unknown = {} if unknown is None else unknown
+                    unknown[key] = value
+                else:  # a name, or a value that is not there
+                    field = self.find(key)
+                    if value is not None or not field.nullable:
+                        staged[field.id] = field.receive(value)
+        except (InvalidValue, UnknownField) as error:
+            known = self.look_up(key)
+            raise error if known is None else error.within(f".{known.name}") from None
+        return staged, unknown
+
     def check_union(self, target: Mapping[int, Any]) -> None:
         """Raise InvalidValue if two members of one union are set."""
         if self.union_ids:
@@ -167,21 +209,41 @@ class Layout:
         except (InvalidValue, UnknownField) as error:
             raise error.within(f".{field.name}") from None
 
-    def active(self, target: Mapping[int, Any]) -> StructField | None:
-        """The union's active member: the one that is set, else the first; None for a struct without a union."""
+    def active(self, target: Mapping[int, Any], has_unknown: bool = False) -> StructField | None:
+        """The union's active member: the one that is set, else the first; None for a struct without a union.
+
+        Args:
+            has_unknown: whether something is set that only a newer schema knows. Where no known member is, nobody can
+                tell whether that is one, so none is active.
+        """
         for id in self.union_ids:
             if id in target:
                 return self.by_id[id]
-        return self.by_id[self.union_ids[0]] if self.union_ids else None
+        return self.by_id[self.union_ids[0]] if self.union_ids and not has_unknown else None
 
-    def dump(self, target: dict[int, Stored]) -> dict[int, WireValue]:
-        """The wire value of a struct: a plain dict, so that later changes do not reach a message under way."""
+    def dump(self, target: dict[int, Stored], unknown: Mapping[int, WireValue] | None = None) -> dict[int, WireValue]:
+        """The wire value of a struct: a plain dict, so that later changes do not reach a message under way.
+
+        Args:
+            unknown: values of ids that only a newer schema knows, which go on as they came.
+        """
         wire = dict(target)
+        if unknown is not None:
+            wire.update(unknown)
         for id, dump in self.dumps:
             value = wire.get(id)
             if value is not None:
                 wire[id] = dump(value)
         return wire
+
+
+def is_struct(value: WireValue) -> bool:
+    """Whether a wire value has the form of a struct or group."""
+    return type(value) is dict and all(type(key) is int for key in value)
+
+
+MAPS: Final = frozenset({Kind.STRUCT, Kind.ANY_POINTER, Kind.INTERFACE})
+"""Kinds whose values may be maps, so that a group in their place cannot be told from them."""
 
 
 def pairs_of(value: Any, name: str) -> Mapping[Any, Any]:

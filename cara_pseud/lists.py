@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, SupportsIndex, TypeVar
 
 from cara_pseud.attachment import Attachable
 from cara_pseud.errors import InvalidValue, NoMatch, UnknownField, WrongType
 from cara_pseud.generics import pairs_of_types, replace
+from cara_pseud.layouts import MAPS, is_struct
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import Kind, Type
 from cara_pseud.struct_types import StructType
@@ -219,6 +220,8 @@ def _conversion(list_class: ListType, element: Conversion) -> Conversion:
     enter_item = element.enter
     dump_item = element.dump
     whole_test = element.whole_test
+    receive_item = element.received
+    reshape = _reshaped(list_class, element)
 
     def enter(value: Any) -> Any:
         if isinstance(value, cls):
@@ -232,10 +235,49 @@ def _conversion(list_class: ListType, element: Conversion) -> Conversion:
             list.extend(result, enter_items(enter_item, value))
         return result
 
+    def receive(value: Any) -> Any:
+        if type(value) is not list:
+            return enter(value)
+        result: Any = cls.__new__(cls)
+        if whole_test is None or not whole_test(value):
+            try:
+                value = enter_items(receive_item, value)
+            except WrongType:
+                value = enter_items(reshape, value)
+        list.extend(result, value)
+        return result
+
     def dump(value: Any) -> Any:
         return list(value) if dump_item is None else list(map(dump_item, value))
 
-    return Conversion(f"List({element.name})", enter, dump, lambda: cls.__new__(cls), True)
+    return Conversion(
+        f"List({element.name})", enter, dump, lambda: cls.__new__(cls), True, receive=receive
+    )
+
+
+def _reshaped(cls: ListType, element: Conversion) -> Callable[[Any], Stored]:
+    """How an item enters of a list in which something is of the wrong type.
+
+    A newer schema may have made a struct of what was a number or text: that is the struct's first field, and back.
+    """
+    receive = element.received
+    value_type: Any = cls.__element__
+    if isinstance(value_type, StructType):
+
+        def receive_struct(item: Any) -> Any:
+            return receive(item if isinstance(item, Mapping) else {value_type._layout.first_id: item})
+
+        return receive_struct
+    if value_type.__type__.kind in MAPS:
+        return receive
+
+    def receive_plain(item: Any) -> Any:
+        if not is_struct(item):
+            return receive(item)
+        first = item.get(0)
+        return element.absent() if first is None else receive(first)
+
+    return receive_plain
 
 
 def _enter_all(cls: ListType, items: Any) -> list[Stored]:

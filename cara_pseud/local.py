@@ -9,15 +9,23 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
+from cara_pseud.answering import CURRENT
 from cara_pseud.capabilities import (
     NO_ARGUMENTS,
     NO_OPTIONS,
     CallOptions,
     Capability,
+    Drivable,
     IncomingCall,
     Target,
     WireValue,
 )
+
+
+class LocalCall(Drivable, asyncio.Task[Any]):
+    """The result of a call of an object of ours."""
+
+    __slots__ = ("_driven",)
 
 
 class LocalCapability(Capability):
@@ -51,6 +59,7 @@ class LocalCapability(Capability):
         call.roles = options.roles
 
         async def run() -> Any:
+            CURRENT.set(call)
             async with asyncio.timeout(options.timeout):
                 result = self.target.invoke(interface_id, method, args, kwargs, call)
                 if isinstance(result, Awaitable):
@@ -64,7 +73,7 @@ class LocalCapability(Capability):
                 "an object of this process is called from outside of its loop; "
                 "make the call there, with asyncio.run_coroutine_threadsafe"
             ) from None
-        return loop.create_task(run())
+        return LocalCall(run(), loop=loop)
 
 
 class Lender(Target, Protocol):

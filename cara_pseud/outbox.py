@@ -22,16 +22,18 @@ TOGETHER: Final = 64
 
 @dataclass(slots=True)
 class Draft:
-    """A call whose form is not known yet: its packed name, arguments and keyword arguments.
+    """A call whose form is not known yet: its packed name and arguments, those by position before those by name.
 
     Attributes:
+        bare: the arguments as peers of the original get them.
+        ours: the same for peers of ours; see `cara_pseud.capabilities.TwoForms`.
         until: the time at which its caller gives up.
     """
 
     uid: bytes
     name: bytes
-    args: bytes
-    kwargs: bytes
+    bare: bytes
+    ours: bytes
     options: CallOptions
     until: float
 
@@ -44,7 +46,7 @@ class Draft:
     @property
     def size(self) -> int:
         """What it takes as a bare call."""
-        return 1 + len(self.name) + len(self.args) + len(self.kwargs)
+        return 1 + len(self.name) + len(self.bare)
 
 
 class Outbox:

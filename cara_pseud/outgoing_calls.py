@@ -12,7 +12,7 @@ from threading import get_ident
 from typing import Any, Final, Protocol, cast
 
 from cara_pseud import wire
-from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Pending
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Drivable, Pending, TwoForms
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.errors import (
     DeadlineExceeded,
@@ -77,6 +77,12 @@ class CallFuture(Pending):
         return True
 
 
+class ProxyCall(Drivable, CallFuture):
+    """The result of a call that a proxy made."""
+
+    __slots__ = ("_driven",)
+
+
 class OutgoingCalls(References):
     """What a connection knows of the calls that are made over it.
 
@@ -130,7 +136,8 @@ class OutgoingCalls(References):
         if host.thread != get_ident() and host.thread is not None:
             made = call_in_loop(host.running_loop, lambda: self.request(name, args, kwargs, options, convert))
             return cast(CallFuture, made)
-        future = CallFuture(loop=host.loop or host.running_loop)
+        # What is called without an interface gives what it gave with pseud, a future and nothing else.
+        future = (CallFuture if convert is None else ProxyCall)(loop=host.loop or host.running_loop)
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
         future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
@@ -147,11 +154,16 @@ class OutgoingCalls(References):
         try:
             if len(self.pending) >= host.max_calls:
                 raise ResourceExhausted(f"{host.max_calls} calls are under way to this peer already")
-            # msgpack packs plain dicts only; to copy an empty mapping would take as long as to pack the call.
-            named = kwargs if type(kwargs) is dict else dict(kwargs) if kwargs else {}
             if version is None or self.lost:
-                self._draft(future, name, args, named, options, timeout)
+                self._draft(future, name, args, kwargs, options, timeout)
                 return future
+            # msgpack packs plain dicts only; to copy an empty mapping would take as long as to pack the call.
+            if kwargs is NO_ARGUMENTS:
+                named: dict[str, Any] = {}
+            elif type(kwargs) is TwoForms and version:
+                args, named = kwargs.ours
+            else:
+                named = dict(kwargs)
             if version and options is not NO_OPTIONS:
                 name, args = wire.EXT_CALL, (metadata(options, options.timeout), name, args)
             body = host.codec.packb((name, args, named))
@@ -174,7 +186,7 @@ class OutgoingCalls(References):
         future: CallFuture,
         name: str,
         args: Sequence[Any],
-        kwargs: dict[str, Any],
+        kwargs: Mapping[str, Any],
         options: CallOptions,
         timeout: float,
     ) -> None:
@@ -183,7 +195,11 @@ class OutgoingCalls(References):
         self.hold()
         pack, most = host.codec.packb, host.max_message_bytes
         until = host.running_loop.time() + timeout
-        draft = Draft(future.uid, pack(name), pack(list(args)), pack(kwargs), options, until)
+        if type(kwargs) is TwoForms:
+            bare, ours = _both_forms(kwargs, pack)
+        else:
+            bare = ours = pack(list(args)) + pack(dict(kwargs))
+        draft = Draft(future.uid, pack(name), bare, ours, options, until)
         # What cannot be written is this call's error now, not everybody's once the greeting is answered.
         pack(metadata(options, options.timeout))
         if draft.size > most:
@@ -209,11 +225,13 @@ class OutgoingCalls(References):
         future = self.pending.get(draft.uid)
         if future is not None:
             future.round = self.outbox.round
-        if not self.version or options is NO_OPTIONS:
-            return _ARRAY_OF_3 + draft.name + draft.args + draft.kwargs
+        if not self.version:
+            return _ARRAY_OF_3 + draft.name + draft.bare
+        if options is NO_OPTIONS:
+            return _ARRAY_OF_3 + draft.name + draft.ours
         remaining_s = None if options.timeout is None else max(draft.until - self.loop.time(), 0.0)
         said = self.host.codec.packb(metadata(options, remaining_s))
-        return _EXTENDED_CALL + said + draft.name + draft.args + draft.kwargs
+        return _EXTENDED_CALL + said + draft.name + draft.ours
 
     def send(self, uid: bytes, kind: bytes, body: bytes) -> None:
         """Send a message with those of the same turn."""
@@ -325,6 +343,28 @@ class OutgoingCalls(References):
             self._counter += 1
             uid = self._uid_prefix + _NOTICE + self._counter.to_bytes(7, "big")
             self.send(uid, wire.WORK, self.host.codec.packb((name, args, {})))
+
+
+def _both_forms(arguments: TwoForms, pack: Callable[[Any], bytes]) -> tuple[bytes, bytes]:
+    """The two forms of arguments, each value packed once: that counts the objects in it."""
+    packed = {name: pack(value) for name, value in arguments.all.items()}
+    pieces, by_position = list(packed.values()), len(packed) - len(arguments)
+    bare = _array(pieces[:by_position]) + _map([pack(name) + packed[name] for name in arguments])
+    if arguments.is_complete:
+        return bare, _array(pieces) + _map([])
+    return bare, _array([]) + _map([pack(name) + piece for name, piece in packed.items()])
+
+
+def _array(pieces: Sequence[bytes]) -> bytes:
+    """An array of packed values (msgpack's fixarray and array 16)."""
+    size = len(pieces)
+    return (bytes((0x90 | size,)) if size < 16 else b"\xdc" + size.to_bytes(2, "big")) + b"".join(pieces)
+
+
+def _map(pairs: Sequence[bytes]) -> bytes:
+    """A map of packed pairs (msgpack's fixmap and map 16)."""
+    size = len(pairs)
+    return (bytes((0x80 | size,)) if size < 16 else b"\xde" + size.to_bytes(2, "big")) + b"".join(pairs)
 
 
 UID_PREFIX_BYTES: Final = 8

@@ -10,7 +10,6 @@ from typing import Any
 from cara_pseud.any_pointer import Reference
 from cara_pseud.capabilities import NO_OPTIONS, CallOptions, Capability
 from cara_pseud.implementations import Implementation
-from cara_pseud.local import LocalCapability
 from cara_pseud.methods import InterfaceMethod
 from cara_pseud.values import MISSING, ValueType
 
@@ -35,6 +34,12 @@ class Remote:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"a {type(self).__name__} is a live object elsewhere and cannot be pickled")
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        release(self)
 
     def __repr__(self) -> str:
         return f"<remote {type(self).__name__}>"
@@ -116,7 +121,7 @@ def with_options(
 def release(proxy: Any) -> None:
     """Let go of the object behind a proxy or a reference, which must not be called afterwards.
 
-    Garbage collection does it too, but later.
+    The end of a ``with`` statement does it, and garbage collection, but later.
 
     Raises:
         TypeError: it is neither.
@@ -131,9 +136,11 @@ def unwrap(proxy: Any) -> Any:
     An object that comes home is a proxy like all others, since whoever gets it cannot know and awaits its methods; but
     its calls do not leave the process.
     """
-    capability = getattr(proxy, "__capability__", None)
-    if isinstance(capability, LocalCapability) and isinstance(capability.target, Implementation):
-        value = capability.target.value
+    # A blocking proxy leads to what runs the object in a thread.
+    target = getattr(getattr(proxy, "__capability__", None), "target", None)
+    target = getattr(target, "own", target)
+    if isinstance(target, Implementation):
+        value = target.value
         return vars(value).get("__wrapped__", value)
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cara_pseud import wire
-from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, Pending
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, Pending, TwoForms
 from cara_pseud.errors import RpcError
 from cara_pseud.schema.nodes import BoundMethod
 
@@ -19,10 +19,12 @@ class Origin(Protocol):
         owner: what objects of the peer are told apart by.
         epoch: counts the events that ended all references.
         lost: whether nothing is sent to it any more.
+        extended: whether it is one of ours; None as long as nobody knows.
     """
 
     owner: Hashable
     lost: bool
+    extended: bool | None
 
     @property
     def epoch(self) -> int: ...
@@ -84,7 +86,10 @@ class RemoteCapability(Capability):
             gone.watcher = None
             gone.set_exception(RpcError("not_found", "the object ended with the connection to its peer"))
             return gone
-        packed_kwargs = kwargs if type(kwargs) is dict else dict(kwargs)
+        if type(kwargs) is TwoForms and connection.extended:
+            args, packed_kwargs = kwargs.ours
+        else:
+            packed_kwargs = kwargs if type(kwargs) is dict else dict(kwargs)
         return connection.request(
             wire.CALL, (self.id, interface_id, method, args, packed_kwargs), NO_ARGUMENTS, options, convert
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any, Final, NoReturn
 
-from cara_pseud.capabilities import NO_ARGUMENTS, WireValue
+from cara_pseud.capabilities import NO_ARGUMENTS, TwoForms, WireValue
 from cara_pseud.errors import ArgumentError, InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Bindings, Declaration, plain
 from cara_pseud.scalars import shown
@@ -59,7 +59,8 @@ class Parameter:
     """
 
     __slots__ = (
-        "_declaration", "_node", "conversion", "doc", "has_default", "name", "nullable", "type", "wire_default",
+        "_declaration", "_node", "_receive", "conversion", "doc", "has_default", "kind", "name", "nullable", "type",
+        "wire_default",
     )
 
     def __init__(self, declaration: Declaration, field: Field, value_type: ValueType) -> None:
@@ -69,8 +70,10 @@ class Parameter:
         self.doc = field.doc
         self.type = plain(value_type)
         self.conversion = conversion_of(value_type)
+        self._receive = self.conversion.received
         self.nullable = self.conversion.nullable
         self.has_default = field.has_explicit_default
+        self.kind: Kind = value_type.__type__.kind
         self.wire_default: WireValue = field.default
 
     def annotations(self) -> Annotations:
@@ -83,6 +86,15 @@ class Parameter:
             return self.absent()
         try:
             return self.conversion.enter(value)
+        except (InvalidValue, UnknownField) as error:
+            raise error.within(f".{self.name}") from None
+
+    def receive(self, value: WireValue) -> Stored:
+        """As `enter`, for what came over the wire: what only a newer schema has there is no error."""
+        if value is None and self.nullable:
+            return self.absent()
+        try:
+            return self._receive(value)
         except (InvalidValue, UnknownField) as error:
             raise error.within(f".{self.name}") from None
 
@@ -159,23 +171,26 @@ class Signature:
             values[index] = value
         return values
 
-    def incoming(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Stored]:
+    def incoming(self, args: Sequence[Any], kwargs: Mapping[str, Any], evolves: bool = False) -> list[Stored]:
         """Stored values for a handler, MISSING where a value is missing for which the schema has no default.
+
+        Args:
+            evolves: whether the caller may have a newer schema, so that what only that has in the values is no error.
 
         Raises:
             ArgumentError: too many, unknown or double ones.
             InvalidValue, UnknownField: one does not fit.
         """
+        enter = Parameter.receive if evolves else Parameter.enter
         try:
             if self.parameter_struct is not None:
                 given = self._struct_argument(args, kwargs)
-                return [given if given is MISSING else self.parameter_struct.enter({} if given is None else given)]
-            if not kwargs and len(args) == len(self.parameters):
-                return [parameter.enter(value) for parameter, value in zip(self.parameters, args, strict=True)]
-            if not args and kwargs.keys() == self._index.keys():
-                return [parameter.enter(kwargs[parameter.name]) for parameter in self.parameters]
+                if given is MISSING:
+                    return [MISSING]
+                enter_struct = self.parameter_struct.received if evolves else self.parameter_struct.enter
+                return [enter_struct({} if given is None else given)]
             return [
-                parameter.enter(value) if value is not MISSING
+                enter(parameter, value) if value is not MISSING
                 else parameter.absent() if parameter.has_default
                 else MISSING
                 for parameter, value in zip(self.parameters, self.bind(args, kwargs), strict=True)
@@ -204,23 +219,19 @@ class Signature:
             if not kwargs and len(args) == len(self.parameters):
                 sent = [parameter.send(value) for parameter, value in zip(self.parameters, args, strict=True)]
                 return sent, NO_ARGUMENTS
-            if not args and kwargs.keys() == self._index.keys():
-                return (), {name: self.parameters[self._index[name]].send(value) for name, value in kwargs.items()}
-            values = self.bind(args, kwargs)
-            positional = [parameter.send(value) for parameter, value in zip(self.parameters, args, strict=False)]
-            if not kwargs:
-                for parameter in self.parameters[len(args) :]:
-                    if not parameter.has_default:
-                        break
-                    positional.append(parameter.wire_default)
-            named = {}
-            for name in kwargs:
-                parameter = self.parameters[self._find(name)]
-                named[parameter.name] = parameter.send(kwargs[name])
-            for parameter, value in list(zip(self.parameters, values, strict=True))[len(positional) :]:
-                if value is MISSING and parameter.has_default:
-                    named[parameter.name] = parameter.wire_default
-            return positional, named
+            wires: dict[str, WireValue] = {}
+            by_position = len(args)
+            for index, (parameter, value) in enumerate(zip(self.parameters, self.bind(args, kwargs), strict=True)):
+                if value is not MISSING:
+                    wires[parameter.name] = parameter.send(value)
+                elif parameter.has_default:
+                    wires[parameter.name] = parameter.wire_default
+                    by_position += not kwargs and by_position == index
+            # By name in the order of the call, as the original has it, and defaults behind them.
+            own = [self.parameters[self._find(name)].name for name in kwargs]
+            named = {name: wires[name] for name in (*own, *list(wires)[by_position:])}
+            is_complete = len(wires) == len(self.parameters)
+            return list(wires.values())[:by_position], TwoForms(named, wires, is_complete)
         except RecursionError:
             raise InvalidValue("is nested too deeply") from None
 
@@ -253,8 +264,46 @@ class Signature:
 
     # Results.
 
+    def receive_result(self, value: WireValue) -> Stored:
+        """What a caller gets for a wire value.
+
+        The schema of who sent it may be newer or older: results that only it has are no error, and those that only this
+        one has take their defaults. One result alone is a bare value, which is the first of several.
+
+        Raises:
+            InvalidValue, UnknownField: it is none of the declared results.
+        """
+        try:
+            if self.result_struct is not None:
+                return self.result_struct.absent() if value is None else self.result_struct.received(value)
+            if not self.results:
+                return None
+            if len(self.results) == 1:
+                return self.results[0].receive(self._received_unboxed(value))
+            received = {result.name: result.receive(item) for result, item in self._received_several(value)}
+            return MethodResult(received, self.name, self._result_conversions)
+        except RecursionError:
+            raise InvalidValue("is nested too deeply") from None
+
+    def _received_unboxed(self, value: WireValue) -> WireValue:
+        """The bare value; in a map by names, which several results are, the one of that name."""
+        result = self.results[0]
+        if _is_by_names(value) and result.name in value and (len(value) == 1 or result.kind is not Kind.ANY_POINTER):
+            return value[result.name]
+        return value
+
+    def _received_several(self, value: WireValue) -> Iterable[tuple[Parameter, WireValue]]:
+        if value is None:
+            return ()
+        if _is_by_names(value):
+            return [(result, value[result.name]) for result in self.results if result.name in value]
+        is_list = isinstance(value, list | tuple) and len(value) == len(self.results)
+        if is_list and (self.results[0].kind is not Kind.LIST or isinstance(value[0], list | tuple)):
+            return zip(self.results, value, strict=True)
+        return [(self.results[0], value)]
+
     def enter_result(self, value: Any) -> Stored:
-        """What a caller gets for a wire value, or for what a local handler returned.
+        """What a caller in this process gets for what a handler returned.
 
         Raises:
             InvalidValue, UnknownField: it is none of the declared results.
@@ -310,6 +359,10 @@ class Signature:
                 path="",
             )
         return zip(self.results, items, strict=True)
+
+
+def _is_by_names(value: WireValue) -> bool:
+    return type(value) is dict and bool(value) and all(type(key) is str for key in value)
 
 
 def default_text(schema: Schema, field: Field) -> str:

@@ -50,7 +50,8 @@ class _FieldAccess:
             return value
         layout = owner._layout
         field = layout.by_id[self.id]
-        if field.in_union and layout.active(instance) is not field and in_class_pattern(sys._getframe(1)):
+        is_active = not field.in_union or layout.active(instance, instance._unknown is not None) is field
+        if not is_active and in_class_pattern(sys._getframe(1)):
             raise AttributeError(self.name)
         return instance._absent(field)
 
@@ -120,8 +121,25 @@ def _conversion(struct_class: StructType) -> Conversion:
         _update(result, staged)
         return result
 
+    def receive(value: Any) -> Any:
+        layout = cls._layout
+        if type(value) is not dict:
+            if isinstance(value, cls) or not cls.__is_group__:
+                return enter(value)
+            # A field that a newer schema moved into a group is that group's first.
+            value = {layout.first_id: value}
+        staged, unknown = layout.received(value)
+        if layout.union_ids:
+            layout.check_union(staged)
+        result: Any = cls(staged) if custom else cls.__new__(cls)
+        if not custom:
+            _update(result, staged)
+        if unknown:
+            result._keep_unknown(unknown)
+        return result
+
     def dump(value: Any) -> Any:
-        return type(value)._layout.dump(value)
+        return type(value)._layout.dump(value, value._unknown)
 
     def absent() -> Any:
         return cls({}) if custom else cls.__new__(cls)
@@ -129,4 +147,4 @@ def _conversion(struct_class: StructType) -> Conversion:
     # A user's subclass may do more at its making than fill in the fields.
     root = [base for base in struct_class.__mro__ if isinstance(base, StructType)][-1]
     custom = cls.__init__ is not root.__init__  # type: ignore[misc]
-    return Conversion(cls.__name__, enter, dump, absent, True)
+    return Conversion(cls.__name__, enter, dump, absent, True, receive=receive)

@@ -9,9 +9,10 @@ import copy
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from reprlib import recursive_repr
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cara_pseud.attachment import Attachable
+from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.layouts import StructField, pairs_of
 from cara_pseud.struct_types import StructType
@@ -33,6 +34,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     # What was read from unset fields and is still in somebody's hands, by field id.
     _children: dict[int, weakref.ref[Any]] | None = None
+    # Wire values of fields that only a newer schema has, by field id; they are passed on as they came.
+    _unknown: dict[int, WireValue] | None = None
 
     def __init__(self, value: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None = None, /, **fields: Any) -> None:
         dict.update(self, type(self)._layout.stage(value, fields))
@@ -67,6 +70,10 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
             for id, value in dict.items(self)
         }
 
+    def _keep_unknown(self, unknown: dict[int, WireValue] | None) -> None:
+        if unknown is not None or self._unknown is not None:
+            object.__setattr__(self, "_unknown", unknown)
+
     # Reading.
 
     def __getitem__(self, key: Any) -> Any:
@@ -75,15 +82,17 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         value = _get(self, field.id, MISSING)
         return self._absent(field) if value is MISSING else value
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in type(self)._layout.by_name:
-            # Only a failed class pattern comes here; see `_FieldAccess`.
-            raise UnknownField(f"{name} is not the active member of this {type(self).__name__}'s union")
-        if name in dict(type(self).__declaration__.node.nested):
-            return getattr(type(self), name)
-        return self[name]
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            if name in type(self)._layout.by_name:
+                # Only a failed class pattern comes here; see `_FieldAccess`.
+                raise UnknownField(f"{name} is not the active member of this {type(self).__name__}'s union")
+            if name in dict(type(self).__declaration__.node.nested):
+                return getattr(type(self), name)
+            return self[name]
 
     def __contains__(self, key: object) -> bool:
         field = type(self)._layout.look_up(key)
@@ -103,7 +112,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def _absent(self, field: StructField) -> Any:
         """What an unset field reads as. A member of a union that is not the active one has no value: None."""
         if field.fresh is None:
-            if field.in_union and type(self)._layout.active(self) is not field:
+            if field.in_union and type(self)._layout.active(self, self._unknown is not None) is not field:
                 return None
             return field.default
         children = self._children
@@ -143,6 +152,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
             for id in type(self)._layout.union_ids:
                 if id != field.id:
                     self._forget(id)
+            # What only a newer schema knows may be the member that was active; two would be one too many.
+            self._keep_unknown(None)
         _store(self, field.id, stored)
         self._changed()
 
@@ -170,26 +181,30 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def __setitem__(self, key: Any, value: Any) -> None:
         self._assign(type(self)._layout.find(key), value)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        layout = type(self)._layout
-        field = layout.by_name.get(name) or layout.look_up(name)
-        if field is not None:
-            self._assign(field, value)
-        elif name.startswith("_") or hasattr(getattr(type(self), name, None), "__set__"):
-            object.__setattr__(self, name, value)
-        else:
-            layout.find(name)
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            layout = type(self)._layout
+            field = layout.by_name.get(name) or layout.look_up(name)
+            if field is not None:
+                self._assign(field, value)
+            elif name.startswith("_") or hasattr(getattr(type(self), name, None), "__set__"):
+                object.__setattr__(self, name, value)
+            else:
+                layout.find(name)
 
     def __delitem__(self, key: Any) -> None:
         field = type(self)._layout.find(key)
         if self._forget(field.id) is MISSING:
             raise UnknownField(f"{field.name} is not set in this {type(self)._layout.name}")
 
-    def __delattr__(self, name: str) -> None:
-        if name.startswith("_"):
-            object.__delattr__(self, name)
-        else:
-            del self[name]
+    if not TYPE_CHECKING:  # stubs of schemas say what there is
+
+        def __delattr__(self, name: str) -> None:
+            if name.startswith("_"):
+                object.__delattr__(self, name)
+            else:
+                del self[name]
 
     def update(self, value: Any = None, /, **fields: Any) -> None:
         """Set several fields, of which None takes one out; nothing is changed if one does not fit."""
@@ -233,6 +248,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
     def clear(self) -> None:
         """Take all fields out."""
         object.__setattr__(self, "_children", None)
+        self._keep_unknown(None)
         dict.clear(self)
         self._changed()
 
@@ -242,6 +258,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         """A shallow copy."""
         result: _Self = type(self).__new__(type(self))
         dict.update(result, self)
+        result._keep_unknown(self._unknown)
         return result
 
     __copy__ = copy
@@ -251,6 +268,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         memo[id(self)] = result
         for key, value in dict.items(self):
             _store(result, key, copy.deepcopy(value, memo))
+        # Wire values are never changed.
+        result._keep_unknown(self._unknown)
         return result
 
     def __or__(self: _Self, other: Any) -> _Self:  # type: ignore[override]
@@ -269,7 +288,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     def __eq__(self, other: object) -> bool:
         if dict.__eq__(self, other) is True:
-            return True
+            return self._unknown == (other._unknown if isinstance(other, Struct) else None)
         if type(other) is not dict or not other:
             return False
         try:
@@ -284,7 +303,7 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         return hash(frozen(self))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return _rebuild, (type(self), dict(self))
+        return _rebuild, (type(self), dict(self), self._unknown)
 
     @recursive_repr()
     def __repr__(self) -> str:
@@ -296,14 +315,16 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 def which(struct: Struct) -> str:
     """The name of the active member of a struct's unnamed union, also where a field is named ``which``.
 
+    It is "" where the member may be one that only a newer schema has.
+
     Raises:
         WrongType: the struct has no unnamed union.
     """
     layout = type(struct)._layout
-    member = layout.active(struct)
-    if member is None:
+    member = layout.active(struct, struct._unknown is not None)
+    if member is None and not layout.union_ids:
         raise WrongType(f"{layout.name} has no unnamed union", path="")
-    return member.name
+    return "" if member is None else member.name
 
 
 def to_plain(value: Any, with_field_names: bool) -> Any:
@@ -326,7 +347,8 @@ def frozen(value: Any) -> Any:
     return value
 
 
-def _rebuild(cls: type[Struct], fields: dict[int, Any]) -> Struct:
+def _rebuild(cls: type[Struct], fields: dict[int, Any], unknown: dict[int, WireValue] | None = None) -> Struct:
     result = cls.__new__(cls)
     dict.update(result, fields)
+    result._keep_unknown(unknown)
     return result

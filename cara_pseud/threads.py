@@ -8,8 +8,10 @@ from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from typing import Any
 
+from cara_pseud.capabilities import Drivable
 
-class ThreadCall(Future[Any]):
+
+class ThreadCall(Drivable, Future[Any]):
     """The result of a call made from another thread: ``result()`` waits for it there, ``await`` in that thread's loop.
 
     Cancelling it gives the call up.

@@ -32,6 +32,8 @@ class Conversion:
     Attributes:
         name: the type in the schema language's words.
         enter: any Python or wire value to a stored one; raises InvalidValue or UnknownField.
+        receive: the same for what came over the wire: what a newer schema may have added there is no error. None: what
+            `enter` does.
         dump: a stored value to a wire value, or None if they are the same.
         absent: makes what a value that is not there reads as.
         nullable: whether None stands for a value that is not there.
@@ -46,6 +48,12 @@ class Conversion:
     nullable: bool
     test: str | None = None
     whole_test: Callable[[Sequence[Any]], bool] | None = None
+    receive: Callable[[WireValue], Stored] | None = None
+
+    @property
+    def received(self) -> Callable[[WireValue], Stored]:
+        """`receive`, or `enter` where that is the same."""
+        return self.receive or self.enter
 
     def send(self, value: Any) -> WireValue:
         """Convert any Python value to a wire value."""

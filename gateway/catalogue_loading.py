@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from cara_pseud.errors import SchemaError
+from cara_pseud.schema.compatibility import incompatibilities
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Node, Schema, Type
 from gateway import fixed_paths
@@ -124,6 +125,30 @@ def _documents(routes: Sequence[ServiceRoutes], config: GatewayConfig) -> dict[s
             for service in routes
         },
     }
+
+
+def check_against(old_schema: Path, routes: Iterable[ServiceRoutes], import_path: Sequence[Path]) -> None:
+    """Compare the schemas of services with an earlier version of one of them.
+
+    Raises:
+        ConfigError: it does not compile, no service has a declaration of it, or it and a service's schema are not
+            compatible; with every place.
+    """
+    try:
+        old = compile_schema([old_schema], import_path)
+    except SchemaError as error:
+        raise ConfigError(str(error)) from None
+    own = {id for id, node in old.nodes.items() if node.scope_id in old.roots}
+    known = [service for service in routes if service.schema.nodes.keys() & own]
+    if not known:
+        raise ConfigError(f"{old_schema}: no service has a schema with a declaration of this one: their ids differ")
+    complaints = {
+        str(found): None
+        for service in known
+        for found in incompatibilities(old, service.schema, service.interface)
+    }
+    if complaints:
+        raise ConfigError(*complaints)
 
 
 def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]:

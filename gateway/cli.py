@@ -17,13 +17,16 @@ from typing import Final, NoReturn
 
 import click
 
+from cara_pseud.errors import SchemaError
 from cara_pseud.password_entries import PasswordFileError
 from cara_pseud.passwords import set_password
+from cara_pseud.schema.loader import compile_schema
+from cara_pseud.stubs import module_name, stub, stub_files
 from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.admin_commands import reload, sessions, upstreams
 from gateway.app import Gateway
-from gateway.catalogue_loading import load_routes
+from gateway.catalogue_loading import check_against, load_routes
 from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig, load
 from gateway.config.values import LISTEN
@@ -114,11 +117,19 @@ def demo(listen: str | None, database: Path | None) -> None:
 
 @main.command()
 @_config_option
-def check(config_path: Path) -> None:
-    """Check the configuration and every schema without starting anything."""
+@click.option(
+    "--against", "old_schema", type=click.Path(path_type=Path), help="An earlier version of a schema to compare with."
+)
+def check(config_path: Path, old_schema: Path | None) -> None:
+    """Check the configuration and every schema without starting anything.
+
+    With --against, say which changes since an earlier version of a schema break those who still have it.
+    """
     config = _load(config_path, {})
     try:
-        load_routes(config)
+        routes, _ = load_routes(config)
+        if old_schema is not None:
+            check_against(old_schema, routes, config.import_path)
         Authentication(config.auth, AuthOutside())
         if config.tls is not None:
             Tls(config.tls)
@@ -127,6 +138,35 @@ def check(config_path: Path) -> None:
     for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin):
         click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
+
+
+@main.command()
+@click.argument("schemas", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), default=Path(), help="The folder for the stubs.")
+@click.option(
+    "--import-path", "-I", multiple=True, type=click.Path(path_type=Path), help="A folder for imports; may be repeated."
+)
+@click.option("--check", "only_checks", is_flag=True, help="Write nothing; end with 1 if a stub is missing or old.")
+def stubs(schemas: tuple[Path, ...], output: Path, import_path: tuple[Path, ...], only_checks: bool) -> None:
+    """Write type stubs of SCHEMAS and of what they import, for mypy and pyright: calculator_capnp.pyi."""
+    texts: dict[Path, str] = {}
+    try:
+        for path in schemas:
+            schema = compile_schema([path], import_path)
+            for file in stub_files(schema):
+                texts[output.joinpath(*module_name(file).split(".")).with_suffix(".pyi")] = stub(schema, file)
+    except SchemaError as error:
+        _refuse(ConfigError(str(error)))
+    if only_checks:
+        old = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
+        for path in old:
+            word = "old" if path.exists() else "missing"
+            click.echo(f"{path}: is {word}; write it with `cara-gateway stubs`", err=True)
+        sys.exit(1 if old else 0)
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        click.echo(path)
 
 
 @main.command()

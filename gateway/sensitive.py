@@ -16,12 +16,12 @@ from gateway.routes import FIXED_ROUTES, ServiceRoutes, params_type
 
 def has_sensitive(routes: ServiceRoutes, bound: BoundMethod) -> bool:
     """Whether a parameter or result of the method, or something in one, is a secret."""
-    return _holds(routes.layouts, params_type(bound), set()) or has_sensitive_results(routes, bound)
+    return _holds(routes.layouts, params_type(bound)) or has_sensitive_results(routes, bound)
 
 
 def has_sensitive_results(routes: ServiceRoutes, bound: BoundMethod) -> bool:
     """Whether a result of the method, or something in one, is a secret."""
-    return _holds(routes.layouts, substitute(bound.method.results, bound.interface.brand), set())
+    return _holds(routes.layouts, substitute(bound.method.results, bound.interface.brand))
 
 
 def secrets_in(routes: ServiceRoutes, bound: BoundMethod, args: Sequence[Any]) -> Iterator[Any]:
@@ -73,22 +73,8 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(inner)
 
 
-def _holds(layouts: Layouts, type: Type, seen: set[Type]) -> bool:
-    while type.kind is Kind.LIST and type.element is not None:
-        type = type.element
-    if type.kind is not Kind.STRUCT or type.node_id == JSON_VALUE_ID or type in seen:
-        return False
-    seen.add(type)
-    return _within(layouts, layouts.struct(type), seen)
-
-
-def _within(layouts: Layouts, layout: StructLayout, seen: set[Type]) -> bool:
-    return any(
-        is_sensitive(member.field.annotations)
-        or (member.group is not None and _within(layouts, member.group, seen))
-        or (member.type is not None and _holds(layouts, member.type, seen))
-        for member in (*layout.fields, *layout.variants)
-    )
+def _holds(layouts: Layouts, type: Type) -> bool:
+    return any(is_sensitive(member.field.annotations) for member in layouts.members_within(type))
 
 
 class SecretPaths:

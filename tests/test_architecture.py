@@ -26,6 +26,8 @@ RINGS = {
     "cara_pseud.adoption": EDGE,
     "cara_pseud.auth": EDGE,
     "cara_pseud.binding": EDGE,
+    "cara_pseud.blocking": EDGE,
+    "cara_pseud.running": EDGE,
     "cara_pseud.capabilities": WORDS,
     "cara_pseud.client": EDGE,
     "cara_pseud.connection": WAITING,
@@ -57,6 +59,7 @@ RINGS = {
     "cara_pseud.stock": EDGE,
     "cara_pseud.threads": WAITING,
     "cara_pseud.transport": EDGE,
+    "cara_pseud.typing": WAITING,
     "cara_pseud.zap": EDGE,
     "gateway.__main__": EDGE,
     "gateway.access.rates": WAITING,
@@ -182,7 +185,7 @@ ALLOWED = {
     ("cara_pseud.capabilities", "asyncio"): {"Future"},
     ("cara_pseud.implementations", "asyncio"): {"wrap_future"},
     ("cara_pseud.implementations", "concurrent.futures"): {"Future"},
-    ("cara_pseud.local", "asyncio"): {"Future", "get_running_loop", "timeout"},
+    ("cara_pseud.local", "asyncio"): {"Future", "Task", "get_running_loop", "timeout"},
 }
 
 # Banned everywhere: unpickling runs code that a peer chose.

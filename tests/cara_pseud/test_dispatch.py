@@ -175,7 +175,7 @@ def test_what_a_caller_did_wrong_does_not_stand_in_the_log(
             cara_pseud.register_interface(server, schema.Counter, lambda: 1)
             await client.next()
             await until_greeted(client)
-            for call, code in ((client.next(5), "invalid_argument"), (client.nosuch(), "unimplemented")):
+            for call, code in ((client.next(x=5), "invalid_argument"), (client.nosuch(), "unimplemented")):
                 with pytest.raises(errors.RpcError) as caught:
                     await call
                 assert caught.value.code == code

@@ -6,9 +6,11 @@ from cara_pseud.capabilities import NO_OPTIONS, CallOptions
 from cara_pseud.outbox import Draft, Outbox
 from cara_pseud.wire import OK, WORK
 
+BARE = b"\x91\x01\x80"
+
 
 def draft(uid: bytes, options: CallOptions = NO_OPTIONS) -> Draft:
-    return Draft(uid, b"\xa1n", b"\x90", b"\x80", options, 5.0)
+    return Draft(uid, b"\xa1n", BARE, b"\x90\x80", options, 5.0)
 
 
 def body(made: Draft) -> bytes:
@@ -54,7 +56,7 @@ def test_drafts_wait_until_they_are_written() -> None:
     outbox.draft(draft(b"2"))
     assert outbox.take() == []
     assert outbox.waiting() == [b"1", b"2"]
-    assert outbox.bytes == 2 * len(b"\x93\xa1n\x90\x80")
+    assert outbox.bytes == 2 * len(b"\x93\xa1n" + BARE)
     assert outbox.write_drafts(body)
     assert outbox.bytes == 0
     assert outbox.take() == [(b"1", WORK, b"body of 1"), (b"2", WORK, b"body of 2")]

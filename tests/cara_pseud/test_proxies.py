@@ -92,8 +92,8 @@ def test_a_call_sends_wire_values_and_gives_a_checked_result() -> None:
     ("name", "answer"),
     [
         ("add", "x"), ("add", None), ("add", 2**31),
-        ("find", 5), ("find", {77: "x"}),
-        ("divMod", 5), ("divMod", {"x": 1}),
+        ("find", 5), ("find", {1: 5}), ("find", {"nosuch": "x"}),
+        ("divMod", "5"), ("divMod", {"q": "5"}),
     ],
 )
 def test_an_answer_that_does_not_fit_is_an_error_never_a_raw_value(name: str, answer: Any) -> None:

@@ -78,6 +78,8 @@ class Shapes:
         self.given_interfaces: list[Type] = []
         self.taken_interfaces: list[Type] = []
         self._names: dict[tuple[Type, bool], str] = {}
+        self._depth = 0
+        self._waiting: list[tuple[Type, bool, Shape]] = []
 
     # Types.
 
@@ -173,8 +175,20 @@ class Shapes:
                 self.given_interfaces.append(type)
                 shape |= self._handle(type)
             else:
-                shape |= self._struct(self._routes.layouts.struct(type), taken)
+                self._fill(type, taken, shape)
         return {"$ref": place_of(name)}
+
+    def _fill(self, type: Type, taken: bool, shape: Shape) -> None:
+        """Write a struct's schema, and those that it leads to; what is deep in it waits, as Python's stack is short."""
+        self._waiting.append((type, taken, shape))
+        if self._depth >= _MOST_NESTED:
+            return
+        self._depth += 1
+        until = len(self._waiting) - 1 if self._depth > 1 else 0
+        while len(self._waiting) > until:
+            type, taken, shape = self._waiting.pop()
+            shape |= self._struct(self._routes.layouts.struct(type), taken)
+        self._depth -= 1
 
     def _enum(self, type: Type) -> Shape:
         node = self._routes.schema.enum(type.node_id)
@@ -302,6 +316,7 @@ class Shapes:
 
 
 _BASE64: Final = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_MOST_NESTED: Final = 30
 _FLOAT: Final[Shape] = {"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]}
 _SIMPLE: Final[dict[Kind, Shape]] = {
     Kind.VOID: {"type": "null"},

@@ -158,6 +158,24 @@ class Layouts:
             layout = self._structs[type] = self._build(type, None, ())
         return layout
 
+    def members_within(self, *types: Type) -> Iterator[FieldLayout]:
+        """Every member of the structs in values of the types, groups' too, however deep; each struct's once."""
+        # Not recursive: types may lead from one to the next farther than Python's stack goes.
+        waiting: list[Type | StructLayout] = list(types)
+        seen: set[Type] = set()
+        while waiting:
+            key = waiting.pop()
+            if isinstance(key, StructLayout):
+                for member in (*key.fields, *key.variants):
+                    yield member
+                    waiting += [inner for inner in (member.group, member.type) if inner is not None]
+                continue
+            while key.kind is Kind.LIST and key.element is not None:
+                key = key.element
+            if key.kind is Kind.STRUCT and key.node_id != JSON_VALUE_ID and key not in seen:
+                seen.add(key)
+                waiting.append(self.struct(key))
+
     def ends_in_null(self, variant: FieldLayout) -> bool:
         """Whether an absent member of a union is null in JSON, and not the empty value of its type.
 

@@ -10,7 +10,7 @@ from typing import Any
 from cara_pseud.capabilities import NO_ARGUMENTS, WireValue
 from cara_pseud.schema.nodes import BoundMethod, Field, Type, describe_type, substitute
 from gateway.annotations import json_name
-from gateway.errors import GatewayError, Status
+from gateway.errors import GatewayError
 from gateway.json.codec.conversions import Conversions
 from gateway.json.codec.layout import FieldLayout, StructLayout
 from gateway.json.codec.objects import LiveObjects
@@ -109,13 +109,13 @@ class Params:
     ) -> list[JSON]:
         """Write a service's arguments as an array in which every parameter is present.
 
+        A service with a newer schema has parameters that this one does not know; they are left out.
+
         Raises:
             GatewayError: INTERNAL, the service passed what does not fit.
         """
         if not self._inline:
             return [self._write(args[0] if args and args[0] is not None else _struct_of(self._members, kwargs), refs)]
-        if len(args) > len(self._members):
-            raise GatewayError(Status.INTERNAL, f"the service passed {len(args)} arguments to {self.signature}")
         wire: dict[int, WireValue] = {member.id: value for member, value in zip(self._members, args, strict=False)}
         wire.update(_struct_of(self._members, kwargs))
         obj = self._write(wire, refs)

@@ -121,19 +121,22 @@ class Results:
             return {} if wire is None else wire
         if self._single is not None:
             name = self._single.field.name
-            if isinstance(wire, dict) and len(wire) == 1 and name in wire and not self._holds_anything():
-                wire = wire[name]  # servers without cara send the single result in its box
+            if isinstance(wire, dict) and name in wire and _is_by_names(wire) and not self._holds_anything():
+                wire = wire[name]  # servers without cara send the single result in its box, newer ones others beside it
             return {self._single.id: wire}
-        if not self._members:
+        if not self._members or wire is None:
             return {}
-        if isinstance(wire, Mapping):
-            odd = next((key for key in wire if type(key) is not str and type(key) is not bytes), None)
-            if odd is not None or None in wire:
-                raise self._unfit(f"a map with the key {show(odd)}")
+        first = min(self._members, key=lambda member: member.id)
+        if isinstance(wire, Mapping) and _is_by_names(wire):
             return {self._ids[key]: value for key, value in wire.items() if key in self._ids}
+        kind = None if first.type is None else first.type.kind
         if isinstance(wire, list | tuple) and len(wire) == len(self._members):
-            return {member.id: value for member, value in zip(self._members, wire, strict=True)}
-        raise self._unfit(show(wire))
+            if kind is not Kind.LIST or isinstance(wire[0], list | tuple):
+                return {member.id: value for member, value in zip(self._members, wire, strict=True)}
+        elif isinstance(wire, Mapping) and kind is not Kind.STRUCT:
+            raise self._unfit(f"a map with the key {show(next(iter(wire), None))}")
+        # The service has an older schema, in which the first result is the only one.
+        return {first.id: wire}
 
     def _unfit(self, got: str) -> GatewayError:
         return unfit(Refusal(f"expected the results {', '.join(self.names)}, got {got}", []))
@@ -142,6 +145,10 @@ class Results:
         return self._single is not None and self._single.type is not None and (
             self._single.type.kind is Kind.ANY_POINTER
         )
+
+
+def _is_by_names(wire: Mapping[Any, WireValue]) -> bool:
+    return all(type(key) is str or type(key) is bytes for key in wire)
 
 
 def _may_be_long(member: FieldLayout) -> bool:

@@ -14,7 +14,7 @@ references or capabilities found and ``h`` the place of ``o`` (only in readers o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 from cara_pseud.capabilities import Capability
@@ -118,25 +118,48 @@ class Functions:
     def height(self, key: Key | None) -> float:
         """The most levels of arrays and objects in a value of that type; infinite where it may contain itself."""
         known = self._heights.get(_identity(key))
-        if known is None:
-            known = self._heights[_identity(key)] = self._measure(key)
-        return known
+        if known is not None:
+            return known
+        # Not recursive: types may lead from one to the next farther than Python's stack goes.
+        measured: list[tuple[Key | None, Generator[Key | None, float, float]]] = [(key, self._measure(key))]
+        height = 0.0
+        begun = False
+        while measured:
+            current, steps = measured[-1]
+            try:
+                wanted = steps.send(height) if begun else next(steps)
+            except StopIteration as done:
+                measured.pop()
+                height = self._heights[_identity(current)] = done.value
+                begun = True
+                continue
+            known = self._heights.get(_identity(wanted))
+            begun = known is not None
+            if known is not None:
+                height = known
+            else:
+                measured.append((wanted, self._measure(wanted)))
+        return height
 
-    def _measure(self, key: Key | None) -> float:
+    def _measure(self, key: Key | None) -> Generator[Key | None, float, float]:
+        """Measures a type; asks for the heights of those in it."""
         if isinstance(key, StructLayout):
-            return 1 + max((self.height(_key_of(field)) for field in [*key.fields, *key.variants]), default=0)
+            most = 0.0
+            for field in (*key.fields, *key.variants):
+                most = max(most, (yield _key_of(field)))
+            return 1 + most
         if key is None:
             return BOTTOMLESS
         row = row_of(key)
         if row.shape is Shape.LIST:
-            return row.levels + self.height(key.element)
+            return row.levels + (yield key.element)
         if row.shape is not Shape.STRUCT:
             return row.levels
         if key.node_id in self._measuring:  # by node: under growing brands it would never end
             return BOTTOMLESS
         self._measuring.append(key.node_id)
         try:
-            return self.height(self._layouts.struct(key))
+            return (yield self._layouts.struct(key))
         finally:
             self._measuring.pop()
 
@@ -144,24 +167,28 @@ class Functions:
         """Whether a value can refer to a live object."""
         known = self._holding.get(_identity(key))
         if known is None:
-            known = self._holding[_identity(key)] = self._holds_objects(key, set())
+            known = self._holding[_identity(key)] = self._holds_objects(key)
         return known
 
-    def _holds_objects(self, key: Key | None, seen: set[Type]) -> bool:
-        layout = key if isinstance(key, StructLayout) else None
-        if isinstance(key, Type):
-            shape = row_of(key).shape
-            if shape is Shape.LIST:
-                return self._holds_objects(key.element, seen)
-            if shape is not Shape.STRUCT or key in seen:
-                return shape is Shape.OBJECT or shape is Shape.ANY
-            if len(seen) > _ENOUGH_TYPES:
-                return True
-            seen.add(key)
-            layout = self._layouts.struct(key)
-        return layout is not None and any(
-            self._holds_objects(_key_of(field), seen) for field in [*layout.fields, *layout.variants]
-        )
+    def _holds_objects(self, key: Key) -> bool:
+        waiting: list[Key | None] = [key]
+        seen: set[Type] = set()
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, Type):
+                shape = row_of(one).shape
+                if shape is Shape.OBJECT or shape is Shape.ANY:
+                    return True
+                if shape is Shape.LIST:
+                    waiting.append(one.element)
+                elif shape is Shape.STRUCT and one not in seen:
+                    if len(seen) > _ENOUGH_TYPES:
+                        return True
+                    seen.add(one)
+                    waiting.append(self._layouts.struct(one))
+            elif one is not None:
+                waiting += [_key_of(field) for field in (*one.fields, *one.variants)]
+        return False
 
     def _compile(self, name: str, key: Key) -> Callable[..., Any]:
         layout = self.layout_of(key)

@@ -62,6 +62,8 @@ class Writers(Functions):
             union = self.constant(frozenset(member.id for member in layout.variants))
             lines += [f"u = o.keys() & {union}", f"a = u.pop() if u else {layout.variants[0].id}"]
             lines.append("if u: raise Unusual")
+            # A member that only a newer service knows may be the one that is set.
+            lines.append(f"if not {ids}(o) and not o.keys() & {union}: raise Unusual")
             for index, member in enumerate(layout.variants):
                 lines += [f"{'el' if index else ''}if a == {member.id}:", *indented(self._active(member))]
         return lines
@@ -188,7 +190,8 @@ class Writers(Functions):
         ) -> None:
             writing = Writing(*self._rules, outgoing, self)
             try:
-                writing.rest_of_struct(layout, value, made, failure if isinstance(failure, Refusal) else None, depth)
+                refusal = failure if isinstance(failure, Refusal) else None
+                writing.rest_of_struct(layout, value, made, refusal, depth, is_element=index is not None)
             except Refusal as refusal:
                 raise (refusal if index is None else refusal.within(index)) from None
             if not writing.met_odd and depth <= deepest:
@@ -207,7 +210,7 @@ class Writers(Functions):
             writing = Writing(*self._rules, outgoing, self)
             if index == len(made):
                 made.append(None)
-            writing.store(made, index, element, value, (None, index), depth + 1)
+            writing.store_element(made, index, element, value, None, depth + 1)
             if not writing.met_odd:
                 self._needless.add(title)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from cara_pseud.capabilities import Capability, WireValue
 from cara_pseud.schema.nodes import Kind, Type
@@ -19,6 +19,7 @@ from gateway.json.codec.objects import Outgoing
 from gateway.json.codec.options import CodecOptions
 from gateway.json.codec.reading import DEEP, zero
 from gateway.json.codec.refusal import Refusal
+from gateway.json.codec.reshaping import into_struct, out_of_struct
 from gateway.json.codec.scalars import Misfit, show
 from gateway.json.codec.value_paths import Path, render_steps, steps_of
 from gateway.json.text import JSON
@@ -121,14 +122,41 @@ class Writing:
             key = self._layouts.struct(key)
         return self._members(key, value, {}, "", path, depth)
 
+    def store_element(
+        self, out: list[JSON], index: int, type: Type, value: WireValue, path: Path | None, depth: int
+    ) -> None:
+        """Write an element of a list into its place."""
+        if isinstance(value, Mapping) is not (type.kind is Kind.STRUCT):
+            value = self._reshaped_element(type, value)
+        self.store(out, index, type, value, (path, index), depth)
+
+    def _reshaped_element(self, type: Type, value: WireValue) -> WireValue:
+        if type.kind is not Kind.STRUCT:
+            reshaped = out_of_struct(type, value)
+        elif row_of(type).shape is Shape.JSON:
+            return value
+        else:
+            reshaped = into_struct(self._layouts.struct(type).node, value)
+        self.met_odd = self.met_odd or reshaped is not value
+        return reshaped
+
     def rest_of_struct(
-        self, layout: StructLayout, value: WireValue, out: dict[str, JSON], refusal: Refusal | None, depth: int
+        self,
+        layout: StructLayout,
+        value: WireValue,
+        out: dict[str, JSON],
+        refusal: Refusal | None,
+        depth: int,
+        is_element: bool = False,
     ) -> None:
         """Write a struct or group as an object that has its first members already.
 
         Args:
             refusal: why the next member is wrong, if that is known.
+            is_element: whether it stands in a list.
         """
+        if is_element and not isinstance(value, Mapping):
+            value, self.met_odd = into_struct(layout.node, value), True
         self._refusal = refusal
         self._members(layout, value, out, "", None, depth, frozenset(out))
 
@@ -160,6 +188,9 @@ class Writing:
             self._member(member, {} if item is None and member.type is None else item, out, prefix, path, depth)
         if layout.variants:
             active = self._active(layout, wire, path)
+            if active is None:
+                self.met_odd = True
+                return out
             if active.name in known:
                 return out
             if layout.tag is not None:
@@ -184,6 +215,10 @@ class Writing:
             return
         name = prefix + (member.name or "")
         here = (path, name)
+        if isinstance(item, Mapping) and member.type is not None:
+            found, item = item, out_of_struct(member.type, item, member.field.default)
+            if item is not found:
+                self.met_odd, self._refusal = True, None
         if self._refusal is not None:
             raise self._refusal.within(name)
         if member.group is not None:
@@ -195,18 +230,26 @@ class Writing:
         assert member.type is not None  # a field is a slot or a group
         self.store(out, name, member.type, item, here, depth + 1, member.form)
 
-    def _active(self, layout: StructLayout, wire: Mapping[int, WireValue], path: Path | None) -> FieldLayout:
-        """The union member that is set; the first one if none is, as in Cap'n Proto."""
+    def _active(self, layout: StructLayout, wire: Mapping[int, WireValue], path: Path | None) -> FieldLayout | None:
+        """The union member that is set; the first one if none is, as in Cap'n Proto.
+
+        None where something is set that only a newer schema knows and nobody can tell whether that is a member.
+        """
         present = [member for member in layout.variants if member.id in wire]
         if len(present) > 1:
             names = " and ".join(member.field.name for member in present)
             raise _refuse(f"{names} are set, members of one union", path)
+        if not present and not {field.id for field in layout.node.fields}.issuperset(wire):
+            return None
         return present[0] if present else layout.variants[0]
 
     def _by_id(self, layout: StructLayout, value: WireValue, path: Path | None) -> Mapping[int, WireValue]:
         """A struct by field id. As in the original, names and digits are taken too; unknown ids are newer fields."""
         if not isinstance(value, Mapping):
-            raise _refuse(f"expected {layout.label}, got {show(value)}", path)
+            if not layout.node.is_group:
+                raise _refuse(f"expected {layout.label}, got {show(value)}", path)
+            self.met_odd = True
+            return cast(Mapping[int, WireValue], into_struct(layout.node, value))
         self.met_odd = self.met_odd or type(value) is not dict
         if all(type(key) is int for key in value):
             return value
@@ -234,7 +277,7 @@ class Writing:
         self._deep(depth, path)
         out: list[JSON] = [None] * len(value)
         for index, item in enumerate(value):
-            self.store(out, index, type.element, item, (path, index), depth + 1)
+            self.store_element(out, index, type.element, item, path, depth + 1)
         return out
 
     def _any(self, value: WireValue, path: Path | None, depth: int) -> JSON:
@@ -269,6 +312,8 @@ class Writing:
         layout = self._layouts.struct(Type(Kind.STRUCT, JSON_VALUE_ID))
         wire = self._by_id(layout, value, path)
         active = self._active(layout, wire, path)
+        if active is None:
+            raise _refuse("a Json.Value of a newer kind cannot be written as JSON", path)
         item = wire.get(active.id)
         name = active.field.name
         if name == "boolean" and (item is None or isinstance(item, bool)):

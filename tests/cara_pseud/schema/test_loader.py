@@ -104,7 +104,7 @@ def test_line_ends_and_byte_order_marks_do_not_matter(write: Write) -> None:
         ("enum E {\n  a @0 $n(b);\n  b @1;\n}\nannotation n (*) :E;", None, None),
         ("interface A {\n  a @0 () -> ();\n  a @1 () -> ();\n}", 4, "'a' is already defined in this scope."),
         (f"struct A {{\n  x @0 :{'List(' * 5000}Text{')' * 5000};\n}}", 3,
-         "the schema is nested so deeply that the compiler ran out of stack"),
+         "A: a type is nested deeper than 64 levels"),
     ],
 )  # fmt: skip
 def test_schemas_that_do_not_compile_are_errors_with_file_and_line(

@@ -1,0 +1,389 @@
+"""Type stubs of schemas, for mypy and pyright: what `load` makes at run time, written down.
+
+A struct is a class with a property for each field, whose setter takes more than its getter gives: a dict where a struct
+is, for example. An interface is two classes. ``Calculator`` is what services derive from: its methods take what comes
+over the wire and may give a result or an awaitable of one. ``CalculatorClient``, which only type checkers know, is a
+proxy: its methods take what may be sent, and give calls. The methods of the second override those of the first, so what
+they take is wider and what they give is narrower.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from cara_pseud.schema.nodes import (
+    INT_RANGES,
+    ConstNode,
+    EnumNode,
+    Field,
+    FileNode,
+    InterfaceNode,
+    Kind,
+    Method,
+    Node,
+    Schema,
+    StructNode,
+    Type,
+)
+
+Lines = Iterator[str]
+
+_MADE: Final = """\
+# Made by `cara-gateway stubs`; the schema says more.
+# A struct is a dict with other keys and values, and a proxy takes more and gives less than what a service implements.
+# mypy: disable-error-code="override, misc, overload-overlap, assignment"
+# pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
+# pyright: reportInconsistentOverload=false, reportOverlappingOverload=false, reportInvalidStubStatement=false"""
+_HEADER: Final = """\
+from collections.abc import Awaitable as _Awaitable
+from collections.abc import Callable as _Callable
+from collections.abc import Iterable as _Iterable
+from collections.abc import Mapping as _Mapping
+from typing import Any as _Any
+from typing import Final as _Final
+from typing import Literal as _Literal
+from typing import TypedDict as _TypedDict
+from typing import overload as _overload
+from typing import type_check_only as _type_check_only
+"""
+_BUILTIN: Final = "\0"
+"""Marks names of builtin types until it is known whether a member of the schema hides one."""
+_SIMPLE: Final = {
+    Kind.VOID: "None", Kind.BOOL: "\0bool", Kind.FLOAT32: "\0float", Kind.FLOAT64: "\0float", Kind.TEXT: "\0str",
+    Kind.DATA: "\0bytes", Kind.ANY_POINTER: "_Any", **dict.fromkeys(INT_RANGES, "\0int"),
+}  # fmt: skip
+_TAKEN: Final = {**_SIMPLE, Kind.DATA: "\0bytes | \0bytearray | \0memoryview"}
+_BUILTINS: Final = frozenset({
+    "bool", "bytearray", "bytes", "float", "int", "list", "memoryview", "property", "str", "tuple",
+})  # fmt: skip
+_DICT: Final = frozenset(dir(dict))
+_STANDARD: Final = ("capnp/", "gateway.capnp")
+_INDENT: Final = "    "
+
+
+def module_name(file: FileNode) -> str:
+    """The module that the import hook makes of a file: ``sub.calculator_capnp``."""
+    path = PurePosixPath(file.display_name)
+    return ".".join([*path.parent.parts, f"{path.stem}_capnp"])
+
+
+def stub_files(schema: Schema) -> list[FileNode]:
+    """The files for which stubs are needed: the roots, and what they import, but for what comes with the library."""
+    files = [node for node in schema.nodes.values() if isinstance(node, FileNode)]
+    return [
+        file for file in files
+        if file.id in schema.roots or not file.display_name.lstrip("/").startswith(_STANDARD)
+    ]  # fmt: skip
+
+
+def stub(schema: Schema, file: FileNode) -> str:
+    """The text of the ``.pyi`` of one file of a schema."""
+    return "\n".join([*_Stub(schema, file).lines(), ""])
+
+
+class _Stub:
+    def __init__(self, schema: Schema, file: FileNode) -> None:
+        self._schema = schema
+        self._file = file
+        self._imported: dict[str, None] = {}
+        self._dicts: list[str] = []
+
+    def lines(self) -> Lines:
+        body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
+        body += self._dicts
+        # A member's name hides the builtin type within its class.
+        names = {name for line in body for name in re.findall(r"(?:def|class) (\w+)", line)}
+        is_hidden = bool(names & _BUILTINS)
+        body = [line.replace(_BUILTIN, "_builtins." if is_hidden else "") for line in body]
+        yield _MADE
+        if is_hidden:
+            yield "import builtins as _builtins"
+        yield from _HEADER.rstrip().splitlines()
+        yield ""
+        yield "import cara_pseud as _cara"
+        yield "import cara_pseud.typing as _cara_typing"
+        yield from (f"import {module}" for module in sorted(self._imported))
+        yield from body
+
+    # Declarations.
+
+    def _declaration(self, node: Node) -> Lines:
+        if isinstance(node, StructNode):
+            yield ""
+            yield from self._struct(node, _python(node.name))
+        elif isinstance(node, EnumNode):
+            yield ""
+            yield from self._enum(node)
+        elif isinstance(node, InterfaceNode):
+            yield ""
+            yield from self._interface(node)
+        elif isinstance(node, ConstNode):
+            yield f"{_python(node.name)}: _Final[{self._given(node.type)}]"
+
+    def _nested(self, node: Node) -> Lines:
+        for _, id in node.nested:
+            yield from _indented(self._declaration(self._schema.nodes[id]))
+
+    def _enum(self, node: EnumNode) -> Lines:
+        yield f"class {_python(node.name)}(_cara.Enum):"
+        yield from _indented(_doc(node))
+        for enumerant in node.enumerants:
+            name = "mro_" if enumerant.name == "mro" else _python(enumerant.name)
+            yield f"{_INDENT}{name} = {enumerant.id}"
+        if not node.enumerants:
+            yield f"{_INDENT}..."
+
+    # Structs.
+
+    def _struct(self, node: StructNode, name: str) -> Lines:
+        yield f"class {name}(_cara.Struct):"
+        yield from _indented(_doc(node))
+        yield from self._nested(node)
+        for field in node.fields:
+            if field.group_id is not None:
+                yield ""
+                yield from _indented(self._struct(self._schema.struct(field.group_id), f"_{field.name}"))
+        self._dicts += self._dict_of(node)
+        yield from _indented(self._constructor(node))
+        for field in node.fields:
+            yield from _indented(self._property(node, field))
+        yield from _indented(self._items(node))
+        if node.union:
+            members = ", ".join([*(f'"{field.name}"' for field in node.union), '""'])
+            yield f"{_INDENT}def which(self) -> _Literal[{members}]: ..."
+
+    def _dict_of(self, node: StructNode) -> Lines:
+        """The dicts that stand for a struct: by the names of its fields."""
+        name, base = self._dict_name(node), "_TypedDict"
+        reserved = [field for field in node.fields if keyword.iskeyword(field.name)]
+        if reserved:
+            base = f"{name}Reserved"
+            pairs = ", ".join(f'"{field.name}": {self._field_set(node, field)}' for field in reserved)
+            yield f'{base} = _TypedDict("{base}", {{{pairs}}}, total=False)'
+        yield f"class {name}({base}, total=False):"
+        members = [f"{field.name}: {self._field_set(node, field)}" for field in node.fields if field not in reserved]
+        yield from _indented(members or ["..."])
+
+    def _dict_name(self, node: StructNode) -> str:
+        return f"_{re.sub(r'[^0-9A-Za-z]', '_', node.qualified_name)}Dict"
+
+    def _constructor(self, node: StructNode) -> Lines:
+        taken = f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any] | None"
+        named = [f"{_python(field.name)}: {self._field_set(node, field)} = ..." for field in node.fields]
+        star = ["*", *named] if named else []
+        yield f"def __init__({', '.join(['self', f'_value: {taken} = None', '/', *star])}) -> None: ..."
+
+    def _property(self, node: StructNode, field: Field) -> Lines:
+        if field.name in _DICT or field.name == "which":
+            return  # the dict's method keeps its name; the field is an item
+        name = _python(field.name)
+        yield f"@{_BUILTIN}property"
+        yield f"def {name}(self) -> {self._field_given(node, field)}: ..."
+        yield f"@{name}.setter"
+        yield f"def {name}(self, value: {self._field_set(node, field)}) -> None: ..."
+
+    def _items(self, node: StructNode) -> Lines:
+        several = len(node.fields) > 1
+        for direction, result in (("get", ""), ("set", "None")):
+            for field in node.fields:
+                if several:
+                    yield "@_overload"
+                key = f'key: _Literal["{field.name}", {field.id}]'
+                if direction == "get":
+                    yield f"def __getitem__(self, {key}, /) -> {self._field_given(node, field)}: ..."
+                else:
+                    taken = self._field_set(node, field)
+                    yield f"def __setitem__(self, {key}, value: {taken}, /) -> {result}: ..."
+
+    def _field_given(self, node: StructNode, field: Field) -> str:
+        return self._group(node, field) if field.type is None else self._given(field.type)
+
+    def _field_set(self, node: StructNode, field: Field) -> str:
+        """What a field may be set to, None among it if that takes the field out."""
+        return self._optional(self._field_taken(node, field), field)
+
+    def _field_taken(self, node: StructNode, field: Field) -> str:
+        if field.type is not None:
+            return self._taken(field.type)
+        assert field.group_id is not None
+        group = self._schema.struct(field.group_id)
+        return f"{self._group(node, field)} | {self._dict_name(group)} | _Mapping[\0int, _Any]"
+
+    def _group(self, node: StructNode, field: Field) -> str:
+        return f"{self._reference(node)}._{field.name}"
+
+    @staticmethod
+    def _optional(text: str, field: Field) -> str:
+        nullable = field.type is None or field.type.kind.is_pointer
+        return f"{text} | None" if nullable and text not in ("_Any", "None") else text
+
+    # Interfaces.
+
+    def _interface(self, node: InterfaceNode) -> Lines:
+        name, client = _python(node.name), self._client_name(node)
+        parents = [self._reference(self._schema.nodes[type.node_id]) for type in node.superclasses]
+        clients = [self._client(self._schema.interface(type.node_id)) for type in node.superclasses]
+        yield f"class {name}({', '.join(parents) or '_cara.Interface'}):"
+        yield from _indented(_doc(node))
+        yield from self._nested(node)
+        given = "_cara.Client | _cara.Reference | _cara.Interface"
+        yield f"{_INDENT}@_overload"
+        yield f"{_INDENT}def __new__(cls, value: {given}, /) -> {self._client(node)}: ..."
+        yield f"{_INDENT}@_overload"
+        yield f"{_INDENT}def __new__(cls, *args: _Any, **kwargs: _Any) -> {self._reference(node)}: ..."
+        for method in node.methods:
+            yield from _indented(self._served(node, method))
+        yield ""
+        yield "@_type_check_only"
+        yield f"class {client}({', '.join([name, *clients])}):"
+        yield from _indented(['"""A proxy. Only type checkers know this name."""'])
+        for method in node.methods:
+            yield from _indented(self._called(node, method))
+
+    def _client_name(self, node: InterfaceNode) -> str:
+        scope = self._schema.nodes.get(node.scope_id)
+        taken = {name for name, _ in scope.nested} if scope is not None else set()
+        name = f"{node.name}Client"
+        return f"_{name}" if name in taken else name
+
+    def _client(self, node: InterfaceNode) -> str:
+        reference = self._reference(node)
+        return ".".join([*reference.split(".")[:-1], self._client_name(node)])
+
+    def _served(self, node: InterfaceNode, method: Method) -> Lines:
+        """A method as a service implements it."""
+        parameters = self._parameters(method, taken=False)
+        result = self._result(node, method, taken=True)
+        name = _python(method.name)
+        yield f"def {name}({', '.join(['self', *parameters])}) -> {result} | _Awaitable[{result}]: ..."
+
+    def _called(self, node: InterfaceNode, method: Method) -> Lines:
+        """A method as its callers see it."""
+        if not method.streaming and method.results_inline and len(self._members(method.results)) > 1:
+            yield from self._several(method)
+        parameters = self._parameters(method, taken=True)
+        result = self._result(node, method, taken=False)
+        name = _python(method.name)
+        yield f"def {name}({', '.join(['self', *parameters])}) -> _cara_typing.Call[{result}]: ..."
+
+    def _parameters(self, method: Method, taken: bool) -> list[str]:
+        if not method.params_inline:
+            return [f"_value: {self._taken(method.params) if taken else self._given(method.params)}", "/"]
+        parameters = []
+        optional = True
+        for field in reversed(self._members(method.params)):
+            assert field.type is not None  # a parameter is no group
+            optional = optional and field.has_explicit_default
+            text = self._optional(self._taken(field.type), field) if taken else self._given(field.type)
+            parameters.append(f"{_python(field.name)}: {text}{' = ...' if optional else ''}")
+        return list(reversed(parameters))
+
+    def _members(self, type: Type) -> Sequence[Field]:
+        return self._schema.struct(type.node_id).fields
+
+    def _result(self, node: InterfaceNode, method: Method, taken: bool) -> str:
+        if method.streaming:
+            return "None"
+        if not method.results_inline:
+            return self._taken(method.results) if taken else self._given(method.results)
+        members = self._members(method.results)
+        if not members:
+            return "None"
+        shown = self._taken if taken else self._given
+        types = [shown(field.type) for field in members if field.type is not None]
+        if len(members) == 1:
+            return self._optional(types[0], members[0]) if taken else types[0]
+        if taken:
+            return f"{_BUILTIN}tuple[{', '.join(types)}] | _Mapping[\0str, _Any]"
+        return f"{self._client(node)}.{self._results_name(method)}"
+
+    @staticmethod
+    def _results_name(method: Method) -> str:
+        return f"_{method.name}_results"
+
+    def _several(self, method: Method) -> Lines:
+        yield f"class {self._results_name(method)}(_cara_typing.Results):"
+        for field in self._members(method.results):
+            assert field.type is not None  # a result is no group
+            if field.name not in _DICT:
+                yield f"{_INDENT}{_python(field.name)}: {self._given(field.type)}"
+        for field in self._members(method.results):
+            assert field.type is not None
+            yield f"{_INDENT}@_overload"
+            yield f'{_INDENT}def __getitem__(self, key: _Literal["{field.name}"], /) -> {self._given(field.type)}: ...'
+
+    # Types.
+
+    def _given(self, type: Type) -> str:
+        """What reading a value gives."""
+        if type.parameter is not None:
+            return "_Any"
+        if type.kind is Kind.LIST and type.element is not None:
+            return f"{_BUILTIN}list[{self._given(type.element)}]"
+        if type.kind is Kind.INTERFACE:
+            return self._client(self._schema.interface(type.node_id))
+        if type.kind in (Kind.STRUCT, Kind.ENUM):
+            return self._reference(self._schema.nodes[type.node_id])
+        return _SIMPLE[type.kind]
+
+    def _taken(self, type: Type) -> str:
+        """What may be given where a value is."""
+        if type.parameter is not None:
+            return "_Any"
+        if type.kind is Kind.LIST and type.element is not None:
+            return f"_Iterable[{self._taken(type.element)}]"
+        if type.kind is Kind.STRUCT:
+            node = self._schema.struct(type.node_id)
+            if self._is_foreign(node):
+                return f"{self._reference(node)} | _Mapping[\0str, _Any] | _Mapping[\0int, _Any]"
+            return f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any]"
+        if type.kind is Kind.ENUM:
+            enum = self._schema.enum(type.node_id)
+            names = ", ".join(f'"{enumerant.name}"' for enumerant in enum.enumerants)
+            return f"{self._reference(enum)} | _Literal[{names}]" if names else self._reference(enum)
+        if type.kind is Kind.INTERFACE:
+            interface = self._schema.interface(type.node_id)
+            forms = [self._reference(interface), "_cara.Reference", "_Mapping[\0str, _Callable[..., _Any]]"]
+            if len(self._schema.methods(Type(Kind.INTERFACE, interface.id))) == 1:
+                forms.append("_Callable[..., _Any]")
+            return " | ".join(forms)
+        return _TAKEN[type.kind]
+
+    def _is_foreign(self, node: Node) -> bool:
+        return self._file_of(node).id != self._file.id
+
+    def _file_of(self, node: Node) -> Node:
+        while not isinstance(node, FileNode) and node.scope_id in self._schema.nodes:
+            node = self._schema.nodes[node.scope_id]
+        return node
+
+    def _reference(self, node: Node) -> str:
+        if isinstance(node, StructNode) and node.is_group:
+            scope = self._schema.struct(node.scope_id)
+            return f"{self._reference(scope)}._{node.name}"
+        name = ".".join(map(_python, node.qualified_name.split(".")))
+        file = self._file_of(node)
+        if file.id == self._file.id or not isinstance(file, FileNode):
+            return name
+        module = module_name(file)
+        self._imported[module] = None
+        return f"{module}.{name}"
+
+
+def _python(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _doc(node: Node) -> Iterable[str]:
+    if node.doc:
+        text = node.doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').splitlines()
+        yield from (['"""' + text[0] + '"""'] if len(text) == 1 else ['"""' + text[0], *text[1:], '"""'])
+
+
+def _indented(lines: Iterable[str]) -> Lines:
+    for line in lines:
+        yield f"{_INDENT}{line}" if line else ""
