@@ -12,6 +12,7 @@ PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 PIP := $(PY) -m pip install -qq --disable-pip-version-check --no-warn-script-location
 AUTOBAHN := .venvs/autobahn
+PROMETHEUS := .venvs/prometheus
 CLIENTS := tests/clients
 CLIENTS_STAMP := $(CLIENTS)/node_modules/.stamp
 CLIENTS_PYTHON := .venvs/clients
@@ -33,7 +34,7 @@ help: ## list the targets
 demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--listen 127.0.0.1:9000")
 	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
 
-test: $(STAMPS)/dev $(JS_STAMP) test-tools ## run all tests, Python's and JavaScript's (ARGS="-k calls")
+test: $(STAMPS)/dev $(JS_STAMP) $(PROMETHEUS)/.stamp test-tools ## run all tests, Python's and JavaScript's (ARGS="-k calls")
 	$(PY) $(PYTEST) $(ARGS)
 
 test-pythons: ## run the library's tests on Python 3.11, 3.12 and 3.13, each in .venvs/ (ARGS="-k calls")
@@ -66,7 +67,7 @@ check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 
 # Without the tests that compare how long clients wait: what is measured is slower by as much as it has lines to run, so that
 # a server which is asked much looks as if it kept others waiting. `make test` runs them.
-coverage: $(STAMPS)/dev $(JS_STAMP) test-tools ## run all tests and print the lines and branches that none runs, by module, worst first
+coverage: $(STAMPS)/dev $(JS_STAMP) $(PROMETHEUS)/.stamp test-tools ## run all tests and print the lines and branches that none runs, by module, worst first
 	@rm -f .coverage .coverage.*
 	$(PY) -m coverage run --source=$(CURDIR)/gateway,$(CURDIR)/cara_pseud $(PYTEST) \
 	  -p tests.last_words -m "not compares_waits" $(ARGS); status=$$?; \
@@ -116,6 +117,22 @@ $(AUTOBAHN)/.stamp: requirements/conformance.txt
 	@rm -rf $(AUTOBAHN) && mkdir -p $(AUTOBAHN)
 	@PIP_NO_PYTHON_VERSION_WARNING=1 $(PYTHON2) -m pip install -qq --disable-pip-version-check --require-hashes \
 	  --target $(AUTOBAHN)/packages -r requirements/conformance.txt
+	@touch $@
+
+# Prometheus and its promtool, as links to what is installed, or unpacked from Debian's package. To install that would start
+# a server on the developer's machine; unpacked, it touches nothing outside of the checkout and needs no root.
+$(PROMETHEUS)/.stamp:
+	@rm -rf $(PROMETHEUS) && mkdir -p $(PROMETHEUS)/usr/bin
+	@if command -v prometheus >/dev/null && command -v promtool >/dev/null; then \
+	  ln -s "$$(command -v prometheus)" "$$(command -v promtool)" $(PROMETHEUS)/usr/bin/; \
+	elif command -v apt-get >/dev/null && command -v dpkg >/dev/null; then \
+	  echo 'Unpacking prometheus'; \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq; fi; \
+	  cd $(PROMETHEUS) && apt-get -qq -o APT::Sandbox::User=root download prometheus && dpkg -x prometheus_*.deb . && \
+	    rm prometheus_*.deb; \
+	else \
+	  echo 'The tests need prometheus and promtool in the PATH.' >&2; exit 1; \
+	fi
 	@touch $@
 
 clean: ## remove what the other targets made
@@ -170,7 +187,7 @@ node-tools:
 	$(call need,node:nodejs npm:npm)
 
 test-tools:
-	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy)
+	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy systemd-analyze:systemd redis-server:redis-server)
 
 # $(call need,COMMAND:PACKAGE …)
 define need

@@ -48,6 +48,8 @@ WIDE = """
 [gateway.limits]
 max_handles_per_session = 1_000_000
 max_sessions = 100_000
+max_sessions_per_address = 100_000
+max_connections_per_address = 100_000
 """
 
 HANDLES = 100_000

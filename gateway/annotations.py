@@ -81,14 +81,13 @@ class HttpRule:
 class MethodFacts:
     """What the annotations say about a method, its interface's included.
 
-    ``timeout_s`` is None without a wish; ``roles`` are all that a caller must have. What is read-only is idempotent.
+    ``timeout_s`` is None without a wish. What is read-only is idempotent.
     """
 
     read_only: bool = False
     idempotent: bool = False
     hidden: bool = False
     timeout_s: float | None = None
-    roles: tuple[str, ...] = ()
     http: HttpRule | None = None
 
 
@@ -113,13 +112,11 @@ def method_facts(schema: Schema, bound: BoundMethod) -> MethodFacts:
     whole = schema.interface(bound.interface.node_id).annotations
     read_only = find(own, READ_ONLY) is not None or find(whole, READ_ONLY) is not None
     timeout_ms = _value(own, TIMEOUT) or _value(whole, TIMEOUT)
-    roles = [*required_roles(whole), *required_roles(own)]
     return MethodFacts(
         read_only=read_only,
         idempotent=read_only or find(own, IDEMPOTENT) is not None or find(whole, IDEMPOTENT) is not None,
         hidden=is_hidden(own) or is_hidden(whole),
         timeout_s=timeout_ms / 1000 if timeout_ms else None,
-        roles=tuple(dict.fromkeys(roles)),
         http=_http_rule(own),
     )
 

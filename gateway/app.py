@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -17,6 +18,7 @@ from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.access.permissions import Permissions
 from gateway.access.refusals import Refusals
+from gateway.access.shared_counts import MOST_AT_ONCE
 from gateway.call_counts import CallCounts
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
@@ -24,9 +26,11 @@ from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_
 from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import exposures
 from gateway.config.file import ConfigError, GatewayConfig
-from gateway.config.lasting import changed, lasting
+from gateway.config.lasting import changed, check_guard, lasting
 from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
+from gateway.http.admin.door import ADMIN_DESCRIPTORS, AdminDoor, bind_admin
+from gateway.http.admin.state_times import StateTimes
 from gateway.http.application import GatewayApplication
 from gateway.http.bound_sockets import BoundSockets, bind
 from gateway.http.connections import Connections
@@ -40,8 +44,8 @@ from gateway.http.site import Site
 from gateway.http.tls import Tls
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
 from gateway.logs import LogWriter
+from gateway.rates_in_force import RatesInForce
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
-from gateway.reload_counts import ReloadCounts
 from gateway.reloads import Reloads
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
@@ -72,6 +76,7 @@ class Gateway:
 
     Attributes:
         port: the port it listens on, known after `start`; None at a unix socket.
+        admin_url: where operators find it, known after `start`; None if they have no listener.
         attempted: the configuration that was read last, even if it could not be used.
     """
 
@@ -82,11 +87,13 @@ class Gateway:
         transports: ByteTransports | None = None,
         stalls: Stalls | None = None,
         source: Callable[[], GatewayConfig] | None = None,
+        passed: Sequence[socket.socket] = (),
     ) -> None:
         """Load everything.
 
         Args:
             source: reads the configuration anew for `reload`, in a thread; None = it is always this one.
+            passed: sockets that somebody has bound for it already, at ``config.listen``; none = it binds its own.
             transports: how the bytes of WebSockets travel; None = the best way there is.
             stalls: is told by the loop how long its turns take; None = the loop is not watched.
 
@@ -98,7 +105,8 @@ class Gateway:
         self._config = config = replace(config, limits=self._limits)
         self.attempted = config
         self._source = (lambda: config) if source is None else source
-        self._reloads, self._reload_counts = Reloads(self._reload), ReloadCounts()
+        self._passed = list(passed)
+        self._reloads = Reloads(self._reload)
         self._log = log
         self._transports = best_transports() if transports is None else transports
         self._tls = None if config.tls is None else Tls(config.tls)
@@ -107,8 +115,8 @@ class Gateway:
         self._cork = Cork()
         self._turns = Turns(stalls, self._cork, watched=stalls is not None)
         self._counts = CallCounts()
-        self._tracer: OtlpTracer | None = None if config.tracing is None else _tracer(config.tracing)
         self._pool = Pool(self._connection)
+        self._tracer: OtlpTracer | None = None if config.tracing is None else _tracer(config.tracing)
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
         self._served = Served(self.catalogue(config))
@@ -123,6 +131,10 @@ class Gateway:
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
         self._application: GatewayApplication | None = None
+        self._rates = RatesInForce(self._refusals)
+        self._admin: AdminDoor | None = None
+        self._states = StateTimes(time.time)
+        self.admin_url: str | None = None
 
     @property
     def url(self) -> str:
@@ -146,7 +158,11 @@ class Gateway:
     @property
     def _reserved_descriptors(self) -> int:
         connections = sum(len(service.upstream.connections) for service in self._served.catalogue.services.values())
-        return self._config.limits.reserved_descriptors + connections * _DESCRIPTORS_OF_A_CONNECTION
+        reserved = self._config.limits.reserved_descriptors + connections * _DESCRIPTORS_OF_A_CONNECTION
+        if self._config.admin is not None:
+            reserved += ADMIN_DESCRIPTORS
+        rates = self._config.rates
+        return reserved + (MOST_AT_ONCE if rates is not None and rates.is_shared else 0)
 
     # What is served.
 
@@ -171,9 +187,10 @@ class Gateway:
     def _serve(self, catalogue: Catalogue) -> None:
         assert self._application is not None  # started
         self._application.serve(catalogue)
+        self._pool.served()
+        self._sessions.roles_changed()  # or what is needed for a call, which comes to the same
         services = catalogue.services
         self._counts.keep(lambda service, label: service in services and services[service].declares(label))
-        self._pool.served()
         if self._retired is None or self._retired.done():
             self._retired = asyncio.create_task(self._end_unused())
 
@@ -191,11 +208,11 @@ class Gateway:
     async def _reload(self) -> None:
         try:
             config = self.attempted = await asyncio.to_thread(self._source)
+            check_guard(lasting(self._config, config))
             tls = await self._new_tls(config)
             catalogue = await self._new_catalogue(config)
             self._authentication.reload(config.auth)
         except ConfigError as error:
-            self._reload_counts.failure()
             for complaint in error.complaints:
                 _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
             raise
@@ -211,7 +228,8 @@ class Gateway:
         for name in before.keys() - after.keys():
             self._pool.dismiss(before[name].upstream)
             self._sessions.service_removed(name, f"{name} is served no more")
-        self._reload_counts.success(time.time())
+        if self._site is not None and self._site.identification is not None:
+            self._site.identification.reloaded()
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
 
     async def renew_certificates(self) -> None:
@@ -238,7 +256,7 @@ class Gateway:
         loaded = await asyncio.to_thread(load_routes, config)
         upstreams = {service: self._pool.upstream(service) for service in config.services}
         catalogue = await asyncio.to_thread(
-            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, former, self._tracer
+            make_catalogue, config, loaded, upstreams.__getitem__, self._counts, self._tracer, former
         )
         running = self._pool.running
         fresh = [each for each in catalogue.services.values() if not running.issuperset(each.upstream.connections)]
@@ -256,7 +274,7 @@ class Gateway:
         assert site is not None  # started
         self._limits.adopt(config.limits)
         self._config = config = replace(lasting(self._config, config), limits=self._limits)
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin):
             _LOG.warning("%s", exposure)
         permit_descriptors(self.wanted_descriptors)
         site.connections.rebound(self._most_connections())
@@ -268,6 +286,10 @@ class Gateway:
             site.identification.origins = site.origins
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
+        site.rates = rates = self._rates.adopt(config.rates)
+        site.calls.admit = None if rates is None else rates.admit
+        if self._admin is not None:
+            self._admin.adopt(config)
 
     def _connection(self, config: ConnectionConfig) -> EndpointConnection:
         return PseudUpstream(config, self._config.limits, self._cork)
@@ -299,12 +321,14 @@ class Gateway:
             OSError: the address cannot be bound; nothing is left running.
         """
         config = self._config
-        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
+        for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin):
             _LOG.warning("%s", exposure)
-        self._bound = bound = bind(config.listen, config.socket_mode)
+        bound, admin = self._bind()
+        self._bound = bound
         self.port = bound.port
         for service in self._served.catalogue.services.values():
             await self._start_upstream(service)
+        rates = self._rates.adopt(config.rates)
         self._authentication.start()
         origins = OriginPolicy(_host_of(config.listen), config.hosts, config.origins)
         self._site = site = Site(
@@ -312,6 +336,7 @@ class Gateway:
             calls=Calls(
                 self._config.limits,
                 expose_errors=self._config.expose_errors,
+                admit=None if rates is None else rates.admit,
                 authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
@@ -330,17 +355,37 @@ class Gateway:
             cork=self._cork,
             turns=self._turns,
             spans=None if self._tracer is None else self._tracer.counts,
-            reloads=self._reload_counts,
+            reloads=self._reloads.counts,
             authentication_failures=self._authentication.failures,
             identification=Identification(self._authentication, self._sessions, origins),
+            rates=rates,
+            has_admin=admin is not None,
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections, tls=self._tls)
         self._server.add_sockets(bound.sockets)
+        if admin is not None:
+            self._admin = AdminDoor(config, admin, site, self._states, self.reload)
+            self.admin_url = self._admin.url
+            _LOG.info("operators are heard at %s", self.admin_url)
         reclaiming = Reclaiming(
             resident_bytes, lambda: len(self._sessions) + len(site.connections), lambda: site.is_busy, reclaim
         )
         self._reclaiming = asyncio.create_task(reclaiming.watch())
+
+    def _bind(self) -> tuple[BoundSockets, BoundSockets | None]:
+        """Bind all doors, or none.
+
+        Raises:
+            OSError: one of the addresses cannot be bound.
+        """
+        own = self._passed
+        bound = BoundSockets(own) if own else bind(self._config.listen, self._config.socket_mode)
+        try:
+            return bound, bind_admin(self._config)
+        except OSError:
+            bound.close()
+            raise
 
     def _most_connections(self) -> int:
         limits = self._limits
@@ -375,16 +420,22 @@ class Gateway:
             if task is not None:
                 task.cancel()
         await self._pool.stop()
+        await self._rates.close()
         await server.close_all_connections()
         if self._tracer is not None:
             await self._tracer.stop()
         self._authentication.close()
+        if self._admin is not None:
+            await self._admin.close()
         self._log.flush()
 
     def _on_state(self, service: str, state: str) -> None:
         # Under a login objects outlive a connection, so only when it is up again it is known whether they are there.
         reason = f"{service} was restarted" if state == "up" else f"the connection to {service} was lost"
         self._sessions.service_lost(service, reason)
+        found = self._service(service)
+        if found is not None:
+            self._states.look(service, found.upstream.endpoints)
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""
@@ -393,12 +444,6 @@ class Gateway:
 
 def _host_of(listen: Listen | UnixListen) -> str | None:
     return listen.host if isinstance(listen, Listen) else None
-
-
-def _tracer(config: TracingConfig) -> OtlpTracer:
-    # Its libraries are an extra, and to import them takes as long as all of the gateway.
-    made: OtlpTracer = import_module("gateway.otlp_traces").OtlpTracer(config, version("cara-gateway"))
-    return made
 
 
 async def _all_up(upstreams: Iterable[Upstream], timeout_s: float) -> bool:
@@ -415,6 +460,11 @@ async def _all_up(upstreams: Iterable[Upstream], timeout_s: float) -> bool:
         finally:
             forget()
     return True
+
+
+def _tracer(config: TracingConfig) -> OtlpTracer:
+    # Its libraries are an extra, and to import them takes as long as all of the gateway.
+    return import_module("gateway.otlp_traces").OtlpTracer(config, version("cara-gateway"))  # type: ignore[no-any-return]
 
 
 class _Reports:

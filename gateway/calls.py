@@ -10,91 +10,37 @@ Knows neither how a door writes references nor which protocol a service speaks.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, CallOptions, Capability, Pending
-from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
-from gateway.access.permissions import denied
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
 from gateway.call_counts import TracedCall
-from gateway.catalogue import Catalogue, ServiceMethod
+from gateway.call_failures import failure_told
+from gateway.catalogue import ServiceMethod
 from gateway.config.limits import Limits
-from gateway.errors import GatewayError, Status, from_rpc_error, quote
-from gateway.failure_text import without_secrets
+from gateway.deferred_calls import once_admitted
+from gateway.errors import GatewayError, Status
 from gateway.json.codec.objects import LiveObjects
 from gateway.json.text import JSON
+from gateway.repeats import at_most_twice
 from gateway.sessions.session import Session
 from gateway.stalls import Stalls
 from gateway.trace_context import trace_id_of
 from gateway.traces import CallTrace
-from gateway.upstream.base import Upstream
-
-_LOG: Final = logging.getLogger(__name__)
-_LOGGED: Final = frozenset({Status.UNKNOWN, Status.INTERNAL, Status.OUTCOME_UNKNOWN})
 
 NO_OPTIONS: Final = CallOptions()
 _RETRY_S: Final = 1
 
 Authorise = Callable[[Principal, ServiceMethod], None]
 """Whether a principal may call a method; raises a `GatewayError` if not."""
-Admit = Callable[[Principal, Session | None, ServiceMethod], None]
-"""Whether one more call of a principal, in that session, may begin now; raises a `GatewayError` if not."""
-
-
-def method_of_service(
-    catalogue: Catalogue, service: str, name: str, principal: Principal = ANONYMOUS
-) -> ServiceMethod:
-    """What a call of a service's own method means; its target is the root of the service.
-
-    Args:
-        principal: who asks, to whom an error names nothing that it may not call.
-
-    Raises:
-        GatewayError: NOT_FOUND, there is no such service or method; PERMISSION_DENIED or UNAUTHENTICATED, there is no
-            such method in a service that the principal may not see.
-    """
-    found = catalogue.services.get(service)
-    method = None if found is None else found.methods.get(name)
-    if method is not None:
-        return method
-    seen = catalogue.seen_by(principal.roles)
-    if found is not None and service not in seen.routes:
-        raise denied(principal, service, name)
-    raise GatewayError.unknown_method(service, name, seen.service(service).methods.keys()).at(service)
-
-
-def method_of_handle(session: Session, token: str, name: str) -> tuple[ServiceMethod, Capability]:
-    """What a call of an object's method means, and its target. The service is the one that the object came from.
-
-    Raises:
-        GatewayError: NOT_FOUND, there is no such handle or method; FAILED_PRECONDITION, the object has no interface.
-    """
-    handle = session.handles.get(token)
-    return handle.service.object_method(handle.interface, name, session.principal.roles), handle.capability
-
-
-def method_of_object(
-    session: Session, token: str, service: str, interface: str, name: str
-) -> tuple[ServiceMethod, Capability]:
-    """As `method_of_handle`, for a caller who says what the object is: of which service, and with which interface.
-
-    Raises:
-        GatewayError: INVALID_ARGUMENT, the object is something else; or as there.
-    """
-    handle = session.handles.get(token)
-    if handle.interface is not None and handle.service.name == service:
-        for ancestor in handle.service.schema.ancestry(handle.interface):
-            if handle.service.interface_name(ancestor) == interface:
-                return handle.service.object_method(ancestor, name, session.principal.roles), handle.capability
-    expected = f"an object of {quote(service)} with the interface {quote(interface)}"
-    got = f"{handle.service.name}'s, with the interface {handle.interface_name}"
-    raise GatewayError(Status.INVALID_ARGUMENT, f"expected {expected}, this is {got}")
+Admit = Callable[[Principal, str], "asyncio.Future[None] | None"]
+"""Whether one more call of a principal, or without one of an address, may begin: None if it may now, or a future that
+is done when it may; raises a `GatewayError` if it may not, as the future does."""
 
 
 class CallReferences(LiveObjects, Protocol):
@@ -248,6 +194,7 @@ class Calls:
     """Begins calls for all doors.
 
     Attributes:
+        admit: whether one more call may begin.
         expose_errors: whether callers are told the texts of services' exceptions.
         stalls: told what the answers of services take.
         without_session: the calls under way that belong to no session.
@@ -271,13 +218,13 @@ class Calls:
             refusals: where it is counted what was refused because too many are under way.
             expose_errors: whether callers are told the texts of services' exceptions.
             authorise: None permits everybody everything.
-            admit: None admits all calls that their sessions permit.
+            admit: None admits all calls that their sessions permit. It may be replaced, for the calls after that.
             stalls: is told what the answers of services take.
         """
         self._limits = limits
         self.expose_errors = expose_errors
         self._authorise = authorise
-        self._admit = admit
+        self.admit = admit
         self._refusals = Refusals() if refusals is None else refusals
         self.stalls = Stalls() if stalls is None else stalls
         self.clock = self.stalls.clock
@@ -335,17 +282,17 @@ class Calls:
         tracer = method.service.tracer
         if tracer is not None:
             call.trace = tracer.call(method.service_name, method.label, options.traceparent, tracestate)
-        is_counted = False
+        is_counted, admitted = False, None
         try:
             if self._authorise is not None:
                 self._authorise(principal, method)
-            if self._admit is not None:
-                self._admit(principal, session, method)
             if session is not None:
                 session.check_calls()
             is_counted = self.under_way.may_take(address)
             if not is_counted:
                 raise self._too_many(address)
+            if self.admit is not None:
+                admitted = self.admit(principal, address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
             reader = method.params
@@ -358,18 +305,22 @@ class Calls:
                 options = CallOptions(timeout_s, *options[1:])
             boxes = method.results.unboxed if unbox else method.results.boxed
             write: Callable[[Any], JSON] = boxes if refs is None else partial(boxes, refs=refs)
-            if call.trace is not None:
-                options = options._replace(traceparent=call.trace.ask())
             if refs is not None and len(method.service.upstream.connections) > 1:
                 refs.hold()
                 if refs.coming_home is not None:
                     target = method.service.upstream.beside(target, refs.coming_home)
-            future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
-            if method.facts.idempotent and not future.done():  # else it failed at once, see `Call.watch`
-                future = self._repeatable(future, method, target, args, options, write, refs)
+            if call.trace is not None:
+                options = options._replace(traceparent=call.trace.ask())
+            if admitted is None:
+                future = self._invoked(method, target, args, options, write, refs)
+            else:
+                invoke = partial(self._invoked, method, target, args, options, write, refs)
+                future = once_admitted(admitted, invoke, None if refs is None else refs.never_sent)
         except Exception as error:
             if is_counted:
                 self.under_way.give(address)
+            if admitted is not None:
+                admitted.cancel()
             call.refuse(error)
             return None
         counts.in_flight += 1
@@ -410,6 +361,20 @@ class Calls:
         detail = f"{number} calls are under way already, as many as {name} permits: try again in {_RETRY_S} s"
         return GatewayError(status, detail, retry_after=_RETRY_S)
 
+    def _invoked(
+        self,
+        method: ServiceMethod,
+        target: Capability,
+        args: Any,
+        options: CallOptions,
+        write: Callable[[Any], JSON],
+        refs: CallReferences | None,
+    ) -> asyncio.Future[Any]:
+        future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
+        if method.facts.idempotent and not future.done():  # else it failed at once, see `begin`
+            return self._repeatable(future, method, target, args, options, write, refs)
+        return future
+
     def _repeatable(
         self,
         first: asyncio.Future[Any],
@@ -428,7 +393,7 @@ class Calls:
         assert options.timeout is not None
         until = asyncio.get_running_loop().time() + options.timeout
         # An object is asked again where it lives, and any endpoint of a service for the service itself.
-        return asyncio.ensure_future(_at_most_twice(first, again, method.service.upstream.home_of(target), until))
+        return asyncio.ensure_future(at_most_twice(first, again, method.service.upstream.home_of(target), until))
 
     def failure(
         self, error: BaseException, method: ServiceMethod, request_id: str | None, args: Sequence[Any] = ()
@@ -438,59 +403,4 @@ class Calls:
         Args:
             args: what the service was sent, as far as there are secrets in it.
         """
-        if isinstance(error, GatewayError):
-            told = error
-        elif isinstance(error, asyncio.CancelledError):
-            told = GatewayError(Status.CANCELLED, "the call was cancelled")
-        elif isinstance(error, Unauthenticated):
-            # The service refuses the gateway, which is nothing that the caller could mend by logging in.
-            told = GatewayError(Status.UNAVAILABLE, f"the service does not let the gateway in: {error.message}")
-        elif isinstance(error, RemoteError) and error.code == Status.UNIMPLEMENTED.code:
-            told = GatewayError(Status.UNIMPLEMENTED, "the schema has this method, but the service does not")
-        elif isinstance(error, RpcError):
-            told = from_rpc_error(error, expose_errors=self.expose_errors)
-        else:
-            told = GatewayError(Status.INTERNAL, "the gateway failed to make this call")
-        told.at(method.service_name, method.name, request_id)
-        method.counts.fail(told.status.code)
-        if told.status in _LOGGED or isinstance(error, Unauthenticated):
-            unexpected = not isinstance(error, GatewayError | RpcError)
-            place = f"{method.service_name}.{method.name}"
-            if method.has_secrets:
-                text = without_secrets(error, method, args)
-                _LOG.warning("%s: %s: %s [%s]", place, told.status.code, text, request_id)
-            else:
-                _LOG.warning(
-                    "%s: %s: %s [%s]", place, told.status.code, error, request_id,
-                    exc_info=error if unexpected else None,
-                )
-        return told
-
-
-async def _at_most_twice(
-    first: asyncio.Future[Any], again: Callable[[float], asyncio.Future[Any] | None], upstream: Upstream, until: float
-) -> Any:
-    """Await a call of an idempotent method; if its connection is lost, repeat it once, before the same deadline.
-
-    Args:
-        again: makes the call that has so many seconds left; None if it cannot be made as it was.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        return await first
-    except OutcomeUnknown as lost:
-        if upstream.stopped:
-            raise
-        is_up = loop.create_future()
-        forget = upstream.on_state(lambda state: is_up.set_result(None) if state == "up" and not is_up.done() else None)
-        try:
-            if upstream.state != "up":
-                await asyncio.wait_for(is_up, until - loop.time())
-        except TimeoutError:
-            raise lost from None
-        finally:
-            forget()
-        second = again(max(until - loop.time(), 0.001))
-        if second is None:
-            raise
-        return await second
+        return failure_told(error, method, request_id, args, expose_errors=self.expose_errors)

@@ -48,7 +48,7 @@ def load_catalogue(
     Raises:
         ConfigError: see `load_routes`.
     """
-    return make_catalogue(config, load_routes(config), upstream_of, counts, tracer=tracer)
+    return make_catalogue(config, load_routes(config), upstream_of, counts, tracer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def make_catalogue(
     loaded: tuple[list[ServiceRoutes], HttpRoutes],
     upstream_of: Callable[[ServiceConfig], Upstream],
     counts: CallCounts,
-    former: Former | None = None,
     tracer: Tracer | None = None,
+    former: Former | None = None,
 ) -> Catalogue:
     """Make everything that is served.
 

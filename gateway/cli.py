@@ -21,6 +21,7 @@ from cara_pseud.password_entries import PasswordFileError
 from cara_pseud.passwords import set_password
 from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
+from gateway.admin_commands import reload, sessions, upstreams
 from gateway.app import Gateway
 from gateway.catalogue_loading import load_routes
 from gateway.config.exposure import exposures
@@ -123,7 +124,7 @@ def check(config_path: Path) -> None:
             Tls(config.tls)
     except ConfigError as error:
         _refuse(error)
-    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth):
+    for exposure in exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin):
         click.echo(f"{config_path}: warning: {exposure}", err=True)
     click.echo(f"{config_path}: fine, {len(config.services)} service{'s' if len(config.services) != 1 else ''}")
 
@@ -181,6 +182,9 @@ main.add_command(list_names)
 main.add_command(describe)
 main.add_command(call)
 main.add_command(key)
+main.add_command(sessions)
+main.add_command(upstreams)
+main.add_command(reload)
 
 
 # Running.

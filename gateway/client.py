@@ -51,6 +51,10 @@ class Client(Protocol):
         """Whether it never asked for anything, and was told nothing that it could miss."""
 
     @property
+    def kept_bytes(self) -> int:
+        """How much is kept for it that it has not confirmed."""
+
+    @property
     def unboxes(self) -> bool:
         """Whether it answers a single result as itself."""
 

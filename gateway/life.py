@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +19,18 @@ from cara_pseud.schema.loader import schema_files
 from gateway import logs
 from gateway.app import Gateway
 from gateway.config.file import ConfigError, GatewayConfig
+from gateway.config.lasting import check_guard
+from gateway.config.values import Listen, UnixListen
 from gateway.http.descriptors import permit_descriptors
 from gateway.loop import CollectorWatch, give_back_large_blocks, settle_collector, watched_loop
 from gateway.stalls import Stalls
+from gateway.systemd import PassedSocketError, Supervisor, listen_of, passed_sockets
 from gateway.watched_files import WatchedFiles
 
 _LOG: Final = logging.getLogger(__name__)
 
+_CLOSING_S: Final = 10.0
+"""How much longer than for what is under way it may take to end."""
 _CERTIFICATES_S: Final = 2.0
 """How often it is looked whether a certificate was renewed; twice that is waited for its key."""
 
@@ -57,27 +65,69 @@ def run(
         ConfigError: the configuration cannot be used.
         StartError: it cannot listen, or ``announce`` says so.
     """
+    supervisor = Supervisor.of(os.environ, os.getpid())
+    passed = _passed_sockets()
+    if passed:
+        config = _at(listen_of(passed), config)
+        source = None if source is None else partial(_read_at, config.listen, source)
     log = logs.set_up(config.limits.max_log_bytes)
     stalls = Stalls()
+    if passed:
+        _LOG.info("listening at the sockets that were passed, the first of which is %s", config.listen)
     if source is not None:
         # What it asks for is about to be done: the files are read now.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        gateway = Gateway(config, log, stalls=stalls, source=source)
+        gateway = Gateway(config, log, stalls=stalls, source=source, passed=passed)
         permit_descriptors(gateway.wanted_descriptors)
         with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
-            runner.run(_Life(gateway, config, announce, reloads=source is not None, watches=watches).run())
+            life = _Life(gateway, config, announce, supervisor, reloads=source is not None, watches=watches)
+            runner.run(life.run())
     finally:
+        supervisor.close()
         log.close()
+
+
+def _passed_sockets() -> list[socket.socket]:
+    """The sockets that a supervisor has bound.
+
+    Raises:
+        StartError: one cannot be used.
+    """
+    try:
+        return passed_sockets(os.environ, os.getpid())
+    except PassedSocketError as error:
+        raise StartError(str(error)) from None
+    finally:
+        for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+            os.environ.pop(name, None)  # they are taken, by nobody else
+
+
+def _at(listen: Listen | UnixListen, config: GatewayConfig) -> GatewayConfig:
+    config = replace(config, listen=listen)
+    check_guard(config)
+    return config
+
+
+def _read_at(listen: Listen | UnixListen, source: Callable[[], GatewayConfig]) -> GatewayConfig:
+    return _at(listen, source())
 
 
 class _Life:
     def __init__(
-        self, gateway: Gateway, config: GatewayConfig, announce: Announce, *, reloads: bool, watches: bool
+        self,
+        gateway: Gateway,
+        config: GatewayConfig,
+        announce: Announce,
+        supervisor: Supervisor,
+        *,
+        reloads: bool,
+        watches: bool,
     ) -> None:
         self._gateway = gateway
         self._config = config
         self._announce = announce
+        self._supervisor = supervisor
         self._reloads = reloads
         self._watches = watches
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +135,8 @@ class _Life:
         self._stopped_by = 0
 
     async def run(self) -> None:
-        gateway = self._gateway
+        gateway, supervisor = self._gateway, self._supervisor
+        feeding: asyncio.Task[None] | None = None
         async with self._signals() as stopped:
             delay_s = 0.0
             try:
@@ -100,13 +151,18 @@ class _Life:
             if self._watches:
                 self._begin(WatchedFiles(self._watched, self._reload).run())
             try:
+                if supervisor.watchdog_s is not None:
+                    feeding = asyncio.create_task(self._feed(supervisor.watchdog_s))
                 await self._announce_until(stopped)
                 # Who is at the terminal has no proxy before it that must notice first.
                 delay_s = gateway.config.drain_delay_s if self._stopped_by == signal.SIGTERM else 0.0
             finally:
                 for task in self._tasks:
                     task.cancel()
+                supervisor.stopping("ending", delay_s + gateway.config.drain_s + _CLOSING_S)
                 await gateway.stop(delay_s)
+                if feeding is not None:
+                    feeding.cancel()
 
     async def _announce_until(self, stopped: asyncio.Event) -> None:
         announcing = asyncio.ensure_future(self._announce(self._gateway))
@@ -115,6 +171,7 @@ class _Life:
         if announcing.done():
             announcing.result()
             sys.stdout.flush()
+            self._supervisor.ready(self._status())
             await waiting
         else:
             announcing.cancel()
@@ -145,7 +202,22 @@ class _Life:
 
     # Reloading.
 
+    def _status(self) -> str:
+        failed = ", the last reload failed" if self._reload_failed else ""
+        return f"serving at {self._gateway.url}{failed}"
+
+    async def _feed(self, watchdog_s: float) -> None:
+        """Show that the loop goes round, twice in the time that the supervisor waits."""
+        while True:
+            self._supervisor.alive()
+            await asyncio.sleep(watchdog_s / 2)
+
     async def _reload(self) -> None:
+        self._supervisor.reloading()
+        await self._reload_once()
+        self._supervisor.ready(self._status())
+
+    async def _reload_once(self) -> None:
         try:
             await self._gateway.reload()
         except ConfigError:

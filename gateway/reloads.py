@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+
+from gateway.reload_counts import ReloadCounts
 
 
 class Reloads:
@@ -11,10 +14,14 @@ class Reloads:
 
     Args:
         run: one reading; what it raises is told to all who asked for it.
+
+    Attributes:
+        counts: what became of them.
     """
 
     def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
         self._run = run
+        self.counts = ReloadCounts()
         self._current: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
@@ -39,7 +46,12 @@ class Reloads:
         if current is not None:
             await asyncio.wait((current,))
         self._current, self._next = self._next, None
-        await self._run()
+        try:
+            await self._run()
+        except Exception:
+            self.counts.failure()
+            raise
+        self.counts.success(time.time())
 
     def stop(self) -> None:
         """Begin none any more, and break off the one under way."""

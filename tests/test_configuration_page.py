@@ -14,6 +14,7 @@ from gateway.config.jwt import DEFAULT_ALGORITHMS, DEFAULT_ROLES_CLAIM, JWT_KEYS
 from gateway.config.limits import Limits
 from gateway.config.mtls import MTLS_KEYS
 from gateway.config.proxy_headers import PROXY_KEYS
+from gateway.config.rates import RATES_KEYS, RatesConfig
 from gateway.config.rules import RULE_KEYS
 from gateway.config.tls import TLS_KEYS
 from gateway.config.tracing import TRACING_KEYS, TracingConfig
@@ -36,11 +37,12 @@ def documented(heading: str) -> dict[str, str]:
         ("gateway.auth.jwt", JWT_KEYS),
         ("gateway.auth.proxy", PROXY_KEYS),
         ("gateway.auth.mtls", MTLS_KEYS),
-        ("gateway.tracing", TRACING_KEYS),
         ("gateway.tls", TLS_KEYS),
+        ("gateway.tracing", TRACING_KEYS),
         ("services.NAME", SERVICE_KEYS),
         ("[services.NAME.rules]", RULE_KEYS),
         ("gateway.limits", LIMIT_KEYS),
+        ("gateway.rates", RATES_KEYS),
     ],
 )
 def test_the_page_names_every_key_and_no_other(heading: str, keys: dict[str, object]) -> None:
@@ -57,6 +59,7 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
     assert documented("gateway") == {
         "listen": f'`"{DEFAULT_LISTEN.host}:{DEFAULT_LISTEN.port}"`',
         "socket_mode": f"`{config.socket_mode:#o}`",
+        "admin": "" if config.admin is None else "?",
         "hosts": "`[]`" if not config.hosts else "",
         "origins": "`[]`" if not config.origins else "",
         "trusted_proxies": "`[]`" if not config.trusted_proxies else "",
@@ -74,6 +77,12 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
     assert documented("gateway.tracing") == {
         "otlp": "required", "sample": f"`{tracing.sample}`", "service_name": f'`"{tracing.service_name}"`',
     }  # fmt: skip
+    rates = RatesConfig()
+    assert documented("gateway.rates") == {
+        "per_principal": "" if rates.per_principal is None else "?",
+        "per_address": "" if rates.per_address is None else "?",
+        "storage": f'`"{rates.storage}"`',
+    }
     assert documented("gateway.auth")["required"] == f"`{str(AuthConfig().required).lower()}`"
     algorithms = ", ".join(f'"{name}"' for name in DEFAULT_ALGORITHMS)
     assert documented("gateway.auth.jwt")["algorithms"] == f"`[{algorithms}]`"

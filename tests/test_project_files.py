@@ -9,9 +9,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = {line.strip().rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()} | {".git"}
@@ -71,7 +68,7 @@ def test_every_make_target_that_a_document_names_exists() -> None:
 
 
 def test_every_link_in_a_document_leads_somewhere() -> None:
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]:
         prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", document.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", prose):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
@@ -99,53 +96,6 @@ def test_the_subcommands_that_the_readme_names_exist() -> None:
     named = set(re.findall(r"^\$ cara-gateway (\w+)", text("README.md"), re.MULTILINE))
     assert named
     assert [name for name in sorted(named) if not runs(sys.executable, "-m", "gateway", name, "--help")] == []
-
-
-def compose() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(text("docker-compose.yml"))
-    return loaded
-
-
-def test_compose_builds_the_image_that_it_runs() -> None:
-    for name, service in compose()["services"].items():
-        assert (service["build"], service["image"]) == (".", "cara-gateway"), name
-
-
-def test_compose_runs_commands_that_exist() -> None:
-    services = compose()["services"]
-    python, dash_m, module = services["services"]["entrypoint"]
-    assert (python, dash_m) == ("python", "-m")
-    runs(sys.executable, "-m", module, "--help")
-    assert 'ENTRYPOINT ["cara-gateway"]' in text("Dockerfile")
-    runs(sys.executable, "-m", "gateway", services["gateway"]["command"][0], "--help")
-
-
-def test_the_options_in_compose_exist() -> None:
-    services = compose()["services"]
-    help_text = runs(sys.executable, "-m", services["services"]["entrypoint"][2], "--help")
-    for option in services["services"]["command"]:
-        assert option.partition("=")[0] in help_text
-
-
-def test_the_configuration_in_compose_is_valid(tmp_path: Path) -> None:
-    (tmp_path / "schemas").symlink_to(ROOT / "schemas")
-    (tmp_path / "gateway.toml").write_text(compose()["configs"]["gateway.toml"]["content"], "utf-8")
-    runs(sys.executable, "-m", "gateway", "check", "--config", str(tmp_path / "gateway.toml"))
-
-
-def test_compose_waits_for_what_the_services_listen_on() -> None:
-    config = tomllib.loads(compose()["configs"]["gateway.toml"]["content"])
-    endpoints = {name: service["endpoint"].rpartition(":")[2] for name, service in config["services"].items()}
-    arguments = " ".join(compose()["services"]["services"]["command"])
-    listening = dict(re.findall(r"--(\w+)=tcp://0\.0\.0\.0:(\d+)", arguments))
-    assert endpoints == listening
-
-
-def test_the_health_check_asks_the_gateway() -> None:
-    *command, code = compose()["services"]["gateway"]["healthcheck"]["test"]
-    assert command == ["CMD", "python", "-c"]
-    port = compose()["services"]["gateway"]["ports"][0].rpartition(":")[2]
-    assert f"http://127.0.0.1:{port}/healthz" in code
 
 
 def runs(*command: str, folder: Path = ROOT) -> str:

@@ -75,11 +75,12 @@ class PasswordLogins:
         wait_s = self._ration.begin(address, user)
         if wait_s:
             raise _too_many("too many passwords were wrong of late", wait_s)
+        principal = self._principals.get(user)
         verdict = await self._verdict(address, user, password)
-        if verdict is Verdict.COME_AGAIN:
+        if verdict is Verdict.COME_AGAIN or principal is not self._principals.get(user):
+            # Of a password that a reload changed meanwhile nobody knows whether it was the old one that was checked.
             self._ration.undecided(address, user)
             raise _too_many("too many passwords wait for their check", COME_AGAIN_S)
-        principal = self._principals.get(user)
         if verdict is Verdict.REFUSED or principal is None:
             # Whether there is such a user is nobody's business.
             raise unauthenticated("the name or the password is wrong")

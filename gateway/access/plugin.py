@@ -39,6 +39,7 @@ class ForeignAuthenticator:
         self._authenticator = authenticator
         self._known: Interned[tuple[str, float], Principal] = Interned()
         self._asked: set[asyncio.Task[Principal | None]] = set()
+        self._is_closed = False
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
         """Who asks; None if it does not know that kind of credentials.
@@ -57,6 +58,8 @@ class ForeignAuthenticator:
         finally:
             if not task.done():
                 task.cancel()
+        if self._is_closed:
+            raise _unavailable()
         if not task.done() or task.cancelled():
             _LOG.error("the authenticator %s did not answer within %g s", self.name, PLUGIN_S)
             raise _unavailable()
@@ -74,7 +77,8 @@ class ForeignAuthenticator:
         return await self._authenticator.authenticate(credentials)
 
     def close(self) -> list[Principal]:
-        """Ask it no more; whom it knew."""
+        """Ask it no more; whom it knew. Who waits for it has to come again."""
+        self._is_closed = True
         for task in self._asked:
             task.cancel()
         return self._known.remove()

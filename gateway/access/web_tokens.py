@@ -17,7 +17,7 @@ from gateway.access.presented import unauthenticated
 from gateway.access.principals import Principal
 from gateway.config.jwk_set import JwkSet, VerificationKey
 from gateway.config.jwt import SECRET_BYTES, JwtConfig
-from gateway.errors import GatewayError, quote
+from gateway.errors import GatewayError, Status, quote
 
 LEEWAY_S: Final = 5.0
 """How much the issuer's clock may be before ours, as a token is used at once when it was issued. At its end there is
@@ -67,6 +67,7 @@ class WebTokens:
         self._holders: Interned[bytes, TokenPrincipal] = Interned()
         self._keys = IssuerKeys(fetch, config.keys, self._keys_changed)
         self._secret = _secret_key(config.secret)
+        self._is_closed = False
 
     def known(self, value: str, credentials: Credentials) -> Principal | None:
         """See `gateway.access.presented.Way`."""
@@ -88,6 +89,9 @@ class WebTokens:
             return principal
         algorithm, id = self._header(value)
         key = await self._keys.key_after_fetch(algorithm, id)
+        if self._is_closed:
+            detail = "the configuration changed while the token was looked at; try again"
+            raise GatewayError(Status.UNAVAILABLE, detail, retry_after=1)
         if key is None:
             shown = "without an id" if id is None else quote(id)
             raise _refused(f"the issuer has no key {shown} for {algorithm}")
@@ -116,6 +120,7 @@ class WebTokens:
 
     def close(self) -> list[Principal]:
         """Believe no token any more; whose they were."""
+        self._is_closed = True
         self._keys.close()
         return list(self._holders.remove())
 

@@ -40,6 +40,7 @@ def exposures(
     hosts: Collection[str],
     trusted_proxies: Collection[str],
     auth: AuthConfig | None = None,
+    admin: Listen | UnixListen | None = None,
 ) -> Iterator[str]:
     """Yield a sentence for each setting that lets in more than it seems to, or nobody."""
     if auth is not None:
@@ -48,6 +49,11 @@ def exposures(
         yield (
             f"it listens at {listen} for other machines, but hosts names none of the names that they use: whoever asks "
             "for another name than that address is refused with 421"
+        )
+    if isinstance(admin, Listen) and not _is_loopback(admin.host):
+        yield (
+            f"admin is at {admin} for other machines: nobody is asked there who they are, and whoever reaches it may "
+            "end sessions; let no network reach it but that of operators"
         )
     if ANY_HOST in hosts:
         yield (

@@ -7,6 +7,7 @@ the file and files with passwords, nothing else: whether schemas compile is `gat
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import re
 import stat
@@ -21,6 +22,7 @@ from gateway.config.auth import AuthConfig, read_auth
 from gateway.config.connection import ConnectionConfig
 from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
+from gateway.config.rates import RatesConfig, read_rates
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
 from gateway.config.tls import TlsConfig, read_tls
@@ -64,12 +66,13 @@ OTHER_VARIABLES: Final = (
 )  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth", "tracing", "tls")
+GATEWAY_TABLES: Final = ("limits", "auth", "tls", "rates", "tracing")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "listen": LISTEN,
     "socket_mode": MODE,
+    "admin": LISTEN,
     "hosts": HOSTS,
     "origins": ORIGINS,
     "trusted_proxies": NETWORKS,
@@ -177,9 +180,11 @@ class GatewayConfig:
 
     Attributes:
         socket_mode: the permission bits of a unix socket.
+        admin: where operators find `/admin` and `/metrics`; None: `/metrics` is where all else is, `/admin` nowhere.
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        rates: None if nobody's calls are counted.
         drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
         drain_s: how long what is under way may take then.
         tls: None if it speaks plain HTTP.
@@ -190,6 +195,7 @@ class GatewayConfig:
 
     listen: Listen | UnixListen = DEFAULT_LISTEN
     socket_mode: int = 0o660
+    admin: Listen | UnixListen | None = None
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -201,9 +207,10 @@ class GatewayConfig:
     drain_delay_s: float = 1.0
     drain_s: float = 30.0
     limits: Limits = field(default_factory=Limits)
+    rates: RatesConfig | None = None
     auth: AuthConfig | None = None
-    tracing: TracingConfig | None = None
     tls: TlsConfig | None = None
+    tracing: TracingConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
     files: tuple[Path, ...] = ()
 
@@ -242,6 +249,11 @@ def _open(path: Path) -> FileText:
         return FileText(path, file.read().decode("utf-8"), mode)
 
 
+def _has_redis() -> bool:
+    """Whether the extra is there; nothing of it is loaded."""
+    return importlib.util.find_spec("redis") is not None
+
+
 class _Document:
     """A configuration while it is read."""
 
@@ -263,18 +275,18 @@ class _Document:
         given = reading.values("gateway", gateway, GATEWAY_KEYS, ENVIRONMENT_PREFIX, flags, GATEWAY_TABLES)
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
-        tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
         tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
+        tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
-        listen = given.get("listen")
-        if isinstance(listen, UnixListen):
-            given["listen"] = listen = UnixListen(reading.folder / listen.path)
-            if len(str(listen.path).encode()) > MAX_SOCKET_PATH_BYTES:
-                reading.complain(
-                    "gateway.listen",
-                    f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(listen.path))} has more",
-                )
+        if auth is not None and auth.mtls is not None and (tls is None or tls.client_ca is None):
+            reading.complain("gateway.auth.mtls", "needs [gateway.tls] client_ca, which says whose certificates count")
+        rates = read_rates(reading, tables.get("rates"), ENVIRONMENT_PREFIX + "RATES_", has_redis=_has_redis())
+        for key in ("listen", "admin"):
+            if isinstance(given.get(key), UnixListen):
+                given[key] = self._socket(key, given[key])
+        if (admin := given.get("admin")) == given.get("listen", DEFAULT_LISTEN) and getattr(admin, "port", 1):
+            reading.complain("gateway.admin", f"is the address of listen too, {admin}; it needs one of its own")
         if auth is None:
             hosts, proxies = given.get("hosts", ()), given.get("trusted_proxies", ())
             if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
@@ -294,11 +306,21 @@ class _Document:
             ),
             limits=checked_limits,
             auth=auth,
-            tracing=tracing,
+            rates=rates,
             tls=tls,
+            tracing=tracing,
             services=tuple(service for service in configured if service is not None),
             files=(self._path, *reading.files),
         )
+
+    def _socket(self, key: str, listen: UnixListen) -> UnixListen:
+        placed = UnixListen(self._reading.folder / listen.path)
+        if len(str(placed.path).encode()) > MAX_SOCKET_PATH_BYTES:
+            self._reading.complain(
+                f"gateway.{key}",
+                f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes, {quote(str(placed.path))} has more",
+            )
+        return placed
 
     def _service(self, name: str, settings: Any) -> ServiceConfig | None:
         key, reading = f"services.{name}", self._reading

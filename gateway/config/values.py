@@ -107,15 +107,15 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
-def _fraction(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(f"expected a number from 0 to 1, not {shown(value)}")
-    return float(value)
-
-
 def _delay(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
         raise ValueError(f"expected a number of seconds from 0 on, not {shown(value)}")
+    return float(value)
+
+
+def _fraction(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError(f"expected a number from 0 to 1, not {shown(value)}")
     return float(value)
 
 
@@ -291,8 +291,8 @@ FLAG = ValueKind(_flag, _parse_flag)
 TEXTS = ValueKind(_texts, _parse_texts)
 COUNT = ValueKind(_count, _parse_number)
 SECONDS = ValueKind(_seconds, _parse_number)
-FRACTION = ValueKind(_fraction, _parse_number)
 DELAY = ValueKind(_delay, _parse_number)
+FRACTION = ValueKind(_fraction, _parse_number)
 LISTEN = ValueKind(_listen)
 ENDPOINTS = ValueKind(_endpoints, _parse_texts)
 ORIGINS = ValueKind(_origin, _parse_texts)

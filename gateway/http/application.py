@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError
 from gateway.http.base import BaseHandler, UnreadHandler
@@ -13,27 +15,23 @@ from gateway.http.site import Site
 from gateway.path_prefix import below
 
 
-class GatewayApplication:
-    """Answers requests that are complete.
+class Paths(Protocol):
+    """Which handler answers what."""
 
-    Args:
-        pages: the directory of the pages.
+    def find(self, verb: str, path: str) -> Route:
+        """The route of a path; one that refuses if there is nothing there."""
+
+
+class Application:
+    """Answers requests that are complete.
 
     Attributes:
         site: what its handlers have.
     """
 
-    def __init__(self, site: Site, pages: str) -> None:
+    def __init__(self, site: Site, paths: Paths) -> None:
         self.site = site
-        self._pages = pages
-        register_metrics(site)
-        self._paths = PathTable(site, site.served.catalogue, pages)
-
-    def serve(self, catalogue: Catalogue) -> None:
-        """Serve another catalogue from the next request on; those under way go on with theirs."""
-        paths = PathTable(self.site, catalogue, self._pages)
-        # Nothing can happen between these two.
-        self.site.served.catalogue, self._paths = catalogue, paths
+        self._paths = paths
 
     def answer(self, request: HttpRequest) -> BaseHandler:
         """Begin to answer a request; what that puts off leaves at once."""
@@ -70,3 +68,22 @@ class GatewayApplication:
         handler.initialize(**arguments)
         handler.run(error)
         return handler
+
+
+class GatewayApplication(Application):
+    """What the gateway serves to its clients.
+
+    Args:
+        pages: the directory of the pages.
+    """
+
+    def __init__(self, site: Site, pages: str) -> None:
+        super().__init__(site, PathTable(site, site.served.catalogue, pages))
+        self._pages = pages
+        register_metrics(site)
+
+    def serve(self, catalogue: Catalogue) -> None:
+        """Serve another catalogue from the next request on; those under way go on with theirs."""
+        paths = PathTable(self.site, catalogue, self._pages)
+        # Nothing can happen between these two.
+        self.site.served.catalogue, self._paths = catalogue, paths

@@ -21,6 +21,7 @@ from gateway.describe.documents import JSON_TYPE
 from gateway.errors import GatewayError, Status, quote
 from gateway.http.addresses import counted
 from gateway.http.exchange import Exchange
+from gateway.http.identification import FindsOut
 from gateway.http.proxies import Downstream
 from gateway.http.request_head import HeadError, HttpRequest
 from gateway.http.session_cookie import cookie_name
@@ -33,7 +34,7 @@ from gateway.trace_context import trace_id_of
 from gateway.turns import LARGE_BYTES
 
 PROBLEM_TYPE: Final = "application/problem+json"
-EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag"
+EXPOSED_HEADERS: Final = "Session-Id, X-Request-Id, Allow, ETag, Retry-After, RateLimit, RateLimit-Policy"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _LOG: Final = logging.getLogger(__name__)
@@ -89,23 +90,23 @@ class BaseHandler(Exchange):
             self.prepare()
             if refusal is not None and not self._is_preflight():
                 raise refusal
-            waits = self.authenticate()
+            find_out = self.authenticate()
         except Exception as error:
             self.fail(error)
             return
-        if waits is None:
+        if find_out is None:
             self._go_on()
         else:
             self.answers_later()
-            self._task = self._waits = asyncio.ensure_future(self._identified(waits))
+            self._task = self._waits = asyncio.ensure_future(self._identified(find_out))
 
-    async def _identified(self, waits: Awaitable[Principal]) -> None:
+    async def _identified(self, find_out: FindsOut) -> None:
         """Go on when it is known who asks. The connection goes on as with every answer that takes time."""
         patience_s = self.site.limits.default_call_timeout_s
         try:
             async with asyncio.timeout(patience_s):
                 try:
-                    self.principal = await waits
+                    self.principal = await find_out()
                 except GatewayError as error:
                     self.unidentified(error)
         except TimeoutError:
@@ -222,11 +223,11 @@ class BaseHandler(Exchange):
     def on_connection_close(self) -> None:
         """The client has left; nothing here."""
 
-    def authenticate(self) -> Awaitable[Principal] | None:
+    def authenticate(self) -> FindsOut | None:
         """Find out who asks and set `principal`; the one hook for it, which every handler passes.
 
         Returns:
-            Somebody to wait for, who gives the principal; None if it is known already, or does not matter.
+            How to find out, where that takes time; None if it is known already, or does not matter.
 
         Raises:
             GatewayError: UNAUTHENTICATED; or PERMISSION_DENIED, a page of another site had it asked.

@@ -35,13 +35,22 @@ class BoundSockets:
     Attributes:
         sockets: they listen already.
         port: of the sockets; None if they have none.
+
+    Args:
+        path: of a unix socket that is to be removed in the end; None if it is not ours.
     """
 
     def __init__(self, sockets: list[socket.socket], path: Path | None = None) -> None:
         self.sockets = sockets
-        self.port: int | None = sockets[0].getsockname()[1] if path is None else None
+        self.port: int | None = None if sockets[0].family == socket.AF_UNIX else sockets[0].getsockname()[1]
         self._path = path
         self._file = None if path is None else _file_at(path)
+
+    def close(self) -> None:
+        """Close the sockets, which nobody uses, and remove the path."""
+        for one in self.sockets:
+            one.close()
+        self.remove()
 
     def remove(self) -> None:
         """Remove the path, unless somebody else is there by now. The sockets are closed by whoever uses them."""

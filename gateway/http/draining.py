@@ -24,6 +24,7 @@ async def drain(site: Site, within_s: float) -> None:
     leaving: set[Socket] = set()
     # This happens once, when the gateway stops; an event would have to be looked after by every call.
     while loop.time() < until:
+        leaving &= site.sockets
         for socket in [socket for socket in leaving if not socket.client.is_busy]:
             socket.client.shut_down()
         staying = site.sockets - leaving

@@ -7,6 +7,7 @@ where it matters who asks, nothing of pages of other sites passes, not even what
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from gateway.access.credentials import Credentials
@@ -20,6 +21,10 @@ from gateway.protocols.admission import Admission, Admissions
 from gateway.sessions.sessions import Sessions
 
 _READING: Final = frozenset({"GET", "HEAD"})
+
+
+FindsOut = Callable[[], Awaitable[Principal]]
+"""To be called and awaited, or not at all: who made the request may have left before."""
 
 
 class Identification:
@@ -54,8 +59,8 @@ class Identification:
 
     def of(
         self, request: HttpRequest, downstream: Downstream, cookie: Callable[[], str | None]
-    ) -> Principal | Awaitable[Principal]:
-        """Who sent a request, or somebody to wait for who finds that out.
+    ) -> Principal | FindsOut:
+        """Who sent a request, or how that is found out, which takes time.
 
         Args:
             cookie: gives the value of the session's cookie.
@@ -72,7 +77,7 @@ class Identification:
         except GatewayError as error:
             return self._logged_in(request, downstream, cookie, error)
         if found is None:
-            return self._awaited(credentials, request, downstream, cookie)
+            return partial(self._awaited, credentials, request, downstream, cookie)
         return self._logged_in(request, downstream, cookie) if found is ANONYMOUS else found
 
     async def _awaited(
@@ -109,12 +114,18 @@ class Identification:
         return ANONYMOUS
 
     def _is_our_page(self, request: HttpRequest, downstream: Downstream) -> bool:
-        """Whether a page of our own had the request made. Of what only reads, browsers say so only where it is not."""
+        """Whether a page of our own had the request made, as far as its browser tells; or what only reads, nobody's.
+
+        A browser that tells whose page it is knows better than a comparison of names: behind a proxy that drops the
+        port a page of any port has ours, and it is sent our cookie.
+        """
         headers = request.headers
+        if headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            return False
         origin = headers.get("Origin")
         if origin is not None:
             return self.origins.is_own(origin, downstream.host, any_port=downstream.is_proxied)
-        return request.method in _READING and headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
+        return request.method in _READING
 
 
     def admission(

@@ -22,7 +22,7 @@ from gateway.call_counts import LATENCY_BOUNDS_S, MethodCounts
 from gateway.catalogue import Service
 from gateway.http.site import Site
 from gateway.sessions.session import Session
-from gateway.upstream.base import State
+from gateway.upstream.base import Endpoint, State
 
 PREFIX: Final = "cara_gateway_"
 _AT_ONCE: Final = 250
@@ -94,6 +94,11 @@ def _by(counts: dict[str, int]) -> Iterable[Point]:
     return (((reason,), number) for reason, number in sorted(counts.items()))
 
 
+def _rates_shared(moment: Moment) -> Iterable[Point]:
+    rates = moment.site.rates
+    return [] if rates is None or rates.is_shared is None else _one(float(rates.is_shared))
+
+
 def _durations(moment: Moment) -> Iterator[Sample]:
     """The histogram of each method that was called and answered."""
     name = f"{PREFIX}call_duration_seconds"
@@ -115,6 +120,24 @@ def _states(moment: Moment) -> Iterator[Point]:
     for service in moment.services:
         state = service.upstream.state
         yield from (((service.name, one), float(one == state)) for one in get_args(State))
+
+
+def _endpoints(moment: Moment) -> Iterator[tuple[str, str, Endpoint]]:
+    # By their places in the configuration: an address is nobody's business who may only read metrics.
+    for service in moment.services:
+        for number, endpoint in enumerate(service.upstream.endpoints, 1):
+            yield service.name, str(number), endpoint
+
+
+def _endpoint_states(moment: Moment) -> Iterator[Point]:
+    states = (*get_args(State), "ejected", "on trial")
+    for service, number, endpoint in _endpoints(moment):
+        yield from (((service, number, one), float(one == endpoint.state)) for one in states)
+
+
+def _endpoint_calls(moment: Moment) -> Iterator[Point]:
+    for service, number, endpoint in _endpoints(moment):
+        yield (service, number), float(endpoint.in_flight)
 
 
 _METHOD: Final = ("service", "method")
@@ -142,12 +165,14 @@ FAMILIES: Final = (
            lambda now: [((one.name,), float(one.upstream.state == "up")) for one in now.services]),
     Family("service_state", "gauge", "1 for the state that the connection to the service is in.", ("service", "state"),
            _states),
-    Family("service_endpoint_up", "gauge", "Whether the gateway is connected to that endpoint of the service.",
-           ("service", "endpoint"),
-           lambda now: [((one.name, endpoint.address), float(endpoint.state == "up"))
-                        for one in now.services for endpoint in one.upstream.endpoints]),
+    Family("endpoint_state", "gauge", "1 for the state that the service's endpoint of that number is in.",
+           ("service", "endpoint", "state"), _endpoint_states),
+    Family("endpoint_calls_in_flight", "gauge", "Calls under way at the service's endpoint of that number.",
+           ("service", "endpoint"), _endpoint_calls),
     Family("refused", "counter", "What was refused because a bound was met, by the name of the limit.", ("reason",),
            lambda now: _by(now.site.refusals.counts)),
+    Family("rates_shared", "gauge", "Whether calls are counted in common with other gateways, if that is configured.",
+           (), _rates_shared),
     Family("authentication_failures", "counter", "Credentials that were refused, by their kind.", ("kind",),
            lambda now: _by(now.site.authentication_failures.counts)),
     Family("closed", "counter", "Connections that the gateway closed because they were slow or idle, by reason.",

@@ -66,6 +66,9 @@ class PathTable:
             fixed_paths.RPC: (RpcHandler, plain),
             WHOLE_SERVER: (ServerHandler, plain),
         }
+        if site.has_admin:
+            error = GatewayError(Status.NOT_FOUND, "the metrics are at the admin listener")
+            self._fixed[fixed_paths.METRICS] = (RefusingHandler, {**plain, "error": error})
         for path in catalogue.documents:
             self._fixed[path] = (DocumentHandler, {**plain, "path": path})
         for name, service in catalogue.services.items():

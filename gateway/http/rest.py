@@ -10,12 +10,14 @@ from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
 from gateway.access.permissions import denied
-from gateway.calls import Call, method_of_handle, method_of_object, method_of_service
+from gateway.call_targets import method_of_handle, method_of_object, method_of_service
+from gateway.calls import Call
 from gateway.catalogue import ServiceMethod
 from gateway.describe.descriptions import describe_handle
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import BaseHandler, without_token
+from gateway.http.rate_fields import rate_fields
 from gateway.http.session_cookie import cookie_attributes
 from gateway.http.site import Site
 from gateway.json.text import JSON, dump
@@ -100,6 +102,13 @@ class ApiHandler(BaseHandler):
         # A browser would send the cookie of an ended session for ever, and no script could stop it.
         if error.reason == "session" and SESSION_HEADER not in self.sent and self.session_cookie():
             self.forget_cookie()
+
+    def tell_allowance(self) -> None:
+        """Say in the answer how many calls may still be made."""
+        rates = self.site.rates
+        allowance = None if rates is None else rates.allowance(self.principal, self.address)
+        for name, value in () if allowance is None else rate_fields(allowance):
+            self.set_header(name, value)
 
     def body(self) -> JSON:
         """The parsed body; None without one.
@@ -189,7 +198,7 @@ class CallingHandler(ApiHandler):
 
     _under_way: Call | None = None
     _refs: RestReferences | None = None
-    _is_counted = False
+    _is_counted = _was_begun = False
 
     def call(self, method: ServiceMethod, target: Capability, params: JSON, session: Session | None) -> None:
         """Begin the call; its results or its failure are the answer.
@@ -207,7 +216,7 @@ class CallingHandler(ApiHandler):
         # No coroutine waits for it: a task for each call would cost a tenth of the call.
         self.answers_later()
         site.calls_under_way += 1
-        self._is_counted = True
+        self._is_counted = self._was_begun = True
         self._under_way = site.calls.begin(
             self, 0, method, target, params, refs, session, options, False, self.address, self.principal,
             stated(self.sent.get("Tracestate")),
@@ -232,8 +241,14 @@ class CallingHandler(ApiHandler):
             may_open=may_open, discards=verb == "HEAD", method=method,
         )  # fmt: skip
 
+    def error_headers(self, error: GatewayError) -> None:
+        super().error_headers(error)
+        if self._was_begun:
+            self.tell_allowance()
+
     def _answer(self, method: ServiceMethod, data: bytes) -> None:
         refs = self._refs
+        self.tell_allowance()
         if refs is not None and refs.holds_handles:
             self.set_header("Cache-Control", "no-store")
             if refs.opened and refs.session is not None:

@@ -37,6 +37,7 @@ class RpcHandler(ApiHandler):
         """See `gateway.protocols.jsonrpc.single_conversation.Asker`."""
         conversation, owner = self._conversation, self._owner
         assert conversation is not None  # it is who tells
+        self.tell_allowance()
         if data is None:
             self.set_status(204)
             self.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from tornado.iostream import IOStream
@@ -13,7 +13,7 @@ from tornado.tcpserver import TCPServer
 from gateway import fixed_paths
 from gateway.errors import GatewayError
 from gateway.http.addresses import address_of_socket
-from gateway.http.application import GatewayApplication
+from gateway.http.application import Application
 from gateway.http.connection import READ_BYTES, Answerer, HttpConnection
 from gateway.http.connections import Connections
 from gateway.http.hangups import Hangups
@@ -33,21 +33,25 @@ class GatewayServer(TCPServer):
     """A server with one timer for all its connections; a timer for each request costs a fifteenth of a call.
 
     Args:
-        connections: the table of all of this gateway.
+        connections: the table of all that it takes in.
+        make_room: ends a connection when the process can open no more files; False if none may go. None: one of the
+            table.
         tls: what it speaks TLS with; None = it speaks plain HTTP.
     """
 
     def __init__(
         self,
-        application: GatewayApplication,
+        application: Application,
         *,
         connections: Connections,
+        make_room: Callable[[], bool] | None = None,
         sweep_s: float = SWEEP_S,
         tls: Tls | None = None,
     ) -> None:
         super().__init__()
         self._application = application
         self._table = connections
+        self._make_room = connections.make_room if make_room is None else make_room
         self._sweep_s = sweep_s
         self._loop = asyncio.get_running_loop()
         self._hangups = Hangups()
@@ -61,7 +65,7 @@ class GatewayServer(TCPServer):
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accept on listening sockets; in place of Tornado's way, which a full table of descriptors makes spin."""
-        self._listening += [Listening(self._loop, one, self._accepted, self._table.make_room) for one in sockets]
+        self._listening += [Listening(self._loop, one, self._accepted, self._make_room) for one in sockets]
 
     def stop(self) -> None:
         """Accept no more."""

@@ -11,6 +11,7 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from cara_pseud.cork import Cork
+from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Served
@@ -60,6 +61,8 @@ class Site:
         spans: what became of the spans of traces; None if there are none.
         reloads: what became of attempts to replace the configuration.
         registry: of all metrics; of this gateway alone.
+        rates: how many calls a caller may make in which time; None if nobody's are counted.
+        has_admin: whether operators have a listener of their own.
     """
 
     served: Served
@@ -87,6 +90,8 @@ class Site:
     spans: SpanCounts | None = None
     reloads: ReloadCounts = field(default_factory=ReloadCounts)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    rates: Rates | None = None
+    has_admin: bool = False
 
     @property
     def asks_who(self) -> bool:

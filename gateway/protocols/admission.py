@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from weakref import WeakSet
 
@@ -87,11 +88,11 @@ class Admission:
         if over is not None:
             over(reason)
 
-    def present(self, token: str | None) -> Awaitable[None] | None:
+    def present(self, token: str | None) -> Callable[[], Awaitable[None]] | None:
         """Take the token of a client, if it brings one: `principal` says then who it is.
 
         Returns:
-            Somebody to wait for who finds that out; None if it is known.
+            How that is found out, to be called and awaited; None if it is known.
 
         Raises:
             GatewayError: UNAUTHENTICATED, the token is bad, or missing where nothing else says who it is; or what
@@ -110,11 +111,11 @@ class Admission:
         credentials = replace(self._credentials or Credentials({}), token=token)
         found = gatekeeper.known(credentials)
         if found is None:
-            return self._found_out(gatekeeper, credentials)
+            return partial(self._find_out, gatekeeper, credentials)
         self._known(found)
         return None
 
-    async def _found_out(self, gatekeeper: Gatekeeper, credentials: Credentials) -> None:
+    async def _find_out(self, gatekeeper: Gatekeeper, credentials: Credentials) -> None:
         found = await gatekeeper.authenticate(credentials)
         if found.is_removed:
             raise GatewayError(Status.UNAUTHENTICATED, "the credentials were withdrawn a moment ago")

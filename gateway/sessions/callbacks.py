@@ -150,10 +150,6 @@ class Callback:
         result.add_done_callback(lambda given_up: answer.cancel() if given_up.cancelled() else None)
         return result
 
-    def _trace(self, called: CallbackMethod, call: IncomingCall) -> CallTrace | None:
-        tracer = self.service.tracer
-        return None if tracer is None else tracer.callback(self.service.name, called.label, call.traceparent)
-
     def taken(self) -> None:
         """Take note that one more holder has it: a connection to the service, or a call that is to bring it there."""
         self._holders += 1
@@ -165,6 +161,9 @@ class Callback:
         self.is_lost = self.is_lost or gone
         if self._holders <= 0:
             self.released()
+    def _trace(self, called: CallbackMethod, call: IncomingCall) -> CallTrace | None:
+        tracer = self.service.tracer
+        return None if tracer is None else tracer.callback(self.service.name, called.label, call.traceparent)
 
     def released(self) -> None:
         """The service let go; nobody calls this object any more."""

@@ -35,6 +35,8 @@ class Session:
     Attributes:
         record: what of it is plain data.
         principal: whose it is, as it is known in this process; nobody else finds it.
+        number: tells it from others of this process; no secret.
+        opened_at: since when it is in this process, in seconds since 1970.
         handles: what its clients hold of services.
         calls_in_flight: calls begun and not ended, of all clients and of REST.
         relying: who was let in by its cookie, and is out when it ends.
@@ -44,8 +46,8 @@ class Session:
     """
 
     __slots__ = (
-        "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks", "passed",
-        "principal", "record", "relying",
+        "__weakref__", "_clients", "_limits", "calls_in_flight", "ended", "handles", "lost_callbacks", "number",
+        "opened_at", "passed", "principal", "record", "relying",
     )  # fmt: skip
 
     def __init__(
@@ -56,9 +58,12 @@ class Session:
         principal: Principal = ANONYMOUS,
         may_call: MayCall = may_all,
         now: Callable[[], float] = lambda: 0.0,
+        number: int = 0,
     ) -> None:
         self.record = record
         self.principal = principal
+        self.number = number
+        self.opened_at = now()
         self.handles = Handles(record.handles, limits.max_handles_per_session, new_token)
         self.calls_in_flight = 0
         self.relying: set[Relying] = set()

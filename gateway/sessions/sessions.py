@@ -13,6 +13,7 @@ and the clock. Ids come from here and from nowhere else, so no client can choose
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -76,6 +77,7 @@ class Sessions:
         self._permits = permits
         self._live: dict[str, Session] = {}
         self._private: WeakSet[Session] = WeakSet()
+        self._numbers = itertools.count(1)
         self._shares = SessionShares(limits)
         self._away = AwaySessions()
         self._refusals = Refusals() if refusals is None else refusals
@@ -98,6 +100,15 @@ class Sessions:
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._live.values()))
+
+    def everyone(self) -> Iterator[Session]:
+        """Those that are live in this process, also those that cannot be found."""
+        return (session for session in (*self._live.values(), *self._private) if not session.ended)
+
+    def used_at(self, session: Session) -> float:
+        """When a session was last found or left by a client, in seconds since 1970."""
+        expires_at = session.record.expires_at
+        return expires_at - self._limits.idle_session_s if expires_at else session.opened_at
 
     # Opening and finding.
 
@@ -230,7 +241,8 @@ class Sessions:
         return session
 
     def _made(self, record: SessionRecord, principal: Principal) -> Session:
-        return Session(record, self._limits, _new_token, principal, self._permits_object, self.now)
+        number = next(self._numbers)
+        return Session(record, self._limits, _new_token, principal, self._permits_object, self.now, number)
 
     def _check_room(self, address: str, rest: bool) -> None:
         now, shares = self.now(), self._shares

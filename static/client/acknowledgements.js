@@ -11,8 +11,8 @@ const DELAY_MS = 1_000;
 export class Acknowledgements {
   #clock;
   #send;
-  #received = 0;
-  #acknowledged = 0;
+  received = 0;
+  acknowledged = 0;
   #chars = 0;
   /** @type {any} */
   #timer;
@@ -26,27 +26,19 @@ export class Acknowledgements {
     this.#send = send;
   }
 
-  get received() {
-    return this.#received;
-  }
-
-  get acknowledged() {
-    return this.#acknowledged;
-  }
-
   /**
    * Begin with a stream.
    * @param {number} [received] of a stream that an earlier page began
    */
   restart(received = 0) {
     this.stop();
-    this.#received = received;
-    this.#acknowledged = this.#chars = 0;
+    this.received = received;
+    this.acknowledged = this.#chars = 0;
   }
 
   /** Go on over another socket. The last acknowledgement may be lost, so what was received is confirmed once more. */
   resume() {
-    this.#acknowledged = 0;
+    this.acknowledged = 0;
     this.frameEnds(0);
   }
 
@@ -58,7 +50,7 @@ export class Acknowledgements {
 
   /** Count one message. */
   count() {
-    this.#received++;
+    this.received++;
   }
 
   /**
@@ -66,7 +58,7 @@ export class Acknowledgements {
    * @param {number} chars the length of the frame
    */
   frameEnds(chars) {
-    const due = this.#received - this.#acknowledged;
+    const due = this.received - this.acknowledged;
     if (due === 0) {
       return;
     }
@@ -80,8 +72,8 @@ export class Acknowledgements {
 
   #acknowledge() {
     this.stop();
-    this.#acknowledged = this.#received;
+    this.acknowledged = this.received;
     this.#chars = 0;
-    this.#send(this.#received);
+    this.#send(this.received);
   }
 }

@@ -30,17 +30,13 @@ export class CallbackTable {
     this.#prefix = prefix;
   }
 
-  get size() {
-    return this.#entries.size;
-  }
-
   /**
    * Give the name of a target, a new one if it has none. The entry is kept only once `carry` was called for it.
    * @param {object} target
    */
   name(target) {
-    let name = this.#names.get(target);
-    if (name === undefined || !this.#entries.has(name)) {
+    let name = this.#names.get(target) ?? '';
+    if (!this.#entries.has(name)) {
       name = `${this.#prefix}c${++this.#lastNumber}`;
       this.#names.set(target, name);
       this.#entries.set(name, {

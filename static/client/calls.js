@@ -54,7 +54,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * @property {number} sentAt
  * @property {boolean} over whether it has ended
  * @property {Sink} sink
- * @property {any} timer
+ * @property {any} [timer]
  * @property {() => void} forgetSignal
  */
 
@@ -72,18 +72,14 @@ export class Calls {
   /** @type {Map<string, Call>} */
   #calls = new Map();
   #lastNumber = 0;
-  #inFlight = 0;
+  /** How many are sent and have no answer. */
+  inFlight = 0;
 
   /** @param {import('./transport.js').Clock} clock @param {CallEvents} events @param {string} prefix of ids */
   constructor(clock, events, prefix) {
     this.#clock = clock;
     this.#events = events;
     this.#prefix = prefix;
-  }
-
-  /** How many are sent and have no answer. */
-  get inFlight() {
-    return this.#inFlight;
   }
 
   /** An id that this page has never used. */
@@ -109,7 +105,6 @@ export class Calls {
       over: false,
       sink,
       message: {},
-      timer: undefined,
       forgetSignal: () => {},
     };
     this.#calls.set(id, call);
@@ -117,7 +112,7 @@ export class Calls {
     if (signal) {
       const abort = () =>
         this.#abandon(call, new GatewayError('cancelled', 'the call was aborted', { cause: signal.reason }));
-      signal.addEventListener('abort', abort, { once: true });
+      signal.addEventListener('abort', abort);
       call.forgetSignal = () => signal.removeEventListener('abort', abort);
     }
     return call;
@@ -127,7 +122,13 @@ export class Calls {
   written(call, number) {
     call.sent = number;
     call.sentAt = this.#clock.now();
-    this.#inFlight++;
+    this.inFlight++;
+  }
+
+  /** Note that the gateway did not begin a call, which will be written again. @param {Call} call */
+  returned(call) {
+    call.sent = 0;
+    this.inFlight--;
   }
 
   /** @param {unknown} id as a peer sent it */
@@ -175,7 +176,7 @@ export class Calls {
         call.sent = 0;
       }
     }
-    this.#inFlight = 0;
+    this.inFlight = 0;
   }
 
   /** @param {Call} call @param {number} [timeout] */
@@ -216,7 +217,7 @@ export class Calls {
     }
     call.over = true;
     if (call.sent) {
-      this.#inFlight--;
+      this.inFlight--;
     }
     this.#clock.clearTimeout(call.timer);
     call.forgetSignal();

@@ -43,7 +43,7 @@ export class GatewayError extends Error {
    * @param {{path?: string, requestId?: string, data?: Record<string, unknown>, cause?: unknown}} [details]
    */
   constructor(code, message, details = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    super(message, details);
     /** Status name; what programs decide by. */
     this.code = code;
     /** JSON path of the bad value from the parameters' root, such as `$.items[1].qty`. @type {string | undefined} */

@@ -22,8 +22,8 @@ const PREFIXES = 36 ** 8;
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
 /** @typedef {import('./proxies.js').ServiceTarget} ServiceTarget */
 /** @typedef {import('./proxies.js').HandleTarget} HandleTarget */
-/** @typedef {import('./session.js').State} State */
-/** @typedef {import('./session.js').StateDetails} StateDetails */
+/** @typedef {import('./session-events.js').State} State */
+/** @typedef {import('./session-events.js').StateDetails} StateDetails */
 /** @typedef {import('./transport.js').Socket} Socket */
 
 /**
@@ -78,10 +78,10 @@ export class Gateway {
     this.#callbacks = new CallbackTable(prefix);
     this.#session = new Session(
       {
-        state: (state, details) => this.#changeState(state, details),
+        state: (...change) => this.#changeState(...change),
         reset: (reset) => this.#listeners.tellOrKeep('reset', reset),
-        callback: (name, method, params, signal) => this.#runCallback(name, method, params, signal),
-        settled: (names, accepted) => this.#callbacks.settle(names, accepted),
+        callback: (...request) => this.#runCallback(...request),
+        settled: (...end) => this.#callbacks.settle(...end),
         released: (params) => this.#released(params),
         unclaimed: (result) => releaseWithin(this.#decode(result)),
         sessionLost: () => this.#callbacks.sessionLost(),
@@ -118,7 +118,7 @@ export class Gateway {
         }
         this.#session.received(text);
       },
-      lost: (/** @type {number} */ code, /** @type {string} */ reason) => this.#lost(code, reason),
+      lost: (/** @type {[number, string]} */ ...close) => this.#lost(...close),
     };
     this.#transport = new Transport(url, WebSocket, events, clock, random);
     this.#transport.start();

@@ -137,7 +137,7 @@ export class Invocation {
       },
       reject: (error) => {
         if (guesses && this.#isWrongGuess(error)) {
-          this.#references = this.#references.again(this.#guessed);
+          this.#references.holes = this.#guessed;
           this.#sendLater();
         } else {
           over();

@@ -7,7 +7,7 @@
  *   posted ──▸ waiting ─────────written──▸ kept ──confirmed──▸ gone
  *                 │ ▴        ▴              │
  *                 └─│─▸ held ┘              │     held: calls over what the gateway takes, and what comes behind them
- *                   └───────────────────────┘     resume: what the gateway did not take
+ *                   └───────────────────────┘     resume: what the gateway did not take; again: calls that it refused
  */
 
 /**
@@ -34,7 +34,7 @@ export class Outbox {
   #waiting = [];
   /** Calls that the gateway would refuse now, and what must not overtake them. @type {Message[]} */
   #held = [];
-  /** @type {Message[]} */
+  /** Their texts: what a message was made from may be forgotten. @type {string[]} */
   #kept = [];
   #keptChars = 0;
   #confirmed = 0;
@@ -45,6 +45,8 @@ export class Outbox {
   #mostCalls = Infinity;
   #mostChars = Infinity;
   #scheduled = false;
+  /** How many of those that are held came back since one of them was written. */
+  #returned = 0;
   #inFlight;
 
   /** @param {() => number} inFlight calls that were written and are not answered */
@@ -81,7 +83,7 @@ export class Outbox {
       return false;
     }
     this.confirm(taken);
-    const again = this.#kept;
+    const again = this.#kept.map((text) => ({ text }));
     this.#forget();
     this.#confirmed = taken;
     this.#waiting = [...again, ...this.#held, ...this.#waiting];
@@ -96,7 +98,7 @@ export class Outbox {
    */
   confirm(received) {
     const confirmed = Math.min(Math.max(received - this.#confirmed, 0), this.#kept.length);
-    for (const { text = '' } of this.#kept.splice(0, confirmed)) {
+    for (const text of this.#kept.splice(0, confirmed)) {
       this.#keptChars -= text.length;
     }
     this.#confirmed += confirmed;
@@ -120,6 +122,14 @@ export class Outbox {
     if (this.#held.length > 0) {
       this.#schedule();
     }
+  }
+
+  /**
+   * Write a call again when calls are taken: before those that never were written, and behind others that came back.
+   * @param {Message} call
+   */
+  again(call) {
+    this.#held.splice(this.#returned++, 0, call);
   }
 
   /**
@@ -169,15 +179,15 @@ export class Outbox {
       frame.push(text);
       frameBytes += bytes;
       if (!message.uncounted) {
-        // The text alone: what the message was made from may be forgotten.
-        this.#kept.push({ text });
+        this.#kept.push(text);
         this.#keptChars += text.length;
       }
       message.written?.();
     };
     // Not copies: a message that is refused may take others along. Answers and what else is not ordered go first: the
     // calls that are under way may wait for just those.
-    for (let message = this.#waiting.shift(); message; message = this.#waiting.shift()) {
+    let message;
+    while ((message = this.#waiting.shift())) {
       if ((message.owner || message.ordered) && (this.#held.length > 0 || !this.#admits(message))) {
         this.#held.push(message);
       } else {
@@ -185,6 +195,7 @@ export class Outbox {
       }
     }
     while (this.#held.length > 0 && this.#admits(this.#held[0])) {
+      this.#returned = 0;
       put(/** @type {Message} */ (this.#held.shift()));
     }
     end();

@@ -161,7 +161,7 @@ function placeProxy(target, caller, shape) {
   const { base, path } = target;
   const value = () => (path.length === 0 ? base.result : base.result.then((whole) => valueAt(whole, path)));
   /** @param {string} name */
-  const member = (name) => placeProxy({ kind: 'pending', base, path: [...path, name] }, caller, () => {});
+  const member = (name) => placeProxy({ ...target, path: [...path, name] }, caller, () => {});
   const release = () => void value().then(releaseWithin, () => {});
   const misused = () => {
     // It is told here what is wrong, so that the call's own failure need not end a program.
@@ -170,8 +170,8 @@ function placeProxy(target, caller, shape) {
   };
   /** @param {object} _ @param {unknown} __ @param {unknown[]} args @returns {any} */
   const apply = (_, __, args) => {
-    const method = path[path.length - 1];
-    return caller.call({ kind: 'pending', base, path: path.slice(0, -1) }, method, withoutTail(args), undefined, apply);
+    const method = /** @type {string} */ (path.at(-1));
+    return caller.call({ ...target, path: path.slice(0, -1) }, method, withoutTail(args), undefined, apply);
   };
   /** @type {Record<string | symbol, unknown>} */
   const own = {
@@ -208,7 +208,7 @@ function isRemoteName(name) {
  * @param {unknown[]} args
  */
 function withoutTail(args) {
-  while (args.length > 0 && args[args.length - 1] === undefined) {
+  while (args.length > 0 && args.at(-1) === undefined) {
     args.pop();
   }
   return args;
@@ -225,7 +225,7 @@ export function valueAt(value, path) {
     const isData = isObject(place) && targetOf(place) === undefined;
     if (!isData) {
       const where = ['the result', ...path.slice(0, depth)].join('.');
-      const what = place === null ? 'null' : isObject(place) ? 'a remote object' : String(typeof place);
+      const what = place === null ? 'null' : isObject(place) ? 'a remote object' : typeof place;
       throw new GatewayError('invalid_argument', `${where} is ${what}, so it has no member ${name}`);
     }
     place = Object.hasOwn(place, name) ? place[name] : undefined;

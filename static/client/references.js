@@ -18,7 +18,7 @@ export class References {
   #names = new Set();
   /** The oldest session that a handle belongs to; undefined without handles. @type {number | undefined} */
   generation;
-  /** @type {Hole[]} */
+  /** Whoever tries again leaves those that are to be written anew. @type {Hole[]} */
   holes = [];
   /** Elements and members of the message, as the gateway counts them. */
   values = 0;
@@ -79,19 +79,6 @@ export class References {
   /** Keep the callbacks, whatever comes of the message, until `discard` or another try. */
   hold() {
     this.#callbacks.carry(this.#names);
-  }
-
-  /**
-   * The same for another try of a message that was held, with these places to be written anew.
-   * @param {Hole[]} holes
-   */
-  again(holes) {
-    const references = new References(this.#owner, this.#callbacks);
-    references.generation = this.generation;
-    references.values = this.values;
-    references.holes = holes;
-    references.#names = this.#names;
-    return references;
   }
 
   /** Note that the message will not be sent, or is held no longer. */

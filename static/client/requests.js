@@ -64,7 +64,7 @@ export class Requests {
 
   /** The session is lost, and whoever waited with it. */
   callOffAll() {
-    for (const id of [...this.#running.keys()]) {
+    for (const id of this.#running.keys()) {
       this.callOff(id);
     }
   }

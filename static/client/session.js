@@ -19,15 +19,13 @@ import { GatewayError, errorFromAnswer } from './errors.js';
 import { Greeting, isResumption } from './greeting.js';
 import { isObject, textOf } from './messages.js';
 import { Outbox } from './outbox.js';
+import { LONGEST_WAIT_S, neverStarted, waitOf } from './refusals.js';
 import { Requests, tooLarge, tooMany } from './requests.js';
 
 const HELLO_TIMEOUT_MS = 10_000;
-// Errors by which the gateway says that no service saw the call.
-const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
 
 /** @typedef {import('./transport.js').Clock} Clock */
 /** @typedef {import('./transport.js').Socket} Socket */
-/** @typedef {'open' | 'reconnecting' | 'closed'} State */
 
 /** @typedef {import('./calls.js').Draft} Draft */
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
@@ -35,28 +33,7 @@ const NEVER_STARTED = new Set([-32700, -32600, -32601, -32602]);
 /** @typedef {import('./greeting.js').Resumption} Resumption */
 /** @typedef {import('./greeting.js').GreetingOptions} SessionOptions */
 
-/**
- * @typedef {object} StateDetails
- * @property {boolean} [resumed] with 'open': whether handles of an earlier connection still live
- * @property {number} [code] the socket's close code
- * @property {string} [reason]
- * @property {GatewayError} [error] with 'closed': why
- */
-
-/**
- * @typedef {object} Reset a stream was lost, and another begun
- * @property {string} reason
- * @property {boolean} sameSession whether REST calls and other pages still share its session
- */
-
-/**
- * @typedef {object} OwnEvents
- * @property {(state: State, details: StateDetails) => void} state
- * @property {(reset: Reset) => void} reset comes before 'open'
- * @property {(params: Record<string, unknown>) => void} released the gateway let go of a handle or callback
- * @property {() => void} sessionLost
- */
-/** @typedef {OwnEvents & import('./requests.js').RequestEvents} SessionEvents */
+/** @typedef {import('./session-events.js').SessionEvents} SessionEvents */
 
 export class Session {
   #clock;
@@ -66,7 +43,7 @@ export class Session {
   #phase = 'offline';
   /** @type {Socket | null} */
   #socket = null;
-  #outbox = new Outbox(() => this.#calls.inFlight);
+  #outbox = new Outbox(() => (this.#paused ? Infinity : this.#calls.inFlight));
   #acknowledgements;
   #calls;
   #requests;
@@ -75,6 +52,8 @@ export class Session {
   #helloTimer;
   /** @type {any} */
   #windowTimer;
+  /** The timer of a pause, if there is one. @type {any} */
+  #paused;
   /** When the stream can no longer be resumed. */
   #resumeUntil = Infinity;
   /** @type {Record<string, number>} */
@@ -144,7 +123,7 @@ export class Session {
   /** What another page needs to take the stream over. @returns {Resumption | undefined} */
   get resumption() {
     const { session, stream } = this.#greeting.said;
-    return stream && { session, stream, received: this.counts.received };
+    return stream && { session, stream, received: this.#acknowledgements.received };
   }
 
   /** Why the session was closed, or hello refused. */
@@ -164,7 +143,7 @@ export class Session {
   call(draft, options, sink) {
     this.#check(draft.prepare().generation, options.signal);
     const call = this.#calls.begin(draft, options, sink);
-    const meta = options.timeout === undefined ? undefined : { timeout: options.timeout / 1000 };
+    const meta = options.timeout && { timeout: options.timeout / 1000 };
     let what = '';
     call.message = {
       owner: call,
@@ -243,7 +222,7 @@ export class Session {
       this.#socket?.close(4000, 'no JSON');
       return;
     }
-    const messages = Array.isArray(obj) ? obj : [obj];
+    const messages = [obj].flat();
     this.#requests.lookAhead(messages);
     for (const message of messages) {
       if (this.#phase === 'greeting') {
@@ -268,7 +247,7 @@ export class Session {
       return false;
     }
     const wasOpen = this.#phase === 'open';
-    const details = reason ? `code ${code}: ${reason}` : `code ${code}`;
+    const details = `code ${code}${reason && `: ${reason}`}`;
     this.#leaveSocket('offline');
     const { refused, ended, replaced } = meaningOf(code);
     let failure = this.#greeting.isFinal ? this.#greeting.failure : undefined;
@@ -299,7 +278,7 @@ export class Session {
 
   #greet() {
     const socket = this.#socket;
-    void this.#greeting.say(this.counts.received, (hello) => {
+    void this.#greeting.say(this.#acknowledgements.received, (hello) => {
       // Another socket may be there by now.
       if (this.#socket !== socket || this.#phase !== 'greeting') {
         return;
@@ -330,8 +309,7 @@ export class Session {
   /** @param {Record<string, any>} hello */
   #open(hello) {
     const write = (/** @type {string} */ frame) => this.#socket?.send(frame);
-    const { limits = {} } = hello;
-    const resumed = hello.resumed === true;
+    const { limits = {}, resumed } = hello;
     const { session, stream } = this.#greeting.said;
     if (!resumed && stream) {
       this.#loseStream('another stream began');
@@ -369,7 +347,7 @@ export class Session {
 
   /** The gateway keeps a stream without a socket for some time only. */
   #awaitWindow() {
-    const window_ms = Number(this.#greeting.said.resume_window_s ?? 0) * 1000;
+    const window_ms = (this.#greeting.said.resume_window_s ?? 0) * 1000;
     this.#resumeUntil = this.#clock.now() + window_ms;
     // While a hello is under way its answer decides.
     const over = () => this.#phase === 'offline' && this.#windowOver();
@@ -432,7 +410,18 @@ export class Session {
   #answered({ id, result, error }) {
     const call = this.#calls.sent(id);
     if (error !== undefined) {
-      call && this.#calls.reject(call, errorFromAnswer(error), !NEVER_STARTED.has(error?.code));
+      const wait = waitOf(error?.data);
+      if (call && wait <= LONGEST_WAIT_S) {
+        this.#calls.returned(call);
+        this.#outbox.again(call.message);
+        this.#clock.clearTimeout(this.#paused);
+        this.#paused = this.#clock.setTimeout(() => {
+          this.#paused = 0;
+          this.#outbox.more();
+        }, wait * 1000);
+      } else if (call) {
+        this.#calls.reject(call, errorFromAnswer(error), !wait && !neverStarted(error?.code));
+      }
     } else if (call) {
       this.#calls.resolve(call, result ?? null);
     } else {
@@ -493,6 +482,7 @@ export class Session {
   /** @param {GatewayError} failure @param {{code?: number, reason?: string}} details */
   #end(failure, details) {
     this.#leaveSocket('closed');
+    this.#clock.clearTimeout(this.#paused);
     this.#failure = failure;
     this.#loseStream(failure.message);
     this.#events.state('closed', { ...details, error: failure });

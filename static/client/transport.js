@@ -61,12 +61,15 @@ export class Transport {
   #clock;
   #random;
   #attempt = 0;
-  /** Ends the current socket or wait without a word to `lost`. @type {(code: number, reason: string) => void} */
-  #abandon = () => {};
-  /** Ends the current wait, if there is one. */
-  #hurry = () => {};
-  /** Closes the current socket, if it is open. @type {(reason: string) => void} */
-  #renew = () => {};
+  /**
+   * Close and open nothing more: ends the current socket or wait without a word to `lost`.
+   * @type {(code: number, reason: string) => void}
+   */
+  stop = () => {};
+  /** Open the next socket now rather than after the wait: something says that it may work. */
+  hurry = () => {};
+  /** Give the open socket up for another: something says that it may lead nowhere. @type {(reason: string) => void} */
+  renew = () => {};
 
   /**
    * @param {string} url
@@ -91,7 +94,7 @@ export class Transport {
     const end = () => {
       over = true;
       this.#clock.clearTimeout(timer);
-      this.#abandon = this.#renew = () => {};
+      this.stop = this.renew = () => {};
     };
     /** @param {number} code @param {string} reason */
     const lost = (code, reason) => {
@@ -115,7 +118,7 @@ export class Transport {
     socket.addEventListener('open', () => {
       if (!over) {
         this.#clock.clearTimeout(timer);
-        this.#renew = (reason) => close(RENEWED, reason);
+        this.renew = (reason) => close(RENEWED, reason);
         this.#events.opened({ send: (text) => socket.send(text), unsent: () => socket.bufferedAmount ?? 0, close });
       }
     });
@@ -134,19 +137,10 @@ export class Transport {
     );
     // Says nothing that the close event does not say, but the ws package throws errors that nobody listens to.
     socket.addEventListener('error', () => {});
-    this.#abandon = (code, reason) => {
+    this.stop = (code, reason) => {
       end();
       socket.close(code, reason);
     };
-  }
-
-  /**
-   * Close and open nothing more. `lost` is not called.
-   * @param {number} code
-   * @param {string} reason
-   */
-  stop(code, reason) {
-    this.#abandon(code, reason);
   }
 
   /**
@@ -157,31 +151,18 @@ export class Transport {
     this.#attempt = 0;
   }
 
-  /** Open the next socket now rather than after the wait: something says that it may work. */
-  hurry() {
-    this.#hurry();
-  }
-
-  /**
-   * Give the open socket up for another: something says that it may lead nowhere.
-   * @param {string} reason
-   */
-  renew(reason) {
-    this.#renew(reason);
-  }
-
   #wait() {
     const timer = this.#clock.setTimeout(() => go(), backoffDelay(this.#attempt++, this.#random()));
     const end = () => {
       this.#clock.clearTimeout(timer);
-      this.#abandon = () => {};
-      this.#hurry = () => {};
+      this.stop = () => {};
+      this.hurry = () => {};
     };
     const go = () => {
       end();
       this.start();
     };
-    this.#abandon = end;
-    this.#hurry = go;
+    this.stop = end;
+    this.hurry = go;
   }
 }

@@ -4,6 +4,7 @@
  * to make and find them; knows no schema: the gateway checks values against their types.
  */
 import { GatewayError } from './errors.js';
+import { isObject } from './messages.js';
 
 /**
  * What encoding needs to know about references.
@@ -165,12 +166,9 @@ function base64(bytes) {
  * @param {object} object
  */
 export function hasMethods(object) {
-  for (const owner of lineage(object)) {
-    if (Object.getOwnPropertyNames(owner).some((name) => findMethod(owner, name))) {
-      return true;
-    }
-  }
-  return false;
+  return [...lineage(object)].some((owner) =>
+    Object.getOwnPropertyNames(owner).some((name) => findMethod(owner, name)),
+  );
 }
 
 /**
@@ -221,7 +219,7 @@ function refusal(what, path) {
  * @returns {any}
  */
 export function decode(json, incoming) {
-  if (typeof json !== 'object' || json === null) {
+  if (!isObject(json)) {
     return json;
   }
   if (Array.isArray(json)) {

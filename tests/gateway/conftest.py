@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -117,6 +117,10 @@ class FakeUpstream:
     def connections(self) -> Sequence[FakeUpstream]:
         return (self,)
 
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        return (Endpoint(self.endpoint, self.state, 3, self.trouble),)  # type: ignore[arg-type]
+
     def home_of(self, target: Capability) -> FakeUpstream:
         return self
 
@@ -125,11 +129,6 @@ class FakeUpstream:
 
     def beside(self, target: Capability, object: Capability) -> Capability:
         return target
-
-    @property
-    def endpoints(self) -> Sequence[Endpoint]:
-        state = cast("Any", self.state)
-        return (Endpoint(self.endpoint, state, 0, self.trouble),)
 
     def name_of(self, capability: Capability) -> ObjectName | None:
         return None if self.incarnation is None else ObjectName(self.incarnation, int(str(capability.key)))

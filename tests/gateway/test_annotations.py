@@ -32,15 +32,15 @@ def schema(compile_text: Callable[[str], Schema]) -> Schema:
 
 
 FACTS: list[tuple[str, str, MethodFacts]] = [
-    ("All", "plain", MethodFacts(read_only=True, idempotent=True, timeout_s=0.5, roles=("user",))),
-    ("All", "own", MethodFacts(read_only=True, idempotent=True, hidden=True, timeout_s=2.5, roles=("user", "admin"))),
+    ("All", "plain", MethodFacts(read_only=True, idempotent=True, timeout_s=0.5)),
+    ("All", "own", MethodFacts(read_only=True, idempotent=True, hidden=True, timeout_s=2.5)),
     ("Some", "plain", MethodFacts()),
     ("Some", "read", MethodFacts(read_only=True, idempotent=True, http=HttpRule("GET", "/x", ""))),
     ("Some", "again", MethodFacts(idempotent=True)),
     ("Some", "post", MethodFacts(http=HttpRule("POST", "/y", "*"))),
     ("Secret", "a", MethodFacts(hidden=True)),
     ("Child", "mine", MethodFacts()),
-    ("Child", "plain", MethodFacts(read_only=True, idempotent=True, timeout_s=0.5, roles=("user",))),
+    ("Child", "plain", MethodFacts(read_only=True, idempotent=True, timeout_s=0.5)),
 ]
 
 

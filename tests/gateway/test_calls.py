@@ -587,20 +587,55 @@ def test_a_place_for_a_session_is_given_back_by_a_call_that_needs_none(calculato
     fakes.run(main())
 
 
-def test_whoever_admits_is_told_who_calls_what_in_which_session(calculator: Service, fakes: Any) -> None:
-    def refuse(principal: Principal, session: object, method: ServiceMethod) -> None:
-        raise GatewayError(Status.RESOURCE_EXHAUSTED, f"{principal.name} calls {method.name} too often in {session}")
+def test_whoever_admits_is_told_who_calls_and_from_where(calculator: Service, fakes: Any) -> None:
+    def refuse(principal: Principal, address: str) -> None:
+        raise GatewayError(Status.RESOURCE_EXHAUSTED, f"{principal.name} calls too often from {address}")
 
     async def main() -> None:
-        with pytest.raises(GatewayError, match="ann calls add too often in None"):
+        calls = Calls(LIMITS, admit=refuse)
+        with pytest.raises(GatewayError, match=r"ann calls too often from 192\.0\.2\.1"):
             await fakes.Begun(
-                Calls(LIMITS, admit=refuse),
+                calls,
                 calculator.method("add"),
                 calculator.upstream.root,
                 [],
                 principal=Principal("ann"),
+                address="192.0.2.1",
             )
         assert calculator.upstream.root.calls == []
+        assert calls.under_way.total == 0
+
+    fakes.run(main())
+
+
+def test_calls_that_wait_to_be_admitted_begin_in_their_order(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        root, loop = calculator.upstream.root, asyncio.get_running_loop()
+        told = [loop.create_future() for _ in range(3)]
+        waits = iter(told)
+        calls = Calls(LIMITS, admit=lambda principal, address: next(waits))
+        begun = [fakes.Begun(calls, calculator.method("add"), root, [number, 1]) for number in range(3)]
+        await asyncio.sleep(0)
+        assert root.calls == []
+        for each in told:
+            each.set_result(None)
+        arrived = [await root.next_call() for _ in begun]
+        assert [list(call.args) for call in arrived] == [[0, 1], [1, 1], [2, 1]]
+        for call in arrived:
+            call.reply(7)
+        assert [await each for each in begun] == [{"result": 7}] * 3
+        assert calls.under_way.total == 0
+
+    fakes.run(main())
+
+
+def test_a_call_whose_parameters_do_not_fit_waits_for_nobody(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        told = asyncio.get_running_loop().create_future()
+        calls = Calls(LIMITS, admit=lambda principal, address: told)
+        with pytest.raises(GatewayError, match="expected"):
+            await fakes.Begun(calls, calculator.method("add"), calculator.upstream.root, ["two", 1])
+        assert told.cancelled()
 
     fakes.run(main())
 

@@ -1,4 +1,5 @@
-"""The recipes of docs/deploy.md as they stand there, and the programs that they are for, each with a folder of its own.
+"""The recipes of examples/deploy/proxies as they stand there, and the programs that they are for, each with a folder of
+its own. docs/deploy.md shows them.
 
 A recipe is changed in what a test machine has otherwise: its ports, and where the certificate is.
 """
@@ -6,7 +7,6 @@ A recipe is changed in what a test machine has otherwise: its ports, and where t
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -16,7 +16,7 @@ from pathlib import Path
 
 NAME = "gateway.example.org"
 PREFIX = "/gw"
-PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "deploy.md"
+RECIPES = Path(__file__).resolve().parent.parent.parent / "examples" / "deploy" / "proxies"
 START_S = 15.0
 
 
@@ -43,11 +43,9 @@ def make_certificate(folder: Path) -> Certificate:
     return made
 
 
-def recipe(language: str) -> str:
-    """The one block of the page in that language."""
-    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    (block,) = blocks
-    return block
+def recipe(name: str) -> str:
+    """The text of a recipe's file."""
+    return (RECIPES / name).read_text("utf-8")
 
 
 def changed(text: str, changes: dict[str, str]) -> str:
@@ -122,7 +120,7 @@ def _nginx(folder: Path, port: int, gateway: dict[str, str], certificate: Certif
         f"/etc/ssl/certs/{NAME}.pem": str(certificate.certificate),
         f"/etc/ssl/private/{NAME}.key": str(certificate.key),
     }
-    (folder / "site.conf").write_text(changed(recipe("nginx"), changes))
+    (folder / "site.conf").write_text(changed(recipe("nginx.conf"), changes))
     # What Debian's own nginx.conf says around it, in this folder; files of others' owner could not be written.
     paths = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -141,7 +139,7 @@ def _haproxy(folder: Path, port: int, gateway: dict[str, str], certificate: Cert
         **gateway,
         f"/etc/haproxy/{NAME}.pem": str(certificate.both),
     }
-    (folder / "haproxy.cfg").write_text(changed(recipe("haproxy"), changes))
+    (folder / "haproxy.cfg").write_text(changed(recipe("haproxy.cfg"), changes))
     return [found("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
 
 
@@ -152,5 +150,5 @@ def _caddy(folder: Path, port: int, gateway: dict[str, str], certificate: Certif
         f"/etc/caddy/{NAME}.key": str(certificate.key),
     }
     ports = f"{{\n\tadmin off\n\thttps_port {port}\n\thttp_port {free_port()}\n\tdefault_bind 127.0.0.1\n}}\n"
-    (folder / "Caddyfile").write_text(ports + changed(recipe("caddyfile"), changes))
+    (folder / "Caddyfile").write_text(ports + changed(recipe("Caddyfile"), changes))
     return [found("caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]

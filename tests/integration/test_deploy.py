@@ -100,7 +100,7 @@ def site(
     with ExitStack() as stack:
         start = Start(tmp_path_factory.mktemp("site"), stack)
         _, endpoint = start.counting()
-        gateway, web = start.gateway(f"{recipe('toml')}\n{SERVICE.format(endpoint=endpoint)}")
+        gateway, web = start.gateway(f"{recipe('gateway.toml')}\n{SERVICE.format(endpoint=endpoint)}")
         at_port = {"127.0.0.1:8080": f"127.0.0.1:{web.port}"}
         proxy = Proxy(request.param, start.folder / "proxy", at_port, certificate)
         stack.callback(proxy.stop)
@@ -221,7 +221,7 @@ def test_the_gateway_may_be_at_a_unix_socket_and_the_prefix_taken_away(
 ) -> None:
     _, endpoint = start.counting()
     path = tmp_path / "gateway.sock"
-    config = changed(recipe("toml"), {'"127.0.0.1:8080"': f'"unix:{path}"', '"127.0.0.1", "::1"': '"unix:"'})
+    config = changed(recipe("gateway.toml"), {'"127.0.0.1:8080"': f'"unix:{path}"', '"127.0.0.1", "::1"': '"unix:"'})
     (tmp_path / "gateway.toml").write_text(f"{config}\n{SERVICE.format(endpoint=endpoint)}")
     gateway = start.process("-m", "gateway", "serve", "--config", str(tmp_path / "gateway.toml"))
     gateway.line()

@@ -29,7 +29,8 @@ SESSIONS = int(os.environ.get("SESSIONS", "40"))
 
 def config(endpoint: str, gateway: str = "") -> str:
     return (
-        f'[gateway]\n{gateway}\n[services.counting]\nschema = "{ROOT}/tests/integration/counting.capnp"\n'
+        f'[gateway]\n{gateway}\n[gateway.auth]\nrequired = false\n[services.counting]\n'
+        f'schema = "{ROOT}/tests/integration/counting.capnp"\n'
         f'interface = "Counting"\nendpoint = "{endpoint}"\npeer = "counting"\n'
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -110,6 +111,32 @@ def test_only_a_browsers_own_page_is_asked_for_a_password(guarded: Guarded) -> N
     for mode, scheme in ((None, "Basic"), ("navigate", "Basic"), ("cors", "Bearer"), ("no-cors", "Bearer")):
         headers = {} if mode is None else {"Sec-Fetch-Mode": mode, "Sec-Fetch-Site": "same-origin"}
         assert guarded.web.get("/api", **headers).headers["www-authenticate"].startswith(scheme)
+
+
+def test_a_reload_acts_on_who_is_there(start: Start) -> None:
+    guarded = guarded_gateway(start)
+    web, alice, bob = guarded.web, {"X-API-Key": guarded.alice}, {"X-API-Key": guarded.bob}
+    with web.socket() as staff, web.socket(additional_headers=bob) as plain, web.socket() as greeted:
+        assert staff.result("rpc.hello", {"protocol": 1, "token": guarded.alice})
+        listener = {"listener": {"$callback": "l"}}
+        assert "subscription" in staff.result("addressbook.watch", listener, id=2)
+        assert plain.result("calculator.add", ADD) == {"result": 7}
+        assert greeted.result("rpc.hello", {"protocol": 1, "token": guarded.bob})
+        rest = {**bob, "Session-Id": web.post("/api/session", None, bob).headers["session-id"]}
+        # Alice loses her role, and bob his key.
+        keys = (start.folder / "keys.txt").read_text().splitlines()
+        (start.folder / "keys.txt").write_text(keys[0].replace(":staff:", "::") + "\n")
+        guarded.process.popen.send_signal(signal.SIGHUP)
+        assert (plain.closed()[0], greeted.closed()[0]) == (4002, 4002)
+        assert web.get("/api/session", **rest).status == 401
+        told = staff.receive()
+        while told["method"] != "rpc.released":  # an acknowledgement may come before
+            told = staff.receive()
+        assert (told["params"]["callback"], told["params"]["code"]) == ("l", "permission_denied")
+        refused = staff.call("addressbook.list", {"prefix": ""}, id=3)
+        assert refused["error"]["data"]["code"] == "permission_denied"
+        assert staff.result("calculator.add", ADD, id=4) == {"result": 7}
+        assert [service["name"] for service in web.get("/api", **alice).json["services"]] == ["calculator"]
 
 
 def test_a_page_logs_in_with_a_password_once(guarded: Guarded) -> None:

@@ -13,16 +13,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.websocket import websocket_connect
 
 import cara_pseud
 from gateway.app import Gateway
 from gateway.config.file import GatewayConfig, load
+from gateway.config.key_file import KeyEntry, digest_of, key_of
 from gateway.logs import LogWriter
+
+KEY = key_of(b"a" * 24)
 
 VAULT = """@0xd2b90e2d3c2f7fa1;
 interface Vault {
   box @0 () -> (box :Box);
+  watch @1 (watcher :Watcher) -> ();
+  interface Watcher { opened @0 () -> (); }
   interface Box extends(Thing) { open @0 () -> (content :Text); inner @1 () -> (box :Box); }
   interface Thing { weigh @0 () -> (grams :Int32); }
 }
@@ -45,6 +52,7 @@ class Houses:
 
     Attributes:
         released: how often a box was let go by its last holder.
+        watchers: objects of clients that the vault holds.
         callers: who the calls of boxes were made for, with their roles, as the vault is told.
     """
 
@@ -52,12 +60,14 @@ class Houses:
         self.folder = folder
         self.released = 0
         self.callers: list[tuple[str | None, tuple[str, ...]]] = []
+        self.watchers: list[Any] = []
         self.endpoints: dict[str, str] = {}
         self.gateway: Any = None
         self._http = AsyncHTTPClient(max_clients=100)
 
     def config(self, rules: str = "") -> GatewayConfig:
-        text = '[gateway]\nlisten = "127.0.0.1:0"\n[gateway.auth]\nrequired = false\n'
+        self.set_roles("a", "b")
+        text = '[gateway]\nlisten = "127.0.0.1:0"\n[gateway.auth]\nrequired = false\nkeys = "keys.txt"\n'
         for name, endpoint in self.endpoints.items():
             text += (
                 f'[services.{name}]\nschema = "{name}.capnp"\ninterface = "{name.capitalize()}"\npeer = "{name}"\n'
@@ -66,12 +76,21 @@ class Houses:
         (self.folder / "gateway.toml").write_text(text + rules, "utf-8")
         return load(self.folder / "gateway.toml", {})
 
+    def set_roles(self, *roles: str) -> None:
+        """Write down which roles Ann has; a reload reads it."""
+        file = self.folder / "keys.txt"
+        file.write_text(KeyEntry("ann", frozenset(roles), digest_of(KEY)).line(), "utf-8")
+        file.chmod(0o600)
+
     async def have_rules(self, text: str) -> None:
         """Serve on with these rules of the vault."""
         await self.gateway.replace(self.gateway.catalogue(self.config(text)))
 
-    async def post(self, path: str, params: Any = None, session: str | None = None) -> HTTPResponse:
-        headers = {"Content-Type": "application/json"} | ({} if session is None else {"Session-Id": session})
+    async def post(
+        self, path: str, params: Any = None, session: str | None = None, key: str | None = None
+    ) -> HTTPResponse:
+        said = {"Content-Type": "application/json", "Session-Id": session, "X-API-Key": key}
+        headers = {name: value for name, value in said.items() if value is not None}
         url, body = self.gateway.url + path, json.dumps(params or {})
         return await self._http.fetch(url, method="POST", headers=headers, body=body, raise_error=False)
 
@@ -79,11 +98,11 @@ class Houses:
         url, headers = self.gateway.url + "/api/session", {"Session-Id": session}
         assert (await self._http.fetch(url, method="DELETE", headers=headers)).code == 204
 
-    async def carried(self) -> tuple[str, str]:
+    async def carried(self, key: str | None = None) -> tuple[str, str]:
         """Have the courier carry a box; the session that passed it, and the box's handle there."""
-        made = await self.post("/api/vault/box")
+        made = await self.post("/api/vault/box", key=key)
         session, handle = made.headers["Session-Id"], json.loads(made.body)["box"]["$handle"]
-        assert (await self.post("/api/courier/carry", {"box": {"$handle": handle}}, session)).code == 200
+        assert (await self.post("/api/courier/carry", {"box": {"$handle": handle}}, session, key)).code == 200
         return session, handle
 
     async def told(self, method: str) -> Any:
@@ -130,6 +149,9 @@ async def houses(folder: Path) -> AsyncIterator[Houses]:
         def box(self) -> Any:
             return Box()
 
+        def watch(self, watcher: Any) -> None:
+            state.watchers.append(watcher)
+
     class Courier(carrying.Courier):  # type: ignore[misc, name-defined]
         def carry(self, box: Any) -> None:
             self.box = box
@@ -151,7 +173,8 @@ async def houses(folder: Path) -> AsyncIterator[Houses]:
 
     servers = [await serve(schema.Vault, "vault", Vault()), await serve(carrying.Courier, "courier", Courier())]
     state.endpoints = {"vault": servers[0].endpoint, "courier": servers[1].endpoint}
-    state.gateway = gateway = Gateway(state.config(), LogWriter(io.StringIO(), as_json=True))
+    config, log = state.config(), LogWriter(io.StringIO(), as_json=True)
+    state.gateway = gateway = Gateway(config, log, source=lambda: load(folder / "gateway.toml", {}))
     await gateway.start()
     try:
         assert await gateway.services_up(10)
@@ -162,8 +185,8 @@ async def houses(folder: Path) -> AsyncIterator[Houses]:
             await server.stop()
 
 
-def rule(*methods: str) -> str:
-    return f'[[services.vault.rules]]\nmethods = {json.dumps(methods)}\nroles = ["keeper"]\n'
+def rule(*methods: str, role: str = "keeper") -> str:
+    return f'[[services.vault.rules]]\nmethods = {json.dumps(methods)}\nroles = ["{role}"]\n'
 
 
 def test_another_service_calls_what_its_session_may_call(tmp_path: Path) -> None:
@@ -188,6 +211,30 @@ def test_a_rule_that_comes_later_holds_for_what_was_passed_before(tmp_path: Path
             assert await state.told("open") == {"content": "gold"}
             await state.have_rules(rule("Thing.weigh"))
             assert await state.told("weigh") == "permission_denied"
+
+    asyncio.run(main())
+
+
+def test_it_is_called_as_who_passed_it_and_a_role_that_a_reload_takes_away_acts_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with houses(tmp_path) as state:
+            await state.have_rules(rule("Box.open", role="a"))
+            session, handle = await state.carried(KEY)
+            path = f"/api/handles/{handle}/open"
+            # The courier is asked by somebody else; it is Ann's box all the same.
+            assert await state.told("open") == await state.told("openInner") == {"content": "gold"}
+            assert (await state.post(path, session=session, key=KEY)).code == 200
+            assert state.callers == [("key:ann", ("a", "b"))] * 3
+            state.set_roles("b")
+            await state.gateway.reload()
+            assert await state.told("open") == await state.told("openInner") == "permission_denied"
+            assert (await state.post(path, session=session, key=KEY)).code == 403
+            assert await state.told("weigh") == {"grams": 7}
+            assert len(state.callers) == 3
+            state.set_roles("a")
+            await state.gateway.reload()
+            assert await state.told("open") == {"content": "gold"}
+            assert state.callers[-1] == ("key:ann", ("a",))
 
     asyncio.run(main())
 
@@ -264,5 +311,34 @@ def test_an_object_that_is_passed_again_is_the_same_to_who_has_it(tmp_path: Path
                 while passed._lent:
                     await asyncio.sleep(0.01)
             assert state.released == 0  # its session has it
+
+    asyncio.run(main())
+
+
+def test_an_object_of_a_client_ends_when_a_rule_forbids_the_call_that_it_was_passed_in(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with houses(tmp_path) as state:
+            socket = await websocket_connect(state.gateway.url.replace("http", "ws") + "/ws")
+
+            async def says(id: int, method: str, params: Any) -> None:
+                await socket.write_message(json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+
+            async def hears(id: int | None) -> Any:
+                async with asyncio.timeout(10):
+                    while (said := json.loads(await socket.read_message() or "{}")).get("id") != id:
+                        pass
+                return said
+
+            await says(1, "rpc.hello", {"protocol": 1})
+            await says(2, "vault.watch", {"watcher": {"$callback": "w"}})
+            assert (await hears(2))["result"] == {}
+            await state.have_rules(rule("Box.open"))  # another one
+            await state.have_rules(rule("watch"))
+            told = await hears(None)
+            assert told["method"] == "rpc.released"
+            assert (told["params"]["callback"], told["params"]["code"]) == ("w", "permission_denied")
+            with pytest.raises(cara_pseud.RpcError):
+                await state.watchers[0].opened()
+            socket.close()
 
     asyncio.run(main())

@@ -28,6 +28,7 @@ Eventually = Callable[..., None]
 RELOADS = int(os.environ.get("RELOADS", "6"))
 SCHEMA = (HERE / "counting.capnp").read_text("utf-8")
 NEW_METHOD = "  more{number} @{number} () -> ();\n\n  interface Halver"
+OPEN = "[gateway.auth]\nrequired = false\n"
 
 
 class Site:
@@ -49,7 +50,7 @@ class Site:
             f'endpoint = "{self.endpoint}"\npeer = "counting"\n'
             for name in services
         ]
-        return "\n".join((gateway, *described))
+        return "\n".join((gateway, "[gateway.auth]\nrequired = false", *described))
 
     def grown(self, methods: int) -> None:
         """Add so many methods to the schema, as somebody would who keeps to the rules."""
@@ -154,7 +155,7 @@ def test_limits_names_and_origins_hold_for_what_lives(start: Start, eventually: 
         assert site.web.get("/api", Host="new.example").status == 421
         assert site.web.post("/api/counting/count", {}, {"Origin": "https://page.example"}).status == 403
         lines = '[gateway]\nhosts = ["new.example"]\norigins = ["https://page.example"]\nexpose_errors = true\n'
-        bounds = "[gateway.auth]\nrequired = false\n[gateway.limits]\nmax_handles_per_session = 1\nmax_call_timeout_s = 0.1\nmax_sessions = 1\n"
+        bounds = OPEN + "[gateway.limits]\nmax_handles_per_session = 1\nmax_call_timeout_s = 0.1\nmax_sessions = 1\n"
         site.config.write_text(site.text("counting", gateway=lines + bounds), "utf-8")
         site.hang_up()
         eventually(lambda: site.reloads() == 1, WAIT_S)
@@ -169,7 +170,7 @@ def test_limits_names_and_origins_hold_for_what_lives(start: Start, eventually: 
 
 def test_what_needs_a_new_start_is_named(start: Start, eventually: Eventually) -> None:
     site = Site(start)
-    lines = '[gateway]\nlisten = "127.0.0.1:1"\nsocket_mode = 0o600\nhosts = ["new.example"]\n[gateway.auth]\nrequired = false\n'
+    lines = '[gateway]\nlisten = "127.0.0.1:1"\nsocket_mode = 0o600\nhosts = ["new.example"]\n' + OPEN
     site.config.write_text(site.text("counting", gateway=lines), "utf-8")
     site.hang_up()
     eventually(lambda: site.reloads() == 1, WAIT_S)
@@ -177,6 +178,54 @@ def test_what_needs_a_new_start_is_named(start: Start, eventually: Eventually) -
     # The option of the command line beats the file then as at the start.
     assert "gateway.listen has changed" not in site.log()
     assert site.web.get("/api", Host="new.example").status == 200
+
+
+def test_a_key_that_is_taken_away_is_good_no_more_and_a_role_acts_at_once(
+    start: Start, eventually: Eventually
+) -> None:
+    site = Site(start)
+    keys = start.folder / "keys.txt"
+    made = {
+        name: _key(start, keys, name) for name in ("alice", "bob")
+    }
+    text = site.text("counting").replace("required = false", 'keys = "keys.txt"')
+    site.config.write_text(text + 'roles = ["caller"]\n', "utf-8")
+    site.hang_up()
+
+    def status(name: str) -> int:
+        return site.web.post("/api/counting/count", {}, {"Authorization": f"Bearer {made[name]}"}).status
+
+    eventually(lambda: status("alice") == 200, WAIT_S)
+    assert status("bob") == 200
+    assert site.web.post("/api/counting/count").status == 401
+    alice, bob = keys.read_text("utf-8").splitlines()
+    keys.write_text(f"{alice.replace('caller', 'other')}\n", "utf-8")
+    site.hang_up()
+    eventually(lambda: status("bob") == 401, WAIT_S)
+    assert status("alice") == 403
+    assert bob.startswith("bob:")
+
+
+def _key(start: Start, keys: Path, name: str) -> str:
+    process = start.process("-m", "gateway", "key", name, "--role", "caller", "--file", str(keys))
+    key = process.line()
+    assert process.popen.wait(WAIT_S) == 0
+    return key
+
+
+def test_what_listens_for_others_is_not_opened_to_everybody(start: Start, eventually: Eventually) -> None:
+    path = start.folder / "socket"
+    site = Site(start)
+    text = site.text("counting")
+    config = start.folder / "unix.toml"
+    config.write_text(f'[gateway]\nlisten = "unix:{path}"\n{text}', "utf-8")
+    process = start.process("-m", "gateway", "serve", "--config", str(config))
+    assert process.line().startswith("listening on http+unix://")
+    # The file would be fine for a start, but until then it listens where others are.
+    config.write_text(text.replace("[gateway.auth]\nrequired = false", ""), "utf-8")
+    process.popen.send_signal(signal.SIGHUP)
+    eventually(lambda: "gateway.auth: is missing, and others than" in process.log.read_text(), WAIT_S)
+    assert process.stop() == 0
 
 
 # Under load.

@@ -55,6 +55,11 @@ ROOMS = (
         ),
     ),
     Room(
+        "gateway/access",
+        ("gateway/access/*.py",),
+        ("tests/gateway/config/test_*.py",),
+    ),
+    Room(
         "gateway/sessions",
         ("gateway/sessions/*.py",),
         (

@@ -55,3 +55,11 @@ def test_what_is_left_and_what_good_clients_were_told_are_faults() -> None:
         "a good client failed 3 times: unavailable",
         "what is left when all have gone: {'sessions': 2}",
     ]
+
+
+def test_a_bad_second_among_good_ones_is_the_machine_s() -> None:
+    observations = seen()
+    observations.samples += [
+        Sample(95.5, 50 * MEGABYTE, dict.fromkeys(TABLES, 100), [seconds] * 100) for seconds in (0.04, 3.0)
+    ]
+    assert faults(observations) == []

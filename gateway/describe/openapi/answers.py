@@ -29,7 +29,7 @@ _MEANINGS: Final = {
     413: "Over a size limit, in either direction.",
     415: "A body must be `application/json`.",
     421: "The gateway does not answer to that host's name.",
-    429: "Over a limit: of calls, handles, callbacks or logins.",
+    429: "Over a limit: of calls, also in a time, of handles, callbacks or logins. `Retry-After` says until when.",
     499: "Cancelled.",
     500: "An exception of the service that chose no code, or a fault of the gateway.",
     501: "The service does not have this method.",
@@ -37,6 +37,8 @@ _MEANINGS: Final = {
     503: "The service cannot be reached, so the call was not delivered; or it cannot be found out who asks.",
     504: "No answer in time.",
 }
+
+_MORE_HEADERS: Final = {429: ("Retry-After", "RateLimit-Policy", "RateLimit")}
 
 
 def problems(*statuses: Iterable[int]) -> dict[str, JSON]:
@@ -54,7 +56,9 @@ def response_components() -> dict[str, JSON]:
     return {
         "NotModified": {"description": _MEANINGS[304], "headers": headers("ETag", "X-Request-Id")},
         **{
-            _name(status): problem_answer(_MEANINGS[status], {"$ref": "#/components/schemas/Problem"})
+            _name(status): problem_answer(
+                _MEANINGS[status], {"$ref": "#/components/schemas/Problem"}, *_MORE_HEADERS.get(status, ())
+            )
             for status in _MEANINGS
             if status != 304
         },
@@ -73,6 +77,15 @@ def header_components() -> dict[str, JSON]:
         "X-Request-Id": {"description": "Finds the request in the gateway's log.", "required": True, "schema": text},
         "Session-Id": {"description": "The session that the answer opened.", "schema": text},
         "ETag": {"description": "For `If-None-Match`; none where the answer holds handles.", "schema": text},
+        "Retry-After": {"description": "In how many seconds it is worth to try again.", "schema": {"type": "integer"}},
+        "RateLimit-Policy": {
+            "description": "How many calls in how many seconds are permitted, by draft-ietf-httpapi-ratelimit-headers.",
+            "schema": {**text, "examples": ['"per_principal";q=200;w=1']},
+        },
+        "RateLimit": {
+            "description": "How many of them are left, and for how many seconds there are no more.",
+            "schema": {**text, "examples": ['"per_principal";r=150;t=1']},
+        },
     }
 
 
@@ -85,11 +98,11 @@ def answer(description: str, shape: JSON, *names: str) -> dict[str, Any]:
     }
 
 
-def problem_answer(description: str, shape: JSON) -> dict[str, JSON]:
-    """An answer that is a problem of that schema."""
+def problem_answer(description: str, shape: JSON, *names: str) -> dict[str, JSON]:
+    """An answer that is a problem of that schema, with these headers."""
     return {
         "description": description,
-        "headers": headers("X-Request-Id"),
+        "headers": headers("X-Request-Id", *names),
         "content": {PROBLEM_TYPE: {"schema": shape}},
     }
 

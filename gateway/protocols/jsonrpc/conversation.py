@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from gateway.access.principals import Principal
-from gateway.calls import Call, CallReferences, Calls, method_of_handle, method_of_service
+from gateway.call_targets import method_of_handle, method_of_service
+from gateway.calls import Call, CallReferences, Calls
 from gateway.catalogue import Served
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
@@ -96,7 +97,7 @@ class Conversation:
         self._over = self._draining = self._loses = False
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired)
-        self._acknowledgements = Acknowledgements(self._acknowledge)
+        self._acknowledgements = Acknowledgements(lambda: self.run(self.stream.acknowledge()))
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
         self.pace = pace = CallPace(self.stream, limits, self)
@@ -106,8 +107,10 @@ class Conversation:
         self._slow = SlowClient(self.stream, limits, channel, pace.begin_held, give_up)
         self._held, self._expected = pace.held, pace.expected
         self._counting, self._mark = self.stream.counting, limits.send_buffer_bytes
-        references, timeout_s = partial(HolderReferences, self), limits.callback_timeout_s
-        self.callbacks: Callbacks = Callbacks(self, self._check_callbacks, references, timeout_s)
+        self.callbacks: Callbacks = Callbacks(
+            self, lambda: self.live_session().check_callbacks(), partial(HolderReferences, self),
+            limits.callback_timeout_s,
+        )  # fmt: skip
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
         self._intake = Intake(self, self._turns, address, self._hold)
@@ -233,9 +236,6 @@ class Conversation:
         for event in happened:
             _ACTIONS[type(event)](self, event)
 
-    def _acknowledge(self) -> None:
-        self.run(self.stream.acknowledge())
-
     # A client of its session: see `gateway.client.Client`.
 
     @property
@@ -260,6 +260,10 @@ class Conversation:
             return self._session is None
         counting = self.stream.counting
         return not counting.received and not counting.sent
+
+    @property
+    def kept_bytes(self) -> int:
+        return self._counting.kept_bytes
 
     @property
     def unboxes(self) -> bool:
@@ -404,8 +408,7 @@ class Conversation:
         if method.has_references:
             given = StreamReferences(self, method.service, event.results, method)
             refs = DiscardedReferences(given) if event.notification else given
-        if timeout_s is None:
-            timeout_s = method.timeout_s
+        timeout_s = method.timeout_s if timeout_s is None else timeout_s
         principal = self.principal
         options = tuple.__new__(
             CallOptions,
@@ -479,9 +482,6 @@ class Conversation:
         self.run(
             answer_description(self.stream, event, self._served.catalogue, self.live_session, self.principal.roles)
         )
-
-    def _check_callbacks(self) -> None:
-        self.live_session().check_callbacks()
 
 
 # One table for all: in one of its own, bound methods would be a fifth of a stream's objects.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
 from gateway.access.principals import ANONYMOUS, Principal
@@ -105,23 +105,23 @@ class Entrance:
     def hello(self, hello: Hello) -> None:
         """Answer hello, now or when it is known who says it."""
         try:
-            waits = self._admission.present(hello.token)
+            find_out = self._admission.present(hello.token)
         except GatewayError as error:
             self._refuse(hello, error)
             return
-        if waits is None:
+        if find_out is None:
             self._greet(hello)
         else:
             # Set before anything is stopped: what is stopped for this must not go on for another reason.
-            self._waits = asyncio.ensure_future(self._greet_later(waits, hello))
+            self._waits = asyncio.ensure_future(self._greet_later(find_out, hello))
             self._guest.stop(True)
 
-    async def _greet_later(self, waits: Awaitable[None], hello: Hello) -> None:
+    async def _greet_later(self, find_out: Callable[[], Awaitable[None]], hello: Hello) -> None:
         patience_s = self._limits.default_call_timeout_s
         error: GatewayError | None = None
         try:
             async with asyncio.timeout(patience_s):
-                await waits
+                await find_out()
         except TimeoutError:
             error = GatewayError(Status.UNAVAILABLE, f"it could not be found out within {patience_s:g} s who this is")
         except GatewayError as found:

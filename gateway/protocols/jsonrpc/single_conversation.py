@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from cara_pseud.capabilities import CallOptions
-from gateway.calls import Call, Calls, method_of_handle, method_of_service
+from gateway.call_targets import method_of_handle, method_of_service
+from gateway.calls import Call, Calls
 from gateway.catalogue import Served
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status

@@ -216,6 +216,10 @@ class Listener:
         return False
 
     @property
+    def kept_bytes(self) -> int:
+        return self.log.counting.kept_bytes
+
+    @property
     def unboxes(self) -> bool:
         return False
 

@@ -121,3 +121,11 @@ def test_there_is_room_for_so_many_and_no_more() -> None:
         ration.begin(f"bot{number}".encode(), f"user{number}".encode())
     tables = (ration._addresses, ration._users, ration._pairs)
     assert [len(table._failures) for table in tables] == [10_000, 10_000, 10_000]
+
+
+def test_however_many_strangers_guess_the_next_try_is_seconds_away() -> None:
+    ration = LoginRation(Time())
+    for number in range(1000):
+        guess(ration, f"bot{number}".encode())
+    assert guess(ration, HOME) == FREE_TRIES
+    assert ration.begin(HOME, ALICE) == SECONDS_EACH

@@ -189,3 +189,21 @@ def test_a_reload_changes_roles_and_ends_who_has_another_password() -> None:
             assert world.logins.known(basic(name, f"the password of {name}"), HOME) is None
 
     run(world, test())
+
+
+def test_a_password_that_changes_while_it_is_checked_is_checked_anew() -> None:
+    world = World("alice")
+
+    async def test() -> None:
+        answers: list[Callable[[Verdict], None]] = []
+        world.logins._ask = lambda address, user, password, answer: answers.append(answer)
+        waiting = asyncio.create_task(world.refused("alice"))
+        while not answers:
+            await asyncio.sleep(0)
+        world.logins.replace({b"alice": entry("another hash")})
+        answers[0](Verdict.PERMITTED)
+        assert (await waiting).status is Status.RESOURCE_EXHAUSTED
+        # Nothing is remembered of the old one.
+        assert world.logins.known(basic("alice", "the password of alice"), HOME) is None
+
+    run(world, test())

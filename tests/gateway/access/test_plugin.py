@@ -123,6 +123,19 @@ def test_one_that_hangs_holds_nobody_for_long(
     assert stubborn.cancelled >= 1
 
 
+def test_what_it_says_when_it_is_asked_no_more_counts_for_nothing() -> None:
+    async def test() -> None:
+        foreign = ForeignAuthenticator(Given(Principal("ticket:alice")), "a.b:c", lambda: NOW)
+        waiting = asyncio.create_task(foreign.authenticate(SHOWN))
+        await asyncio.sleep(0)
+        foreign.close()
+        with pytest.raises(GatewayError) as raised:
+            await waiting
+        assert raised.value.status is Status.UNAVAILABLE
+
+    asyncio.run(test())
+
+
 def test_only_so_many_wait_for_it() -> None:
     async def test() -> None:
         foreign = ForeignAuthenticator(Stubborn(), "a.b:c", lambda: NOW)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import catalogue as module
-from gateway.calls import method_of_service
+from gateway.call_targets import method_of_service
 from gateway.catalogue import Catalogue, Service
 from gateway.describe.descriptions import describe_interface, describe_service
 from gateway.describe.openapi import openapi_document

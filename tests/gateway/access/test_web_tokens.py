@@ -250,3 +250,25 @@ def test_other_settings_are_somebody_else_s_to_begin_with(change: dict[str, Any]
     assert not holder.is_removed
     assert own.close() == [holder]
     assert holder.is_removed
+
+
+def test_a_token_that_waits_for_keys_while_others_take_over_is_looked_at_anew() -> None:
+    async def test() -> None:
+        let_go = asyncio.Event()
+
+        async def fetch() -> bytes:
+            await let_go.wait()
+            return jwks(public_jwk("RSA", kid="k0"))
+
+        own = WebTokens(config(url="https://id.example/jwks.json", keys=read_jwk_set(jwks(public_jwk("EC")))), fetch,
+                        lambda gone: None, lambda: NOW)  # fmt: skip
+        waiting = asyncio.create_task(own.authenticate(token(), NOBODY))
+        await asyncio.sleep(0)
+        let_go.set()
+        await asyncio.sleep(0)
+        own.close()
+        with pytest.raises(GatewayError) as raised:
+            await waiting
+        assert raised.value.status is Status.UNAVAILABLE
+
+    asyncio.run(asyncio.wait_for(test(), 10))

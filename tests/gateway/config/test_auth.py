@@ -157,15 +157,29 @@ def test_what_cannot_be_used_is_complained_of(tmp_path: Path, table: str, said: 
     assert first.startswith(f"gateway.auth.{said}")
 
 
-def test_certificates_have_roles_by_their_names(tmp_path: Path) -> None:
+@pytest.fixture
+def tls(tmp_path: Path) -> str:
+    """A table with an authority of clients. Whether the files hold certificates is nobody's business here."""
+    for name in ("certificate", "key", "client_ca"):
+        (tmp_path / f"{name}.pem").write_text("-")
+    return '[gateway.tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\nclient_ca = "client_ca.pem"\n'
+
+
+def test_certificates_have_roles_by_their_names(tmp_path: Path, tls: str) -> None:
     expected = MtlsConfig({"ops.example": frozenset({"admin"}), "job": frozenset()})
-    auth = read(tmp_path, '[gateway.auth.mtls]\nroles = { "ops.example" = ["admin"], job = [] }\n')
+    auth = read(tmp_path, tls + '[gateway.auth.mtls]\nroles = { "ops.example" = ["admin"], job = [] }\n')
     assert auth is not None
     assert auth.mtls == expected
     variable = '{ "ops.example" = ["admin"], job = [] }'
-    auth = read(tmp_path, "", {"CARA_GATEWAY_AUTH_MTLS_ROLES": variable})
+    auth = read(tmp_path, tls, {"CARA_GATEWAY_AUTH_MTLS_ROLES": variable})
     assert auth is not None
     assert auth.mtls == expected
-    assert complaints(tmp_path, "", {"CARA_GATEWAY_AUTH_MTLS_ROLES": "ops"})[0].startswith(
+    assert complaints(tmp_path, tls, {"CARA_GATEWAY_AUTH_MTLS_ROLES": "ops"})[0].startswith(
         'CARA_GATEWAY_AUTH_MTLS_ROLES: expected a table like { "ops.example" = ["admin"] }, not "ops"'
     )
+
+
+def test_certificates_count_only_if_it_is_said_whose(tmp_path: Path, tls: str) -> None:
+    said = ("gateway.auth.mtls: needs [gateway.tls] client_ca, which says whose certificates count",)
+    assert complaints(tmp_path, "[gateway.auth.mtls]\n") == said
+    assert complaints(tmp_path, tls.replace('client_ca = "client_ca.pem"\n', "") + "[gateway.auth.mtls]\n") == said

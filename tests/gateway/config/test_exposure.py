@@ -43,6 +43,9 @@ def issuer(url: str) -> JwtConfig:
         (GatewayConfig(listen=Listen("0.0.0.0", 80)), ["it listens at 0.0.0.0:80 for other machines, but hosts"]),
         (GatewayConfig(listen=Listen("::", 80)), ["it listens at [::]:80"]),
         (GatewayConfig(listen=Listen("gw.example.org", 80)), ["it listens at gw.example.org:80"]),
+        (GatewayConfig(admin=Listen("::1", 9090)), []),
+        (GatewayConfig(admin=UnixListen(Path("/run/admin.sock"))), []),
+        (GatewayConfig(admin=Listen("10.0.0.1", 9090)), ["admin is at 10.0.0.1:9090 for other machines"]),
         (GatewayConfig(hosts=("*",)), ['hosts = ["*"] answers to every name']),
         (GatewayConfig(trusted_proxies=("fd00::/8", "0.0.0.0/0")), ["trusted_proxies has fd00::/8, 0.0.0.0/0"]),
         (GatewayConfig(trusted_proxies=("0.0.0.0/1", "128.0.0.0/1")), ["trusted_proxies has 0.0.0.0/1, 128.0.0.0/1"]),
@@ -51,7 +54,7 @@ def issuer(url: str) -> JwtConfig:
     ],
 )  # fmt: skip
 def test_what_is_open_to_more_than_it_seems_is_said(config: GatewayConfig, words: list[str]) -> None:
-    said = list(exposures(config.listen, config.hosts, config.trusted_proxies, config.auth))
+    said = list(exposures(config.listen, config.hosts, config.trusted_proxies, config.auth, config.admin))
     assert len(said) == len(words)
     assert all(sentence.startswith(word) for sentence, word in zip(said, words, strict=True))
 

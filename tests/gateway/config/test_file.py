@@ -419,3 +419,24 @@ def test_every_key_has_a_variable(tmp_path: Path) -> None:
     assert [line for line in lines if "no key has this variable" in line] == [
         'CARA_GATEWAY_INT65: no key has this variable; did you mean "CARA_GATEWAY_INT64"?'
     ]
+
+
+@pytest.mark.parametrize(
+    ("listen", "admin"),
+    [("127.0.0.1:8080", "127.0.0.1:8080"), ("unix:a.sock", "unix:a.sock"), ("unix:a.sock", "unix:///a.sock")],
+)
+def test_operators_need_an_address_of_their_own(tmp_path: Path, listen: str, admin: str) -> None:
+    admin = admin.replace("///", f"//{tmp_path}/")
+    (said,) = complaints(tmp_path, f'[gateway]\nlisten = "{listen}"\nadmin = "{admin}"\n{SERVICE}')
+    assert said.startswith("gateway.admin: is the address of listen too, ")
+    assert said.endswith("; it needs one of its own")
+
+
+def test_operators_address_is_of_the_same_forms(tmp_path: Path) -> None:
+    config = read(tmp_path, f'[gateway]\nadmin = "unix:a.sock"\n{SERVICE}')
+    assert config.admin == UnixListen(tmp_path / "a.sock")
+    assert read(tmp_path, SERVICE, {"CARA_GATEWAY_ADMIN": "9090"}).admin == Listen("127.0.0.1", 9090)
+    # Two that the system chooses are two.
+    both = read(tmp_path, f'[gateway]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n{SERVICE}')
+    assert both.admin == Listen("127.0.0.1", 0)
+    assert read(tmp_path, SERVICE).admin is None

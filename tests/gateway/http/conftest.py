@@ -20,10 +20,12 @@ from tornado.ioloop import IOLoop
 
 from cara_pseud.local import LocalCapability
 from gateway.access.permissions import Permissions
+from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Describe, Served, Service
 from gateway.config.limits import Limits
+from gateway.config.rates import RatesConfig
 from gateway.describe.documents import TEXT_TYPE, Document, PlacedDocument
 from gateway.http.application import GatewayApplication
 from gateway.http.connections import Connections
@@ -170,6 +172,7 @@ def build(
     proxies: Proxies,
     gatekeeper: FakeGatekeeper | None,
     describe: Describe | None,
+    rates: RatesConfig | None = None,
 ) -> Built:
     """Put a gateway together; to be called in its loop."""
     log = io.StringIO()
@@ -193,9 +196,16 @@ def build(
     if describe is not None:
         documents |= describe([service.routes for service in services.values()])
     served = Served(Catalogue(services, http_routes, documents, describe))
+    loop = asyncio.get_running_loop()
+    counted = None if rates is None else Rates(rates, lambda: loop.time(), refusals)
     site = Site(
         served=served,
-        calls=Calls(limits, authorise=Permissions(served).authorise, refusals=refusals),
+        calls=Calls(
+            limits,
+            authorise=Permissions(served).authorise,
+            refusals=refusals,
+            admit=None if counted is None else counted.admit,
+        ),
         sessions=sessions,
         limits=limits,
         origins=origins,
@@ -208,6 +218,7 @@ def build(
         compresses_sockets=compresses,
         proxies=proxies,
         identification=None if gatekeeper is None else Identification(gatekeeper, sessions, origins),
+        rates=counted,
     )
     application = GatewayApplication(site, str(pages))
     server = GatewayServer(application, connections=connections)
@@ -264,6 +275,11 @@ def describe() -> Describe | None:
     return None
 
 
+@pytest.fixture
+def rates() -> RatesConfig | None:
+    return None
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of pages, and a file beside it that is none."""
@@ -298,9 +314,12 @@ def built(
     proxies: Proxies,
     gatekeeper: FakeGatekeeper | None,
     describe: Describe | None,
+    rates: RatesConfig | None,
 ) -> Built:
     async def main() -> Built:
-        return build(services, limits, transports, compresses, pages, http_port, proxies, gatekeeper, describe)
+        return build(
+            services, limits, transports, compresses, pages, http_port, proxies, gatekeeper, describe, rates
+        )
 
     made: Built = io_loop.run_sync(main)
     return made

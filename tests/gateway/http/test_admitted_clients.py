@@ -587,6 +587,7 @@ async def test_a_logout_puts_the_sockets_of_the_login_out(edge: Edge, root: Any)
     beside = await edge.socket(ALICE)
     greeted, _ = await greets(edge, cookie, OURS)
     named, _ = await greets(edge, cookie, OURS, token="a")
+    bob, _ = await greets(edge, cookie, OURS, BOB)
     left = await edge.request(
         "DELETE", "/api/session", None, {"Cookie": cookie.removeprefix("Cookie: "), "Origin": edge.url}
     )
@@ -594,6 +595,7 @@ async def test_a_logout_puts_the_sockets_of_the_login_out(edge: Edge, root: Any)
     assert (await closed(greeted))[0] == 4401
     for socket in (beside, named):
         assert (await calls(socket, root)).principal == "key:alice"
+    assert (await calls(bob, root)).principal == "key:bob"
 
 
 @moves_time

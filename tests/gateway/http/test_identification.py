@@ -328,6 +328,15 @@ class TestBehindTls:
         return Proxies(["127.0.0.1"])
 
     @pytest.mark.gen_test
+    async def test_a_page_of_another_port_does_not_act_by_the_cookie(self, edge: Edge, root: Any) -> None:
+        """The proxy drops the port, so its origin passes for ours; its browser knows better."""
+        tls = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "gateway.example"}
+        acts = {**tls, "Cookie": await login(edge, {**ALICE, **tls}), "Origin": "https://gateway.example:8443"}
+        assert (await edge.post("/api/calculator/add", {}, {**acts, "Sec-Fetch-Site": "same-site"})).code == 401
+        assert root.calls == []
+        assert (await add(edge, root, {**acts, "Sec-Fetch-Site": "same-origin"})).principal == "key:alice"
+
+    @pytest.mark.gen_test
     async def test_only_the_cookie_that_no_other_host_can_set_logs_in(self, edge: Edge) -> None:
         tls = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"}
         cookie = await login(edge, {**ALICE, **tls})

@@ -179,9 +179,11 @@ async def test_a_service_is_up_or_not(edge: Edge, addressbook: Service) -> None:
         metrics = await edge.metrics()
         assert metrics['service_up{service="addressbook"}'] == value
         assert metrics['service_up{service="calculator"}'] == 1
-        assert metrics['service_endpoint_up{endpoint="tcp://service:1",service="addressbook"}'] == value
         told = [name for name in metrics if name.startswith('service_state{service="addressbook"') and metrics[name]]
         assert told == [f'service_state{{service="addressbook",state="{state}"}}']
+        told = [name for name in metrics if re.match('endpoint_state.*service="addressbook"', name) and metrics[name]]
+        assert told == [f'endpoint_state{{endpoint="1",service="addressbook",state="{state}"}}']
+        assert metrics['endpoint_calls_in_flight{endpoint="1",service="addressbook"}'] == 3
 
 
 async def test_what_is_held_is_counted_and_let_go(edge: Edge, root: Any, fakes: Any) -> None:

@@ -143,3 +143,32 @@ def test_behind_a_proxy_that_drops_the_port_only_the_name_counts(origin: str, ho
         with pytest.raises(GatewayError, match="or trusted_proxies if a proxy"):
             POLICY.check_page(origin, host)
     assert not POLICY.permits("https://gw.example:8443", "gw.example")
+
+
+@pytest.mark.parametrize(
+    ("headers", "permitted"),
+    [
+        ({}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Origin": f"http://{OWN}"}, True),
+        ({"Origin": "https://app.example.org", "Sec-Fetch-Site": "cross-site"}, True),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "null"}, False),
+    ],
+)
+def test_who_may_read_where_it_matters_who_asks(headers: dict[str, str], permitted: bool) -> None:
+    if permitted:
+        POLICY.check_reader(OWN, headers)
+    else:
+        with pytest.raises(GatewayError) as raised:
+            POLICY.check_reader(OWN, headers)
+        assert raised.value.status is Status.PERMISSION_DENIED
+
+
+def test_a_configured_origin_is_not_our_own() -> None:
+    assert POLICY.is_own(f"http://{OWN}", OWN)
+    assert not POLICY.is_own("https://app.example.org", OWN)
+    assert POLICY.permits("https://app.example.org", OWN)

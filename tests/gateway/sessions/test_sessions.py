@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +92,58 @@ def test_the_credential_that_was_shown_last_counts(fakes: Any) -> None:
         assert sessions.find(session.id, newer).principal is newer
         assert gone(sessions, session.id, Principal("key:ann"))
         assert session.principal is newer
+        sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_a_cookie_is_a_login_as_long_as_its_proof_holds(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        alice = Principal("key:alice", expires_at=sessions.now() + 50)
+        session = sessions.open(alice, rest=True)
+        id, _, secret = (cookie := sessions.cookie_of(session)).partition(".")
+        assert sessions.login(cookie) is session
+        for forged in ("", ".", id, f"{id}.", f".{secret}", f"{id}.{secret}x", f"{id}.é"):
+            assert sessions.login(forged) is None
+        nameless = sessions.open(rest=True)
+        assert sessions.login(sessions.cookie_of(nameless)) is None
+        alice.is_removed = True
+        assert sessions.login(cookie) is None
+        alice.is_removed = False
+        await fakes.pass_time(51)
+        assert (sessions.login(cookie), sessions.principal_of(cookie)) == (None, None)
+        alice.expires_at = math.inf
+        assert sessions.principal_of(cookie) is alice
+        sessions.end_all("done")
+        assert sessions.login(cookie) is None
+
+    fakes.run(main())
+
+
+def test_a_login_that_is_used_does_not_become_idle(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        session = sessions.open(Principal("key:alice"), rest=True)
+        cookie = sessions.cookie_of(session)
+        for _ in range(3):
+            await fakes.pass_time(LIMITS.idle_session_s - 1)
+            assert sessions.login(cookie) is session
+        await fakes.pass_time(LIMITS.idle_session_s + 1)
+        assert sessions.login(cookie) is None
+        assert session.ended
+
+    fakes.run(main())
+
+
+def test_whose_sessions_end_is_said_by_the_credential(fakes: Any) -> None:
+    async def main() -> None:
+        sessions = Sessions(LIMITS)
+        alice, newer = Principal("key:alice"), Principal("key:alice")
+        old, shown, private = sessions.open(alice), sessions.open(alice), sessions.private(alice)
+        sessions.find(shown.id, newer)
+        sessions.end_those_of(alice, "its owner was removed")
+        assert (old.ended, shown.ended, private.ended) == (True, False, True)
         sessions.end_all("done")
 
     fakes.run(main())

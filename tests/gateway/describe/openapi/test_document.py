@@ -139,6 +139,14 @@ def test_every_operation_names_its_problems(routes: ServiceRoutes) -> None:
     assert {"400", "404", "413", "415", "429", "502", "503", "504"} <= call.keys()
 
 
+def test_who_calls_too_often_is_told_by_headers_when_to_come_back(routes: ServiceRoutes) -> None:
+    components = made(routes)["components"]
+    told = components["responses"]["Problem429"]["headers"]
+    assert {"Retry-After", "RateLimit-Policy", "RateLimit", "X-Request-Id"} == told.keys()
+    assert {"Retry-After", "RateLimit-Policy", "RateLimit"} <= components["headers"].keys()
+    assert "Retry-After" not in components["responses"]["Problem404"]["headers"]
+
+
 ITEMS: list[JSON] = [
     {},
     {"name": "x", "color": "red", "size": 1.5, "photo": "aGk=", "parts": [{"name": "y"}], "where": {"city": "c"}},

@@ -454,6 +454,23 @@ async def test_a_slow_reader_gets_everything_and_its_next_calls_wait(
     assert [answer["id"] for answer in heard[:-1]] == list(range(10 + first, 10 + first + len(heard) - 1))
 
 
+@MANY_CALLS
+@WAYS
+async def test_a_socket_that_is_cut_is_told_so_and_nothing_else(
+    edge: Edge, root: Any, built: Built, transports: ByteTransports
+) -> None:
+    socket, _ = await behind(edge, root)
+    (channel,) = built.application.site.sockets
+    assert isinstance(channel, SocketChannel)
+    channel.cut(4401, "the credentials have expired")
+    # What was with the network is read; what waited for it is not sent any more, not even what had been asked for.
+    count = 0
+    while (received := await socket.frame())[0] == FINAL | TEXT:
+        count += 1
+    assert (received[0], int.from_bytes(received[1][:2], "big")) == (FINAL | CLOSE, 4401)
+    assert count < 3 * SEND_BUFFER // await described_bytes(edge) // 20 * 20
+
+
 @moves_time
 @MANY_CALLS
 @WAYS
