@@ -29,6 +29,7 @@ from gateway.config.file import ConfigError, GatewayConfig
 from gateway.config.lasting import changed, check_guard, lasting
 from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
+from gateway.connection_reports import ConnectionReports
 from gateway.http.admin.door import ADMIN_DESCRIPTORS, AdminDoor, bind_admin
 from gateway.http.admin.state_times import StateTimes
 from gateway.http.application import GatewayApplication
@@ -46,6 +47,7 @@ from gateway.http.websocket.byte_transports import ByteTransports, best_transpor
 from gateway.logs import LogWriter
 from gateway.rates_in_force import RatesInForce
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
+from gateway.reload_counts import ReloadCounts
 from gateway.reloads import Reloads
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
@@ -106,7 +108,7 @@ class Gateway:
         self.attempted = config
         self._source = (lambda: config) if source is None else source
         self._passed = list(passed)
-        self._reloads = Reloads(self._reload)
+        self._reloads, self._reload_counts = Reloads(self._reload), ReloadCounts()
         self._log = log
         self._transports = best_transports() if transports is None else transports
         self._tls = None if config.tls is None else Tls(config.tls)
@@ -213,6 +215,7 @@ class Gateway:
             catalogue = await self._new_catalogue(config)
             self._authentication.reload(config.auth)
         except ConfigError as error:
+            self._reload_counts.failure()
             for complaint in error.complaints:
                 _LOG.error("the configuration is not reloaded, the one before is served on: %s", complaint)
             raise
@@ -230,6 +233,7 @@ class Gateway:
             self._sessions.service_removed(name, f"{name} is served no more")
         if self._site is not None and self._site.identification is not None:
             self._site.identification.reloaded()
+        self._reload_counts.success(time.time())
         _LOG.info("the configuration is reloaded: %s", ", ".join(after))
 
     async def renew_certificates(self) -> None:
@@ -298,7 +302,7 @@ class Gateway:
         connections = service.upstream.connections
         for connection in connections:
             if connection not in self._pool.running:
-                _Reports(service.name, connection, is_only=len(connections) == 1)
+                ConnectionReports(service.name, connection, is_only=len(connections) == 1)
                 connection.on_state(partial(self._on_state, service.name))
                 await self._pool.start(connection)
 
@@ -355,7 +359,7 @@ class Gateway:
             cork=self._cork,
             turns=self._turns,
             spans=None if self._tracer is None else self._tracer.counts,
-            reloads=self._reloads.counts,
+            reloads=self._reload_counts,
             authentication_failures=self._authentication.failures,
             identification=Identification(self._authentication, self._sessions, origins),
             rates=rates,
@@ -464,31 +468,8 @@ async def _all_up(upstreams: Iterable[Upstream], timeout_s: float) -> bool:
 
 def _tracer(config: TracingConfig) -> OtlpTracer:
     # Its libraries are an extra, and to import them takes as long as all of the gateway.
-    return import_module("gateway.otlp_traces").OtlpTracer(config, version("cara-gateway"))  # type: ignore[no-any-return]
-
-
-class _Reports:
-    """Logs what becomes of a connection to a service: a warning for each new reason why it cannot be used."""
-
-    def __init__(self, name: str, connection: EndpointConnection, *, is_only: bool) -> None:
-        self._name = name
-        self._shown = name if is_only else f"{name} at {connection.endpoint}"
-        self._connection = connection
-        self._said: str | None = None
-        connection.on_state(self._look)
-        connection.on_trouble(self._look)
-
-    def _look(self, _: str) -> None:
-        connection = self._connection
-        trouble = connection.trouble
-        # While it connects nothing is wrong yet.
-        if connection.stopped or connection.state == "connecting" or trouble == self._said:
-            return
-        self._said = trouble
-        if trouble:
-            _LOG.warning("service %s at %s cannot be used: %s", self._name, connection.endpoint, trouble)
-        else:
-            _LOG.info("service %s is up", self._shown)
+    made: OtlpTracer = import_module("gateway.otlp_traces").OtlpTracer(config, version("cara-gateway"))
+    return made
 
 
 async def _until(is_over: Callable[[], bool], within_s: float) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-
-from gateway.reload_counts import ReloadCounts
 
 
 class Reloads:
@@ -14,14 +11,10 @@ class Reloads:
 
     Args:
         run: one reading; what it raises is told to all who asked for it.
-
-    Attributes:
-        counts: what became of them.
     """
 
     def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
         self._run = run
-        self.counts = ReloadCounts()
         self._current: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
@@ -46,12 +39,7 @@ class Reloads:
         if current is not None:
             await asyncio.wait((current,))
         self._current, self._next = self._next, None
-        try:
-            await self._run()
-        except Exception:
-            self.counts.failure()
-            raise
-        self.counts.success(time.time())
+        await self._run()
 
     def stop(self) -> None:
         """Begin none any more, and break off the one under way."""

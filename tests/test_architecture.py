@@ -149,7 +149,7 @@ ROOMS = (
     {"call_failures", "call_targets", "calls", "deferred_calls", "repeats"},
     {"protocols"},
     {"http"},
-    {"catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces"},
+    {"catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces", "connection_reports"},
     {"app"},
     {"life", "systemd"},
     {"remote_commands", "credential_commands", "admin_commands"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -126,11 +125,8 @@ def test_the_codes_in_the_rules_exist() -> None:
     assert set(codes.split("|")) <= {status.code for status in Status}
 
 
-def test_promtool_reads_the_files_of_prometheus(tmp_path: Path) -> None:
-    folder = shutil.copytree(DEPLOY / "prometheus", tmp_path / "prometheus")
-    (folder / "secrets").mkdir()
-    (folder / "secrets" / "prometheus.key").write_text("a key")
-    promtool("check", "config", folder / "prometheus.yml")
+def test_promtool_reads_the_files_of_prometheus() -> None:
+    promtool("check", "config", DEPLOY / "prometheus" / "prometheus.yml")
 
 
 def test_each_alert_says_what_it_is_for() -> None:

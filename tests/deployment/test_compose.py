@@ -114,6 +114,16 @@ def test_the_gateways_trust_haproxy_and_nobody_else() -> None:
         assert SERVICES["haproxy"]["environment"][f"GATEWAY_{number}"] == f"{place}:{port}"
 
 
+def test_the_admin_listeners_are_on_the_network_of_prometheus_alone() -> None:
+    listening = {SERVICES[name]["environment"]["CARA_GATEWAY_ADMIN"] for name in GATEWAYS}
+    addresses = {SERVICES[name]["networks"]["watch"]["ipv4_address"] for name in GATEWAYS}
+    assert {address.rpartition(":")[0] for address in listening} == addresses
+    (entry,) = yaml.safe_load(compose()["configs"]["gateways"]["content"])
+    assert set(entry["targets"]) == listening
+    others = {name for name, service in SERVICES.items() if "watch" in service["networks"]}
+    assert others == {*GATEWAYS, "prometheus", "grafana"}
+
+
 def test_the_files_that_are_mounted_exist() -> None:
     configs = compose()["configs"]
     used = {
@@ -164,8 +174,11 @@ def checked(folder: Path, config: str, environment: Mapping[str, str] | None = N
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_the_configuration_of_a_gateway_is_valid(name: str, tmp_path: Path) -> None:
     config = (ROOT / compose()["configs"]["gateway"]["file"]).read_text("utf-8")
-    said = checked(tmp_path, config, SERVICES[name]["environment"])
-    assert said == f"{tmp_path}/gateway.toml: fine, 2 services\n"
+    *warned, said = checked(tmp_path, config, SERVICES[name]["environment"]).splitlines()
+    assert said == f"{tmp_path}/gateway.toml: fine, 2 services"
+    # That only operators reach the admin listener is seen to by its network.
+    (warning,) = warned
+    assert f"admin is at {SERVICES[name]['environment']['CARA_GATEWAY_ADMIN']}" in warning
 
 
 def test_the_gateways_look_for_the_services_where_they_are() -> None:

@@ -47,7 +47,7 @@ def test_kubernetes_takes_the_manifest(version: str) -> None:
     for each in objects():
         kubernetes_validate.validate(each, version, strict=True)
         kinds.append(each["kind"])
-    assert kinds == ["ConfigMap", "Deployment", "Service", "PodDisruptionBudget"]
+    assert kinds == ["ConfigMap", "Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget"]
 
 
 def test_a_wrong_key_would_be_noticed() -> None:
@@ -80,6 +80,17 @@ def test_the_probes_ask_paths_of_the_gateway() -> None:
     }  # fmt: skip
     assert {get["port"] for get in probes.values()} == {"http"}
     assert one("Service")["spec"]["ports"][0]["targetPort"] == "http"
+
+
+def test_the_admin_listener_is_for_a_namespace_of_its_own() -> None:
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    admin = {each["name"]: each.get("value") for each in container()["env"]}["CARA_GATEWAY_ADMIN"]
+    assert admin == f"$(POD_IP):{ports['admin']}"
+    rules = one("NetworkPolicy")["spec"]["ingress"]
+    let_in = {rule["ports"][0]["port"]: rule["from"][0]["namespaceSelector"]["matchLabels"] for rule in rules}
+    assert let_in.keys() == ports.keys()
+    assert let_in["admin"] != let_in["http"]
+    assert [port["targetPort"] for port in one("Service")["spec"]["ports"]] == ["http"]
 
 
 def test_a_pod_has_the_time_that_its_gateway_takes_to_end(tmp_path: Path) -> None:

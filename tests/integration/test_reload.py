@@ -28,7 +28,6 @@ Eventually = Callable[..., None]
 RELOADS = int(os.environ.get("RELOADS", "6"))
 SCHEMA = (HERE / "counting.capnp").read_text("utf-8")
 NEW_METHOD = "  more{number} @{number} () -> ();\n\n  interface Halver"
-OPEN = "[gateway.auth]\nrequired = false\n"
 
 
 class Site:
@@ -145,7 +144,7 @@ def test_the_handles_of_a_service_that_is_removed_end_and_the_others_live_on(
         assert answer(socket, 4)["result"] == {"done": True}
         ended = told(socket)
         assert (ended["callback"], ended["code"]) == ("adder", "unavailable")
-    assert list(site.web.get("/readyz").json["services"]) == ["counting"]
+    assert [service["name"] for service in site.web.get("/api").json["services"]] == ["counting"]
 
 
 def test_limits_names_and_origins_hold_for_what_lives(start: Start, eventually: Eventually) -> None:
@@ -155,7 +154,7 @@ def test_limits_names_and_origins_hold_for_what_lives(start: Start, eventually: 
         assert site.web.get("/api", Host="new.example").status == 421
         assert site.web.post("/api/counting/count", {}, {"Origin": "https://page.example"}).status == 403
         lines = '[gateway]\nhosts = ["new.example"]\norigins = ["https://page.example"]\nexpose_errors = true\n'
-        bounds = OPEN + "[gateway.limits]\nmax_handles_per_session = 1\nmax_call_timeout_s = 0.1\nmax_sessions = 1\n"
+        bounds = "[gateway.limits]\nmax_handles_per_session = 1\nmax_call_timeout_s = 0.1\nmax_sessions = 1\n"
         site.config.write_text(site.text("counting", gateway=lines + bounds), "utf-8")
         site.hang_up()
         eventually(lambda: site.reloads() == 1, WAIT_S)
@@ -170,7 +169,7 @@ def test_limits_names_and_origins_hold_for_what_lives(start: Start, eventually: 
 
 def test_what_needs_a_new_start_is_named(start: Start, eventually: Eventually) -> None:
     site = Site(start)
-    lines = '[gateway]\nlisten = "127.0.0.1:1"\nsocket_mode = 0o600\nhosts = ["new.example"]\n' + OPEN
+    lines = '[gateway]\nlisten = "127.0.0.1:1"\nsocket_mode = 0o600\nhosts = ["new.example"]\n'
     site.config.write_text(site.text("counting", gateway=lines), "utf-8")
     site.hang_up()
     eventually(lambda: site.reloads() == 1, WAIT_S)

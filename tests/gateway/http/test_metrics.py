@@ -113,7 +113,7 @@ async def test_how_long_calls_took_is_told_by_method(edge: Edge, root: Any) -> N
     assert set(told.values()) == {1}
 
 
-async def test_what_others_count_is_told(edge: Edge, built: Built) -> None:
+async def test_what_colleagues_count_is_told(edge: Edge, built: Built) -> None:
     site = built.application.site
     site.authentication_failures.count("key")
     site.reloads.success(1_700_000_000.0)

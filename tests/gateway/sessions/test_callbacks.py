@@ -14,6 +14,7 @@ from cara_pseud.errors import DeadlineExceeded, RpcError, Unavailable
 from cara_pseud.local import LocalCapability
 from gateway.catalogue import Catalogue, Service
 from gateway.routes import HttpRoutes
+from gateway.sessions.sessions import Sessions
 
 TRANSFORM = "Calculator.Transform"
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -442,5 +443,44 @@ def test_an_object_that_is_passed_again_is_called_by_the_newest_schema(
         first.target.invoke(node.id, "stop", [], {}, IncomingCall(b""))
         assert (await play.hears())[-1]["method"] == "!f.stop"
         play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_what_is_given_in_an_answer_is_bound_to_the_call_that_passed_who_answers(
+    service_of: Any, compile_text: Any, fakes: Any
+) -> None:
+    schema = compile_text("""
+interface Hall {
+  meet @0 (guest :Guest) -> ();
+  interface Guest { friend @0 () -> (friend :Guest); }
+}
+""")
+
+    async def main() -> None:
+        permitted = {"meet"}
+        sessions = Sessions(fakes.LIMITS, permits=lambda _, method: method.name in permitted)
+        play = fakes.Play(service_of("hall", schema, "Hall"), sessions=sessions)
+        await play.hello()
+        play.says("hall.meet", [{"$callback": "guest"}], id=1)
+        guest = play.calls[0].args[0]
+        play.calls[0].reply({})
+        node = schema.find("Hall.Guest")
+        given = guest.target.invoke(node.id, 0, [], {}, IncomingCall(b""))
+        request = (await play.hears())[-1]
+        play.answers(request, result={"friend": {"$callback": "friend"}})
+        friend = await given
+        assert play.conversation.callbacks.names == ["friend", "guest"]
+        sessions.roles_changed()
+        assert play.conversation.callbacks.names == ["friend", "guest"]
+        permitted.clear()
+        sessions.roles_changed()
+        assert play.conversation.callbacks.names == []
+        told = [message["params"] for message in await play.hears() if message.get("method") == "rpc.released"]
+        assert {(one["callback"], one["code"]) for one in told} == {
+            ("guest", "permission_denied"), ("friend", "permission_denied"),
+        }  # fmt: skip
+        assert friend is not None
+        sessions.end_all("done")
 
     fakes.run(main())

@@ -178,7 +178,7 @@ async def test_services_are_shown_with_their_endpoints(admin: Edge, calculator: 
     assert [each["service"] for each in found] == ["calculator", "addressbook"]
     assert found[0] == {
         "service": "calculator", "endpoint": "tcp://service:1", "state": "down", "trouble": "connection refused",
-        "in_flight": 0, "since": "2027-01-15T08:00:00.000Z",
+        "in_flight": 3, "since": "2027-01-15T08:00:00.000Z",
     }  # fmt: skip
 
 
