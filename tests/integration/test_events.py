@@ -159,8 +159,8 @@ def test_metrics_count_calls_and_what_is_held(web: Web, session: str) -> None:
         lines = [line for line in web.get("/metrics").text.splitlines() if line.startswith(f"cara_gateway_{name} ")]
         return float(lines[0].split(" ")[1]) if lines else 0
 
-    calls = 'calls_total{service="calculator",method="add"}'
-    failures = 'call_failures_total{service="calculator",method="add",code="invalid_argument"}'
+    calls = 'calls_total{method="add",service="calculator"}'
+    failures = 'call_failures_total{code="invalid_argument",method="add",service="calculator"}'
     before = (metric(calls), metric(failures), metric("handles"))
     web.post("/api/calculator/add", [1, 2])
     web.post("/api/calculator/add", ["x"])

@@ -99,7 +99,7 @@ def test_half_open_connections_lock_nobody_out(
         assert "calls" in page.result("counting.count")
     steady.close()
     assert "Traceback" not in process.log.read_text()
-    eventually(lambda: "cara_gateway_connections 1\n" in web.get("/metrics").text, 5)
+    eventually(lambda: "cara_gateway_connections 1.0\n" in web.get("/metrics").text, 5)
 
 
 def test_websockets_of_strangers_are_told_that_there_is_no_room(gateway: tuple[Process, Web]) -> None:

@@ -316,7 +316,7 @@ def test_nobody_dies_hangs_or_is_left_without_an_answer(start: Start, eventually
         good.join()
     assert good.failure is None
     assert good.calls > 100
-    eventually(lambda: "cara_gateway_sockets 0\n" in web.get("/metrics").text, WAIT_S)
+    eventually(lambda: "cara_gateway_sockets 0.0\n" in web.get("/metrics").text, WAIT_S)
     assert rss_bytes(process) - level < GROWTH_BYTES
     assert web.post("/api/calculator/add", [2, 5]).json == {"result": 7}
     assert "Traceback" not in process.log.read_text("utf-8")

@@ -66,7 +66,9 @@ def test_a_configured_page_passes_its_preflight(open_web: Web) -> None:
         "access-control-allow-methods": "POST",
         "access-control-allow-headers": "content-type, session-id",
         "access-control-max-age": "600",
-        "access-control-expose-headers": "Session-Id, X-Request-Id, Allow, ETag",
+        "access-control-expose-headers": (
+            "Session-Id, X-Request-Id, Allow, ETag, Retry-After, RateLimit, RateLimit-Policy"
+        ),
     }
     assert answer.headers["vary"] == "Origin"
 
