@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
@@ -65,6 +66,7 @@ def run(
         ConfigError: the configuration cannot be used.
         StartError: it cannot listen, or ``announce`` says so.
     """
+    began_ns = time.time_ns()
     supervisor = Supervisor.of(os.environ, os.getpid())
     passed = _passed_sockets()
     if passed:
@@ -81,7 +83,7 @@ def run(
         gateway = Gateway(config, log, stalls=stalls, source=source, passed=passed)
         permit_descriptors(gateway.wanted_descriptors)
         with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
-            life = _Life(gateway, config, announce, supervisor, reloads=source is not None, watches=watches)
+            life = _Life(gateway, config, announce, supervisor, reloads=source is not None, watches=watches, began_ns=began_ns)
             runner.run(life.run())
     finally:
         supervisor.close()
@@ -123,7 +125,9 @@ class _Life:
         *,
         reloads: bool,
         watches: bool,
+        began_ns: int,
     ) -> None:
+        self._began_ns = began_ns
         self._gateway = gateway
         self._config = config
         self._announce = announce
@@ -149,7 +153,7 @@ class _Life:
             if self._config.tls is not None:
                 self._begin(WatchedFiles(self._certificates, self._renew, _CERTIFICATES_S).run())
             if self._watches:
-                self._begin(WatchedFiles(self._watched, self._reload).run())
+                self._begin(WatchedFiles(self._watched, self._reload, since_ns=self._began_ns).run())
             try:
                 if supervisor.watchdog_s is not None:
                     feeding = asyncio.create_task(self._feed(supervisor.watchdog_s))

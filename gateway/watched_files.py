@@ -31,18 +31,27 @@ class WatchedFiles:
         files: which ones, asked anew after each change; folders are watched for what appears and vanishes in them.
         changed: what is to be done about a change. While it is at it, nothing is looked at; what it does not see is a
             change afterwards.
+        since_ns: when what is in use was read, in nanoseconds since 1970: what was changed later is a change. None = now.
     """
 
     def __init__(
-        self, files: Callable[[], Iterable[Path]], changed: Callable[[], Awaitable[None]], poll_s: float = POLL_S
+        self,
+        files: Callable[[], Iterable[Path]],
+        changed: Callable[[], Awaitable[None]],
+        poll_s: float = POLL_S,
+        since_ns: int | None = None,
     ) -> None:
         self._files = files
         self._changed = changed
         self._poll_s = poll_s
+        self._since_ns = since_ns
 
     async def run(self) -> None:
         """Watch."""
         watched, known = await asyncio.to_thread(self._first)
+        since_ns = self._since_ns
+        if since_ns is not None:
+            known = {path: None if stamp is not None and stamp[0] >= since_ns else stamp for path, stamp in known.items()}
         while True:
             await asyncio.sleep(self._poll_s)
             found = await asyncio.to_thread(_stamps, watched)
