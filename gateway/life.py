@@ -83,7 +83,10 @@ def run(
         gateway = Gateway(config, log, stalls=stalls, source=source, passed=passed)
         permit_descriptors(gateway.wanted_descriptors)
         with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
-            life = _Life(gateway, config, announce, supervisor, reloads=source is not None, watches=watches, began_ns=began_ns)
+            life = _Life(
+                gateway, config, announce, supervisor,
+                reloads=source is not None, watches=watches, began_ns=began_ns,
+            )  # fmt: skip
             runner.run(life.run())
     finally:
         supervisor.close()

@@ -31,7 +31,7 @@ class WatchedFiles:
         files: which ones, asked anew after each change; folders are watched for what appears and vanishes in them.
         changed: what is to be done about a change. While it is at it, nothing is looked at; what it does not see is a
             change afterwards.
-        since_ns: when what is in use was read, in nanoseconds since 1970: what was changed later is a change. None = now.
+        since_ns: when what is in use was read, in nanoseconds since 1970: what changed later is a change. None = now.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class WatchedFiles:
         watched, known = await asyncio.to_thread(self._first)
         since_ns = self._since_ns
         if since_ns is not None:
-            known = {path: None if stamp is not None and stamp[0] >= since_ns else stamp for path, stamp in known.items()}
+            known = {path: stamp if stamp is None or stamp[0] < since_ns else None for path, stamp in known.items()}
         while True:
             await asyncio.sleep(self._poll_s)
             found = await asyncio.to_thread(_stamps, watched)
