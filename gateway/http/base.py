@@ -481,7 +481,7 @@ class RefusingHandler(BaseHandler):
     def logged_path(self) -> str:
         # Where nothing is a handle may stand all the same: one segment too many makes it no less secret.
         path = super().logged_path()
-        return without_token(path) if unquote(path).startswith("/api/handles/") else path
+        return without_token(path) if unquote(path).startswith(("/api/handles/", "/admin/sessions/")) else path
 
 
 def without_token(path: str) -> str:

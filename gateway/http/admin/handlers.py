@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from gateway.config.file import ConfigError
 from gateway.errors import GatewayError, Status
 from gateway.http.admin.operations import Operations
-from gateway.http.base import PROBLEM_TYPE, BaseHandler
+from gateway.http.base import PROBLEM_TYPE, BaseHandler, without_token
 from gateway.http.site import Site
 from gateway.json.text import JSON, dump
 
@@ -72,9 +72,16 @@ class ListedSessionHandler(AdminHandler):
     def initialize(self, site: Site, operations: Operations, id: str) -> None:  # type: ignore[override]
         super().initialize(site, operations)
         self._id = id
+        self._is_known = False
+
+    def logged_path(self) -> str:
+        # An operator may have typed what only the client should know.
+        path = super().logged_path()
+        return path if self._is_known else without_token(path)
 
     def delete(self) -> None:
-        if not self.operations.sessions.end(self._id, "an operator ended it"):
+        self._is_known = self.operations.sessions.end(self._id, "an operator ended it")
+        if not self._is_known:
             raise GatewayError(Status.NOT_FOUND, "there is no such session, or it has ended", reason="session")
         self.set_status(204)
 

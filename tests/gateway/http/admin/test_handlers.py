@@ -11,7 +11,7 @@ import pytest
 from gateway.config.file import ConfigError
 from tests.clock import MovedClock
 from tests.gateway.http.admin.conftest import Reload
-from tests.gateway.http.conftest import Edge, moves_time, problem
+from tests.gateway.http.conftest import Built, Edge, moves_time, problem
 
 pytestmark = pytest.mark.gen_test
 
@@ -157,9 +157,23 @@ async def test_a_session_that_is_not_there_cannot_be_ended(edge: Edge, admin: Ed
     assert (await sessions(admin))["total"] == 1
 
 
-async def test_the_secret_of_a_session_is_no_id_of_it(edge: Edge, admin: Edge) -> None:
-    header = await edge.session()
-    assert (await admin.request("DELETE", f"/admin/sessions/{header['Session-Id']}")).code == 404
+@pytest.mark.parametrize("behind", ["", "/more"])
+async def test_the_secret_of_a_session_is_no_id_of_it_and_not_logged(
+    edge: Edge, admin: Edge, built: Built, behind: str
+) -> None:
+    secret = (await edge.session())["Session-Id"]
+    assert (await admin.request("DELETE", f"/admin/sessions/{secret}{behind}")).code == 404
+    built.application.site.log.flush()
+    assert f"/admin/sessions/…{behind}" in built.log.getvalue()
+    assert secret not in built.log.getvalue()
+
+
+async def test_the_id_of_a_session_that_was_ended_is_logged(edge: Edge, admin: Edge, built: Built) -> None:
+    await edge.session()
+    (session,) = (await sessions(admin))["sessions"]
+    await admin.request("DELETE", f"/admin/sessions/{session['id']}")
+    built.application.site.log.flush()
+    assert f"/admin/sessions/{session['id']}" in built.log.getvalue()
 
 
 # Services.
