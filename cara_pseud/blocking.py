@@ -15,6 +15,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -216,7 +217,9 @@ class BlockingCapability(Capability):
         return lambda wire: _outwards(wire, background) if convert is None else convert(_outwards(wire, background))
 
     def release(self) -> None:
-        self.background.loop.call_soon_threadsafe(self.inner.release)
+        # With the connection all its objects have ended.
+        with suppress(RuntimeError):
+            self.background.loop.call_soon_threadsafe(self.inner.release)
 
 
 class BlockingRoot(BlockingCapability):

@@ -39,6 +39,8 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
 
     def __init__(self, value: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None = None, /, **fields: Any) -> None:
         dict.update(self, type(self)._layout.stage(value, fields))
+        if isinstance(value, Struct) and type(value)._layout is type(self)._layout:
+            self._keep_unknown(value._unknown)
 
     @classmethod
     def Create(cls: type[_Self], *values: Any, **fields: Any) -> _Self:

@@ -163,6 +163,7 @@ def test_a_closed_connection_says_so(endpoint: str) -> None:
     for call in (counting.add, lambda _: obj.name()):
         with pytest.raises(RuntimeError, match="the connection is closed"):
             call(1)
+    cara_pseud.release(obj)
     cara_pseud.release(counting)
     assert not [thread for thread in threading.enumerate() if thread.name == "cara_pseud connection"]
 

@@ -7,6 +7,7 @@ language's page says: what one side does not know it leaves alone, and what it d
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -218,3 +219,14 @@ def test_callbacks_get_what_they_know_and_answer_what_they_have(versions: Versio
         result = {"count": 4} if which == "newer service" else {"count": 4, "was": "old"}
         socket.send({"jsonrpc": "2.0", "id": asked["id"], "result": result})
         assert socket.receive()["result"] == {"count": 4}
+
+
+def test_a_copy_has_what_its_maker_does_not_know() -> None:
+    old, new = cara_pseud.load(OLD), cara_pseud.load(NEW)
+    conversion = old.Job.__conversion__
+    known = conversion.received(new.Job.__conversion__.send({"id": 1, "note": "n"}))
+    copies = [known, old.Job(known), known.copy(), copy.copy(known), copy.deepcopy(known)]
+    for one in copies:
+        assert one == known
+        assert conversion.send(one) == {0: 1, 2: "n"}
+    assert old.Job(id=1) != known
