@@ -97,7 +97,9 @@ def test_a_call_has_a_deadline() -> None:
 def test_what_is_served_may_be_anything_that_can_be_registered() -> None:
     async def main() -> None:
         assert await local_proxy({"name": lambda: "a dict"}, schema.Counting.Object).name() == "a dict"
-        assert await local_proxy(lambda: "a function", schema.Counting.Object).name() == "a function"
+        told: list[str] = []
+        await local_proxy(told.append, schema.Counting.Listener).told("a function")
+        assert told == ["a function"]
         with pytest.raises(RegistrationError):
             local_proxy(5)
 
