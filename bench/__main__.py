@@ -26,6 +26,7 @@ from bench.processes import Child
 from bench.refusals import Refusals
 from bench.table import HEADINGS, Row, Sample, line
 from bench.ws_load import WsLoad
+from gateway.config.key_file import KEY_BYTES, KeyEntry, digest_of, key_of
 
 SCHEMA = Path(__file__).resolve().with_name("calculator.capnp")
 WARM_UP_S = 0.3
@@ -51,6 +52,12 @@ max_sessions = 100_000
 max_sessions_per_address = 100_000
 max_connections_per_address = 100_000
 """
+
+KEYED = """
+[gateway.auth]
+keys = "{keys}"
+"""
+KEY = key_of(bytes(KEY_BYTES))
 
 HANDLES = 100_000
 SESSIONS = 5_000
@@ -194,6 +201,21 @@ class Bench:
         batched = WsLoad(our_port, greets=True, batched=True)
         await compare("WebSocket, a tick's calls per frame", 64, WsLoad(bare_port), batched)
 
+    async def keys(self) -> None:
+        """A gateway that knows its callers by their keys, and one that lets in everybody; each is sent the same."""
+        file = self._folder / "keys.txt"
+        file.write_text(KeyEntry("bench", frozenset({"staff"}), digest_of(KEY)).line() + "\n", "utf-8")
+        loads, measures = [], []
+        for name, more in (("open", ""), ("keyed", KEYED.format(keys=file))):
+            gateway, port = self.gateway_alone(name, more)
+            load = HttpLoad(port, KEY)
+            loads.append(load)
+            await load.connect()
+            measures.append(against(load, gateway))
+        await self.row("REST, POST, with a key (bare: no auth)", CONNECTIONS, *measures)
+        for load in loads:
+            load.close()
+
     async def codec(self) -> None:
         cost = CodecCost()
 
@@ -252,11 +274,15 @@ class Bench:
         """What grows with a schema."""
         print(*scale.lines(), sep="\n", flush=True)
 
-    def gateway_alone(self, name: str) -> tuple[Child, int]:
-        """A gateway before a service of its own, with bounds that are wide enough; and its port."""
+    def gateway_alone(self, name: str, more: str = "") -> tuple[Child, int]:
+        """A gateway before a service of its own, with bounds that are wide enough; and its port.
+
+        Args:
+            more: of its configuration.
+        """
         service = self.start("-m", "bench.cara_calls", "server")
         config = self._folder / f"{name}.toml"
-        config.write_text(CONFIG.format(schema=SCHEMA, endpoint=service.line()) + WIDE, "utf-8")
+        config.write_text(CONFIG.format(schema=SCHEMA, endpoint=service.line()) + WIDE + more, "utf-8")
         gateway = self.start("-m", "gateway", "serve", "--config", str(config))
         return gateway, int(gateway.line().rpartition(":")[2])
 
@@ -277,9 +303,10 @@ async def main() -> int:
     seconds = float(os.environ.get("BENCH_SECONDS", "0.4"))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
         bench = Bench(children, Path(folder), pairs, seconds)
-        await bench.run(
-            [bench.gateway, bench.cara, bench.codec, bench.refusals, bench.handles, bench.idle_sessions, bench.scale]
-        )
+        await bench.run([
+            bench.gateway, bench.keys, bench.cara, bench.codec, bench.refusals, bench.handles, bench.idle_sessions,
+            bench.scale,
+        ])  # fmt: skip
     print()
     print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds), flush=True)
     if bench.failures:

@@ -10,8 +10,7 @@ PATH = "/api/calculator/add"
 BODY = b'{"first":2,"second":5}'
 ANSWER = b'{"result":7}'
 REQUEST = (
-    f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-    f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
 )
 
 
@@ -47,15 +46,19 @@ class _Connection(asyncio.Protocol):
 class HttpLoad:
     """Connections to one server; they stay open between runs.
 
+    Args:
+        key: what each request shows; None shows nothing.
+
     Attributes:
         p99_s: of the last run.
     """
 
     p99_s: float | None = None
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, key: str | None = None) -> None:
         self._port = port
-        self.request = (REQUEST % port).encode() + BODY
+        shown = "" if key is None else f"X-API-Key: {key}\r\n"
+        self.request = f"{REQUEST % port}{shown}\r\n".encode() + BODY
         self._connections: list[_Connection] = []
         self._took: list[float] = []
         self._open = 0

@@ -192,13 +192,13 @@ def fixed_operations(components: Components, services: Sequence[str]) -> dict[st
             },
         )},
         fixed_paths.METRICS: {"get": _operation(
-            "metrics", "What was counted and what is held, for Prometheus.", request_id,
+            "metrics", "What was counted and what is held, for Prometheus; 404 if the admin port has it.", request_id,
             {
                 "200": {
                     **_text("The Prometheus text format, or OpenMetrics."),
                     "content": {"text/plain": {"schema": _TEXT}, "application/openmetrics-text": {"schema": _TEXT}},
                 },
-                **problems(),
+                **problems((404,)),
             },
         )},
         fixed_paths.TYPES: {"get": _operation(
