@@ -25,7 +25,7 @@ SUITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info <
 
 SAYS_VERSION := import ensurepip, sys, venv; print("%d.%d" % sys.version_info[:2])
 # Files are shared out among processes; most tests wait for sockets. More than four would compete for the machine.
-PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LIBRARY_TESTS := tests/cara_pseud tests/test_documentation.py tests/test_typing.py
 
 help: ## list the targets

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+TESTS = Path(__file__).parent
+LONGEST = (
+    "deployment", "browser", "test_javascript.py", "mutants", "soak", "native", "integration", "typing",
+    "test_packaging.py", "attacks",
+)  # fmt: skip
+"""What has long files, those with the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have long files run first: one that began last would go on alone, with the other processes done."""
+
+    def place(item: pytest.Item) -> int:
+        first = item.path.relative_to(TESTS).parts[0]
+        return LONGEST.index(first) if first in LONGEST else len(LONGEST)
+
+    items.sort(key=place)

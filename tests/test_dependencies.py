@@ -29,7 +29,7 @@ OTHER_USES = {
     "editables": ("Makefile", "--editable ."),
     "httpie": ("tests/integration/test_http_clients.py", 'with_name("http")'),
     "pytest-tornado": ("tests/gateway/http/test_*.py", "pytest.mark.gen_test"),
-    "pytest-xdist": ("Makefile", "-n auto --maxprocesses 4 --dist loadfile"),
+    "pytest-xdist": ("Makefile", "-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder"),
     "setuptools": ("site-packages/pytest_tornado/plugin.py", "import pkg_resources"),
 }
 

@@ -1,7 +1,11 @@
-"""Pages that are loaded anew, doubled, cut off and forgetful: each gets its own answers, and hears of what is lost."""
+"""Pages that are loaded anew, doubled, cut off and forgetful: each gets its own answers, and hears of what is lost.
+
+RELOADS says how often one is loaded anew.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +18,7 @@ from playwright.sync_api import Page
 from tests.browser.network import Network
 from tests.integration.conftest import HERE, Start
 
-RELOADS = 200
+RELOADS = int(os.environ.get("RELOADS", "60"))
 AWAY_S = 8.0
 # Ten seconds of the page's are one of everybody else's.
 HASTY_CLOCK = """{
