@@ -10,8 +10,11 @@ from cara_pseud.any_pointer import Reference
 from cara_pseud.binding import register_interface, setup_client, setup_server
 from cara_pseud.blocking import connect
 from cara_pseud.builtin_types import (
+    AnyList,
     AnyPointer,
+    AnyStruct,
     Bool,
+    Capability,
     Data,
     Float32,
     Float64,
@@ -65,10 +68,13 @@ from cara_pseud.signatures import MethodResult
 from cara_pseud.structs import Struct, which
 
 __all__ = [
+    "AnyList",
     "AnyPointer",
+    "AnyStruct",
     "ArgumentError",
     "Bool",
     "CallOptions",
+    "Capability",
     "Client",
     "Data",
     "DeadlineExceeded",

@@ -11,7 +11,7 @@ from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Declaration, plain
 from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import Field, Kind, StructNode
+from cara_pseud.schema.nodes import MAPS, Field, StructNode
 from cara_pseud.values import Annotations, Conversion, Stored, ValueType, conversion_of
 
 _NAMED_FIELDS: Final = 20
@@ -240,10 +240,6 @@ class Layout:
 def is_struct(value: WireValue) -> bool:
     """Whether a wire value has the form of a struct or group."""
     return type(value) is dict and all(type(key) is int for key in value)
-
-
-MAPS: Final = frozenset({Kind.STRUCT, Kind.ANY_POINTER, Kind.INTERFACE})
-"""Kinds whose values may be maps, so that a group in their place cannot be told from them."""
 
 
 def pairs_of(value: Any, name: str) -> Mapping[Any, Any]:

@@ -17,6 +17,7 @@ from typing import Final
 
 from cara_pseud.schema.nodes import (
     INT_RANGES,
+    UNTYPED,
     ConstNode,
     EnumNode,
     Field,
@@ -54,7 +55,8 @@ _BUILTIN: Final = "\0"
 """Marks names of builtin types until it is known whether a member of the schema hides one."""
 _SIMPLE: Final = {
     Kind.VOID: "None", Kind.BOOL: "\0bool", Kind.FLOAT32: "\0float", Kind.FLOAT64: "\0float", Kind.TEXT: "\0str",
-    Kind.DATA: "\0bytes", Kind.ANY_POINTER: "_Any", **dict.fromkeys(INT_RANGES, "\0int"),
+    Kind.DATA: "\0bytes", **dict.fromkeys(UNTYPED, "_Any"),
+    **dict.fromkeys(INT_RANGES, "\0int"),
 }  # fmt: skip
 _TAKEN: Final = {**_SIMPLE, Kind.DATA: "\0bytes | \0bytearray | \0memoryview"}
 _BUILTINS: Final = frozenset({

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from cara_pseud.schema.nodes import BoundMethod, Kind, Schema, Type, describe_type, substitute
+from cara_pseud.schema.nodes import UNTYPED, BoundMethod, Kind, Schema, Type, describe_type, substitute
 from gateway import annotations as known
 from gateway.access.rules import NO_ROLES, ServiceRules
 from gateway.annotations import HttpRule, MethodFacts
@@ -331,7 +331,7 @@ def _check_variables(
         type = _member_type(service.layouts, layout, variable.split("."))
         if type is None:
             raise RouteError(f"the method has no parameter {variable!r}")
-        if type.kind in (Kind.LIST, Kind.STRUCT, Kind.INTERFACE, Kind.ANY_POINTER):
+        if type.kind in UNTYPED or type.kind in (Kind.LIST, Kind.STRUCT, Kind.INTERFACE):
             raise RouteError(f"the parameter {variable!r} is no single value and cannot stand in the path")
     if rule.body and rule.verb == "GET":
         raise RouteError("a route with the verb get has no body")

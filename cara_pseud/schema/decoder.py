@@ -38,9 +38,10 @@ from cara_pseud.schema.nodes import (
 
 _NO_DISCRIMINANT = 0xFFFF
 _STREAM_RESULT = 0x995F9A3377C0B16E  # StreamResult of /capnp/stream.capnp, the result of `-> stream`
-_KINDS = tuple(Kind)  # declared in the order of Type's union
+_KINDS = tuple(Kind)  # declared in the order of Type's union; the last ones are ways of its last member
 _PLAIN_TYPES = tuple(Type(kind) for kind in _KINDS)
 _ANY_POINTER = Type(Kind.ANY_POINTER)
+_UNCONSTRAINED = (_ANY_POINTER, Type(Kind.ANY_STRUCT), Type(Kind.ANY_LIST), Type(Kind.CAPABILITY))
 _TARGETS = (
     "file", "const", "enum", "enumerant", "struct", "field",
     "union", "group", "interface", "method", "param", "annotation",
@@ -262,6 +263,9 @@ class _Decoder:
         if which < 18:
             return Type(_KINDS[which], raw.unsigned(64, 1), brand=self._brand(raw.struct(0), implicit, depth + 1))
         match raw.unsigned(16, 4):
+            case 0:
+                bound = raw.unsigned(16, 5)
+                return _UNCONSTRAINED[bound] if bound < len(_UNCONSTRAINED) else _ANY_POINTER
             case 1:
                 scope = raw.unsigned(64, 2)
                 return Type(Kind.ANY_POINTER, parameter=(self._same_scope.get(scope, scope), raw.unsigned(16, 5)))

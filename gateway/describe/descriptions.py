@@ -17,7 +17,9 @@ from gateway.json.codec.scalars import EXACT, base64_out
 from gateway.json.text import JSON
 from gateway.routes import ServiceRoutes, params_type
 
-SHAPE_KINDS: Final[Mapping[Kind, str]] = {kind: kind.value.lower() for kind in Kind} | {Kind.ANY_POINTER: "anyPointer"}
+SHAPE_KINDS: Final[Mapping[Kind, str]] = {kind: kind.value.lower() for kind in Kind} | {
+    Kind.ANY_POINTER: "anyPointer", Kind.ANY_STRUCT: "anyStruct", Kind.ANY_LIST: "anyList",
+}  # fmt: skip
 """What ``"kind"`` of a shape says of each kind of type; static/console/description.js has the page's side."""
 GROUP: Final = "group"
 """The kind of a group or named union, which is no type of its own in a schema."""

@@ -105,11 +105,13 @@ class Shapes:
             return self._reference(type, taken=False)
         if kind is Kind.INTERFACE:
             return self._object_in(type) if taken else self._reference(type, taken=False)
+        if kind is Kind.CAPABILITY:
+            return {"$ref": place_of("ObjectInput" if taken else "Handle")}
         return dict(_SIMPLE.get(kind, {}))
 
     def _element(self, type: Type, taken: bool) -> Shape:
         shape = self._value(type, Form.PLAIN, taken)
-        return shape if taken or type.kind is not Kind.INTERFACE else nullable(shape)
+        return shape if taken or type.kind not in (Kind.INTERFACE, Kind.CAPABILITY) else nullable(shape)
 
     def _integer(self, kind: Kind, taken: bool) -> Shape:
         low, high = INT_RANGES[kind]
@@ -324,6 +326,8 @@ _SIMPLE: Final[dict[Kind, Shape]] = {
     Kind.FLOAT32: _FLOAT,
     Kind.FLOAT64: _FLOAT,
     Kind.TEXT: {"type": "string"},
+    Kind.ANY_STRUCT: {"type": "object"},
+    Kind.ANY_LIST: {"type": "array", "items": {}},
 }
 
 
