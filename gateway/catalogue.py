@@ -139,7 +139,7 @@ class Service:
         if interface is None:
             raise GatewayError(
                 Status.FAILED_PRECONDITION,
-                "the object came as AnyPointer, so its interface is not known and it cannot be called",
+                "the schema does not say which interface the object has, so it cannot be called; cast it to one first",
             ).at(self.name, name)
         methods = self._of_objects.setdefault(interface, {})
         method = methods.get(name)

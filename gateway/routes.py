@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +19,7 @@ from gateway import annotations as known
 from gateway.access.rules import NO_ROLES, ServiceRules
 from gateway.annotations import HttpRule, MethodFacts
 from gateway.errors import GatewayError, Status, quote
+from gateway.interface_names import interfaces_by_name
 from gateway.json.codec.layout import Layouts, Role, StructLayout
 
 SERVICE_NAME: Final = re.compile(r"[a-z][A-Za-z0-9_]{0,63}", re.ASCII)
@@ -73,6 +75,8 @@ class ServiceRoutes:
         self.interface = interface
         self.rules = ServiceRules(schema) if rules is None else rules
         self.layouts = Layouts(schema)
+        # Made when it is first asked for, once for all parts.
+        self._all_interfaces = cache(lambda: interfaces_by_name(schema))
         self._roles: frozenset[str] | None = None
         self._by_interface: dict[Type, Mapping[str, BoundMethod]] = {}
         self._facts: dict[tuple[Type, int], MethodFacts] = {}
@@ -109,6 +113,20 @@ class ServiceRoutes:
         if self._roles is None or self.for_interface(interface):
             return True
         return all(self.facts(bound).hidden for bound in self.schema.methods(interface))
+
+    def interface_named(self, name: str) -> Type | None:
+        """The interface of the schema that clients know by that name; None if there is none, or it is not seen."""
+        interface = self._all_interfaces().get(name)
+        return interface if interface is not None and self._shows(interface) else None
+
+    @property
+    def interfaces(self) -> Mapping[str, Type]:
+        """The interfaces of the schema that are seen, by the names that clients know them by, one name for each."""
+        found = {interface: name for name, interface in reversed(self._all_interfaces().items())}
+        return {name: interface for interface, name in reversed(found.items()) if self._shows(interface)}
+
+    def _shows(self, interface: Type) -> bool:
+        return not known.is_hidden(self.schema.nodes[interface.node_id].annotations) and self.sees(interface)
 
     @property
     def is_seen(self) -> bool:

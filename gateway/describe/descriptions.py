@@ -67,15 +67,17 @@ def describe_interface(routes: ServiceRoutes, interface: Type) -> dict[str, JSON
 
 
 def describe_handle(token: str, routes: ServiceRoutes, interface: Type | None) -> dict[str, JSON]:
-    """One object of a session; one from an AnyPointer has no interface and no methods.
+    """One object of a session, and what it may be cast to; one of which nobody said what it is has no methods.
 
     Args:
         routes: of the service that the object came from.
     """
     told: dict[str, JSON] = {"handle": token, "service": routes.name}
     if interface is None:
-        return {**told, "interface": None, "methods": []}
-    return told | describe_interface(routes, interface)
+        told |= {"interface": None, "methods": []}
+    else:
+        told |= describe_interface(routes, interface)
+    return {**told, "casts": list(routes.interfaces)}
 
 
 class _Tables:

@@ -16,12 +16,11 @@ from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import BaseHandler, RefusingHandler
 from gateway.http.documents import DocumentHandler, SchemaHandler, ServiceHandler, ServicesHandler
 from gateway.http.metrics import MetricsHandler
+from gateway.http.objects import HandleCallHandler, HandleHandler
 from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler, ServerHandler
 from gateway.http.request_head import WHOLE_SERVER
 from gateway.http.rest import (
     CallHandler,
-    HandleCallHandler,
-    HandleHandler,
     HttpRuleHandler,
     SessionHandler,
     UnknownMethodHandler,

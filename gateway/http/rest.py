@@ -10,13 +10,12 @@ from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
 from gateway.access.permissions import denied
-from gateway.call_targets import method_of_handle, method_of_object, method_of_service
+from gateway.call_targets import method_of_service
 from gateway.calls import Call
 from gateway.catalogue import ServiceMethod
-from gateway.describe.descriptions import describe_handle
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import NOTHING, GatewayError, Status
-from gateway.http.base import BaseHandler, without_token
+from gateway.http.base import BaseHandler
 from gateway.http.rate_fields import rate_fields
 from gateway.http.session_cookie import cookie_attributes
 from gateway.http.site import Site
@@ -27,7 +26,7 @@ from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
 from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
-from gateway.sessions.handles import REST, Handle
+from gateway.sessions.handles import REST
 from gateway.sessions.session import Session
 from gateway.trace_context import stated
 
@@ -310,7 +309,7 @@ class CallHandler(CallingHandler):
             if self.request.query:
                 detail = "parameters of a POST go into the body, not into the query"
                 raise GatewayError(Status.INVALID_ARGUMENT, detail)
-            params, session = _params(self, method), self.session_for(method)
+            params, session = params_of(self, method), self.session_for(method)
         except GatewayError as error:
             raise self.fault(method, error) from None
         self.call(method, method.service.upstream.root, params, session)
@@ -329,7 +328,12 @@ class CallHandler(CallingHandler):
     head = get
 
 
-def _params(handler: ApiHandler, method: ServiceMethod) -> JSON:
+def params_of(handler: ApiHandler, method: ServiceMethod) -> JSON:
+    """The parameters in the body of a request for a call.
+
+    Raises:
+        GatewayError: the body is no JSON, or empty where something is needed.
+    """
     params = handler.body()
     if params is None and not handler.request.body and not method.params.is_empty:
         signature = method.params.signature
@@ -381,58 +385,6 @@ class HttpRuleHandler(CallingHandler):
                 # The path does not tell whose it is, so the refusal does not either.
                 error = GatewayError(error.status, "the caller has not all roles that are required here")
         super().fail(error)
-
-
-class HandleHandler(ApiHandler):
-    """``/api/handles/{handle}``"""
-
-    def initialize(self, site: Site, token: str) -> None:  # type: ignore[override]
-        self.site = site
-        self._token = token
-
-    def logged_path(self) -> str:
-        return without_token(self.request.path)
-
-    def get(self) -> None:
-        handle: Handle = self.required_session().handles.get(self._token)
-        rules = self.site.served.catalogue.rules_of(handle.service)
-        routes = handle.service.routes.seen_by(self.principal.roles, rules)
-        self.set_header("Cache-Control", "no-store")
-        self.answer(describe_handle(handle.token, routes, handle.interface))
-
-    head = get
-
-    def delete(self) -> None:
-        self.site.sessions.drop_handle(self.required_session(), self._token)
-        self.set_status(204)
-
-
-class HandleCallHandler(CallingHandler):
-    """``/api/handles/{handle}/{method}``, and with service and interface before the method."""
-
-    def initialize(  # type: ignore[override]
-        self, site: Site, token: str, name: str, taken_as: Sequence[str] = ()
-    ) -> None:
-        self.site = site
-        self._token = token
-        self._name = name
-        self._taken_as = taken_as
-
-    def logged_path(self) -> str:
-        return without_token(self.request.path)
-
-    def post(self) -> None:
-        session = self.required_session()
-        if self._taken_as:
-            service, interface = self._taken_as
-            method, target = method_of_object(session, self._token, service, interface, self._name)
-        else:
-            method, target = method_of_handle(session, self._token, self._name)
-        try:
-            params = _params(self, method)
-        except GatewayError as error:
-            raise self.fault(method, error) from None
-        self.call(method, target, params, session)
 
 
 class UnknownMethodHandler(BaseHandler):
