@@ -20,7 +20,6 @@ import { decode, encodeResult, findMethod } from './values.js';
 const PREFIXES = 36 ** 8;
 
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
-/** @typedef {import('./proxies.js').ServiceTarget} ServiceTarget */
 /** @typedef {import('./proxies.js').HandleTarget} HandleTarget */
 /** @typedef {import('./session-events.js').State} State */
 /** @typedef {import('./session-events.js').StateDetails} StateDetails */
@@ -62,7 +61,6 @@ export class Gateway {
       invocation.begin(params);
       return pendingProxy(invocation.base, this.#caller);
     },
-    describe: (target) => this.#describe(target),
     release: (target) => this.#release(target),
   };
 
@@ -181,17 +179,6 @@ export class Gateway {
   close() {
     this.#session.close();
     this.#transport.stop(1000, '');
-  }
-
-  /** @param {ServiceTarget | HandleTarget} target */
-  async #describe(target) {
-    const [params, generation] =
-      target.kind === 'service' ? [{ service: target.name }] : [{ handle: target.token }, target.generation];
-    const prepare = () => ({ method: 'rpc.describe', params, generation });
-    const description = await new Promise((resolve, reject) => {
-      this.#session.call({ prepare, callbacks: [] }, {}, { resolve, reject });
-    });
-    return decode(description, (token) => token);
   }
 
   /** @param {HandleTarget} target */

@@ -116,7 +116,28 @@ export interface Typed<T> {
   readonly [interfaceOf]: T;
 }
 
-export type RemoteObject<T = any> = Typed<T> & KnownCall<T> & ObjectMembers & (0 extends 1 & T ? any : MethodsOf<T>);
+declare const interfacesOf: unique symbol;
+
+/** Something of a schema with the interfaces `I`, by their names. Nothing is there at run time. */
+export interface Casts<I> {
+  readonly [interfacesOf]?: I;
+}
+
+/** Objects of which the schema says too little, or that are more than it says. */
+type Castable<T> = typeof interfacesOf extends keyof T
+  ? T extends Casts<infer I>
+    ? {
+        /** The same object as one with another interface of its service's schema; each is released for itself. */
+        $as<K extends keyof I>(name: K): Pending<RemoteObject<I[K]>>;
+      }
+    : unknown
+  : { $as<U = any>(name: string): Pending<RemoteObject<U>> };
+
+export type RemoteObject<T = any> = Typed<T> &
+  KnownCall<T> &
+  ObjectMembers &
+  Castable<T> &
+  (0 extends 1 & T ? any : MethodsOf<T>);
 
 interface PendingMembers extends Disposable {
   $call(name: string, params?: Params, options?: CallOptions): Pending<any>;
