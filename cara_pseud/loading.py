@@ -10,18 +10,22 @@ from cara_pseud.schema import hook
 from cara_pseud.schema.loader import compile_schema
 
 
-def load(path: str | Path, import_path: Sequence[str | Path] = ()) -> Module:
-    """Load a schema file: its declarations are attributes of the result. Blocks for about 0.2 s.
+def load(path: str | Path, import_path: Sequence[str | Path] = (), *, cached: bool = True) -> Module:
+    """Load a schema file: its declarations are attributes of the result.
+
+    Blocks for about 0.2 s the first time, then for some milliseconds: what the compiler made of these files is kept in
+    the folder that ``CARA_CACHE_DIR`` names, or in ``~/.cache/cara_pseud``.
 
     Args:
         path: a ``.capnp`` file.
         import_path: where ``import "/…"`` is looked up first; the schemas that come with this package and with
             pycapnp are found without.
+        cached: whether what the compiler gave for the same files before will do, and is to be kept.
 
     Raises:
         SchemaError: the file, or one that it imports, cannot be read or compiled.
     """
-    return module_from_schema(compile_schema([path], import_path))
+    return module_from_schema(compile_schema([path], import_path, cached=cached))
 
 
 def install_import_hook(import_path: Sequence[str | Path] = ()) -> None:

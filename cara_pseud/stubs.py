@@ -96,6 +96,7 @@ class _Stub:
 
     def lines(self) -> Lines:
         body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
+        body += [line for name, target in self._file.aliases for line in self._alias(name, target)]
         body += self._dicts
         # A member's name hides the builtin type within its class.
         names = {name for line in body for name in re.findall(r"(?:def|class) (\w+)", line)}
@@ -125,6 +126,20 @@ class _Stub:
             yield from self._interface(node)
         elif isinstance(node, ConstNode):
             yield f"{_python(node.name)}: _Final[{self._given(node.type)}]"
+
+    def _alias(self, name: str, target: int | Type) -> Lines:
+        """What ``using`` calls by another name."""
+        # What a generic type is bound to is nothing that stubs say; lists and builtin types are no classes there.
+        node = self._schema.nodes.get(target.node_id if isinstance(target, Type) else target)
+        if node is None or self._file_of(node) not in stub_files(self._schema):
+            yield f"{_python(name)}: _Any"
+        elif isinstance(node, FileNode):
+            self._imported[module_name(node)] = None
+            yield f"{_python(name)} = {module_name(node)}"
+        elif isinstance(node, ConstNode):
+            yield f"{_python(name)}: _Final[{self._given(node.type)}]"
+        elif isinstance(node, StructNode | EnumNode | InterfaceNode):
+            yield f"{_python(name)} = {self._reference(node)}"
 
     def _nested(self, node: Node) -> Lines:
         for _, id in node.nested:

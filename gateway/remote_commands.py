@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.http.gateway_url import read_url
 from gateway.http.rest_client import CONNECT_TIMEOUT_S, DEFAULT_TIMEOUT_S, MARGIN_S, Reply, RestClient, TlsFiles
 from gateway.json.text import dump
+from gateway.reference_form import HANDLE
 
 _SESSION: Final = "Session-Id"
 _SECONDS: Final = click.FloatRange(min=0, min_open=True)
@@ -225,7 +226,7 @@ def call(
         if not method:
             click.echo(cast.text)
             return
-        owner = "@" + cast.json()["$handle"]
+        owner = "@" + cast.json()[HANDLE]
     body = _body(params, data)
     headers = {} if timeout is None else {"Request-Timeout": f"{timeout:g}"}
     wait_s = DEFAULT_TIMEOUT_S if timeout is None else timeout + MARGIN_S

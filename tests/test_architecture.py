@@ -49,6 +49,8 @@ RINGS = {
     "cara_pseud.remote": WAITING,
     "cara_pseud.remote_names": WAITING,
     "cara_pseud.routing": EDGE,
+    "cara_pseud.schema.compiled_cache": EDGE,
+    "cara_pseud.schema.compiler": EDGE,
     "cara_pseud.schema.compiler_process": EDGE,
     "cara_pseud.schema.hook": EDGE,
     "cara_pseud.schema.loader": EDGE,

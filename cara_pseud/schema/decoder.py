@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cara_pseud.errors import SchemaError
+from cara_pseud.schema.aliases import Aliases, alias_texts
 from cara_pseud.schema.comments import doc_comments
 from cara_pseud.schema.encoding import EncodingError, StructReader, root
 from cara_pseud.schema.lexer import deepest_line
@@ -62,12 +63,17 @@ class _Which(enum.IntEnum):
 
 @dataclass(frozen=True)
 class CompiledFile:
-    """A file that was compiled: under which name its nodes show it, where it was read, and what it said."""
+    """A file that was compiled: under which name its nodes show it, where it was read, and what it said.
+
+    ``compiled_text`` is what the compiler was given, in which imports name files as ``files`` of `decode` does; empty if
+    nobody asks for its aliases.
+    """
 
     display_name: str
     shown_name: str
     path: str
     text: str
+    compiled_text: str = ""
 
 
 def decode(messages: Iterable[bytes], files: Mapping[str, CompiledFile], roots: Sequence[str]) -> Schema:
@@ -99,6 +105,12 @@ class _Decoder:
     def schema(self, roots: Sequence[str]) -> Schema:
         nodes = {id: self._node(id, raw) for id, raw in self._raw.items()}
         ids = {raw.text(0): id for id, raw in self._raw.items() if raw.unsigned(16, 6) == _Which.FILE}
+        texts = {id: alias_texts(self._files[name].compiled_text) for name, id in ids.items()}
+        aliases = Aliases(nodes, texts, ids)
+        for id in ids.values():
+            file = nodes[id]
+            if texts[id] and isinstance(file, FileNode):
+                nodes[id] = replace(file, aliases=aliases.of(id))
         return Schema(nodes, tuple(ids[name] for name in roots))
 
     def _results_scopes(self) -> Iterator[tuple[int, int]]:

@@ -179,11 +179,15 @@ class Node:
 class FileNode(Node):
     """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read and ``shown_name`` how
     errors name it (neither is ever shown to remote peers).
+
+    ``aliases`` are the names that ``using`` declares at its top: each stands for a declaration or file by its id, or for
+    a type that is bound or built in.
     """
 
     text: str = ""
     path: str = ""
     shown_name: str = ""
+    aliases: tuple[tuple[str, int | Type], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from cara_pseud.errors import SchemaError
-from cara_pseud.schema import loader
+from cara_pseud.schema import compiler, loader
 from cara_pseud.schema.diagnosis import LastWords
 from cara_pseud.schema.loader import compile_schema, schema_files
 from cara_pseud.schema.nodes import FileNode, StructNode
@@ -320,7 +320,7 @@ def test_a_compiler_that_cannot_be_started_is_an_error(write: Write, monkeypatch
         (str(root / "missing"), "cannot be started"),
         ("/bin/false", r"the schema compiler failed \(exit status 1\): it said nothing"),
     ):
-        monkeypatch.setattr(loader, "sys", SimpleNamespace(executable=executable, path=[]))
+        monkeypatch.setattr(compiler, "sys", SimpleNamespace(executable=executable, path=[]))
         with pytest.raises(SchemaError, match=message):
             compile_schema([root / "a.capnp"])
 
