@@ -19,7 +19,6 @@ from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import BoundMethod, Field, InterfaceNode, Kind, Method, Schema, Type, describe_type
 from cara_pseud.values import MISSING, Annotations, Conversion, Stored, ValueType, conversion_of
 
-
 _FREE_MAPS: Final = (Kind.ANY_POINTER, Kind.ANY_STRUCT)
 """Kinds whose values may be maps by text, as several results are."""
 _LISTS: Final = (Kind.LIST, Kind.ANY_LIST)

@@ -105,21 +105,21 @@ class Aliases:
         """What an expression that begins there means, and where the tokens go on behind it."""
         if depth > _DEEPEST or position >= len(tokens):
             raise _Unreadable
-        token = tokens[position]
-        if token == "import" and position + 1 < len(tokens) and tokens[position + 1].startswith('"'):
+        word = tokens[position]
+        if word == "import" and position + 1 < len(tokens) and tokens[position + 1].startswith('"'):
             imported = self.files.get(tokens[position + 1][1:].lstrip("/"))
             if imported is None:
                 raise _Unreadable
             found, position = _Found(imported), position + 2
-        elif token == "." and position + 1 < len(tokens):
+        elif word == "." and position + 1 < len(tokens):
             found, position = self._member(file, tokens[position + 1], depth), position + 2
-        elif token == "List" and tokens[position + 1 : position + 2] == ["("]:
+        elif word == "List" and tokens[position + 1 : position + 2] == ["("]:
             element, position = self._expression(file, tokens, position + 2, depth + 1)
             if tokens[position : position + 1] != [")"]:
                 raise _Unreadable
             return _Found(Type(Kind.LIST, element=_as_type(self.nodes, element))), position + 1
         else:
-            found, position = self._named(file, token, depth), position + 1
+            found, position = self._named(file, word, depth), position + 1
         while position < len(tokens) and tokens[position] in (".", "("):
             if tokens[position] == "." and position + 1 < len(tokens):
                 if not isinstance(found.target, int):

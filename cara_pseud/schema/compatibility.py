@@ -7,7 +7,7 @@ of a method that has several travel by name, and a map cannot be told from a map
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from cara_pseud.schema.nodes import (
     MAPS,

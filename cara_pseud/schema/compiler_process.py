@@ -5,14 +5,15 @@ run where it can do harm. This file is a script, never imported, and imports as 
 of the time that compiling takes. So it is started once and stays for a while: each request is done by a copy of it, and
 whatever becomes of that, this process goes on.
 
-Protocol: lines on stdin, the first of which is a JSON list of what is to be added to ``sys.path``; a line on stdout with
-the process's id says that it is there. Each further one is a JSON request: ``root``, the directory with the files; ``files``, their
-names in it; ``timeout_s``. It is answered by a line with how the copy ended: its exit status, or the negative number of
-the signal. By then its answer stands in two files of that directory: `ERRORS`, what it wrote to stderr, a compiler error
-being its last words, and `ANSWER`, frames: one byte of kind, four of length, the payload. ``F`` names the file that is
-being compiled, ``N`` is a node as a single-segment ``schema.capnp:Node`` message, ``E`` is an error that came as an
-exception, ``.`` is the end. The files' order is that of the request: those that matter first, importing ones before
-imported ones. All but the first are tried by a copy of the copy, which hands them out if all is well.
+Protocol: lines on stdin, the first of which is a JSON list of what is to be added to ``sys.path``; a line on stdout
+with the process's id says that it is there. Each further one is a JSON request: ``root``, the directory with the files;
+``files``, their names in it; ``timeout_s``. It is answered by a line with how the copy ended: its exit status, or the
+negative number of the signal. By then its answer stands in two files of that directory: `ERRORS`, what it wrote to
+stderr, a compiler error being its last words, and `ANSWER`, frames: one byte of kind, four of length, the payload.
+``F`` names the file that is being compiled, ``N`` is a node as a single-segment ``schema.capnp:Node`` message, ``E`` is
+an error that came as an exception, ``.`` is the end. The files' order is that of the request: those that matter first,
+importing ones before imported ones. All but the first are tried by a copy of the copy, which hands them out if all is
+well.
 
 The process ends when its stdin does, or when nobody has asked for something for a while.
 """

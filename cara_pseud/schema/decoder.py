@@ -65,8 +65,8 @@ class _Which(enum.IntEnum):
 class CompiledFile:
     """A file that was compiled: under which name its nodes show it, where it was read, and what it said.
 
-    ``compiled_text`` is what the compiler was given, in which imports name files as ``files`` of `decode` does; empty if
-    nobody asks for its aliases.
+    ``compiled_text`` is what the compiler was given, in which imports name files as ``files`` of `decode` does; empty
+    if nobody asks for its aliases.
     """
 
     display_name: str

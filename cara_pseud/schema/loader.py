@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -127,6 +128,7 @@ def _compiled(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: fl
     left_out: list[SchemaError] = []
     lines: dict[str, list[int]] = {}
     imported = {source.copy_name: source for source in sources.imported}
+    given = dict(files)
     while True:
         try:
             answer = _run_compiler(sources, max(until - time.monotonic(), 0.001))
@@ -136,27 +138,35 @@ def _compiled(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: fl
         if isinstance(answer, list):
             names = {file.shown_name: name for name, file in files.items()}
             return Compiled(answer, [(error.reason, names.get(error.file or "", ""), error.line) for error in left_out])
-        error = diagnose(answer, files)
+        error = diagnose(answer, given)
         place = next((name for name, file in files.items() if file.shown_name == error.file), "")
         compiled_line = error.line or 1
         if place in lines:
             error = SchemaError(error.reason, error.file, lines[place][compiled_line - 1])
+        is_of_one_declaration = concerns_one_declaration(error.reason)
         error = sources.missing(error.reason) or error
-        # The roots come first: if one of them was being compiled, it needs what is wrong, or what is left out by now.
-        if answer.compiling not in imported:
-            raise left_out[0] if left_out else error
-        if place not in imported or len(left_out) >= _MAX_LEFT_OUT or not concerns_one_declaration(error.reason):
+        # The roots come first: if one of them was being compiled, it needs what is wrong. If something is left out by
+        # now it has been compiled with that once; so there may only be a name for it, which nobody uses.
+        is_root = answer.compiling not in imported
+        source = next((source for source in sources if source.copy_name == place and not source.embedded), None)
+        if source is None or (is_root and not left_out):
+            raise left_out[0] if is_root and left_out else error
+        if not is_root and (place not in imported or len(left_out) >= _MAX_LEFT_OUT):
             raise error
-        source = imported[place]
+        if not is_root and not is_of_one_declaration:
+            sources.leave_out(source, error)
+            left_out.append(error)
+            continue
         text = source.copy.decode(errors="surrogateescape")
         if place not in lines:
             # The compiler names only lines, and a line may hold several declarations.
             text, lines[place] = one_statement_per_line(text)
         else:
-            text, before = without_declaration(text, compiled_line), text
+            text, before = without_declaration(text, compiled_line, only_names=is_root), text
             if text == before:
-                raise error
-            left_out.append(error)
+                raise left_out[0] if is_root else error
+            left_out += [] if is_root else [error]
+        given[place] = replace(files[place], text=text)
         source.copy = text.encode(errors="surrogateescape")
 
 

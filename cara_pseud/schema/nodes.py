@@ -180,8 +180,8 @@ class FileNode(Node):
     """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read and ``shown_name`` how
     errors name it (neither is ever shown to remote peers).
 
-    ``aliases`` are the names that ``using`` declares at its top: each stands for a declaration or file by its id, or for
-    a type that is bound or built in.
+    ``aliases`` are the names that ``using`` declares at its top: each stands for a declaration or file by its id, or
+    for a type that is bound or built in.
     """
 
     text: str = ""

@@ -152,4 +152,5 @@ def _is_by_names(wire: Mapping[Any, WireValue]) -> bool:
 
 
 def _may_be_long(member: FieldLayout) -> bool:
-    return member.type is None or (member.type.kind.is_pointer and member.type.kind not in (Kind.INTERFACE, Kind.CAPABILITY))
+    kind = None if member.type is None else member.type.kind
+    return kind is None or (kind.is_pointer and kind not in (Kind.INTERFACE, Kind.CAPABILITY))

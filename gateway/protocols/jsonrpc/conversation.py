@@ -26,8 +26,8 @@ from gateway.protocols import close_codes
 from gateway.protocols.admission import Admission
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
-from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
 from gateway.protocols.jsonrpc.answers import Questioner, answer_question
+from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
 from gateway.protocols.jsonrpc.entrance import Entrance
 from gateway.protocols.jsonrpc.farewell import lose_what_lives, without_calls
 from gateway.protocols.jsonrpc.intake import Intake

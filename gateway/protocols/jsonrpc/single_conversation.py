@@ -20,8 +20,8 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc import events
-from gateway.protocols.jsonrpc.call_pace import CallPace
 from gateway.protocols.jsonrpc.answers import Questioner, answer_question
+from gateway.protocols.jsonrpc.call_pace import CallPace
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.single_references import SingleReferences
 from gateway.protocols.jsonrpc.single_stream import SingleStream

@@ -42,7 +42,8 @@ interface Shop extends(Base) {
   same @8 [T, U] (value :T, other :U) -> (value :T);
   both @9 [T] (value :T) -> (value :T, again :T);
   restore @10 (name :Text) -> (cap :Capability);
-  loose @11 (cap :Capability, struct :AnyStruct, list :AnyList) -> (struct :AnyStruct, list :AnyList, caps :List(Capability));
+  loose @11 (cap :Capability, struct :AnyStruct, list :AnyList)
+      -> (struct :AnyStruct, list :AnyList, caps :List(Capability));
 }
 interface Base { ping @0 () -> (); }
 interface Listener { changed @0 (item :Item, color :Color) -> (more :Bool); }
@@ -147,7 +148,8 @@ await gateway.service('shop').$call('restore', ['x']).then((untyped: RemoteObjec
 await shop.$call('order', { item: { name: 'x' } }, { timeout: 1000, signal: new AbortController().signal });
 gateway.on('state', (state, { resumed }) => state === 'open' && resumed);
 using scoped = await shop.order({}, 1, () => true);
-export { done, color, size, city, zip, bytes, photo, text, wide, pipelined, nested, again, scoped, isDone, wider, fromList };
+export { done, color, size, city, zip, bytes, photo, text, wide, pipelined, nested, again, scoped };
+export { isDone, wider, fromList };
 export type Kept = RemoteObject<Receipt>;
 """
 

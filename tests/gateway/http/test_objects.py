@@ -116,7 +116,8 @@ async def test_over_rest_it_is_cast_and_called(edge: Edge, root: Any, fakes: Any
     call.reply(2)
     assert json.loads((await asked).body) == {"value": 2}
     described = json.loads((await edge.get(f"/api/handles/{counter}", session)).body)
-    assert (described["interface"], [each["name"] for each in described["methods"]]) == ("Counter", ["increment", "read"])
+    names = [each["name"] for each in described["methods"]]
+    assert (described["interface"], names) == ("Counter", ["increment", "read"])
     asked = edge.asks("POST", "/api/store/take", {"counter": {"$handle": counter}}, session)
     (passed,) = (await root.next_call()).args
     assert passed is thing
@@ -153,7 +154,8 @@ async def test_a_narrower_object_that_came_as_its_base_is_cast(edge: Edge, root:
     asked = edge.asks("POST", "/api/store/base", {}, STAFF)
     (await root.next_call()).reply(thing)
     answer = await asked
-    token, session = json.loads(answer.body)["counter"]["$handle"], {**STAFF, "Session-Id": answer.headers["Session-Id"]}
+    token = json.loads(answer.body)["counter"]["$handle"]
+    session = {**STAFF, "Session-Id": answer.headers["Session-Id"]}
     counter = await cast(edge, token, "Counter", session)
     asked = edge.asks("POST", f"/api/handles/{counter}/increment", {"by": 1}, session)
     (await thing.next_call()).reply(1)
@@ -201,7 +203,7 @@ async def test_what_it_cannot_be_is_refused(edge: Edge, root: Any, fakes: Any, b
 
 async def test_a_cast_needs_a_handle_of_its_session_and_room_for_one_more(edge: Edge, root: Any, fakes: Any) -> None:
     token, session = await restored(edge, root, fakes.Object())
-    other = {**STAFF, **{"Session-Id": (await edge.post("/api/session", None, STAFF)).headers["Session-Id"]}}
+    other = {**STAFF, "Session-Id": (await edge.post("/api/session", None, STAFF)).headers["Session-Id"]}
     assert problem(await edge.post(f"/api/handles/{token}", {"interface": "Counter"}, other))["code"] == "not_found"
     assert problem(await edge.post(f"/api/handles/{token}", {"interface": "Counter"}, STAFF))["code"] == "not_found"
     for name in ("Counter", "Readable"):

@@ -140,6 +140,7 @@ CONTROL: Mapping[str, list[dict[str, Any]]] = {
     "rpc.ack": [{"received": 0}],
     "rpc.release": [{"handle": "abc"}],
     "rpc.cancel": [{"id": 7}],
+    "rpc.cast": [{"handle": "abc", "interface": "Vault.Session"}, {"handle": "abc", "interface": "Secret"}],
     "rpc.describe": [
         {"service": "vault"}, {"interface": "Vault"}, {"interface": "Vault.Session", "service": "vault"},
         {"interface": "Secret"}, {"handle": "abc"},

@@ -40,7 +40,8 @@ struct Renamed {
   cap @2 :Capability;
 }
 interface Service(T) {
-  take @0 (nothing :Nothing, choice :Choice, box :Box(Nothing), cap :Capability, struct :AnyStruct, list :AnyList) -> ();
+  take @0 (nothing :Nothing, choice :Choice, box :Box(Nothing), cap :Capability, struct :AnyStruct, list :AnyList)
+      -> ();
   whole @1 Choice -> (cap :Capability);
   generic @2 (value :T) -> (value :T, struct :AnyStruct);
   only @3 () -> (struct :AnyStruct);
