@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cara_pseud.classes import Module, module_from_schema
@@ -28,15 +29,16 @@ def load(path: str | Path, import_path: Sequence[str | Path] = (), *, cached: bo
     return module_from_schema(compile_schema([path], import_path, cached=cached))
 
 
-def install_import_hook(import_path: Sequence[str | Path] = ()) -> None:
+def install_import_hook(import_path: Sequence[str | Path] = (), *, cached: bool = True) -> None:
     """Make ``from calculator_capnp import Calculator`` load ``calculator.capnp`` from ``sys.path``; see `load`.
 
     Installing again replaces the import path.
 
     Args:
         import_path: further directories to look in, also for the schemas' own imports.
+        cached: as for `load`.
     """
-    hook.install_import_hook(load, import_path)
+    hook.install_import_hook(partial(load, cached=cached), import_path)
 
 
 def remove_import_hook() -> None:

@@ -122,8 +122,11 @@ class ServiceRoutes:
     @property
     def interfaces(self) -> Mapping[str, Type]:
         """The interfaces of the schema that are seen, by the names that clients know them by, one name for each."""
-        found = {interface: name for name, interface in reversed(self._all_interfaces().items())}
-        return {name: interface for interface, name in reversed(found.items()) if self._shows(interface)}
+        found: dict[Type, str] = {}
+        for name, interface in self._all_interfaces().items():
+            if self._shows(interface):
+                found.setdefault(interface, name)
+        return {name: interface for interface, name in found.items()}
 
     def _shows(self, interface: Type) -> bool:
         return not known.is_hidden(self.schema.nodes[interface.node_id].annotations) and self.sees(interface)

@@ -88,8 +88,8 @@ def compile_schema(
         if folder is not None:
             compiled_cache.store(folder, key, compiled)
     for reason, name, line in compiled.left_out:
-        error = SchemaError(reason, files[name].shown_name if name in files else None, line)
-        _LOG.warning("%s; left out, as nothing that was asked for needs it", str(error).rstrip("."))
+        told = SchemaError(reason, files[name].shown_name if name in files else None, line)
+        _LOG.warning("%s; left out, as nothing that was asked for needs it", str(told).rstrip("."))
     return decode(compiled.messages, files, [root.copy_name for root in roots])
 
 
