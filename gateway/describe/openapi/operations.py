@@ -56,8 +56,10 @@ class ServiceOperations:
                     name, bound, facts.http, operation
                 )
         # What describes a method of an object may lead to further interfaces.
-        for interface in self._shapes.given_interfaces:
-            self._add_object(interface, paths)
+        known, given = 0, self._shapes.given_interfaces
+        while known < len(given) or self._shapes.meet_casts():
+            self._add_object(given[known], paths)
+            known += 1
 
     def _add_object(self, interface: Type, paths: dict[str, dict[str, JSON]]) -> None:
         owner = self._shapes.words_of(interface)
