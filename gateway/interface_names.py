@@ -35,7 +35,7 @@ def _bound_interfaces(schema: Schema) -> Iterator[Type]:
     waiting = [type for node in schema.nodes.values() for type in _types_of(node)]
     seen: set[Type] = set()
     while waiting:
-        type = waiting.pop(0)
+        type = waiting.pop()
         if type in seen:
             continue
         seen.add(type)

@@ -129,7 +129,13 @@ class ServiceRoutes:
         return {name: interface for interface, name in found.items()}
 
     def _shows(self, interface: Type) -> bool:
-        return not known.is_hidden(self.schema.nodes[interface.node_id].annotations) and self.sees(interface)
+        if known.is_hidden(self.schema.nodes[interface.node_id].annotations):
+            return False
+        try:
+            self.for_interface(interface)
+        except RouteError:  # two of its methods have one name, so that nobody can mean one of them
+            return False
+        return self.sees(interface)
 
     @property
     def is_seen(self) -> bool:
