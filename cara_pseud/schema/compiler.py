@@ -109,6 +109,7 @@ class _Desk:
                 return self._answered(process, request, until)
         if process is not None:
             process.close()
+            process.reap()
         process = self._process = None
         process = _Process(place)
         try:
@@ -171,6 +172,12 @@ class _Process:
         self.pid = 0
         with suppress(_Gone):  # then there is no answer either
             self.say(json.dumps(_module_path()).encode() + b"\n")
+
+    def reap(self) -> None:
+        """Let its remains go, where it has become a child of this process, as of the first one in a container."""
+        if os.getpid() == 1:
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, os.WNOHANG)
 
     def say(self, line: bytes) -> None:
         """Write a line; raises `_Gone`."""
