@@ -30,7 +30,8 @@ _SPECIAL: Final = "number | 'NaN' | 'Infinity' | '-Infinity'"
 """What may be given for a float. The client reads the three words as the numbers that they are."""
 
 _INTERFACES: Final = "Interfaces"
-_CASTS: Final = f"Casts<{_INTERFACES}>"
+_CASTS: Final = f"readonly $casts?: {_INTERFACES};"
+"""The last member of each interface, which is there for types only: what `$as` of its objects takes."""
 _CAPABILITY: Final = "Capability"
 _OWN_NAMES: Final = frozenset({"Root", _INTERFACES, _CAPABILITY})
 """What every module has beside the types of its schema."""
@@ -59,7 +60,7 @@ def typescript_module(services: Iterable[ServiceRoutes], options: CodecOptions, 
     routes = list(services)
     lines = [
         "// Made from the schemas. Use: gateway.service<…>('…'), with the interface that is named there.",
-        f"import type {{ Arg, CallbackCall, Casts, Json, Pending, RemoteObject, Typed }} from {json.dumps(client)};",
+        f"import type {{ Arg, CallbackCall, Json, Pending, RemoteObject, Typed }} from {json.dumps(client)};",
     ]
     for service in routes:
         declarations = list(_Declarations(service, options).lines())
@@ -91,7 +92,7 @@ class _Declarations:
             yield f"{_INDENT}{_member(name)}: {self._name(type, '')};"
         yield "}"
         yield from ("", "/** An object of which the schema says no more. */")
-        yield f"export interface {_CAPABILITY} extends {_CASTS} {{}}"
+        yield from (f"export interface {_CAPABILITY} {{", f"{_INDENT}{_CASTS}", "}")
         while self._waiting:
             type, suffix = self._waiting.pop(0)
             yield ""
@@ -122,10 +123,10 @@ class _Declarations:
             yield from self._taken_interface(type, name)
         else:
             yield from _comment(node.doc)
-            castable = "" if suffix else f" extends {_CASTS}"
-            yield f"export interface {name}{castable} {{"
+            yield f"export interface {name} {{"
             for method, bound in self._routes.for_interface(type).items():
                 yield from _indented(self._method(method, bound, local=suffix == "Callback"))
+            yield from [] if suffix else [f"{_INDENT}{_CASTS}"]
             yield "}"
 
     def _taken_interface(self, type: Type, name: str) -> Iterator[str]:

@@ -116,16 +116,12 @@ export interface Typed<T> {
   readonly [interfaceOf]: T;
 }
 
-declare const interfacesOf: unique symbol;
-
-/** Something of a schema with the interfaces `I`, by their names. Nothing is there at run time. */
-export interface Casts<I> {
-  readonly [interfacesOf]?: I;
-}
-
-/** Objects of which the schema says too little, or that are more than it says. */
-type Castable<T> = typeof interfacesOf extends keyof T
-  ? T extends Casts<infer I>
+/**
+ * `$as`, for objects of which the schema says too little, or that are more than it says. Types of services have a member
+ * `$casts` with the interfaces of the schema by name, which nothing has at run time.
+ */
+type Castable<T> = '$casts' extends keyof T
+  ? T extends { readonly $casts?: infer I }
     ? {
         /** The same object as one with another interface of its service's schema; each is released for itself. */
         $as<K extends keyof I>(name: K): Pending<RemoteObject<I[K]>>;
