@@ -95,11 +95,11 @@ def test_it_is_off_by_an_option_and_by_an_empty_variable(
 
 def test_the_usual_folder_is_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CARA_CACHE_DIR")
-    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("HOME", "/people/ann")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache_folder() == "/home/somebody/.cache/cara_pseud"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/somebody")
-    assert cache_folder() == "/var/cache/somebody/cara_pseud"
+    assert cache_folder() == "/people/ann/.cache/cara_pseud"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/ann")
+    assert cache_folder() == "/var/cache/ann/cara_pseud"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert cache_folder() is None
 
