@@ -24,6 +24,7 @@ WORDS, PURE, WAITING, EDGE = range(4)
 RINGS = {
     "cara_pseud": EDGE,
     "cara_pseud.adoption": EDGE,
+    "cara_pseud.announcing": EDGE,
     "cara_pseud.auth": EDGE,
     "cara_pseud.binding": EDGE,
     "cara_pseud.blocking": EDGE,
