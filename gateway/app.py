@@ -351,6 +351,7 @@ class Gateway:
                 authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
+                faults=self.faults,
             ),
             sessions=self._sessions,
             limits=self._config.limits,

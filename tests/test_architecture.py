@@ -66,6 +66,9 @@ RINGS = {
     "gateway.access.rates": WAITING,
     "gateway.access.shared_counts": WAITING,
     "gateway.deferred_calls": WAITING,
+    "gateway.development": EDGE,
+    "gateway.development.announced": PURE,
+    "gateway.development.tracebacks": PURE,
     "gateway.admin_commands": EDGE,
     "gateway.access.authentication": WAITING,
     "gateway.access.issuer_keys": WAITING,
@@ -157,7 +160,7 @@ ROOMS = (
     {"http"},
     {"catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces", "connection_reports"},
     {"app"},
-    {"life", "systemd"},
+    {"development", "life", "systemd"},
     {"remote_commands", "credential_commands", "admin_commands"},
     {"cli", "__main__"},
 )
