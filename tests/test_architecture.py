@@ -149,7 +149,7 @@ ROOMS = (
     },
     {"config.limits", "turns", "loop", "reclaiming", "reloads"},
     {"json", "access.rules"},
-    {"routes", "reference_form"},
+    {"raw_bodies", "routes", "reference_form"},
     {"sensitive", "redaction", "describe", "config"},
     {"upstream.base"},
     {"call_counts", "catalogue", "access"},

@@ -26,10 +26,10 @@ from gateway.http.rest import (
     HandleCallHandler,
     HandleHandler,
     HttpRuleHandler,
-    SessionHandler,
     UnknownMethodHandler,
 )
 from gateway.http.rpc import RpcHandler
+from gateway.http.session_resource import SessionHandler
 from gateway.http.site import Site
 from gateway.http.sse import CallbackAnswerHandler, EventsHandler
 from gateway.http.websocket.handshake import SocketHandler
@@ -86,7 +86,7 @@ class PathTable:
             self._fixed[fixed_paths.filled(fixed_paths.SCHEMA, service=name)] = (SchemaHandler, documents)
             for method_name, method in service.methods.items():
                 path = fixed_paths.filled(fixed_paths.METHOD, service=name, method=method_name)
-                self._fixed[path] = (CallHandler, {**plain, "method": method})
+                self._fixed[path] = (CallHandler, {**plain, "method": method.over_rest})
 
     def find(self, verb: str, path: str) -> Route:
         """The route of a path; one that refuses if there is nothing there."""
@@ -109,7 +109,7 @@ class PathTable:
             return RefusingHandler, {**plain, "error": error}
         if match is not None:
             method = self._catalogue.services[match.service.name].methods[match.name]
-            return HttpRuleHandler, {**plain, "match": match, "method": method}
+            return HttpRuleHandler, {**plain, "match": match, "method": method.over_rest}
         return self._page_route(path)
 
     def _page_route(self, path: str) -> Route:
@@ -144,7 +144,7 @@ class PathTable:
             service = self._catalogue.services.get(parts[0])
             if service is None or parts[1] not in service.methods:
                 return UnknownMethodHandler, {**plain, "service": parts[0], "name": parts[1]}
-            return CallHandler, {**plain, "method": service.methods[parts[1]]}
+            return CallHandler, {**plain, "method": service.methods[parts[1]].over_rest}
         raise GatewayError(Status.NOT_FOUND, NOTHING)
 
 
