@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from gateway.watched_files import Stamp, stamps
 
 MAX_FILES: Final = 3_000
 """So many files are looked at ten times a second; a folder with more is no service's own."""
+_TESTS: Final = re.compile(r"test_.*|.*_test\.py|conftest\.py")
+"""Beside a service, and no part of it."""
 _OTHERS: Final = frozenset({"node_modules", "__pycache__", "venv", "site-packages"})
 
 
@@ -41,7 +44,8 @@ class ServiceFiles:
     def found(self) -> dict[Path, Part]:
         """The files that there are now."""
         files = dict.fromkeys(_below(self.pages, ""), Part.PAGES)
-        files |= dict.fromkeys(_below(self.script.parent, ".py", self.pages), Part.CODE)
+        code = (path for path in _below(self.script.parent, ".py", self.pages) if not _TESTS.fullmatch(path.name))
+        files |= dict.fromkeys(code, Part.CODE)
         files[self.script] = Part.CODE
         files |= dict.fromkeys(schema_files(self.schema, self.import_path), Part.SCHEMA)
         return files

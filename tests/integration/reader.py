@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -33,9 +33,15 @@ def free_port() -> str:
 
 
 class Terminal:
-    """A shell into which the reader types; ends with everything in it."""
+    """A shell into which the reader types; ends with everything in it.
 
-    def __init__(self, home: Path, stderr: Path) -> None:
+    Attributes:
+        says_more: whether what runs until Ctrl-C shows more than the document does.
+    """
+
+    says_more = False
+
+    def __init__(self, home: Path, stderr: Path, variables: Mapping[str, str]) -> None:
         inherited = {name: value for name, value in os.environ.items() if name.startswith(("LANG", "LC_", "PATH"))}
         self.log = stderr
         with stderr.open("a") as log:
@@ -44,7 +50,7 @@ class Terminal:
                 ["env", "--default-signal=INT", "bash", "--norc", "--noprofile"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, start_new_session=True,
                 # Python writes lines at once to a terminal, which a pipe is not.
-                env={**inherited, "HOME": str(home), "PYTHONUNBUFFERED": "1"},
+                env={**inherited, **variables, "HOME": str(home), "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
 
     def type(self, command: str) -> None:
@@ -105,6 +111,9 @@ def play(terminal: Terminal, block: str) -> bool:
         stays = expected[-1:] == ["^C"]
         if stays:
             expected.pop()
+            if expected[-1:] == ["…"]:
+                expected.pop()
+                terminal.says_more = True
         seen, status = terminal.shown(len(expected) if stays else None)
         assert status == (None if stays else 0), f"{command}: {terminal.log.read_text()[-3000:]}"
         assert len(seen) == len(expected), (command, expected, seen)
@@ -120,13 +129,15 @@ class Reader:
     Args:
         home: the reader's home.
         folder: where files are saved, below home.
+        variables: of the environment, with the document's ports in them.
 
     Attributes:
         ports: those that are free, by those of the document.
         running: the terminals in which something runs until Ctrl-C.
     """
 
-    def __init__(self, home: Path, folder: str) -> None:
+    def __init__(self, home: Path, folder: str, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = variables or {}
         self.home, self.folder = home, home / folder
         self.ports: dict[str, str] = {}
         self.running: list[Terminal] = []
@@ -144,19 +155,21 @@ class Reader:
                 return
             for terminal in reversed(self.running):
                 terminal.press_ctrl_c()
-                assert terminal.shown() == ([], 0), terminal.log.read_text()[-3000:]
+                lines, status = terminal.shown()
+                assert (lines if not terminal.says_more else [], status) == ([], 0), terminal.log.read_text()[-3000:]
         assert "Traceback" not in self.log.read_text()
 
     def play(self, text: str) -> None:
         """Do what a text says."""
         for port in re.findall(r"127\.0\.0\.1:(\d+)", text):
             self.ports.setdefault(port, free_port())
-        text = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: self.ports[port[0]], text)
+        text = self._at_free_ports(text)
         text = text.replace("source .venv/", f"source {sys.prefix}/")
         for language, block in BLOCK.findall(text):
             named = NAMED.match(block)
             if language == "shell-session":
-                terminal = Terminal(self.home, self.log)
+                variables = {name: self._at_free_ports(value) for name, value in self._variables.items()}
+                terminal = Terminal(self.home, self.log, variables)
                 self._stack.callback(terminal.end)
                 self._opened.append(terminal)
                 if play(terminal, block):
@@ -165,3 +178,6 @@ class Reader:
                 file = self.folder / named[1]
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(block, "utf-8")
+
+    def _at_free_ports(self, text: str) -> str:
+        return re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: self.ports[port[0]], text)

@@ -15,7 +15,8 @@ def sources(tmp_path: Path) -> ServiceFiles:
     for name in (
         "service.py", "more/helper.py", "calculator.capnp", "types.capnp", "public/index.html", "public/js/a.js",
         "public/b.py", ".git/hook.py", ".hidden.py", "node_modules/x/a.py", "env/pyvenv.cfg", "env/lib/a.py", "log.txt",
-        "more/__pycache__/a.py", "public/.swp",
+        "more/__pycache__/a.py", "public/.swp", "test_service.py",
+        "more/helper_test.py", "conftest.py",
     ):  # fmt: skip
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
