@@ -47,8 +47,8 @@ _TYPES: Final = {
 _OTHER_TYPES: Final = MimeTypes()
 """Python's own table, which is the same everywhere."""
 _PIECE_BYTES: Final = 65_536
-_QUICKLY_TAGGED_BYTES: Final = 4 * _PIECE_BYTES
-"""What is longer is read for its tag in a thread."""
+_QUICKLY_TAGGED_BYTES: Final = 4 * 1024 * 1024
+"""What is longer is read for its tag in a thread; this takes a few milliseconds, once."""
 
 
 def media_type_of(path: Path) -> str:

@@ -35,7 +35,7 @@ def test_the_type_is_that_of_the_name_on_every_system(name: str, media_type: str
 @pytest.fixture(scope="module")
 def texts(pages: Path) -> dict[str, bytes]:
     """A file that is sent at once, and two in pieces, of which the tag of one is made in a thread."""
-    files = {f"{size}.bin": bytes(number % 251 for number in range(size)) for size in (1000, 100_000, 300_000)}
+    files = {f"{size}.bin": (bytes(range(251)) * (size // 251 + 1))[:size] for size in (1000, 100_000, 5_000_000)}
     for name, data in files.items():
         (pages / name).write_bytes(data)
     return files
