@@ -135,6 +135,7 @@ def url(developer: Developer) -> str:
 @pytest.fixture
 def session(window: Page, url: str, developer: Developer) -> Page:
     """A page that has called and stays connected."""
+    window.goto("about:blank")  # a page that loads itself again would come between
     before = _page(url)
     if PAGE.encode() not in before:
         developer.write("public/index.html", PAGE)
