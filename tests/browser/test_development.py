@@ -22,6 +22,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 WITHIN_S = 2.0
+QUIET_START_S = 0.35
+"""What a program that loads a schema takes on a machine that does nothing else."""
+ROOT = Path(__file__).resolve().parent.parent.parent
 SCHEMA = """@0xd3f2a9c1b7e84065;
 
 interface Calculator {
@@ -114,10 +117,24 @@ def ready(url: str) -> dict[str, Any]:
 
 
 def soon(holds: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    until = time.monotonic() + within_s
+    """Wait for what is promised in that time. Where it takes longer, so must the start of a bare program then."""
+    began, limit_s = time.monotonic(), within_s
     while not holds():
-        assert time.monotonic() < until
+        took_s = time.monotonic() - began
+        if took_s > limit_s:
+            limit_s = within_s * max(1.0, slowness())
+            assert took_s < limit_s, f"after {took_s:.1f} s of {limit_s:.1f} s"
         time.sleep(0.02)
+
+
+def slowness() -> float:
+    """How much slower this machine is now than one that does nothing else, by the start of such a program."""
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-c", "import cara_pseud; cara_pseud.load('schemas/calculator.capnp')"],
+        cwd=ROOT, check=True, timeout=60,
+    )  # fmt: skip
+    return (time.monotonic() - began) / QUIET_START_S
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +158,10 @@ def session(window: Page, url: str, developer: Developer) -> Page:
         developer.write("public/index.html", PAGE)
         # With the version of after the change it does not load itself again.
         soon(lambda: PAGE.encode() in _page(url) and _page(url)[-50:] != before[-50:])
+    for name, text in (("calculator.capnp", SCHEMA), ("service.py", SERVICE)):
+        if (developer.folder / name).read_text() != text:  # a test that failed has left it so
+            developer.write(name, text)
+    soon(lambda: ready(url)["status"] == "ready", 30)
     window.goto(url)
     expect(window.locator("output")).to_have_text("7")
     return window
@@ -188,7 +209,7 @@ def test_a_changed_schema_is_called_by_a_page_that_is_open(session: Page, develo
 def test_a_changed_page_loads_itself_again(session: Page, developer: Developer) -> None:
     session.evaluate("window.old = true")
     developer.write("public/index.html", PAGE.replace("One", "Two"))
-    expect(session.locator("h1")).to_have_text("Two", timeout=WITHIN_S * 1000)
+    soon(lambda: session.locator("h1").text_content() == "Two")
     expect(session.locator("output")).to_have_text("7")
     assert session.evaluate("window.old === undefined")
 
@@ -220,7 +241,7 @@ def test_the_console_shows_what_is_wrong(window: Page, developer: Developer, url
     window.goto(f"{url}/console/")
     expect(window.get_by_role("navigation")).to_contain_text("add")
     developer.write("service.py", SERVICE.replace("add(self,", "add(self,("))
-    soon(lambda: "reasons" in ready(url))
+    soon(lambda: "SyntaxError" in str(ready(url)))
     window.get_by_role("navigation").get_by_role("link", name="add").first.click()
     window.get_by_role("main").get_by_role("button", name=re.compile("^Call")).click()
     expect(window.get_by_text("service.py:6: SyntaxError").first).to_be_visible()
