@@ -28,8 +28,8 @@ RESERVED_SERVICE_NAMES: Final = frozenset({"handles", "session", "events", "call
 """Names that stand for something else in ``/api/…`` or in JSON-RPC."""
 
 FIXED_ROUTES: Final = frozenset({
-    "", "api", "client", "healthz", "metrics", "openapi.json", "openrpc.json", "readyz", "rpc", "schema", "static",
-    "types", "ws",
+    "", "api", "client", "console", "healthz", "metrics", "openapi.json", "openrpc.json", "readyz", "rpc", "schema",
+    "static", "types", "ws",
 })  # fmt: skip
 """First path segments that are the gateway's own."""
 

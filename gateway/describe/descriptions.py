@@ -15,6 +15,7 @@ from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, StructLa
 from gateway.json.codec.params import in_written_order
 from gateway.json.codec.scalars import EXACT, base64_out
 from gateway.json.text import JSON
+from gateway.raw_bodies import raw_body
 from gateway.routes import ServiceRoutes, params_type
 
 SHAPE_KINDS: Final[Mapping[Kind, str]] = {kind: kind.value.lower() for kind in Kind} | {
@@ -143,6 +144,8 @@ class _Tables:
             told["requires"] = sorted(roles)
         if facts.http is not None:
             told["http"] = {"verb": facts.http.verb, "path": facts.http.path, "body": facts.http.body}
+        if (raw := raw_body(self._schema, method)) is not None:
+            told["raw_body"] = {"type": raw.media_type, "param": raw.param, "result": raw.result}
         return told
 
     def _words(self, members: list[dict[str, JSON]], struct: Type | None, form: str = "{}") -> str:

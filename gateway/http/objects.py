@@ -70,6 +70,7 @@ class HandleCallHandler(CallingHandler):
             method, target = method_of_object(session, self._token, service, interface, self._name)
         else:
             method, target = method_of_handle(session, self._token, self._name)
+        method = method.over_rest
         try:
             params = params_of(self, method)
         except GatewayError as error:

@@ -276,7 +276,12 @@ export class Gateway {
       // Whoever calls `connect` is told at once, unless they would rather wait.
       this.#changeState('closed', {
         error:
-          this.#session.failure ?? new GatewayError('unavailable', `the gateway could not be reached (code ${code})`),
+          this.#session.failure ??
+          new GatewayError(
+            'unavailable',
+            // Browsers do not say why: perhaps pages of that origin are not let in.
+            `the gateway could not be reached (${code}) from ${globalThis.origin ?? 'node'}`,
+          ),
       });
       return false;
     }
