@@ -159,7 +159,7 @@ class GatewayCapability(Capability):
         if form.results is None:
             shape = ResultShape(connection, known, form.result_struct)
         elif len(form.results) == 1:
-            shape = ResultShape(connection, known, form.results[0].type)
+            shape = ResultShape(connection, known, form.results[0].type, form.results[0].name)
         else:
             several = {result.name: (result.json_name, result.type) for result in form.results}
             shape = ResultShape(connection, known, several)
@@ -300,14 +300,24 @@ def passed(
 class ResultShape:
     """What is in a result that has not come, by its type: a struct's type or form, or several results by name."""
 
-    __slots__ = ("_connection", "_known", "_of")
+    __slots__ = ("_connection", "_known", "_name", "_of")
 
     def __init__(
-        self, connection: GatewayClient, known: Known, of: Type | StructForm | Mapping[str, tuple[str, Type]]
+        self,
+        connection: GatewayClient,
+        known: Known,
+        of: Type | StructForm | Mapping[str, tuple[str, Type]],
+        name: str = "",
     ) -> None:
+        """Say what is there.
+
+        Args:
+            name: that of a result which is alone; it may be left out, as in the result itself.
+        """
         self._connection = connection
         self._known = known
         self._of = of
+        self._name = name
 
     def member(self, place: AnswerPlace, name: str | int) -> Any:
         """A member of what will be at a place: a proxy where that is an object.
@@ -316,6 +326,8 @@ class ResultShape:
             AttributeError: the type has no such member, or nothing can be called in it.
         """
         of = self._of
+        if name == self._name and isinstance(of, Type):
+            return self._at(place, of)
         if isinstance(of, Type) and of.kind is Kind.INTERFACE:
             return getattr(self._at(place, of), str(name))
         if isinstance(of, Type) and of.kind is Kind.LIST and of.element is not None and isinstance(name, int):

@@ -146,6 +146,7 @@ def test_what_has_not_come_can_be_called_and_passed_on(url: str) -> None:
         several = thing.several("green")
         text = several.thing.base()
         listed = thing.list("new later")[0].thing.base()
+        assert (await thing.list("new named").all[0].thing.base()).startswith("named, ")
         passed = thing.whole(text="call", thing=several.thing)
         assert (await text).startswith("green, ")
         assert (await listed).startswith("later, ")
