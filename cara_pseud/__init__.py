@@ -4,6 +4,9 @@
 is internal.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from cara_pseud import pseud
 from cara_pseud.answering import current_call
 from cara_pseud.any_pointer import Reference
@@ -66,6 +69,9 @@ from cara_pseud.running import run
 from cara_pseud.server import Server
 from cara_pseud.signatures import MethodResult
 from cara_pseud.structs import Struct, which
+
+if TYPE_CHECKING:
+    from cara_pseud import gateway as gateway
 
 __all__ = [
     "AnyList",
@@ -135,3 +141,10 @@ __all__ = [
     "which",
     "with_options",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when it is first used: it takes a third as long as all the rest, and services need none of it.
+    if name == "gateway":
+        return import_module("cara_pseud.gateway")
+    raise AttributeError(f"module 'cara_pseud' has no attribute {name!r}")

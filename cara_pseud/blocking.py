@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import (
     NO_ARGUMENTS,
@@ -112,6 +112,13 @@ async def _wants_a_login(client: Client) -> bool:
     return client.trouble in (ANOTHER_PLUGIN, NO_HANDSHAKE)
 
 
+class Stoppable(Protocol):
+    """What lives in the background and has to be ended there."""
+
+    async def stop(self) -> None:
+        """End it."""
+
+
 class Background:
     """A loop in a thread of its own, which ends with the process at the latest."""
 
@@ -173,7 +180,7 @@ class Background:
         finally:
             self._worker.is_busy = False
 
-    def stop(self, client: Client | None) -> None:
+    def stop(self, client: Stoppable | None) -> None:
         """End the client and the loop. Idempotent; may be called from any thread."""
         if not self._thread.is_alive():
             return

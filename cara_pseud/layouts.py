@@ -58,6 +58,12 @@ class StructField:
         else:
             self.default = conversion.absent() if default is None else conversion.enter(default)
 
+    @property
+    def default_value(self) -> Stored:
+        """The default that the schema states, None where it states none; the original's name for it."""
+        explicit = self._node.has_explicit_default
+        return None if not explicit else self.fresh() if self.fresh is not None else self.default
+
     def annotations(self) -> Annotations:
         """The annotations applied to the field, values by name."""
         return Annotations(self._node.annotations, self._declaration.classes)
