@@ -9,7 +9,7 @@ _STREAM_ENDED: Final = frozenset({1003, 1007, 1009, 4000, 4002, 4003, 4004})
 _REPLACED: Final = 4001
 
 
-class Meaning(NamedTuple):
+class CloseMeaning(NamedTuple):
     """What is to be done after a socket was closed.
 
     Attributes:
@@ -24,6 +24,6 @@ class Meaning(NamedTuple):
     replaced: bool
 
 
-def meaning_of(code: int) -> Meaning:
+def meaning_of(code: int) -> CloseMeaning:
     """What a close code means."""
-    return Meaning(_REFUSED.get(code), code in _STREAM_ENDED, code == _REPLACED)
+    return CloseMeaning(_REFUSED.get(code), code in _STREAM_ENDED, code == _REPLACED)
