@@ -96,10 +96,11 @@ class _Stub:
 
     def lines(self) -> Lines:
         body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
-        body += self._dicts + self._promised
+        body += self._dicts
         # A member's name hides the builtin type within its class.
         names = {name for line in body for name in re.findall(r"(?:def|class) (\w+)", line)}
         is_hidden = bool(names & _BUILTINS)
+        body += self._promised
         body = [line.replace(_BUILTIN, "_builtins." if is_hidden else "") for line in body]
         yield _MADE
         if is_hidden:
