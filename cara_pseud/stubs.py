@@ -18,6 +18,7 @@ from typing import Final
 
 from cara_pseud.schema.nodes import (
     INT_RANGES,
+    Brand,
     ConstNode,
     EnumNode,
     Field,
@@ -29,7 +30,9 @@ from cara_pseud.schema.nodes import (
     Schema,
     StructNode,
     Type,
+    substitute,
 )
+from cara_pseud.stub_variants import Variants
 
 Lines = Iterator[str]
 
@@ -93,6 +96,9 @@ class _Stub:
         self._imported: dict[str, None] = {}
         self._dicts: list[str] = []
         self._promised: list[str] = []
+        self._variants = Variants(schema)
+        # What the type parameters of the declaration that is written are bound to.
+        self._brand: Brand = ()
 
     def lines(self) -> Lines:
         body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
@@ -101,6 +107,8 @@ class _Stub:
         names = {name for line in body for name in re.findall(r"(?:def|class) (\w+)", line)}
         is_hidden = bool(names & _BUILTINS)
         body += self._promised
+        while (bound := self._variants.next()) is not None:
+            body += self._variant(*bound)
         body = [line.replace(_BUILTIN, "_builtins." if is_hidden else "") for line in body]
         yield _MADE
         if is_hidden:
@@ -139,6 +147,29 @@ class _Stub:
             yield f"{_INDENT}{name} = {enumerant.id}"
         if not node.enumerants:
             yield f"{_INDENT}..."
+
+    def _variant(self, type: Type, name: str) -> list[str]:
+        """A struct or a proxy with its type parameters bound."""
+        self._brand = type.brand
+        lines = []
+        if type.kind is Kind.STRUCT:
+            struct = self._schema.struct(type.node_id)
+            lines += ["@_type_check_only", f"class {name}({self._reference(struct)}):"]
+            members = [*self._constructor(struct), *self._items(struct)]
+            for field in struct.fields:
+                members += self._property(struct, field)
+            promised = list(self._promised_members(struct.fields)) or ["..."]
+            lines += [*_indented(members), "@_type_check_only", f"class {name}Promised:", *_indented(promised)]
+            base = f"{name}Promised"
+        else:
+            interface = self._schema.interface(type.node_id)
+            lines += ["@_type_check_only", f"class {name}({self._client(interface)}):"]
+            members = [line for method in interface.methods for line in self._called(interface, method)]
+            lines += _indented(members or ["..."])
+            base = name
+        lines += ["@_type_check_only", f"class {name}Call(_cara_typing.Call[{name}], {base}): ..."]
+        self._brand = ()
+        return lines
 
     # Structs.
 
@@ -186,13 +217,16 @@ class _Stub:
         if field.group_id is not None:
             return f"_{self._plain_name(self._schema.struct(field.group_id))}Promised"
         assert field.type is not None
-        if field.type.parameter is not None:
+        type = substitute(field.type, self._brand)
+        if type.parameter is not None:
             return None
-        if field.type.kind is Kind.STRUCT:
-            return self._beside(self._schema.struct(field.type.node_id), "Promised")
-        if field.type.kind is Kind.INTERFACE:
-            return self._given(field.type)
-        return "_cara.Reference" if field.type.kind is Kind.ANY_POINTER else None
+        if type.kind is Kind.STRUCT:
+            variant = self._variants.name(type)
+            struct = self._schema.struct(type.node_id)
+            return self._beside(struct, "Promised") if variant is None else f"{variant}Promised"
+        if type.kind is Kind.INTERFACE:
+            return self._given(type)
+        return "_cara.Reference" if type.kind is Kind.ANY_POINTER else None
 
     def _beside(self, node: Node, what: str) -> str:
         """A class that is made for a declaration, at the top of its file's stub."""
@@ -326,10 +360,13 @@ class _Stub:
         if not method.streaming:
             members = self._members(method.results) if method.results_inline else []
             type = method.results if not method.results_inline else members[0].type if len(members) == 1 else None
+            type = None if type is None else substitute(type, self._brand)
             if type is not None and type.parameter is None and type.kind in (Kind.STRUCT, Kind.INTERFACE):
-                return self._beside(self._schema.nodes[type.node_id], "Call")
+                variant = self._variants.name(type)
+                return f"{variant}Call" if variant else self._beside(self._schema.nodes[type.node_id], "Call")
             if len(members) > 1:
-                return f"{self._client(node)}._{method.name}_call"
+                owner = self._variants.name(Type(Kind.INTERFACE, node.id, brand=self._brand)) or self._client(node)
+                return f"{owner}._{method.name}_call"
         return f"_cara_typing.Call[{result}]"
 
     def _parameters(self, method: Method, taken: bool) -> list[str]:
@@ -361,7 +398,8 @@ class _Stub:
             return self._optional(types[0], members[0]) if taken else types[0]
         if taken:
             return f"{_BUILTIN}tuple[{', '.join(types)}] | _Mapping[\0str, _Any]"
-        return f"{self._client(node)}.{self._results_name(method)}"
+        owner = self._variants.name(Type(Kind.INTERFACE, node.id, brand=self._brand)) or self._client(node)
+        return f"{owner}.{self._results_name(method)}"
 
     @staticmethod
     def _results_name(method: Method) -> str:
@@ -384,6 +422,10 @@ class _Stub:
 
     def _given(self, type: Type) -> str:
         """What reading a value gives."""
+        type = substitute(type, self._brand)
+        variant = self._variants.name(type)
+        if variant is not None:
+            return variant
         if type.parameter is not None:
             return "_Any"
         if type.kind is Kind.LIST and type.element is not None:
@@ -396,6 +438,7 @@ class _Stub:
 
     def _taken(self, type: Type) -> str:
         """What may be given where a value is."""
+        type = substitute(type, self._brand)
         if type.parameter is not None:
             return "_Any"
         if type.kind is Kind.LIST and type.element is not None:
