@@ -143,7 +143,8 @@ export class Session {
   call(draft, options, sink) {
     this.#check(draft.prepare().generation, options.signal);
     const call = this.#calls.begin(draft, options, sink);
-    const meta = options.timeout && { timeout: options.timeout / 1000 };
+    const { timeout, meta: said } = options;
+    const meta = timeout || said ? { ...said, timeout: timeout && timeout / 1000 } : undefined;
     let what = '';
     call.message = {
       owner: call,
