@@ -143,8 +143,7 @@ export class Session {
   call(draft, options, sink) {
     this.#check(draft.prepare().generation, options.signal);
     const call = this.#calls.begin(draft, options, sink);
-    const { timeout, meta: said } = options;
-    const meta = timeout || said ? { ...said, timeout: timeout && timeout / 1000 } : undefined;
+    const meta = options.meta ?? (options.timeout && { timeout: options.timeout / 1000 });
     let what = '';
     call.message = {
       owner: call,
@@ -193,7 +192,7 @@ export class Session {
     if (this.#phase !== 'closed') {
       this.#outbox.flush();
       const socket = this.#socket;
-      this.#end(new GatewayError('failed_precondition', 'the connection to the gateway was closed by its user'), {});
+      this.#end(new GatewayError('failed_precondition', 'the connection was closed by its user'), {});
       socket?.close(1000, '');
     }
   }

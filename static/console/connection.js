@@ -117,8 +117,13 @@ export class Connection {
    * @param {import('../client/calls.js').Sink} sink
    * @returns {string} the id of the request
    */
-  call(method, params, { callbacks = [], generation, ...options }, sink) {
-    return this.#session.call({ prepare: () => ({ method, params, generation }), callbacks }, options, sink);
+  call(method, params, { callbacks = [], generation, timeout, signal, meta }, sink) {
+    const said = timeout === undefined ? meta : { ...meta, timeout: timeout / 1000 };
+    return this.#session.call(
+      { prepare: () => ({ method, params, generation }), callbacks },
+      { timeout, signal, meta: said },
+      sink,
+    );
   }
 
   /** A question to the gateway itself. @param {string} method @param {object} params @returns {Promise<any>} */

@@ -116,7 +116,7 @@ export class Desk {
         const options = {
           timeout: timeout_ms,
           signal: abort.signal,
-          meta,
+          meta: Object.keys(meta).length > 0 ? meta : undefined,
           callbacks: callbacks.map(({ name }) => name),
           generation: callee.object && connection.generation,
         };
