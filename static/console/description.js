@@ -98,7 +98,7 @@ export const KINDS = {
   json: { control: 'json', sample: null },
   interface: { control: 'object', sample: null },
   anyPointer: { control: 'json', sample: null },
-  capability: { control: 'json', sample: null },
+  capability: { control: 'object', sample: null },
   anyStruct: { control: 'json', sample: {} },
   anyList: { control: 'json', sample: [] },
 };

@@ -65,7 +65,7 @@ export function paramsDraft(shape, tables) {
     if (inner.kind === 'members' && !('default' in field)) {
       inner.given = true;
     }
-    if (inner.kind === 'object') {
+    if (inner.kind === 'object' && field.shape.kind === 'interface') {
       inner.choice = 'callback';
     }
   }

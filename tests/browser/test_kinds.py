@@ -22,7 +22,7 @@ TYPES: Final[dict[str, str]] = dict(
     re.findall(r"^  (\w+) @\d+ :([\w.()]+)[^;]*;", "\n".join(VECTOR["schema"]), re.MULTILINE)
 )
 POINTERS: Final = ("aText", "aData", "aList", "aStruct", "aJson", "aInterface", "aAnyPointer")
-UNLISTED: Final = ("aGroup", "aAnyPointer", "aDataInBase64", "aDataInHex")
+UNLISTED: Final = ("aGroup", "aAnyPointer", "aAnyStruct", "aAnyList", "aDataInBase64", "aDataInHex")
 """What no list can hold: the language has no lists of them, or the annotation belongs to a field."""
 
 NO_PARAMETERS: Final = ("aDataInBase64", "aDataInHex")

@@ -29,7 +29,8 @@ export function objectControl(field, draft, _place, form) {
     const objects = form.objects(name);
     const known = objects.some(({ token }) => token === draft.token);
     control.replaceChildren(
-      element('option', { value: 'callback' }, 'a callback: this page answers'),
+      // Of what interface a capability is, the schema does not say, so this page knows no methods to answer.
+      ...(name ? [element('option', { value: 'callback' }, 'a callback: this page answers')] : []),
       element('option', { value: 'none' }, 'nothing'),
       ...objects.map(({ token, label }) => element('option', { value: `@${token}` }, label)),
     );
