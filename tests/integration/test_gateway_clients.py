@@ -331,6 +331,7 @@ def test_scripts_wait_for_their_calls(url: str) -> None:
         with pytest.raises(DeadlineExceeded):
             cara_pseud.with_options(thing, timeout=0.05).whole(text="slow")
         assert gateway.describe("thing")["methods"]
+        assert (gateway.state, gateway.limits["max_values"], bool(gateway.session)) == ("open", 2000, True)
     with pytest.raises(RuntimeError, match="closed"):
         thing.base()
 
