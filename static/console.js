@@ -28,6 +28,8 @@ const NAME = `cara gateway at ${ROOT}`;
 // Only that there is a login, and of which kind: the browser keeps the cookie, which no script can read.
 const LOGGED_IN = `${NAME}: logged in`;
 const STATES_MS = 5_000;
+// Who waits for a service looks more often.
+const DOWN_STATES_MS = 1_000;
 
 /** @param {string} id */
 function byId(id) {
@@ -147,7 +149,8 @@ function changeState(state, { reason, error }) {
 
 async function loadServices() {
   try {
-    const isNew = await services.load();
+    const { isNew, changed } = await services.load();
+    changed.forEach(({ name, state }) => desk.note(state, `${name} is ${state}`, name));
     if (isNew) {
       navigation.show(services.list);
       byId('logout').hidden = localStorage.getItem(LOGGED_IN) === null;
@@ -164,7 +167,9 @@ async function loadServices() {
     }
   }
   clearTimeout(watching);
-  watching = setTimeout(() => (document.visibilityState === 'visible' ? void loadServices() : void 0), STATES_MS);
+  const isAllUp = services.list.every(({ state }) => state === 'up');
+  const look = () => document.visibilityState === 'visible' && void loadServices();
+  watching = setTimeout(look, isAllUp ? STATES_MS : DOWN_STATES_MS);
 }
 
 async function fillSearch() {

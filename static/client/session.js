@@ -302,7 +302,7 @@ export class Session {
       this.#loseStream(`the gateway does not have the stream any more (${taken.lost})`);
       this.#greet();
     } else if (taken) {
-      this.#socket?.close(1000, 'hello was refused');
+      this.#socket?.close(1000, 'refused');
     }
   }
 

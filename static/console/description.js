@@ -40,6 +40,7 @@
  * @property {number} [timeout_s]
  * @property {string[]} [requires] roles
  * @property {{verb: string, path: string, body: string}} [http]
+ * @property {{type: string}} [raw_body] over REST its data is the body itself
  */
 
 /** @typedef {{doc?: string, fields: Field[], union: Field[], discriminator?: Discriminator}} Struct */
@@ -53,7 +54,10 @@
  * @property {Record<string, Interface>} interfaces
  */
 
-/** @typedef {Interface & Tables & {interface: string | null, service?: string}} Description of a service or an object */
+/**
+ * What a service or an object is; `casts` are the interfaces that an object may be taken for.
+ * @typedef {Interface & Tables & {interface: string | null, service?: string, casts?: string[]}} Description
+ */
 
 /**
  * @typedef {object} Kind what the page makes of a kind of shape

@@ -42,15 +42,21 @@ export class Services {
     return body;
   }
 
-  /** Ask which services there are now. @returns {Promise<boolean>} whether others than before, or other methods */
+  /**
+   * Ask which services there are now.
+   * @returns {Promise<{isNew: boolean, changed: Service[]}>} whether there are others than before, or other methods; and
+   *   those that can be reached now and could not, or the other way round
+   */
   async load() {
     const { services } = await this.fetch('api');
+    const before = new Map(this.list.map(({ name, state }) => [name, state]));
+    const changed = services.filter((/** @type {Service} */ { name, state }) => (before.get(name) ?? state) !== state);
     const isNew = signature(services) !== signature(this.list);
     this.list = services;
     if (isNew) {
       this.#forget();
     }
-    return isNew;
+    return { isNew, changed };
   }
 
   clear() {
@@ -103,7 +109,11 @@ export class Services {
     if (!connection) {
       return Promise.reject(new Error('there is no connection to the gateway'));
     }
-    const asked = connection.ask('rpc.describe', { handle: token });
+    // Of an object of which nobody said what it is there is nothing but what it may be cast to.
+    const nothing = { structs: {}, enums: {}, interfaces: {} };
+    const asked = connection
+      .ask('rpc.describe', { handle: token })
+      .then((described) => /** @type {Description} */ ({ ...nothing, ...described }));
     this.#objects.set(key, asked);
     asked.catch(() => this.#objects.delete(key));
     return asked;

@@ -163,7 +163,7 @@ function charsOf({ sent, received }) {
 
 /** Whether an entry tells of something that went wrong. @param {Entry} entry */
 export function hasFailed({ kind, status }) {
-  return kind !== 'event' ? status !== 'ok' && status !== 'waiting' : status === 'lost' || status === 'closed';
+  return kind !== 'event' ? status !== 'ok' && status !== 'waiting' : ['lost', 'closed', 'down'].includes(status);
 }
 
 /** @param {Filter} filter @returns {(entry: Entry) => boolean} */

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT_S = 30
@@ -111,6 +111,8 @@ def other_port() -> Iterator[int]:
 # come after these have loops of their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Other tests may have the machine; what never comes is found a little later.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         yield running

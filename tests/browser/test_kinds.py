@@ -176,3 +176,16 @@ def test_every_kind_in_the_place_of_a_type_parameter(page: Page) -> None:
         draft = {"kind": "members", "members": {"value": KINDS[name]["draft"]}}
         fill(main, f"$.boxes.{name}", draft)
     assert answered(main) == {name: {"value": KINDS[name]["answered"]} for name in POINTERS}
+
+
+def test_an_object_is_taken_for_another_interface(page: Page) -> None:
+    item = page.locator("nav .object", has_text="object()").last
+    item.locator("summary").click()
+    item.get_by_label("Use object() as").select_option("Echo")
+    cast = page.locator("nav .object", has_text="object() as Echo")
+    cast.get_by_role("link", name="one", exact=True).click()
+    main = page.get_by_role("main")
+    expect(main.locator(".eyebrow")).to_contain_text("object() as Echo")
+    # Nobody checks before it is called what the object is.
+    call(main)
+    expect(entry(main).locator(".error")).to_contain_text("unimplemented")

@@ -248,13 +248,14 @@ function linked(signature, { tables }, typeLink) {
 }
 
 /** @param {Method} method */
-function badges({ read_only, idempotent, requires, timeout_s, http }) {
+function badges({ read_only, idempotent, requires, timeout_s, http, raw_body }) {
   const words = [
     read_only && 'read-only',
     idempotent && 'idempotent',
     timeout_s !== undefined && `deadline ${timeout_s} s`,
     requires && `needs ${requires.join(', ')}`,
     http && `${http.verb.toUpperCase()} ${http.path}`,
+    raw_body && `body ${raw_body.type}`,
   ].filter(Boolean);
   return (
     words.length > 0 && element('p', { class: 'badges' }, ...words.map((word) => element('span', {}, String(word))))

@@ -204,11 +204,11 @@ export class Navigation {
         return;
       }
       try {
-        const { methods } = await this.#actions.describe(object);
+        const { methods, casts } = await this.#actions.describe(object);
         const links = methods.map(({ name }) =>
           element('li', {}, methodLink(formatPlace({ object: number, method: name }), name)),
         );
-        body.replaceChildren(element('ul', {}, ...links), this.#cast(object));
+        body.replaceChildren(element('ul', {}, ...links), this.#cast(object, casts));
         this.mark(this.#current);
       } catch (error) {
         body.replaceChildren(element('p', { class: 'complaint' }, /** @type {Error} */ (error).message));
@@ -224,11 +224,9 @@ export class Navigation {
     return item;
   }
 
-  /** @param {LiveObject} object */
-  #cast(object) {
-    const names = Object.keys(this.#actions.known(object.service)?.interfaces ?? {}).filter(
-      (name) => name !== object.interfaceName,
-    );
+  /** @param {LiveObject} object @param {string[]} [casts] interfaces that it may be taken for */
+  #cast(object, casts = []) {
+    const names = casts.filter((name) => name !== object.interfaceName);
     if (names.length === 0) {
       return '';
     }
