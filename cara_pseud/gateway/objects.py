@@ -394,7 +394,7 @@ class ResultShape:
         if isinstance(of, Type) and of.kind is Kind.INTERFACE:
             interface = self._known.classes.resolve(of, (), ())
             return make_proxy(interface.__proxy_class__, GatewayCapability(self._connection, place, of))
-        if isinstance(of, Type) and of.kind is Kind.ANY_POINTER:
+        if isinstance(of, Type) and of.kind in (Kind.ANY_POINTER, Kind.CAPABILITY):
             return Reference(GatewayCapability(self._connection, place))
         return TypedPlace(place, ResultShape(self._connection, self._known, of))
 
