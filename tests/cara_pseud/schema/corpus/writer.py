@@ -167,7 +167,9 @@ class _Writer:
 
     def _annotation(self) -> None:
         name = self._name("n")
-        target = self._random.choice(["field", "struct", "enum", "enumerant", "interface", "method", "const", "*"])
+        target = self._random.choice(
+            ["field", "struct", "enum", "enumerant", "interface", "method", "param", "group", "union", "const", "*"]
+        )
         type = self._random.choice([*SCALARS, "List(Int32)", "List(Text)", *self._struct_names()])
         self._file.lines.append(f"annotation {name} ({target}) :{type};")
         self._file.annotations.append((name, target, type))
@@ -189,6 +191,8 @@ class _Writer:
 
     def _constant(self) -> None:
         name, type = self._name("k"), self._type()
+        if not self._has_values(type):
+            return
         self._file.lines.append(f"const {name} :{type} = {self._value(type)}{self._applied('const')};")
         self._file.constants.append((name, type))
 
@@ -207,6 +211,14 @@ class _Writer:
             body.append(f"union {{ {' '.join(inner)} }}")
         if self._often(0.2):
             body.append(f"struct {self._name('I')} {{ a @0 :Int32 = 5; b @1 :List({struct.name}); }}")
+        if self._often(0.2):
+            inner_enum = self._name("N")
+            body.append(f"enum {inner_enum} {{ b @1; a @0; }}")
+            body.append(f"{self._name('f')} @{next(ordinals)} :{inner_enum} = b;")
+        if self._often(0.15):
+            inner_interface, own = self._name("J"), self._random.choice([*parameters, "Text"])
+            body.append(f"interface {inner_interface} {{ get @0 () -> (value :{own}); put @1 (value :{own}); }}")
+            body.append(f"{self._name('f')} @{next(ordinals)} :{struct.name}.{inner_interface};")
         self._random.shuffle(body)
         said = f"({', '.join(parameters)})" if parameters else ""
         id = f" @0x{self._random.getrandbits(63) | 1 << 63:016x}" if self._often(0.1) else ""
@@ -222,10 +234,11 @@ class _Writer:
             inner: list[str] = []
             is_union = self._often(0.5)
             members = [self._member(inner, ordinals, depth - 1) for _ in range(self._up_to(3, 2))]
-            body.append(f"{name} :{'union' if is_union else 'group'} {{ {' '.join(inner)} }}")
+            kind = "union" if is_union else "group"
+            body.append(f"{name} :{kind}{self._applied(kind)} {{ {' '.join(inner)} }}")
             return name, Members(members, is_union)
         type = self._random.choice(self._scope) if self._scope and self._often(0.3) else self._type()
-        has_default = self._often(0.4) and type not in self._scope and type not in ("AnyPointer", "Capability")
+        has_default = self._often(0.4) and type not in self._scope and self._has_values(type)
         default = f" = {self._value(type)}" if has_default else ""
         body.append(f"{name} @{next(ordinals)} :{type}{default}{self._applied('field')};")
         return name, type
@@ -254,12 +267,16 @@ class _Writer:
         members = []
         for _ in range(self._up_to(3)):
             type = self._random.choice(self._scope) if self._scope and self._often(0.3) else self._type()
-            has_default = self._often(0.2) and type not in (*self._scope, "AnyPointer", "Capability")
-            members.append(f"{self._name('p')} :{type}" + (f" = {self._value(type)}" if has_default else ""))
+            has_default = self._often(0.2) and type not in self._scope and self._has_values(type)
+            default = f" = {self._value(type)}" if has_default else ""
+            members.append(f"{self._name('p')} :{type}{default}{self._applied('param')}")
         return f"({', '.join(members)})"
 
     def _struct_list(self) -> str:
         names = self._struct_names()
+        if self._file.imports and self._often(0.3):
+            file = self._random.choice(self._file.imports)
+            return self._random.choice([f"import {self._path(file)}.{each.name}" for each in file.structs] or ["()"])
         return self._random.choice(names) if names else "()"
 
     # Types.
@@ -303,12 +320,14 @@ class _Writer:
 
     # Values.
 
-    def _value(self, type: str, depth: int = 3) -> str:
+    def _value(self, type: str, depth: int = 3, owner: File | None = None) -> str:
+        """A value of a type, which is called so in the file ``owner``; None: in the one that is being written."""
+        at = self._file if owner is None else owner
         known = [
             f"{'.' if file is self._file else self._prefix(file)}{name}"
             for file in (self._file, *self._file.imports) for name, of in file.constants if of == type
         ]  # fmt: skip
-        if known and self._often(0.2):
+        if known and at is self._file and self._often(0.2):
             return self._random.choice(known)
         if type in INTS:
             low, high = INTS[type]
@@ -321,7 +340,7 @@ class _Writer:
         if type == "Text":
             return self._random.choice(['""', '"plain"', '"Zoë ☃"', r'"a\n\t\"\\b"', r'"\x41\x00z"', '"one" "two"'])
         if type == "Data":
-            return self._random.choice(['0x"00 ff a1"', '"text"', '0x""', r'"\x00\xfe"', 'embed "/blob.bin"'])
+            return self._random.choice(['0x"00 ff a1"', '"text"', '""', r'"\x00\xfe"', 'embed "/blob.bin"'])
         if type == "Bool":
             return self._random.choice(["true", "false"])
         if type == "Void":
@@ -329,14 +348,15 @@ class _Writer:
         if type.startswith("List("):
             if depth <= 0:
                 return "[]"
-            return f"[{', '.join(self._value(type[5:-1], depth - 1) for _ in range(self._up_to(3)))}]"
-        for file in (self._file, *self._file.imports):
+            return f"[{', '.join(self._value(type[5:-1], depth - 1, owner) for _ in range(self._up_to(3)))}]"
+        for file in (at, *at.imports):
+            prefix = "" if file is at else f"{self._alias(file)}."
             for name, values in file.enums:
-                if type == f"{self._prefix(file)}{name}":
+                if type == f"{prefix}{name}":
                     return self._random.choice(values)
             for struct in file.structs:
-                if type.partition("(")[0] == f"{self._prefix(file)}{struct.name}":
-                    return self._literal(struct.members, struct.union, struct.parameters, depth)
+                if type.partition("(")[0] == f"{prefix}{struct.name}":
+                    return self._literal(struct.members, struct.union, struct.parameters, depth, file)
         return "void"  # what has no values
 
     def _literal(
@@ -345,6 +365,7 @@ class _Writer:
         union: list[tuple[str, str | Members]],
         parameters: tuple[str, ...],
         depth: int,
+        owner: File,
     ) -> str:
         chosen = [member for member in members if self._often(0.5)] if depth > 0 else []
         if union and depth > 0 and self._often(0.7):
@@ -354,14 +375,20 @@ class _Writer:
             if isinstance(type, Members):
                 inner: tuple[list[tuple[str, str | Members]], list[tuple[str, str | Members]]]
                 inner = ([], type.members) if type.is_union else (type.members, [])
-                said.append(f"{name} = {self._literal(*inner, parameters, depth - 1)}")
-            elif type not in parameters and not self._has_no_values(type):
-                # What a field of another file is said to be there may be called otherwise here.
-                said.append(f"{name} = {self._value(type, depth - 1)}")
+                said.append(f"{name} = {self._literal(*inner, parameters, depth - 1, owner)}")
+            elif type not in parameters and self._has_values(type, owner):
+                said.append(f"{name} = {self._value(type, depth - 1, owner)}")
         self._random.shuffle(said)
         return f"({', '.join(said)})"
 
-    def _has_no_values(self, type: str) -> bool:
-        bare = type.removeprefix("List(").removeprefix("List(").rstrip(")").partition("(")[0]
-        names = ("AnyPointer", "Capability", *(name for name, _ in self._interfaces()))
-        return bare in names or "File" in bare
+    def _has_values(self, type: str, owner: File | None = None) -> bool:
+        """Whether something can be written that is of the type."""
+        at = self._file if owner is None else owner
+        while type.startswith("List("):
+            type = type[5:-1]
+        bare = type.partition("(")[0]
+        interfaces = {
+            f"{'' if file is at else self._alias(file) + '.'}{name}"
+            for file in (at, *at.imports) for name, _ in file.interfaces
+        }  # fmt: skip
+        return bare not in ("AnyPointer", "Capability") and bare not in interfaces
