@@ -46,13 +46,15 @@ class OwnPageHandler(FileHandler):
                 return None
             root = self._pages.resolve()
             found = root.joinpath(*segments).resolve()
-            if found.is_dir():
-                self._is_folder = bool(segments[-1])
+            is_folder = found.is_dir()
+            if is_folder:
                 found = (found / INDEX).resolve()
             elif not segments[-1]:
                 return None  # a file is no folder
-            if found.is_file() and found.is_relative_to(root):
-                return None if any(map(_is_no_name, found.relative_to(root).parts)) else found
+            within = found.parts[len(root.parts) :]
+            if found.is_file() and found.is_relative_to(root) and not any(map(_is_no_name, within)):
+                self._is_folder = is_folder and bool(segments[-1])
+                return found
         except (OSError, ValueError, RuntimeError):
             return None  # a path that no file can have, or a link to itself, which is a RuntimeError until Python 3.13
         return None

@@ -1,8 +1,7 @@
 import { connect } from '/client/index.js';
 
 const find = (selector) => document.querySelector(selector);
-const gateway = await connect(undefined, { retry: true });
-const chat = gateway.service('chat');
+const connecting = connect(undefined, { retry: true });
 let name;
 let room;
 
@@ -18,6 +17,7 @@ const member = {
 };
 
 async function enter() {
+  const chat = (await connecting).service('chat');
   const entered = await chat.enter(name, member);
   room = entered.room;
   find('ol').replaceChildren();
@@ -42,6 +42,8 @@ find('#say').addEventListener('submit', (event) => {
   room.say(new FormData(event.target).get('text'));
   event.target.reset();
 });
+
+const gateway = await connecting;
 
 // A connection that breaks comes back by itself, and the room is still there. A service that was started again has
 // forgotten everybody: enter again, as soon as it is there.

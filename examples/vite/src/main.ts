@@ -6,5 +6,5 @@ const counter = gateway.service<Root>('counter');
 const button = document.querySelector('button')!;
 
 // Typed by the schema: `value` is a number, and a misspelt method does not compile.
-await counter.watch({ changed: (value) => void (button.textContent = String(value)) });
 button.onclick = () => counter.increase();
+await counter.watch({ changed: (value) => void (button.textContent = String(value)) });

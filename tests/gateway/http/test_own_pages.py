@@ -34,6 +34,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():  # fmt: skip
         (folder / name).write_text(text)
     (outside / "secret.txt").write_text("not for you")
+    (outside / "index.html").write_text("not for you")
     (folder / "out.txt").symlink_to(outside / "secret.txt")
     (folder / "out").symlink_to(outside)
     (folder / "env.txt").symlink_to(folder / ".env")
@@ -99,7 +100,8 @@ async def test_a_folder_without_its_slash_leads_to_itself(edge: Edge) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/.env", "/%2eenv", "/shop/.git/config", "/env.txt", "/..well.txt", "/out.txt", "/out/secret.txt", "/out/",
+        "/.env", "/%2eenv", "/shop/.git/config", "/env.txt", "/..well.txt", "/out.txt",
+        "/out/secret.txt", "/out", "/out/",
         "/loop", "/pipe", "/empty", "/empty/", "/nothing", "/index.html/", "/shop//", "//shop/", "//evil.example/..",
         "/shop/../index.html", "/shop/%2e%2e/index.html", "/%2e%2e/secret.txt", "/..%2fsecret.txt",
         "/shop%2findex.html", "/%00", "/./",
