@@ -6,11 +6,17 @@ of each call, by the interface that declares the method, so a cast opens nothing
 
 from __future__ import annotations
 
-from gateway.catalogue import Catalogue
+from typing import Final
+
+from gateway.catalogue import Catalogue, Service
 from gateway.errors import GatewayError, nearest, quote
 from gateway.json.text import JSON
 from gateway.reference_form import handle as handle_form
+from gateway.routes import ServiceRoutes
 from gateway.sessions.handles import Handle, Handles
+
+_MOST_COMPARED: Final = 100
+"""Among more names a misspelt one is not looked for: it would take milliseconds, for a message of a hundred bytes."""
 
 
 def cast(
@@ -28,13 +34,24 @@ def cast(
     """
     handle = handles.get(token)
     service = handle.service
-    routes = service.routes.seen_by(roles, catalogue.rules_of(service))
+    routes = _seen(service, catalogue, roles)
     type = routes.interface_named(interface)
     if type is None:
-        near = nearest(interface, routes.interfaces)
+        known = routes.interfaces
+        near = nearest(interface, known) if len(known) <= _MOST_COMPARED else ""
         detail = f"the schema of {service.name} has no interface {quote(interface)}{near}"
         raise GatewayError.invalid(detail, "$.interface").at(service.name)
     return handles.cast(holder, handle, type)
+
+
+def _seen(service: Service, catalogue: Catalogue, roles: frozenset[str]) -> ServiceRoutes:
+    """The part of a service that whoever has these roles may call, even if that is nothing of it."""
+    if catalogue.services.get(service.name) is service:
+        # What is kept of it knows the interfaces that were asked for before.
+        seen = catalogue.seen_by(roles).routes.get(service.name)
+        if seen is not None:
+            return seen
+    return service.routes.seen_by(roles, catalogue.rules_of(service))
 
 
 def cast_form(handle: Handle) -> dict[str, JSON]:

@@ -189,6 +189,8 @@ class _Writer:
 
     def _constant(self) -> None:
         name, type = self._name("k"), self._type()
+        if not self._has_values(type):
+            return
         self._file.lines.append(f"const {name} :{type} = {self._value(type)}{self._applied('const')};")
         self._file.constants.append((name, type))
 
@@ -225,7 +227,7 @@ class _Writer:
             body.append(f"{name} :{'union' if is_union else 'group'} {{ {' '.join(inner)} }}")
             return name, Members(members, is_union)
         type = self._random.choice(self._scope) if self._scope and self._often(0.3) else self._type()
-        has_default = self._often(0.4) and type not in self._scope and type not in ("AnyPointer", "Capability")
+        has_default = self._often(0.4) and type not in self._scope and self._has_values(type)
         default = f" = {self._value(type)}" if has_default else ""
         body.append(f"{name} @{next(ordinals)} :{type}{default}{self._applied('field')};")
         return name, type
@@ -254,7 +256,7 @@ class _Writer:
         members = []
         for _ in range(self._up_to(3)):
             type = self._random.choice(self._scope) if self._scope and self._often(0.3) else self._type()
-            has_default = self._often(0.2) and type not in (*self._scope, "AnyPointer", "Capability")
+            has_default = self._often(0.2) and type not in self._scope and self._has_values(type)
             members.append(f"{self._name('p')} :{type}" + (f" = {self._value(type)}" if has_default else ""))
         return f"({', '.join(members)})"
 
@@ -303,12 +305,14 @@ class _Writer:
 
     # Values.
 
-    def _value(self, type: str, depth: int = 3) -> str:
+    def _value(self, type: str, depth: int = 3, owner: File | None = None) -> str:
+        """A value of a type, which is called so in the file ``owner``; None: in the one that is being written."""
+        at = self._file if owner is None else owner
         known = [
             f"{'.' if file is self._file else self._prefix(file)}{name}"
             for file in (self._file, *self._file.imports) for name, of in file.constants if of == type
         ]  # fmt: skip
-        if known and self._often(0.2):
+        if known and at is self._file and self._often(0.2):
             return self._random.choice(known)
         if type in INTS:
             low, high = INTS[type]
@@ -321,7 +325,7 @@ class _Writer:
         if type == "Text":
             return self._random.choice(['""', '"plain"', '"Zoë ☃"', r'"a\n\t\"\\b"', r'"\x41\x00z"', '"one" "two"'])
         if type == "Data":
-            return self._random.choice(['0x"00 ff a1"', '"text"', '0x""', r'"\x00\xfe"', 'embed "/blob.bin"'])
+            return self._random.choice(['0x"00 ff a1"', '"text"', '""', r'"\x00\xfe"', 'embed "/blob.bin"'])
         if type == "Bool":
             return self._random.choice(["true", "false"])
         if type == "Void":
@@ -329,14 +333,15 @@ class _Writer:
         if type.startswith("List("):
             if depth <= 0:
                 return "[]"
-            return f"[{', '.join(self._value(type[5:-1], depth - 1) for _ in range(self._up_to(3)))}]"
-        for file in (self._file, *self._file.imports):
+            return f"[{', '.join(self._value(type[5:-1], depth - 1, owner) for _ in range(self._up_to(3)))}]"
+        for file in (at, *at.imports):
+            prefix = "" if file is at else f"{self._alias(file)}."
             for name, values in file.enums:
-                if type == f"{self._prefix(file)}{name}":
+                if type == f"{prefix}{name}":
                     return self._random.choice(values)
             for struct in file.structs:
-                if type.partition("(")[0] == f"{self._prefix(file)}{struct.name}":
-                    return self._literal(struct.members, struct.union, struct.parameters, depth)
+                if type.partition("(")[0] == f"{prefix}{struct.name}":
+                    return self._literal(struct.members, struct.union, struct.parameters, depth, file)
         return "void"  # what has no values
 
     def _literal(
@@ -345,6 +350,7 @@ class _Writer:
         union: list[tuple[str, str | Members]],
         parameters: tuple[str, ...],
         depth: int,
+        owner: File,
     ) -> str:
         chosen = [member for member in members if self._often(0.5)] if depth > 0 else []
         if union and depth > 0 and self._often(0.7):
@@ -354,14 +360,20 @@ class _Writer:
             if isinstance(type, Members):
                 inner: tuple[list[tuple[str, str | Members]], list[tuple[str, str | Members]]]
                 inner = ([], type.members) if type.is_union else (type.members, [])
-                said.append(f"{name} = {self._literal(*inner, parameters, depth - 1)}")
-            elif type not in parameters and not self._has_no_values(type):
-                # What a field of another file is said to be there may be called otherwise here.
-                said.append(f"{name} = {self._value(type, depth - 1)}")
+                said.append(f"{name} = {self._literal(*inner, parameters, depth - 1, owner)}")
+            elif type not in parameters and self._has_values(type, owner):
+                said.append(f"{name} = {self._value(type, depth - 1, owner)}")
         self._random.shuffle(said)
         return f"({', '.join(said)})"
 
-    def _has_no_values(self, type: str) -> bool:
-        bare = type.removeprefix("List(").removeprefix("List(").rstrip(")").partition("(")[0]
-        names = ("AnyPointer", "Capability", *(name for name, _ in self._interfaces()))
-        return bare in names or "File" in bare
+    def _has_values(self, type: str, owner: File | None = None) -> bool:
+        """Whether something can be written that is of the type."""
+        at = self._file if owner is None else owner
+        while type.startswith("List("):
+            type = type[5:-1]
+        bare = type.partition("(")[0]
+        interfaces = {
+            f"{'' if file is at else self._alias(file) + '.'}{name}"
+            for file in (at, *at.imports) for name, _ in file.interfaces
+        }  # fmt: skip
+        return bare not in ("AnyPointer", "Capability") and bare not in interfaces

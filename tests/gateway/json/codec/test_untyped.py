@@ -139,6 +139,18 @@ def test_what_they_can_be_is_taken(codec: Codec, holder: Type) -> None:
     assert {interface for _, _, interface, _ in door.asked} == {None}
 
 
+@pytest.mark.parametrize("value", ["", [], 0, False, b""])
+@pytest.mark.parametrize("name", ["nothing", "choice", "boxed"])
+def test_a_service_may_not_give_anything_else_for_such_a_struct(
+    codec: Codec, holder: Type, name: str, value: Any
+) -> None:
+    field = next(field for field in codec.schema.struct(holder.node_id).fields if field.name == name)
+    wire, place = ({0: value}, "$.boxed.inside") if name == "boxed" else (value, f"$.{name}")
+    with pytest.raises(GatewayError) as raised:
+        codec.writer(holder)({field.id: wire})
+    assert (raised.value.status, raised.value.path) == (Status.INTERNAL, place)
+
+
 WRONG_ANSWERS: list[tuple[str, Any, str]] = [
     ("cap", 5, "expected an object with methods, got 5"),
     ("cap", {}, "expected an object with methods, got an object"),
