@@ -167,7 +167,9 @@ class _Writer:
 
     def _annotation(self) -> None:
         name = self._name("n")
-        target = self._random.choice(["field", "struct", "enum", "enumerant", "interface", "method", "const", "*"])
+        target = self._random.choice(
+            ["field", "struct", "enum", "enumerant", "interface", "method", "param", "group", "union", "const", "*"]
+        )
         type = self._random.choice([*SCALARS, "List(Int32)", "List(Text)", *self._struct_names()])
         self._file.lines.append(f"annotation {name} ({target}) :{type};")
         self._file.annotations.append((name, target, type))
@@ -209,6 +211,14 @@ class _Writer:
             body.append(f"union {{ {' '.join(inner)} }}")
         if self._often(0.2):
             body.append(f"struct {self._name('I')} {{ a @0 :Int32 = 5; b @1 :List({struct.name}); }}")
+        if self._often(0.2):
+            inner_enum = self._name("N")
+            body.append(f"enum {inner_enum} {{ b @1; a @0; }}")
+            body.append(f"{self._name('f')} @{next(ordinals)} :{inner_enum} = b;")
+        if self._often(0.15):
+            inner_interface, own = self._name("J"), self._random.choice([*parameters, "Text"])
+            body.append(f"interface {inner_interface} {{ get @0 () -> (value :{own}); put @1 (value :{own}); }}")
+            body.append(f"{self._name('f')} @{next(ordinals)} :{struct.name}.{inner_interface};")
         self._random.shuffle(body)
         said = f"({', '.join(parameters)})" if parameters else ""
         id = f" @0x{self._random.getrandbits(63) | 1 << 63:016x}" if self._often(0.1) else ""
@@ -224,7 +234,8 @@ class _Writer:
             inner: list[str] = []
             is_union = self._often(0.5)
             members = [self._member(inner, ordinals, depth - 1) for _ in range(self._up_to(3, 2))]
-            body.append(f"{name} :{'union' if is_union else 'group'} {{ {' '.join(inner)} }}")
+            kind = "union" if is_union else "group"
+            body.append(f"{name} :{kind}{self._applied(kind)} {{ {' '.join(inner)} }}")
             return name, Members(members, is_union)
         type = self._random.choice(self._scope) if self._scope and self._often(0.3) else self._type()
         has_default = self._often(0.4) and type not in self._scope and self._has_values(type)
@@ -257,11 +268,15 @@ class _Writer:
         for _ in range(self._up_to(3)):
             type = self._random.choice(self._scope) if self._scope and self._often(0.3) else self._type()
             has_default = self._often(0.2) and type not in self._scope and self._has_values(type)
-            members.append(f"{self._name('p')} :{type}" + (f" = {self._value(type)}" if has_default else ""))
+            default = f" = {self._value(type)}" if has_default else ""
+            members.append(f"{self._name('p')} :{type}{default}{self._applied('param')}")
         return f"({', '.join(members)})"
 
     def _struct_list(self) -> str:
         names = self._struct_names()
+        if self._file.imports and self._often(0.3):
+            file = self._random.choice(self._file.imports)
+            return self._random.choice([f"import {self._path(file)}.{each.name}" for each in file.structs] or ["()"])
         return self._random.choice(names) if names else "()"
 
     # Types.
