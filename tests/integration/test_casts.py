@@ -14,10 +14,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.websocket import websocket_connect
 
 import cara_pseud
+import cara_pseud.gateway
 from gateway.app import Gateway
 from gateway.config.file import load
 from gateway.logs import LogWriter
@@ -211,5 +213,39 @@ def test_a_cast_object_goes_back_to_its_service_as_itself(tmp_path: Path) -> Non
                 answer = await store.post("/api/store/keep", {**body, name: value}, session)
                 assert (answer.code, json.loads(answer.body)["path"]) == (400, f"$.{name}")
             assert store.kept == [1]
+
+    asyncio.run(main())
+
+
+def test_a_python_client_of_the_gateway_casts_by_what_it_calls(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with shop(tmp_path) as store:
+            schema = cara_pseud.load(tmp_path / "store.capnp")
+            async with cara_pseud.gateway.connect(store.url) as session:
+                service = session.service("store", schema.Store)
+                counter = schema.Counter(await service.restore(40))
+                assert [await counter.increment(1), await counter.increment(1), await counter.read()] == [41, 42, 42]
+                assert await service.restore(1).cap.cast(schema.Counter).increment(2) == 3  # in one round trip
+                assert await schema.Counter(await service.base()).increment(1) == 5
+                assert await schema.Readable(counter).read() == 42
+                await service.keep(counter, {}, [])
+                assert store.kept == [42]
+                before = await store.alive()
+                cara_pseud.release(counter)
+                await service.alive()  # the release has no answer, but this call comes after it
+                assert await store.alive() == before - 1
+                with pytest.raises(cara_pseud.RpcError) as raised:
+                    await schema.Unrelated(await service.restore(1)).nothing()
+                assert raised.value.code == "unimplemented"
+
+    asyncio.run(main())
+
+
+def test_a_python_client_without_a_schema_asks_the_gateway_for_a_cast(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with shop(tmp_path) as store, cara_pseud.gateway.connect(store.url) as session:
+            thing = await session.service("store").restore(1)
+            counter = await session.service("rpc").cast(handle=thing, interface="Counter")
+            assert await counter.increment(1) == 2
 
     asyncio.run(main())
