@@ -201,6 +201,9 @@ def test_every_section_of_the_library_s_documentation_is_true(section: str, sche
             for value in list(namespace.values()):
                 if isinstance(value, PeerBase):
                     await value.stop()
+                elif isinstance(value, asyncio.subprocess.Process) and value.returncode is None:
+                    value.kill()
+                    await value.wait()
 
     asyncio.run(run())
 
