@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
+import msgpack
 import zmq
 import zope.interface.interfaces
 
@@ -478,11 +479,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     def _new_exports(self, quota: Quota) -> HolderExports:
         return HolderExports(lambda: secrets.randbits(64), quota)
 
-    def _export(self, obj: Any) -> bytes:
+    def _export(self, obj: Any) -> msgpack.ExtType:
         assert self.packing_for is not None
-        id = self.packing_for.export(capability_of(obj))
         user = self.user_id.encode() if isinstance(self.user_id, str) else self.user_id
-        return wire.capability_payload(id, user, self._paired_payloads)
+        return self.packing_for.packed(capability_of(obj), user, self._paired_payloads)
 
     def _resolve(self, id: int, user: bytes | None) -> Any:
         assert self._receiving_from is not None
