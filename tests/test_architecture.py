@@ -75,6 +75,15 @@ RINGS = {
     "gateway.access.plugin": WAITING,
     "gateway.access.web_tokens": WAITING,
     "gateway.app": EDGE,
+    "gateway.bridge.answers": WAITING,
+    "gateway.bridge.objects": WAITING,
+    "gateway.bridge.questions": WAITING,
+    "gateway.bridge.service_calls": WAITING,
+    "gateway.bridge.native_connection": EDGE,
+    "gateway.bridge.process": EDGE,
+    "gateway.bridge.service": EDGE,
+    "gateway.bridge.vat": WAITING,
+    "gateway.bridge_command": EDGE,
     "gateway.call_failures": WAITING,
     "gateway.call_targets": WAITING,
     "gateway.calls": WAITING,
@@ -133,6 +142,8 @@ RINGS = {
     "gateway.trees": EDGE,
     "gateway.turns": WAITING,
     "gateway.upstream.balancer": WAITING,
+    "gateway.upstream.bridge_process": EDGE,
+    "gateway.upstream.bridged": EDGE,
     "gateway.upstream.pool": EDGE,
     "gateway.upstream.pseud": EDGE,
     "gateway.life": EDGE,
@@ -156,10 +167,13 @@ ROOMS = (
     {"call_failures", "call_targets", "calls", "deferred_calls", "repeats"},
     {"protocols"},
     {"http"},
-    {"catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces", "connection_reports"},
+    {
+        "bridge", "catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces",
+        "connection_reports",
+    },
     {"app"},
     {"life", "systemd"},
-    {"remote_commands", "credential_commands", "admin_commands"},
+    {"remote_commands", "credential_commands", "admin_commands", "bridge_command"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.
@@ -378,7 +392,8 @@ def test_only_app_joins_the_doors_and_the_upstreams() -> None:
 
 
 def test_only_upstreams_and_the_demo_know_the_peers_of_cara_pseud() -> None:
-    may = ("gateway.upstream", "gateway.demo")
+    # A bridge is a peer of its own.
+    may = ("gateway.upstream", "gateway.demo", "gateway.bridge")
     wrong = [
         f"{i.place} imports {i.of}"
         for i in imports()

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability
 from cara_pseud.errors import RpcError
-from gateway.bridge.pointers import STRUCT_POINTER, Incoming, Malformed
+from gateway.bridge.pointers import STRUCT_POINTER, Malformed, ReceivedMessage
 
 
-class Results(Protocol):
+class ResultForm(Protocol):
     """The form of a method's results."""
 
     type: Any
@@ -20,7 +20,7 @@ class Results(Protocol):
         """The results as cara's wire has them."""
 
 
-class Answer:
+class NativeAnswer:
     """One call of the service's.
 
     Attributes:
@@ -45,7 +45,7 @@ class Answer:
         self.running: asyncio.Future[Any] | None = None
         self.exported: tuple[int, ...] = ()
         self.is_returned = self.is_finished = self.releases = False
-        self._form: Results | None = None
+        self._form: ResultForm | None = None
         self._wire: dict[int, Any] = {}
         self._content = b""
         self._objects: Sequence[Capability] = ()
@@ -57,7 +57,7 @@ class Answer:
         """Whether it is known what came of the call."""
         return self._form is not None or self._error is not None
 
-    def answered(self, form: Results, wire: dict[int, Any], message: bytes, objects: Sequence[Capability]) -> None:
+    def answered(self, form: ResultForm, wire: dict[int, Any], message: bytes, objects: Sequence[Capability]) -> None:
         """Take the results.
 
         Args:
@@ -84,7 +84,7 @@ class Answer:
         else:
             self._waiting.append(begin)
 
-    def results_for(self, form: Results) -> Any:
+    def results_for(self, form: ResultForm) -> Any:
         """The results as those of another method, which said that it ends with this call.
 
         Raises:
@@ -104,7 +104,7 @@ class Answer:
         """
         if self._error is not None:
             raise RpcError("failed_precondition", "the call that was to give the object failed")
-        incoming = Incoming([self._content])
+        incoming = ReceivedMessage([self._content])
         incoming.objects = self._objects
         try:
             # Places in the answer's segment; see rpc_messages.
@@ -125,7 +125,7 @@ class PromisedObject(Capability):
 
     __slots__ = ("_answer", "_path")
 
-    def __init__(self, answer: Answer, path: Sequence[int]) -> None:
+    def __init__(self, answer: NativeAnswer, path: Sequence[int]) -> None:
         self._answer = answer
         self._path = tuple(path)
         self.key = ("promised", answer, self._path)

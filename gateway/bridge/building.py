@@ -42,7 +42,7 @@ def put_struct(b: bytearray, place: int, words: int, sizes: int) -> int:
 
     Args:
         words: of both sections.
-        sizes: see `gateway.bridge.layouts.StructLayout.sizes`.
+        sizes: see `gateway.bridge.layouts.StructPlaces.sizes`.
     """
     start = len(b)
     if words:

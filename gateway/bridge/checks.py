@@ -10,7 +10,7 @@ from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import INT_RANGES, Kind, Type, describe_type, substitute
 from gateway.bridge.building import put_text
-from gateway.bridge.layouts import Layouts
+from gateway.bridge.layouts import Places
 from gateway.bridge.pointers import MAX_DEPTH
 from gateway.bridge.value_writers import FAILURES, AnyValueError, Objects, ValueWriters
 
@@ -27,7 +27,7 @@ class _NoObjects(Objects):
 class Checks:
     """Finds the first thing in a value that its type does not permit."""
 
-    def __init__(self, layouts: Layouts, writers: ValueWriters) -> None:
+    def __init__(self, layouts: Places, writers: ValueWriters) -> None:
         self._layouts = layouts
         self._writers = writers
 

@@ -9,19 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 from cara_pseud.schema.nodes import Type
-from gateway.bridge.layouts import Layouts
+from gateway.bridge.layouts import Places
 
 Lines = list[str]
 
 
-class Functions:
+class TypeFunctions:
     """The functions of one direction; a subclass writes their source.
 
     Attributes:
         namespace: what the source may name.
     """
 
-    def __init__(self, layouts: Layouts, namespace: dict[str, Any]) -> None:
+    def __init__(self, layouts: Places, namespace: dict[str, Any]) -> None:
         self._layouts = layouts
         self._names: dict[Type, str] = {}
         self.namespace = namespace

@@ -54,7 +54,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class StructLayout:
+class StructPlaces:
     """A struct or a group. A group lies in the sections of its struct.
 
     Attributes:
@@ -74,20 +74,20 @@ class StructLayout:
         return self.node.data_words | self.node.pointers << 16
 
 
-class Layouts:
+class Places:
     """The layouts of one schema's structs."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._layouts: dict[tuple[int, Any], StructLayout] = {}
+        self._layouts: dict[tuple[int, Any], StructPlaces] = {}
 
-    def struct(self, type: Type) -> StructLayout:
+    def struct(self, type: Type) -> StructPlaces:
         """The layout of a STRUCT, with its brand applied."""
         layout = self._layouts.get((type.node_id, type.brand))
         if layout is None:
             node = self.schema.struct(type.node_id)
             slots = [_slot(field, type) for field in node.fields]
-            layout = self._layouts[type.node_id, type.brand] = StructLayout(
+            layout = self._layouts[type.node_id, type.brand] = StructPlaces(
                 node,
                 tuple(slot for slot in slots if slot.field.discriminant is None),
                 tuple(sorted(

@@ -11,8 +11,9 @@ from typing import Final, cast
 from cara_pseud.cork import Cork
 from gateway.bridge.framing import Framing
 from gateway.bridge.native_methods import NativeMethods
+from gateway.bridge.objects import Broken
 from gateway.bridge.pointers import Malformed
-from gateway.bridge.vat import Broken, Vat
+from gateway.bridge.vat import Vat
 
 _LOG: Final = logging.getLogger(__name__)
 

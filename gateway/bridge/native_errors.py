@@ -10,7 +10,7 @@ from typing import Final
 
 from cara_pseud.errors import OutcomeUnknown, RemoteError, ResourceExhausted, RpcError
 from cara_pseud.wire import MAX_NAME_CHARS
-from gateway.bridge.rpc_messages import Fault
+from gateway.bridge.rpc_messages import NativeFault
 
 MAX_CHARS: Final = 1000
 
@@ -29,12 +29,12 @@ def error_of(reason: str, fault: int, method: str) -> RpcError:
     Args:
         method: what was called, for the text.
     """
-    if fault == Fault.DISCONNECTED:
+    if fault == NativeFault.DISCONNECTED:
         return OutcomeUnknown("the service lost the connection to something behind it before the answer came")
-    if fault == Fault.UNIMPLEMENTED:
+    if fault == NativeFault.UNIMPLEMENTED:
         return RpcError("unimplemented", f"the service does not implement {method}")
     name, text = readable(reason)
-    if fault == Fault.OVERLOADED:
+    if fault == NativeFault.OVERLOADED:
         return ResourceExhausted(text or "the service is overloaded")
     return RemoteError(name, text)
 
@@ -66,14 +66,17 @@ def _split(pattern: re.Pattern[str], text: str, name: str) -> tuple[str, str]:
 
 
 _FAULTS: Final = {
-    "unimplemented": Fault.UNIMPLEMENTED, "resource_exhausted": Fault.OVERLOADED, "too_large": Fault.OVERLOADED,
-    "unavailable": Fault.DISCONNECTED, "outcome_unknown": Fault.DISCONNECTED,
-}  # fmt: skip
+    "unimplemented": NativeFault.UNIMPLEMENTED,
+    "resource_exhausted": NativeFault.OVERLOADED,
+    "too_large": NativeFault.OVERLOADED,
+    "unavailable": NativeFault.DISCONNECTED,
+    "outcome_unknown": NativeFault.DISCONNECTED,
+}
 
 
 def exception_of(error: BaseException) -> tuple[str, int]:
     """What a native service is told when an object of ours failed: a reason and a type."""
     if isinstance(error, RpcError):
         reason = f"{error.code}: {error}" if str(error) != error.code else error.code
-        return reason[:MAX_CHARS], _FAULTS.get(error.code, Fault.FAILED)
-    return f"internal: {type(error).__name__}", Fault.FAILED
+        return reason[:MAX_CHARS], _FAULTS.get(error.code, NativeFault.FAILED)
+    return f"internal: {type(error).__name__}", NativeFault.FAILED

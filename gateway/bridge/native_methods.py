@@ -12,8 +12,8 @@ from cara_pseud.errors import ArgumentError, InvalidValue, RemoteError, RpcError
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Type, substitute
 from gateway.bridge.checks import Checks
-from gateway.bridge.layouts import Layouts, StructLayout
-from gateway.bridge.pointers import Incoming, Malformed
+from gateway.bridge.layouts import Places, StructPlaces
+from gateway.bridge.pointers import Malformed, ReceivedMessage
 from gateway.bridge.rpc_messages import content_pointer
 from gateway.bridge.value_readers import ValueReaders
 from gateway.bridge.value_writers import FAILURES, AnyValueError, NamedStructs, Objects, ValueWriters
@@ -34,7 +34,7 @@ class StructForm:
         self._methods = methods
         self.type = type
         self.is_inline = is_inline
-        self.layout: StructLayout = methods.layouts.struct(type)
+        self.layout: StructPlaces = methods.layouts.struct(type)
         self.words = self.layout.node.data_words + self.layout.node.pointers
         self.pointer = content_pointer(self.words, self.layout.sizes)
         self.names = {field.id: field.name for field in self.layout.node.fields}
@@ -42,7 +42,7 @@ class StructForm:
         self._read = methods.readers.name(type)
         self._write = methods.writers.name(type)
 
-    def read(self, incoming: Incoming, segment: bytes, place: int, pointer: int) -> dict[int, Any]:
+    def read(self, incoming: ReceivedMessage, segment: bytes, place: int, pointer: int) -> dict[int, Any]:
         """Read the struct; null reads as one whose fields are not set.
 
         Raises:
@@ -143,7 +143,7 @@ class NativeMethods:
 
     def __init__(self, schema: Schema, structs: NamedStructs) -> None:
         self.schema = schema
-        self.layouts = Layouts(schema)
+        self.layouts = Places(schema)
         self.readers = ValueReaders(self.layouts)
         self.writers = ValueWriters(self.layouts, structs)
         self.checks = Checks(self.layouts, self.writers)

@@ -39,7 +39,7 @@ def _refuse(reason: str) -> NoReturn:
     raise Malformed(reason)
 
 
-class Incoming:
+class ReceivedMessage:
     """One message while its values are read.
 
     Attributes:
@@ -153,7 +153,7 @@ class Incoming:
             low = pointer & 0xFFFFFFFC
             start = place + 8 + 2 * (low if low < 0x80000000 else low - 0x100000000)
             count = pointer >> 35
-            if 0 <= start and start + count <= len(segment):
+            if start >= 0 and start + count <= len(segment):
                 self.left -= 1 + (count >> 3)
                 if self.left >= 0:
                     return segment[start : start + count]
@@ -176,7 +176,7 @@ class Incoming:
     def object(self, segment: bytes, place: int, pointer: int) -> Any:
         """What a capability pointer means."""
         if pointer & 3 == FAR_POINTER:
-            segment, place, pointer = self.follow(pointer)
+            _, _, pointer = self.follow(pointer)
         if pointer & 0xFFFFFFFF != OTHER_POINTER:
             raise Malformed("there is something else where an object must be")
         number = pointer >> 32
@@ -201,7 +201,7 @@ class Copy:
 
     __slots__ = ("_incoming", "segment")
 
-    def __init__(self, incoming: Incoming, segment: bytearray | None = None) -> None:
+    def __init__(self, incoming: ReceivedMessage, segment: bytearray | None = None) -> None:
         self._incoming = incoming
         self.segment = bytearray(8) if segment is None else segment
 
@@ -263,7 +263,7 @@ class Copy:
         WORD.pack_into(self.segment, at, (like & 0xFFFFFFFF00000000) | low)
 
 
-def segment_of(copy: Callable[[Copy], None], incoming: Incoming) -> bytes:
+def segment_of(copy: Callable[[Copy], None], incoming: ReceivedMessage) -> bytes:
     """The segment of a message whose root is what ``copy`` puts at its beginning."""
     made = Copy(incoming)
     copy(made)

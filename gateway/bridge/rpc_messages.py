@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 from gateway.bridge.building import EMPTY_STRUCT, put_structs, put_text
 from gateway.bridge.framing import HEAD
-from gateway.bridge.pointers import WORD, Copy, Incoming, Malformed
+from gateway.bridge.pointers import WORD, Copy, Malformed, ReceivedMessage
 
 
-class Kind(IntEnum):
+class MessageKind(IntEnum):
     """What a message is: the members of rpc.capnp's ``Message`` that are used."""
 
     UNIMPLEMENTED = 0
@@ -50,7 +50,7 @@ class Hosted(IntEnum):
     BY_THIRD_PARTY = 5
 
 
-class Fault(IntEnum):
+class NativeFault(IntEnum):
     """The types of an ``Exception``."""
 
     FAILED = 0
@@ -109,7 +109,7 @@ def begin_call(
         words: that the parameters take.
     """
     b = bytearray(_CALL_HEAD.pack(
-        0, _ROOT, Kind.CALL, _CALL_POINTER, question, method, 0, interface_id, 0,
+        0, _ROOT, MessageKind.CALL, _CALL_POINTER, question, method, 0, interface_id, 0,
         _TARGET_POINTER, _PAYLOAD_POINTER, 0, target, int(in_answer), 0, content, 0,
     ))  # fmt: skip
     b += bytes(8 * words)
@@ -124,7 +124,8 @@ def aim(b: bytearray, question: int, path: Sequence[int]) -> None:
 def begin_return(answer: int, content: int, words: int) -> bytearray:
     """The results of a call, with room for them; the objects in its parameters are released one by one."""
     b = bytearray(_RETURN_HEAD.pack(
-        0, _ROOT, Kind.RETURN, _RETURN_POINTER, answer, _KEEPS_PARAMETERS, Came.RESULTS, 0, _RESULTS_POINTER, content, 0
+        0, _ROOT, MessageKind.RETURN, _RETURN_POINTER, answer, _KEEPS_PARAMETERS, Came.RESULTS, 0, _RESULTS_POINTER,
+        content, 0,
     ))  # fmt: skip
     b += bytes(8 * words)
     return b
@@ -164,7 +165,7 @@ def _small(kind: int, low: int, high: int, sizes: int = _ONE_WORD) -> bytearray:
 
 def bootstrap(question: int) -> bytearray:
     """Ask for the other side's first object."""
-    return seal(_small(Kind.BOOTSTRAP, question, 0, _ONE_AND_ONE) + bytes(8))
+    return seal(_small(MessageKind.BOOTSTRAP, question, 0, _ONE_AND_ONE) + bytes(8))
 
 
 _FINISH: Final = struct.Struct("<II" "QQQ" "II")
@@ -172,18 +173,18 @@ _FINISH: Final = struct.Struct("<II" "QQQ" "II")
 
 def finish(question: int, *, releases: bool) -> bytes:
     """Be done with a question; ``releases`` whether the objects in its answer are released by it."""
-    return _FINISH.pack(0, 4, _ROOT, Kind.FINISH, _ONE_WORD, question, int(not releases))
+    return _FINISH.pack(0, 4, _ROOT, MessageKind.FINISH, _ONE_WORD, question, int(not releases))
 
 
 def release(id: int, count: int) -> bytes:
     """Let go of so many references to an object of the other side's."""
-    return _FINISH.pack(0, 4, _ROOT, Kind.RELEASE, _ONE_WORD, id, count)
+    return _FINISH.pack(0, 4, _ROOT, MessageKind.RELEASE, _ONE_WORD, id, count)
 
 
 def return_exception(answer: int, reason: str, fault: int) -> bytearray:
     """Say why a call failed."""
     b = bytearray(_RETURN_HEAD.pack(
-        0, _ROOT, Kind.RETURN, _RETURN_POINTER, answer, _KEEPS_PARAMETERS, Came.EXCEPTION, 0, 1 << 32 | 2 << 48,
+        0, _ROOT, MessageKind.RETURN, _RETURN_POINTER, answer, _KEEPS_PARAMETERS, Came.EXCEPTION, 0, 1 << 32 | 2 << 48,
         fault << 32, 0,
     ))  # fmt: skip
     b += bytes(8)
@@ -194,7 +195,7 @@ def return_exception(answer: int, reason: str, fault: int) -> bytearray:
 def return_other(answer: int, came: int) -> bytearray:
     """Say that a call has no results for the caller: it was canceled, or they went elsewhere."""
     b = bytearray(_RETURN_HEAD.pack(
-        0, _ROOT, Kind.RETURN, _RETURN_POINTER, answer, _KEEPS_PARAMETERS, came, 0, 0, 0, 0
+        0, _ROOT, MessageKind.RETURN, _RETURN_POINTER, answer, _KEEPS_PARAMETERS, came, 0, 0, 0, 0
     ))  # fmt: skip
     del b[RETURN_CONTENT:]
     return seal(b)
@@ -202,7 +203,7 @@ def return_other(answer: int, came: int) -> bytearray:
 
 def disembargo(imported: int, embargo: int) -> bytearray:
     """Send a loopback back to an object of the other side's."""
-    b = _small(Kind.DISEMBARGO, embargo, 1, _ONE_AND_ONE)
+    b = _small(MessageKind.DISEMBARGO, embargo, 1, _ONE_AND_ONE)
     b += bytes(8)
     place = FRAME_BYTES + 4 * 8
     WORD.pack_into(b, place, _ONE_AND_ONE)
@@ -210,7 +211,7 @@ def disembargo(imported: int, embargo: int) -> bytearray:
     return seal(b)
 
 
-def unimplemented(incoming: Incoming) -> bytearray:
+def unimplemented(incoming: ReceivedMessage) -> bytearray:
     """Send a message back that nobody here understands."""
     segment = bytearray(24)
     WORD.pack_into(segment, 0, _ROOT)
@@ -222,7 +223,7 @@ def unimplemented(incoming: Incoming) -> bytearray:
 
 def abort(reason: str) -> bytearray:
     """Say why the connection ends."""
-    b = _small(Kind.ABORT, 0, Fault.FAILED, 1 << 32 | 2 << 48)
+    b = _small(MessageKind.ABORT, 0, NativeFault.FAILED, 1 << 32 | 2 << 48)
     b += bytes(16)
     put_text(b, FRAME_BYTES + 4 * 8, reason)
     return seal(b)
@@ -236,7 +237,7 @@ class View:
 
     __slots__ = ("_count", "_data", "_pointers", "_segment", "_size", "incoming")
 
-    def __init__(self, incoming: Incoming, sections: tuple[bytes, int, int, int, int]) -> None:
+    def __init__(self, incoming: ReceivedMessage, sections: tuple[bytes, int, int, int, int]) -> None:
         self.incoming = incoming
         self._segment, self._data, self._size, self._pointers, self._count = sections
 
@@ -284,7 +285,7 @@ class View:
         return self.incoming.text(segment, place, pointer) if pointer else ""
 
 
-def read_message(incoming: Incoming) -> tuple[int, View]:
+def read_message(incoming: ReceivedMessage) -> tuple[int, View]:
     """What kind a message is, and its root."""
     root = View(incoming, incoming.struct(incoming.segments[0] if incoming.segments else b"", 0, incoming.root()))
     return root.number(16, 0), root

@@ -27,7 +27,7 @@ from cara_pseud.server import Server
 from gateway.bridge.named_structs import SchemaStructs
 from gateway.bridge.native_connection import NativeConnection, connect
 from gateway.bridge.native_methods import NativeMethod, NativeMethods
-from gateway.bridge.vat import NativeObject
+from gateway.bridge.objects import NativeObject
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Bridge:
                 attempts = 0
             pause_s = CONNECT_AGAIN_S[min(attempts, len(CONNECT_AGAIN_S) - 1)]
             attempts += 1
-            await asyncio.sleep(pause_s * random.uniform(0.8, 1.0))
+            await asyncio.sleep(pause_s * random.uniform(0.8, 1.0))  # noqa: S311 (no secret)
 
     async def _serve_once(self) -> bool:
         """Connect and serve until the connection is lost; whether there was one."""

@@ -4,8 +4,8 @@ All numbers of a struct are unpacked at once. What a struct is too short for rea
 an older schema; what it has beyond its schema is passed over. A member of a union that the schema does not know is
 none: no member stands in the struct then.
 
-In the source, ``m`` is the message (`Incoming`), ``b`` a segment, ``d`` and ``n`` the place and bytes of a struct's data
-section, ``p`` and ``c`` the place and number of its pointers, ``e`` the level, ``w`` what is made of the struct.
+In the source, ``m`` is the message (`ReceivedMessage`), ``b`` a segment, ``d`` and ``n`` the place and bytes of a
+struct's data section, ``p`` and ``c`` the place and number of its pointers, ``e`` the level, ``w`` what is made of it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final, NoReturn
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Kind, Type
-from gateway.bridge.functions import Functions, Lines, indented
-from gateway.bridge.layouts import FORMATS, RAW, Layouts, Slot, StructLayout, signed_bits
+from gateway.bridge.functions import Lines, TypeFunctions, indented
+from gateway.bridge.layouts import FORMATS, RAW, Places, Slot, StructPlaces, signed_bits
 from gateway.bridge.pointers import (
     BIT,
     COMPOSITE,
@@ -26,8 +26,8 @@ from gateway.bridge.pointers import (
     OTHER_POINTER,
     POINTER,
     WORD,
-    Incoming,
     Malformed,
+    ReceivedMessage,
     segment_of,
 )
 
@@ -41,7 +41,7 @@ _SIZES: Final = {1: 2, 2: 3, 4: 4, 8: 5}
 _BITS: Final = tuple(tuple(bool(byte >> bit & 1) for bit in range(8)) for byte in range(256))
 
 
-def any_value(m: Incoming, b: bytes, place: int, pointer: int) -> Any:
+def any_value(m: ReceivedMessage, b: bytes, place: int, pointer: int) -> Any:
     """What stands in an AnyPointer: an object, or data that nobody can read without its type."""
     if pointer & 3 == OTHER_POINTER or _is_far_object(m, pointer):
         return m.object(b, place, pointer)
@@ -50,7 +50,7 @@ def any_value(m: Incoming, b: bytes, place: int, pointer: int) -> Any:
     return {RAW_POINTER: base64.b64encode(head + segment).decode("ascii")}
 
 
-def _is_far_object(m: Incoming, pointer: int) -> bool:
+def _is_far_object(m: ReceivedMessage, pointer: int) -> bool:
     return pointer & 3 == 2 and m.follow(pointer)[2] & 3 == OTHER_POINTER
 
 
@@ -58,7 +58,7 @@ def _too_deep() -> NoReturn:
     raise Malformed(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
-def _another_list(m: Incoming, b: bytes, start: int, size: int, count: int, format: str, item: int) -> list[Any]:
+def _another_list(m: ReceivedMessage, b: bytes, start: int, size: int, count: int, format: str, item: int) -> list[Any]:
     """Numbers that a peer of a newer schema wrote as structs: the first field of each."""
     if size != COMPOSITE:
         raise Malformed("there is a list of another type")
@@ -69,7 +69,7 @@ def _another_list(m: Incoming, b: bytes, start: int, size: int, count: int, form
     return [struct.unpack_from("<" + format, b, start + index * step)[0] for index in range(number)]
 
 
-def _bits(m: Incoming, b: bytes, start: int, size: int, count: int) -> list[bool]:
+def _bits(m: ReceivedMessage, b: bytes, start: int, size: int, count: int) -> list[bool]:
     if size != BIT:
         return [bool(byte & 1) for byte in _another_list(m, b, start, size, count, "B", 1)]
     m.spend(1 + count)
@@ -78,14 +78,14 @@ def _bits(m: Incoming, b: bytes, start: int, size: int, count: int) -> list[bool
     return found
 
 
-def _voids(m: Incoming, b: bytes, start: int, size: int, count: int) -> list[None]:
+def _voids(m: ReceivedMessage, b: bytes, start: int, size: int, count: int) -> list[None]:
     if size == COMPOSITE:
         count = m.structs(b, start, size, count)[1]
     m.spend(1 + count)
     return [None] * count
 
 
-def _pointers(m: Incoming, b: bytes, start: int, size: int, count: int) -> list[tuple[int, int]]:
+def _pointers(m: ReceivedMessage, b: bytes, start: int, size: int, count: int) -> list[tuple[int, int]]:
     """The elements of a list of pointers, each with its place."""
     if size == POINTER:
         m.spend(1 + count)
@@ -111,10 +111,10 @@ def _typed(found: Any, type: Type) -> Any:
 _EMPTY: Final = {Kind.TEXT: '""', Kind.DATA: 'b""', Kind.LIST: "[]", Kind.STRUCT: "{}"}
 
 
-class ValueReaders(Functions):
+class ValueReaders(TypeFunctions):
     """The functions that read values; see `Reader`."""
 
-    def __init__(self, layouts: Layouts) -> None:
+    def __init__(self, layouts: Places) -> None:
         super().__init__(layouts, {
             "any_value": any_value, "too_deep": _too_deep, "another_list": _another_list, "bits": _bits,
             "voids": _voids, "pointers_of": _pointers, "typed": _typed, "UNPACK": struct.unpack_from, "ZEROS": bytes,
@@ -130,7 +130,7 @@ class ValueReaders(Functions):
 
     # Structs.
 
-    def _struct(self, layout: StructLayout, type: Type) -> Lines:
+    def _struct(self, layout: StructPlaces, type: Type) -> Lines:
         numbers = [slot for slot in layout.fields if slot.format or slot.mask]
         lines, values = self._unpacked(layout, numbers)
         members = [f"{slot.id}: {values[slot.id]}" for slot in numbers]
@@ -143,7 +143,7 @@ class ValueReaders(Functions):
             lines += self._union(layout, type)
         return lines
 
-    def _unpacked(self, layout: StructLayout, slots: list[Slot]) -> tuple[Lines, dict[int, str]]:
+    def _unpacked(self, layout: StructPlaces, slots: list[Slot]) -> tuple[Lines, dict[int, str]]:
         """The statements that unpack numbers, and the expressions for them by field id; ``u`` is the union's tag."""
         places: dict[int, tuple[int, str]] = {}  # by place: bytes and format
         for slot in slots:
@@ -179,7 +179,8 @@ class ValueReaders(Functions):
         flipped = f"({value} ^ {slot.flip})"
         if kind in (Kind.FLOAT32, Kind.FLOAT64):
             raw = RAW[struct.calcsize(slot.format)]
-            pack, unpack = self.constant(struct.Struct("<" + raw).pack), self.constant(struct.Struct("<" + slot.format).unpack)
+            pack = self.constant(struct.Struct("<" + raw).pack)
+            unpack = self.constant(struct.Struct("<" + slot.format).unpack)
             return f"{unpack}({pack}{flipped})[0]"
         bits = signed_bits(kind)
         return f"({flipped} ^ {1 << bits - 1}) - {1 << bits - 1}" if bits else flipped
@@ -219,7 +220,7 @@ class ValueReaders(Functions):
     def _group(self, slot: Slot, type: Type) -> str:
         return f"{self.name(self._layouts.group(slot, type))}(m, b, d, n, p, c, e)"
 
-    def _union(self, layout: StructLayout, type: Type) -> Lines:
+    def _union(self, layout: StructPlaces, type: Type) -> Lines:
         lines: Lines = []
         for number, slot in enumerate(layout.variants):
             lines.append(f"{'el' if number else ''}if u == {slot.field.discriminant}:")

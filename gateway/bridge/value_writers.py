@@ -31,9 +31,9 @@ from gateway.bridge.building import (
     put_voids,
 )
 from gateway.bridge.framing import Framing
-from gateway.bridge.functions import Functions, Lines, indented
-from gateway.bridge.layouts import FORMATS, RAW, Layouts, Slot, StructLayout
-from gateway.bridge.pointers import Copy, Incoming, Malformed
+from gateway.bridge.functions import Lines, TypeFunctions, indented
+from gateway.bridge.layouts import FORMATS, RAW, Places, Slot, StructPlaces
+from gateway.bridge.pointers import Copy, Malformed, ReceivedMessage
 from gateway.bridge.value_readers import RAW_POINTER
 
 Writer = Callable[..., None]
@@ -94,10 +94,10 @@ def _flipped(value: Any, flip: int, low: int, high: int) -> int:
     return (value & high - low) ^ flip
 
 
-class ValueWriters(Functions):
+class ValueWriters(TypeFunctions):
     """The functions that write values; see `Writer`."""
 
-    def __init__(self, layouts: Layouts, structs: NamedStructs) -> None:
+    def __init__(self, layouts: Places, structs: NamedStructs) -> None:
         self._structs = structs
         super().__init__(layouts, {
             "put_text": put_text, "put_data": put_data, "put_struct": put_struct, "put_structs": put_structs,
@@ -148,7 +148,7 @@ class ValueWriters(Functions):
 
     # Structs.
 
-    def _struct(self, layout: StructLayout, type: Type) -> Lines:
+    def _struct(self, layout: StructPlaces, type: Type) -> Lines:
         """A struct: all its numbers are packed at once, what lies among them afterwards."""
         places: dict[int, tuple[str, str]] = {}  # by place: format and expression
         for slot in layout.fields:
@@ -170,25 +170,26 @@ class ValueWriters(Functions):
         others = [slot for slot in layout.fields if slot.type is None or slot.is_pointer]
         return [*lines, *self._members(others, layout, type)]
 
-    def _group(self, layout: StructLayout, type: Type) -> Lines:
+    def _group(self, layout: StructPlaces, type: Type) -> Lines:
         """A group, among whose fields there may be others."""
         return self._members(layout.fields, layout, type)
 
-    def _members(self, slots: Sequence[Slot], layout: StructLayout, type: Type) -> Lines:
+    def _members(self, slots: Sequence[Slot], layout: StructPlaces, type: Type) -> Lines:
         lines: Lines = []
         for slot in slots:
             if slot.type is None:
                 group = self.name(self._layouts.group(slot, type))
                 lines += [f"x = g({slot.id})", f"if x is not None: {group}(t, b, o, x)"]
             elif slot.is_pointer:
-                lines += [f"x = g({slot.id})", f"if x is not None: {self._pointer(slot.type, self._place(slot, layout))}"]
+                put = self._pointer(slot.type, self._place(slot, layout))
+                lines += [f"x = g({slot.id})", f"if x is not None: {put}"]
             else:
                 lines += self._alone(slot, f"g({slot.id}, {self._default(slot)})")
         if layout.variants:
             lines += self._union(layout, type)
         return lines or ["pass"]
 
-    def _union(self, layout: StructLayout, type: Type) -> Lines:
+    def _union(self, layout: StructPlaces, type: Type) -> Lines:
         tag = self.constant(struct.Struct("<H").pack_into)
         lines: Lines = []
         for number, slot in enumerate(layout.variants):
@@ -203,7 +204,7 @@ class ValueWriters(Functions):
             lines += indented(inner)
         return lines
 
-    def _place(self, slot: Slot, layout: StructLayout) -> str:
+    def _place(self, slot: Slot, layout: StructPlaces) -> str:
         return f"o + {8 * (layout.node.data_words + slot.at)}"
 
     def _bit(self, slot: Slot) -> str:
@@ -219,7 +220,8 @@ class ValueWriters(Functions):
         assert slot.type is not None  # it is no group
         kind, raw = slot.type.kind, RAW[struct.calcsize("<" + slot.format)]
         if kind in (Kind.FLOAT32, Kind.FLOAT64):
-            pack, unpack = self.constant(struct.Struct("<" + slot.format).pack), self.constant(struct.Struct("<" + raw).unpack)
+            pack = self.constant(struct.Struct("<" + slot.format).pack)
+            unpack = self.constant(struct.Struct("<" + raw).unpack)
             return raw, f"{unpack}({pack}({value}))[0] ^ {slot.flip}"
         low, high = INT_RANGES.get(kind, (0, 0xFFFF))
         return raw, f"flipped({value}, {slot.flip}, {low}, {high})"
@@ -286,7 +288,7 @@ class ValueWriters(Functions):
         return [f"put_numbers(b, p, v, {format!r}, {_SIZES[struct.calcsize('<' + format)]})"]
 
 
-def message_of(text: Any) -> Incoming:
+def message_of(text: Any) -> ReceivedMessage:
     """The message that stands in base64 for a value without a type.
 
     Raises:
@@ -299,7 +301,7 @@ def message_of(text: Any) -> Incoming:
         messages = list(Framing(_MAX_RAW_BYTES).take(octets))
         if len(messages) != 1 or 8 + sum(map(len, messages[0])) > len(octets):
             raise AnyValueError(f"{RAW_POINTER} must be one whole message")
-        incoming = Incoming(messages[0])
+        incoming = ReceivedMessage(messages[0])
         incoming.root()
     except (binascii.Error, Malformed) as error:
         raise AnyValueError(f"{RAW_POINTER} is no message in base64: {error}") from None

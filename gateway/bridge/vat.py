@@ -1,21 +1,18 @@
 """One connection to a native service: questions, answers, imports, exports. No sockets, no clock.
 
 Whoever owns a `Vat` feeds it messages and is given messages to send. Objects of the service are `NativeObject`, which
-cara's peers hold and call; objects of cara's peers are `Export`, which the service holds and calls.
+cara's peers hold and call; objects of cara's peers are `HeldObject`, which the service holds and calls.
 
-An object that the service promised stays its promise here, even when it says where the promise has led: it passes
-calls on itself, in the order in which they come, so that nothing has to be held up until the way is free (the
-protocol's embargoes). The cost is a detour for the rare promise that leads back to us.
+What the two sides hold of each other is in `gateway.bridge.objects`, the service's calls in
+`gateway.bridge.service_calls`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
-from cara_pseud.capabilities import Capability, IncomingCall, Pending
 from cara_pseud.errors import (
     ArgumentError,
     InvalidValue,
@@ -26,165 +23,21 @@ from cara_pseud.errors import (
     Unavailable,
 )
 from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES
-from cara_pseud.local import Forwarder, LocalCapability
-from cara_pseud.schema.nodes import Type
 from gateway.bridge import rpc_messages as messages
-from gateway.bridge.answers import Answer, PromisedObject
-from gateway.bridge.native_errors import error_of, exception_of, readable
+from gateway.bridge.native_errors import error_of, readable
 from gateway.bridge.native_methods import NULL_STRUCT, NativeMethod, NativeMethods, refused, unreadable
-from gateway.bridge.pointers import Incoming, Malformed
-from gateway.bridge.rpc_messages import Came, Descriptor, Hosted, Kind, View
+from gateway.bridge.objects import Broken, NativeObject, ObjectTable
+from gateway.bridge.pointers import Malformed, ReceivedMessage
+from gateway.bridge.questions import Question
+from gateway.bridge.rpc_messages import Came, MessageKind, View
+from gateway.bridge.service_calls import ServiceCalls
 
-MAX_ANSWERS: Final = 10_000
-"""Calls of the service that are being answered; with more, one more is refused."""
 MAX_QUESTIONS: Final = 20_000
 """Calls under way, given up ones whose answers have not come included."""
 
 
-class Broken(Exception):
-    """The other side does not keep to the protocol, or has said that it ends the connection."""
-
-
-class NativeObject(LocalCapability):
-    """An object of the service, as cara's peers are given it.
-
-    Attributes:
-        id: the service's number of it.
-        count: how often it was sent to us.
-        types: what the schema takes it for, as often as it says something new.
-    """
-
-    __slots__ = ("_vat", "count", "id", "types")
-
-    def __init__(self, vat: Vat, id: int) -> None:
-        self._vat = vat
-        self.id = id
-        self.count = 0
-        self.types: tuple[Type, ...] = ()
-        self.key = ("native", vat, id)
-
-    @property
-    def target(self) -> NativeObject:  # type: ignore[override]
-        """Itself: were it another object, the two would refer to each other and never be let go at once."""
-        return self
-
-    @property
-    def alive(self) -> bool:
-        return not self._vat.closed
-
-    @property
-    def vat(self) -> Vat:
-        """The connection that it came over."""
-        return self._vat
-
-    def seen_as(self, type: Type) -> None:
-        """Take note of what the schema takes it for."""
-        if type not in self.types:
-            self.types = (*self.types, type)
-
-    def invoke(  # type: ignore[override]
-        self, interface_id: int, method: int | str, args: Sequence[Any], kwargs: Mapping[str, Any], call: IncomingCall
-    ) -> Awaitable[Any]:
-        """Call a method; see `cara_pseud.capabilities.Target`."""
-        return self._vat.call(self, self._vat.methods.find(self.types, interface_id, method), args, kwargs)
-
-    def name_of(self, interface_id: int, method: int | str) -> str:
-        """What to call a method in the log."""
-        return self._vat.methods.find(self.types, interface_id, method).label
-
-    def left(self, *, gone: bool) -> None:
-        """Nothing: the last one who lets go of the object itself releases it, whoever that is."""
-
-    def released(self) -> None:
-        """Nothing; see `left`."""
-
-    def __del__(self) -> None:
-        vat: Vat | None = getattr(self, "_vat", None)
-        if vat is not None:
-            vat.let_go(self.id, self.count)
-
-
-class Export:
-    """An object of cara's peers, as the service knows it.
-
-    Attributes:
-        count: how often it was sent and not given back.
-        types: what the schema takes it for.
-    """
-
-    __slots__ = ("capability", "count", "id", "types")
-
-    def __init__(self, id: int, capability: Capability) -> None:
-        self.id = id
-        self.capability = capability
-        self.count = 0
-        self.types: tuple[Type, ...] = ()
-
-
-class Question(Pending):
-    """A call of ours, and what comes of it. Cancelling it gives the call up."""
-
-    __slots__ = ("exported", "id", "method", "vat")
-
-    id: int
-    vat: Vat
-    method: NativeMethod | None
-    exported: tuple[int, ...]
-
-    @property
-    def label(self) -> str:
-        """What was asked, for errors."""
-        return "the service's first object" if self.method is None else self.method.label
-
-    def cancel(self, msg: Any | None = None) -> bool:
-        if self.done():
-            return False
-        self.vat.give_up(self)
-        super().cancel(msg)
-        self.tell()
-        return True
-
-
-class Table:
-    """The objects of one message that is built: what the other side is told of them."""
-
-    __slots__ = ("_vat", "descriptors", "exported", "objects")
-
-    def __init__(self, vat: Vat) -> None:
-        self._vat = vat
-        self.descriptors: list[Descriptor] = []
-        self.objects: list[Capability] = []
-        self.exported: list[int] = []
-
-    def add(self, capability: Any, type: Type | None) -> int:
-        """See `gateway.bridge.value_writers.Objects`."""
-        if not isinstance(capability, Capability):
-            raise TypeError(capability)
-        vat = self._vat
-        if isinstance(capability, NativeObject) and capability.vat is vat:
-            descriptor = Descriptor(Hosted.BY_RECEIVER, capability.id)
-        else:
-            id = vat.export(capability, type)
-            self.exported.append(id)
-            descriptor = Descriptor(Hosted.BY_SENDER, id)
-        self.descriptors.append(descriptor)
-        self.objects.append(capability)
-        return len(self.descriptors) - 1
-
-    def take_back(self) -> None:
-        """The message is not sent."""
-        for id in self.exported:
-            self._vat.release_export(id, 1)
-
-
-class Vat:
-    """Our end of the connection.
-
-    Attributes:
-        methods: the schema's.
-        closed: whether it has ended.
-        root: the service's first object, once it was asked for and is there.
-    """
+class Vat(ServiceCalls):
+    """Our end of the connection."""
 
     def __init__(
         self,
@@ -202,27 +55,12 @@ class Vat:
             has_room: whether the service reads fast enough that one more call may be sent.
             max_objects: in one message.
         """
-        self.methods = methods
-        self.closed = False
-        self.root: Capability | None = None
-        self._loop = loop
-        self._send = send
+        super().__init__(methods, loop, send, max_objects)
         self._has_room = has_room
-        self._max_objects = max_objects
         self._questions: dict[int, Question] = {}
         self._given_up: set[int] = set()
         self._free: list[int] = []
         self._last_question = 0
-        self._answers: dict[int, Answer] = {}
-        self._exports: dict[int, Export] = {}
-        self._exports_by_key: dict[Hashable, Export] = {}
-        self._last_export = 0
-        self._imports: WeakValueDictionary[int, NativeObject] = WeakValueDictionary()
-
-    @property
-    def live_exports(self) -> int:
-        """How many objects of cara's peers the service holds."""
-        return len(self._exports)
 
     # Calls of ours.
 
@@ -254,7 +92,7 @@ class Vat:
         b = messages.begin_call(
             question.id, target.id, method.interface_id, method.id, params.pointer, params.words, in_answer=in_answer
         )
-        table = Table(self)
+        table = ObjectTable(self)
         try:
             params.write(table, b, messages.CALL_BYTES, params.by_id(args, kwargs))
             if in_answer:
@@ -361,183 +199,6 @@ class Vat:
             return RpcError("cancelled", f"the service cancelled {question.label}")
         return RpcError("internal", f"the service answered {question.label} in a way that nobody asked for")
 
-    # What we hold.
-
-    def _received(self, entry: Descriptor) -> Capability | None:
-        hosted, id, path = entry
-        if hosted in (Hosted.BY_SENDER, Hosted.PROMISED_BY_SENDER):
-            known = self._imports.get(id)
-            if known is None:
-                known = self._imports[id] = NativeObject(self, id)
-            known.count += 1
-            return known
-        if hosted == Hosted.BY_RECEIVER:
-            export = self._exports.get(id)
-            if export is None:
-                raise Broken("it named an object that it does not hold")
-            return export.capability
-        if hosted == Hosted.IN_ANSWER:
-            answer = self._answers.get(id)
-            if answer is None:
-                raise Broken("it named an answer that it has not asked for")
-            if answer.is_there:
-                return answer.object_at(path)
-            return LocalCapability(Forwarder(PromisedObject(answer, path)), ("promised", answer, path))
-        return None
-
-    def let_go(self, id: int, count: int) -> None:
-        """Give references to an object of the service's back; from the object's own end."""
-        if not self.closed and count:
-            self._send(messages.release(id, count))
-
-    # What the service holds.
-
-    def export(self, capability: Capability, type: Type | None) -> int:
-        """The number under which the service may call an object, counted once more."""
-        if not capability.alive:
-            raise RpcError("not_found", "an object in the call is gone, with the connection to its peer")
-        export = self._exports_by_key.get(capability.key)
-        if export is None:
-            self._last_export += 1
-            export = Export(self._last_export, capability)
-            self._exports[export.id] = self._exports_by_key[capability.key] = export
-        if type is not None and type not in export.types:
-            export.types = (*export.types, type)
-        export.count += 1
-        return export.id
-
-    def release_export(self, id: int, count: int) -> None:
-        """Take references back that the service had; at zero the object is let go."""
-        export = self._exports.get(id)
-        if export is None:
-            return
-        export.count -= count
-        if export.count <= 0:
-            del self._exports[id]
-            if self._exports_by_key.get(export.capability.key) is export:
-                del self._exports_by_key[export.capability.key]
-
-    # Calls of the service's.
-
-    def _on_call(self, view: View) -> None:
-        call = view.struct(0)
-        answer_id = call.number(32, 0)
-        if answer_id in self._answers:
-            raise Broken("it asked two questions under one number")
-        elsewhere = call.number(16, 48)
-        answer = self._answers[answer_id] = Answer(answer_id, self._loop, is_elsewhere=elsewhere == 1)
-        payload = call.struct(1)
-        interface_id, number = call.number(64, 64), call.number(16, 32)
-        try:
-            entries = messages.read_table(payload, self._max_objects)
-            payload.incoming.objects = [self._received(entry) for entry in entries]
-            if elsewhere > 1:
-                raise RpcError("unimplemented", "results cannot be sent to a third party")
-            if len(self._answers) > MAX_ANSWERS:
-                raise ResourceExhausted(f"{MAX_ANSWERS} calls are being answered already")
-            target, types = self._target(call.struct(0))
-            method = self.methods.find(types, interface_id, number)
-            segment, place, pointer = payload.at(0)
-            if not pointer:
-                segment, place, pointer = NULL_STRUCT
-            wire = method.params.read(payload.incoming, segment, place, pointer)
-            answer.results = method.results
-            running = target.call(interface_id, number, method.params.as_arguments(wire))
-        except Malformed as error:
-            self._fail(answer, RpcError("invalid_argument", f"the parameters cannot be read: {error}"))
-        except RpcError as error:
-            self._fail(answer, error)
-        else:
-            answer.running = running
-            if isinstance(running, Pending):
-                running.watcher = lambda ended: self._on_ended(answer, ended)
-                if running.done():
-                    self._loop.call_soon(running.watcher, running)
-            else:
-                running.add_done_callback(lambda ended: self._on_ended(answer, ended))
-
-    def _target(self, target: View) -> tuple[Capability, tuple[Type, ...]]:
-        if target.number(16, 32) == 0:
-            export = self._exports.get(target.number(32, 0))
-            if export is None:
-                raise Broken("it called an object that it does not hold")
-            return export.capability, export.types
-        id, path = messages.read_answer_path(target.struct(0))
-        answer = self._answers.get(id)
-        if answer is None:
-            raise Broken("it called an object in an answer that it has not asked for")
-        return PromisedObject(answer, path), ()
-
-    def _on_ended(self, answer: Answer, ended: asyncio.Future[Any]) -> None:
-        if self.closed:
-            if not ended.cancelled():
-                ended.exception()  # looked at, or asyncio would report it
-            return
-        answer.running = None
-        if ended.cancelled():
-            self._fail(answer, RpcError("cancelled", "the call was cancelled"))
-            return
-        error = ended.exception()
-        if error is not None:
-            self._fail(answer, error)
-            return
-        form = answer.results
-        assert form is not None  # the call was begun
-        wire = form.of_result(ended.result())
-        b = messages.begin_return(answer.id, form.pointer, form.words)
-        table = Table(self)
-        try:
-            form.write(table, b, messages.RETURN_BYTES, wire)
-        except InvalidValue as misfit:
-            table.take_back()
-            self._fail(answer, RpcError("internal", f"a result does not fit the schema: {misfit}"))
-            return
-        except RpcError as gone:
-            table.take_back()
-            self._fail(answer, gone)
-            return
-        answer.answered(form, wire, bytes(b[messages.FRAME_BYTES :]), table.objects)
-        if answer.is_elsewhere:
-            table.take_back()
-            self._send(messages.return_other(answer.id, Came.SENT_ELSEWHERE))
-        else:
-            answer.exported = tuple(table.exported)
-            if table.descriptors:
-                messages.put_table(b, messages.RETURN_CONTENT + 8, table.descriptors)
-            self._send(messages.seal(b))
-        self._settle(answer)
-
-    def _fail(self, answer: Answer, error: BaseException) -> None:
-        answer.failed(error)
-        if answer.is_elsewhere and not answer.is_finished:
-            self._send(messages.return_other(answer.id, Came.SENT_ELSEWHERE))
-        else:
-            self._send(messages.return_exception(answer.id, *exception_of(error)))
-        self._settle(answer)
-
-    def _settle(self, answer: Answer) -> None:
-        answer.is_returned = True
-        if answer.is_finished:
-            self._end_answer(answer, releases=answer.releases)
-
-    def _end_answer(self, answer: Answer, *, releases: bool) -> None:
-        self._answers.pop(answer.id, None)
-        if releases:
-            for id in answer.exported:
-                self.release_export(id, 1)
-
-    def _on_finish(self, view: View) -> None:
-        finish = view.struct(0)
-        answer = self._answers.get(finish.number(32, 0))
-        if answer is None:
-            raise Broken("it is finished with what it has not asked for")
-        answer.is_finished = True
-        answer.releases = not finish.bit(32)  # releaseResultCaps; its default is true
-        if answer.is_returned:
-            self._end_answer(answer, releases=answer.releases)
-        elif answer.running is not None:
-            answer.running.cancel()
-
     # Messages.
 
     def receive(self, segments: Sequence[bytes]) -> None:
@@ -546,12 +207,12 @@ class Vat:
         Raises:
             Broken: the connection is of no use any more.
         """
-        incoming = Incoming(segments)
+        incoming = ReceivedMessage(segments)
         try:
             kind, view = messages.read_message(incoming)
             handler = self._handlers.get(kind)
             if handler is None:
-                self._send(messages.unimplemented(Incoming(segments)))
+                self._send(messages.unimplemented(ReceivedMessage(segments)))
             else:
                 handler(self, view)
         except Malformed as error:
@@ -563,41 +224,17 @@ class Vat:
     def _on_abort(self, view: View) -> None:
         raise Broken(f"it ended the connection: {readable(view.struct(0).text(0))[1]}")
 
-    def _on_bootstrap(self, view: View) -> None:
-        answer_id = view.struct(0).number(32, 0)
-        if answer_id in self._answers:
-            raise Broken("it asked two questions under one number")
-        answer = self._answers[answer_id] = Answer(answer_id, self._loop)
-        self._fail(answer, RpcError("unimplemented", "there is no object here to begin with"))
-
-    def _on_resolve(self, view: View) -> None:
-        resolve = view.struct(0)
-        if resolve.number(16, 32) == 0:
-            # Let go at once, see above; an object that somebody holds was counted once more and is now once less.
-            entry = messages.read_descriptor(resolve.struct(0))
-            if entry.hosted in (Hosted.BY_SENDER, Hosted.PROMISED_BY_SENDER):
-                self.let_go(entry.id, 1)
-
-    def _on_release(self, view: View) -> None:
-        release = view.struct(0)
-        self.release_export(release.number(32, 0), release.number(32, 32))
-
-    def _on_disembargo(self, view: View) -> None:
-        disembargo = view.struct(0)
-        if disembargo.number(16, 32) != 0:
-            return  # the echo of one of ours, of which there are none
-        capability, _ = self._target(disembargo.struct(0))
-        if isinstance(capability, PromisedObject):
-            capability = capability.resolved()
-        if not isinstance(capability, NativeObject):
-            raise Broken("it asked for the way back to an object that is not its own")
-        self._send(messages.disembargo(capability.id, disembargo.number(32, 0)))
-
     _handlers: Final[Mapping[int, Callable[[Vat, View], None]]] = {
-        Kind.UNIMPLEMENTED: _on_unimplemented, Kind.ABORT: _on_abort, Kind.CALL: _on_call, Kind.RETURN: _on_return,
-        Kind.FINISH: _on_finish, Kind.RESOLVE: _on_resolve, Kind.RELEASE: _on_release, Kind.BOOTSTRAP: _on_bootstrap,
-        Kind.DISEMBARGO: _on_disembargo,
-    }  # fmt: skip
+        MessageKind.UNIMPLEMENTED: _on_unimplemented,
+        MessageKind.ABORT: _on_abort,
+        MessageKind.CALL: ServiceCalls._on_call,
+        MessageKind.RETURN: _on_return,
+        MessageKind.FINISH: ServiceCalls._on_finish,
+        MessageKind.RESOLVE: ServiceCalls._on_resolve,
+        MessageKind.RELEASE: ServiceCalls._on_release,
+        MessageKind.BOOTSTRAP: ServiceCalls._on_bootstrap,
+        MessageKind.DISEMBARGO: ServiceCalls._on_disembargo,
+    }
 
     def close(self) -> None:
         """End everything: the connection is lost."""
@@ -613,7 +250,7 @@ class Vat:
         for answer in answers.values():
             if answer.running is not None:
                 answer.running.cancel()
-        self._exports.clear()
-        self._exports_by_key.clear()
+        self._held.clear()
+        self._held_by_key.clear()
         self.root = None
 

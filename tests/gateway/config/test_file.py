@@ -49,7 +49,7 @@ def test_a_service_may_have_several_endpoints(tmp_path: Path) -> None:
     text = SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "ipc:///run/b"]')
     (service,) = read(tmp_path, text).services
     assert service.endpoints == ("tcp://a:1", "ipc:///run/b")
-    assert [connection.endpoint for connection in service.connections] == ["tcp://a:1", "ipc:///run/b"]
+    assert [connection.endpoint for connection in service.connections()] == ["tcp://a:1", "ipc:///run/b"]
     (service,) = read(tmp_path, text, {"CARA_GATEWAY_SERVICES_CALCULATOR_ENDPOINT": "tcp://c:1, tcp://d:2"}).services
     assert service.endpoints == ("tcp://c:1", "tcp://d:2")
 
