@@ -71,6 +71,8 @@ _CLOSING_S: Final = 1.0
 _POLL_S: Final = 0.02
 _FIRST_UP_S: Final = 1.0
 """How long a reload waits for new connections, so that the first calls find them there."""
+_BRIDGES_UP_S: Final = 5.0
+"""The same where a new bridge has to start and to compile its schema, which takes one second on an idle machine."""
 RETIRED_S: Final = 1.0
 """How often it is looked whether connections of an old catalogue are still used."""
 
@@ -278,7 +280,8 @@ class Gateway:
                 await self._start_upstream(service)
             except (OSError, ValueError) as error:
                 raise ConfigError(f"services.{service.name}.endpoint: cannot be connected to: {error}") from None
-        await _all_up({service.upstream for service in fresh}, _FIRST_UP_S)
+        starts_bridges = any(isinstance(each, BridgedUpstream) for one in fresh for each in one.upstream.connections)
+        await _all_up({service.upstream for service in fresh}, _BRIDGES_UP_S if starts_bridges else _FIRST_UP_S)
         return catalogue
 
     def _adopt(self, config: GatewayConfig) -> None:

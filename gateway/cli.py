@@ -43,6 +43,8 @@ from gateway.remote_commands import call, describe, list_names
 CONFIG_EXIT: Final = 2
 _SERVICES_S: Final = 1.0
 """How long the first line waits for services that may come up; `serve` also starts without them."""
+_BRIDGES_S: Final = 5.0
+"""The same where bridges have to start first."""
 _DEMO_S: Final = 20.0
 
 _config_option = click.option(
@@ -114,7 +116,8 @@ def serve(
 
 
 async def _announced(gateway: Gateway) -> None:
-    await gateway.services_up(_SERVICES_S)
+    is_bridged = any(service.protocol == "capnp" for service in gateway.config.services)
+    await gateway.services_up(_BRIDGES_S if is_bridged else _SERVICES_S)
     click.echo(f"listening on {gateway.url}")
 
 

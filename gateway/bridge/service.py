@@ -14,7 +14,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import zmq
@@ -140,7 +139,6 @@ class Bridge:
         finally:
             connection.close()
             await server.stop()
-            await self._unbound()
 
     def _register(self, server: Server, root: NativeObject, bound: BoundMethod) -> None:
         method: NativeMethod | None = None  # a schema has many methods of which most are never called
@@ -164,17 +162,6 @@ class Bridge:
             except zmq.ZMQError:
                 if loop.time() >= until:
                     raise
-            await asyncio.sleep(_BIND_AGAIN_S)
-
-    async def _unbound(self) -> None:
-        """Wait until ZeroMQ's thread has removed the socket's file, or it would remove the next one's."""
-        bind = self._served_as.bind
-        if not bind.startswith("ipc://"):
-            return
-        path, loop = Path(bind.removeprefix("ipc://")), asyncio.get_running_loop()
-        until = loop.time() + _BIND_S
-        # This happens once after a loss.
-        while path.exists() and loop.time() < until:  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(_BIND_AGAIN_S)
 
     def _say(self, trouble: str) -> None:

@@ -18,6 +18,8 @@ from gateway.config.limits import Limits
 from gateway.upstream.bridge_process import BridgeProcess
 from gateway.upstream.pseud import PseudUpstream
 
+_FIRST_CONNECTION_S: Final = 3.0
+"""How long the first calls wait: a bridge has to start and to compile its schema."""
 _LONGEST_FOLDER_BYTES: Final = 80
 """A socket's path has room for 107 (unix(7)), and its name and the folder's own take some."""
 
@@ -28,7 +30,7 @@ class BridgedUpstream(PseudUpstream):
     def __init__(self, config: ConnectionConfig, limits: Limits, cork: Cork | None = None) -> None:
         assert config.native is not None  # it is a native service
         # Whoever may enter the folder may call.
-        super().__init__(replace(config, peer="bridge", security="noop"), limits, cork)
+        super().__init__(replace(config, peer="bridge", security="noop"), limits, cork, _FIRST_CONNECTION_S)
         self._native = config.native
         self._service = config.service
         self._process: BridgeProcess | None = None
