@@ -33,8 +33,8 @@ class NativeAnswer:
     """
 
     __slots__ = (
-        "_content", "_error", "_form", "_objects", "_waiting", "_wire", "exported", "id", "is_elsewhere", "is_finished",
-        "is_returned", "loop", "releases", "results", "running",
+        "_content", "_error", "_form", "_is_answered", "_objects", "_waiting", "_wire", "exported", "id",
+        "is_elsewhere", "is_finished", "is_returned", "loop", "releases", "results", "running",
     )  # fmt: skip
 
     def __init__(self, id: int, loop: asyncio.AbstractEventLoop, *, is_elsewhere: bool = False) -> None:
@@ -46,6 +46,7 @@ class NativeAnswer:
         self.exported: tuple[int, ...] = ()
         self.is_returned = self.is_finished = self.releases = False
         self._form: ResultForm | None = None
+        self._is_answered = False
         self._wire: dict[int, Any] = {}
         self._content = b""
         self._objects: Sequence[Capability] = ()
@@ -55,16 +56,20 @@ class NativeAnswer:
     @property
     def is_there(self) -> bool:
         """Whether it is known what came of the call."""
-        return self._form is not None or self._error is not None
+        return self._is_answered or self._error is not None
 
-    def answered(self, form: ResultForm, wire: dict[int, Any], message: bytes, objects: Sequence[Capability]) -> None:
+    def answered(
+        self, form: ResultForm | None, wire: dict[int, Any], message: bytes, objects: Sequence[Capability]
+    ) -> None:
         """Take the results.
 
         Args:
+            form: of the results; None if they are one object and no struct.
             wire: the struct of results.
             message: the segment of the answer, and ``objects`` those in it by their numbers.
         """
         self._form, self._wire, self._content, self._objects = form, wire, message, objects
+        self._is_answered = True
         self._go_on()
 
     def failed(self, error: BaseException) -> None:

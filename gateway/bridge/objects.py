@@ -142,6 +142,7 @@ class SharedObjects:
         methods: the schema's.
         closed: whether the connection has ended.
         root: the service's first object, once it was asked for and is there.
+        first: the object that the other side gets if it asks for our first one, and what it is; None if there is none.
     """
 
     def __init__(
@@ -160,6 +161,7 @@ class SharedObjects:
         self.methods = methods
         self.closed = False
         self.root: Capability | None = None
+        self.first: tuple[Capability, Type] | None = None
         self._loop = loop
         self._send = send
         self._max_objects = max_objects

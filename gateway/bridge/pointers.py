@@ -16,9 +16,9 @@ from typing import Any, Final, NoReturn
 WORD: Final = struct.Struct("<Q")
 _TWO_WORDS: Final = struct.Struct("<QQ")
 
-MAX_UNITS: Final = 4_000_000
-"""Of what is made of one message: a word of data is one, and so is an element of a list. As Python objects they take
-some hundred megabytes at the most."""
+MAX_UNITS: Final = 2_000_000
+"""Of what is made of one message: a word of a struct is one, so is an element of a list, and so are 64 bytes of text. To
+make so many takes a second or two, and some hundred megabytes at the most."""
 MAX_DEPTH: Final = 64
 """Cap'n Proto's own bound for pointers within pointers; JSON's here is the same."""
 _OBJECT_UNITS: Final = 4
@@ -154,13 +154,13 @@ class ReceivedMessage:
             start = place + 8 + 2 * (low if low < 0x80000000 else low - 0x100000000)
             count = pointer >> 35
             if start >= 0 and start + count <= len(segment):
-                self.left -= 1 + (count >> 3)
+                self.left -= 1 + (count >> 6)
                 if self.left >= 0:
                     return segment[start : start + count]
         segment, start, size, count = self.list(segment, place, pointer)
         if size != BYTE:
             raise Malformed("there is another list where bytes must be")
-        self.spend(1 + (count >> 3))
+        self.spend(1 + (count >> 6))
         return segment[start : start + count]
 
     def text(self, segment: bytes, place: int, pointer: int) -> str:
@@ -247,7 +247,7 @@ class Copy:
             self._pointers(begin, segment, start, count, depth)
         else:
             taken = (ELEMENT_BITS[size] * count + 7) >> 3
-            incoming.spend(1 + (taken >> 3))
+            incoming.spend(1 + (taken >> 6))
             self.segment += segment[start : start + taken] + bytes(-taken % 8)
 
     def _pointers(self, at: int, segment: bytes, pointers: int, count: int, depth: int) -> None:

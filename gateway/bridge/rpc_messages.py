@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from gateway.bridge.building import EMPTY_STRUCT, put_structs, put_text
 from gateway.bridge.framing import HEAD
-from gateway.bridge.pointers import WORD, Copy, Malformed, ReceivedMessage
+from gateway.bridge.pointers import OTHER_POINTER, WORD, Copy, Malformed, ReceivedMessage
 
 
 class MessageKind(IntEnum):
@@ -96,6 +96,11 @@ _ONE_WORD: Final = 1 << 32
 def content_pointer(words: int, sizes: int) -> int:
     """The pointer to parameters or results that begin where `CALL_BYTES` or `RETURN_BYTES` says."""
     return 1 << 2 | sizes << 32 if words else EMPTY_STRUCT
+
+
+def object_pointer(number: int) -> int:
+    """What leads to an object of the message's table."""
+    return OTHER_POINTER | number << 32
 
 
 def begin_call(

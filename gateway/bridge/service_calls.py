@@ -147,7 +147,17 @@ class ServiceCalls(SharedObjects):
         if answer_id in self._answers:
             raise Broken("it asked two questions under one number")
         answer = self._answers[answer_id] = NativeAnswer(answer_id, self._loop)
-        self._fail(answer, RpcError("unimplemented", "there is no object here to begin with"))
+        if self.first is None:
+            self._fail(answer, RpcError("unimplemented", "there is no object here to begin with"))
+            return
+        table = ObjectTable(self)
+        number = table.add(*self.first)
+        answer.exported = tuple(table.exported)
+        b = messages.begin_return(answer_id, messages.object_pointer(number), 0)
+        messages.put_table(b, messages.RETURN_CONTENT + 8, table.descriptors)
+        answer.answered(None, {}, bytes(b[messages.FRAME_BYTES :]), table.objects)
+        self._send(messages.seal(b))
+        self._settle(answer)
 
     def _on_disembargo(self, view: View) -> None:
         disembargo = view.struct(0)
