@@ -17,8 +17,8 @@ WORD: Final = struct.Struct("<Q")
 _TWO_WORDS: Final = struct.Struct("<QQ")
 
 MAX_UNITS: Final = 2_000_000
-"""Of what is made of one message: a word of a struct is one, so is an element of a list, and so are 64 bytes of text. To
-make so many takes a second or two, and some hundred megabytes at the most."""
+"""Of what is made of one message: a word of a struct is one, so is an element of a list, and so are 64 bytes of text.
+To make so many takes a second or two, and some hundred megabytes at the most."""
 MAX_DEPTH: Final = 64
 """Cap'n Proto's own bound for pointers within pointers; JSON's here is the same."""
 _OBJECT_UNITS: Final = 4

@@ -40,6 +40,18 @@ def web(gateway: tuple[Process, Web, Start]) -> Web:
     return gateway[1]
 
 
+def place_of(bridge: int) -> Path:
+    """The socket that a bridge listens at."""
+    inodes = {os.readlink(link).removeprefix("socket:[").rstrip("]") for link in links(bridge)}
+    table = [line.split() for line in Path(f"/proc/{bridge}/net/unix").read_text().splitlines()[1:]]
+    (place,) = {columns[7] for columns in table if columns[6] in inodes and "cara-bridge-" in columns[-1]}
+    return Path(place)
+
+
+def links(pid: int) -> list[Path]:
+    return [link for link in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(link).startswith("socket:")]
+
+
 def bridges_of(pid: int) -> list[int]:
     """The processes that a gateway has started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -225,23 +237,18 @@ def test_a_bridge_that_is_killed_or_hangs_is_started_anew(gateway: tuple[Process
             time.sleep(0.05)
 
 
-def test_a_bridge_ends_with_its_gateway_and_leaves_nothing(abacus: NativeService) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with TemporaryDirectory() as folder:
-            with gateway_of(Path(folder), trials("abacus", abacus)) as (process, _, _):
-                (bridge,) = bridges_of(process.pid)
-                places = {
-                    line.split()[-1]
-                    for line in Path("/proc/net/unix").read_text().splitlines()
-                    if "/cara-bridge-" in line
-                }
-                mine = [Path(place).parent for place in places if Path(place).parent.is_dir()]
-                assert all(stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in mine)
-                process.stop(number)
-                until = time.monotonic() + 5
-                while Path(f"/proc/{bridge}").exists() and "Z" not in Path(f"/proc/{bridge}/stat").read_text().split():
-                    assert time.monotonic() < until
-                    time.sleep(0.02)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_bridge_ends_with_its_gateway(abacus: NativeService, number: int) -> None:
+    with TemporaryDirectory() as folder, gateway_of(Path(folder), trials("abacus", abacus)) as (process, _, _):
+        (bridge,) = bridges_of(process.pid)
+        folder_of_it = place_of(bridge).parent
+        assert stat.S_IMODE(folder_of_it.stat().st_mode) == 0o700
+        process.stop(number)
+        until = time.monotonic() + 5
+        while Path(f"/proc/{bridge}").exists() and "Z" not in Path(f"/proc/{bridge}/stat").read_text().split():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        assert number == signal.SIGKILL or not folder_of_it.exists()
 
 
 def test_a_reload_starts_a_bridge_anew_only_if_its_keys_changed(abacus: NativeService, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ way
     [
         ("out of beans", "NativeError", "out of beans"),
         ("remote exception: out of beans", "NativeError", "out of beans"),
-        ("src/beans.c++:17: failed: expected count > 0 [0 > 0]; no beans", "NativeError", "expected count > 0 [0 > 0]; no beans"),
+        ("src/beans.c++:17: failed: expected count > 0; no beans", "NativeError", "expected count > 0; no beans"),
         ("no beans; stack: 7f3a2b 7f3a2c /usr/lib/libc.so.6", "NativeError", "no beans"),
         ("cannot open /srv/secret/beans.txt: no such file", "NativeError", "cannot open …/beans.txt: no such file"),
         (r"cannot open C:\Users\ann\beans.txt", "NativeError", "cannot open …/beans.txt"),

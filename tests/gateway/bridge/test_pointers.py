@@ -102,12 +102,16 @@ def test_a_small_message_that_stands_for_an_endless_one() -> None:
 def test_elements_without_size_are_counted(pointer: int) -> None:
     segment = words(pointer, (2**29 - 1) << 2, 0)
     message = ReceivedMessage([segment])
-    with pytest.raises(Malformed):
-        segment, start, size, count = message.list(segment, 0, pointer)
-        if size == 7:
-            message.structs(segment, start, size, count)
+
+    def read() -> None:
+        place = message.list(segment, 0, pointer)
+        if place[2] == 7:
+            message.structs(*place)
         else:
-            message.spend(count)
+            message.spend(place[3])
+
+    with pytest.raises(Malformed):
+        read()
 
 
 def test_what_is_copied_is_one_segment_without_objects() -> None:
