@@ -291,7 +291,8 @@ def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: 
         ),
         (
             SERVICE.replace("tcp://127.0.0.1:5555", "127.0.0.1:5555"),
-            'services.calculator.endpoint: expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", not "127.0.0.1:5555"',
+            'services.calculator.endpoint: expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", '
+            'not "127.0.0.1:5555"',
         ),
         (
             SERVICE.replace('"tcp://127.0.0.1:5555"', "[]"),
