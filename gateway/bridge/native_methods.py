@@ -27,6 +27,7 @@ class StructForm:
         pointer: what leads to it in a message, see `content_pointer`.
         words: that it takes.
         names: the fields' names by id, in the order of the ids, for those that have names on cara's wire.
+        listed: the names by their ids; None if it is the only parameter or result itself.
         is_inline: whether its fields are the parameters or results, or it is the only one itself.
     """
 
@@ -38,6 +39,7 @@ class StructForm:
         self.words = self.layout.node.data_words + self.layout.node.pointers
         self.pointer = content_pointer(self.words, self.layout.sizes)
         self.names = {field.id: field.name for field in self.layout.node.fields}
+        self.listed = list(self.names.values()) if is_inline else None
         self._ids = {name: id for id, name in self.names.items()}
         self._read = methods.readers.name(type)
         self._write = methods.writers.name(type)

@@ -20,6 +20,7 @@ from cara_pseud.schema.nodes import Type
 from gateway.bridge import rpc_messages as messages
 from gateway.bridge.answers import NativeAnswer, PromisedObject
 from gateway.bridge.native_methods import NativeMethod, NativeMethods
+from gateway.bridge.questions import PromisedNative
 from gateway.bridge.rpc_messages import Descriptor, Hosted, View
 
 
@@ -74,6 +75,10 @@ class NativeObject(LocalCapability):
         """What to call a method in the log."""
         return self._vat.methods.find(self.types, interface_id, method).label
 
+    def results_of(self, interface_id: int, method: int | str) -> Sequence[str] | None:
+        """The names of a method's results; None if they are one struct."""
+        return self._vat.methods.find(self.types, interface_id, method).results.listed
+
     def left(self, *, gone: bool) -> None:
         """Nothing: the last one who lets go of the object itself releases it, whoever that is."""
 
@@ -119,8 +124,14 @@ class ObjectTable:
         if not isinstance(capability, Capability):
             raise TypeError(capability)
         vat = self._vat
+        if isinstance(capability, PromisedNative):
+            found = capability.resolved()
+            if found is not None:
+                return self.add(found, type)
         if isinstance(capability, NativeObject) and capability.vat is vat:
             descriptor = Descriptor(Hosted.BY_RECEIVER, capability.id)
+        elif isinstance(capability, PromisedNative) and capability.question.vat == vat:
+            descriptor = Descriptor(Hosted.IN_ANSWER, capability.question.id, capability.pointers)
         else:
             id = vat.export(capability, type)
             self.exported.append(id)

@@ -149,7 +149,11 @@ class Bridge:
                 method = self._methods.bound(bound)
             return root.vat.call(root, method, args, kwargs)
 
-        server.register(bound.method.name, call)
+        method_node = bound.method
+        fields = self._methods.schema.struct(method_node.results.node_id).fields
+        # Calls into answers that have just left are told by it which object is meant.
+        call.__dict__["results"] = [field.name for field in fields] if method_node.results_inline else None
+        server.register(method_node.name, call)
 
     async def _bind(self, server: Server) -> None:
         """Bind the server, as soon as the one before has left the place."""

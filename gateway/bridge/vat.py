@@ -71,32 +71,49 @@ class Vat(ServiceCalls):
         return question
 
     def call(
-        self, target: NativeObject | Question, method: NativeMethod, args: Sequence[Any], kwargs: Mapping[str, Any],
-        path: Sequence[int] = (),
-    ) -> Question:  # fmt: skip
-        """Call a method of an object, or of an object in the answer to another call, which may not have come.
-
-        Args:
-            path: of the object in the answer, by pointers.
+        self, target: NativeObject, method: NativeMethod, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Question:
+        """Call a method of an object.
 
         Raises:
             RpcError: nothing was sent.
         """
+        return self._call(target.id, method, args, kwargs, None)
+
+    def call_into(
+        self,
+        question: Question,
+        path: Sequence[int],
+        method: NativeMethod,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Question:
+        """See `gateway.bridge.questions.AskedVat`."""
+        return self._call(question.id, method, args, kwargs, path)
+
+    def _call(
+        self,
+        target: int,
+        method: NativeMethod,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        path: Sequence[int] | None,
+    ) -> Question:
         if self.closed:
             raise Unavailable("the service cannot be reached: the connection to it was lost")
         if not self._has_room():
             raise ResourceExhausted("the service does not read as fast as it is called")
         params = method.params
         question = self._ask(method)
-        in_answer = isinstance(target, Question)
         b = messages.begin_call(
-            question.id, target.id, method.interface_id, method.id, params.pointer, params.words, in_answer=in_answer
-        )
+            question.id, 0 if path else target, method.interface_id, method.id, params.pointer, params.words,
+            in_answer=path is not None,
+        )  # fmt: skip
         table = ObjectTable(self)
         try:
             params.write(table, b, messages.CALL_BYTES, params.by_id(args, kwargs))
-            if in_answer:
-                messages.aim(b, target.id, path)
+            if path is not None:
+                messages.aim(b, target, path)
             if table.descriptors:
                 if len(table.descriptors) > self._max_objects:
                     raise TooLarge(f"the call holds {len(table.descriptors)} objects, at most {self._max_objects}")
@@ -183,7 +200,8 @@ class Vat(ServiceCalls):
         form = question.method.results
         if not pointer:
             segment, place, pointer = NULL_STRUCT
-        return form.as_result(form.read(incoming, segment, place, pointer))
+        question.found = form.read(incoming, segment, place, pointer)
+        return form.as_result(question.found)
 
     def _taken(self, question: Question, answer_id: int) -> Any:
         """The result that another call of the service's to us has: it said that this one ends with that."""

@@ -116,6 +116,11 @@ def called(target: NativeObject, name: str, *args: Any) -> Any:
     return target.invoke(type.node_id, methods.find((type,), type.node_id, name).id, args, {}, IncomingCall(b""))
 
 
+def into(question: Any, type: Type, method: int) -> Any:
+    """Call the only object of an answer that has not come."""
+    return question.promised((0,)).target.invoke(type.node_id, method, (), {}, IncomingCall(b""))
+
+
 def play(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 5))  # type: ignore[arg-type]
 
@@ -148,8 +153,8 @@ def test_calls_into_an_answer_that_has_not_come(methods: NativeMethods) -> None:
         house = await wire.house()
         room = called(house, "room", "hall")
         type = interface(methods, "Room")
-        door = wire.client.call(room, methods.find((type,), type.node_id, "door"), (), {}, (0,))
-        name = wire.client.call(door, methods.find((type,), type.node_id, "name"), (), {}, (0,))
+        door = into(room, type, 1)
+        name = into(door, type, 0)
         await wire.run()
         assert not name.done()
         inner = local(lambda: "closet")
@@ -167,7 +172,7 @@ def test_what_depends_on_a_call_that_fails_fails_too(methods: NativeMethods) -> 
         wire = Wire(methods, local(lambda name: later))
         room = called(await wire.house(), "room", "hall")
         type = interface(methods, "Room")
-        name = wire.client.call(room, methods.find((type,), type.node_id, "name"), (), {}, (0,))
+        name = into(room, type, 0)
         await wire.run()
         later.set_exception(RpcError("not_found", "no hall"))
         await wire.run()
