@@ -130,7 +130,7 @@ class ObjectTable:
                 return self.add(found, type)
         if isinstance(capability, NativeObject) and capability.vat is vat:
             descriptor = Descriptor(Hosted.BY_RECEIVER, capability.id)
-        elif isinstance(capability, PromisedNative) and capability.question.vat == vat:
+        elif isinstance(capability, PromisedNative) and capability.question.vat is vat:  # type: ignore[comparison-overlap]
             descriptor = Descriptor(Hosted.IN_ANSWER, capability.question.id, capability.pointers)
         else:
             id = vat.export(capability, type)
