@@ -91,6 +91,21 @@ def test_objects_of_callers_are_called_during_a_call_and_later(either: NativeSer
     play(either, scenario)
 
 
+def test_a_chain_of_calls_is_one_round_trip(abacus: NativeService) -> None:
+    async def scenario(module: Any, trials: Any) -> None:
+        before = await trials.census()
+        first = trials.later(1, 50)
+        assert await first.plus(2).add(first.value).read() == 4
+        after = await trials.census()
+        assert after["roundTrips"] - before["roundTrips"] == 2
+        assert after["pipelined"] - before["pipelined"] == 3
+        with pytest.raises(RpcError) as failed:
+            await trials.kept().read()
+        assert failed.value.code in ("failed_precondition", "unknown")
+
+    play(abacus, scenario)
+
+
 def test_own_objects_come_home(abacus: NativeService) -> None:
     async def scenario(module: Any, trials: Any) -> None:
         own = {"read": lambda: 42.0}

@@ -114,7 +114,7 @@ def test_what_a_service_throws_has_no_traceback_and_no_path(web: Web) -> None:
         assert "/srv" not in answer.text
 
 
-def test_callbacks_and_a_chain_over_a_websocket(web: Web) -> None:
+def test_callbacks_over_a_websocket(web: Web) -> None:
     with web.socket() as socket:
         welcome(socket)
         params = {"function": {"$callback": "square"}, "to": 9, "rows": {"$callback": "rows"}}
@@ -133,9 +133,25 @@ def test_callbacks_and_a_chain_over_a_websocket(web: Web) -> None:
                 continue  # that one of them is held no more
             socket.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
         assert (message["result"], rows) == ({"count": 3}, [[1, 1.0], [2, 4.0], [3, 9.0]])
-        for id, method in ((2, "abacus.number"), (3, "#2.value.plus"), (4, "#3.value.read")):
-            socket.send({"jsonrpc": "2.0", "id": id, "method": method, "params": []})
-        assert answers(socket, 4)[4]["result"] == {"number": 1}
+
+
+def test_a_chain_of_calls_is_one_round_trip_at_the_service(web: Web) -> None:
+    with web.socket() as socket:
+        welcome(socket)
+        before = census(web)
+        chain = (
+            ("abacus.later", [1, 50]),
+            ("#1.value.plus", [2]),
+            ("#2.value.add", [{"$result": 1, "path": ["value"]}]),
+            ("#3.value.read", []),
+        )
+        for id, (method, params) in enumerate(chain, 1):
+            socket.send({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        assert answers(socket, 1, 2, 3, 4)[4]["result"] == {"number": 4}
+        after = census(web)
+        # The other one is that of the census itself.
+        assert after["roundTrips"] - before["roundTrips"] == 2
+        assert after["pipelined"] - before["pipelined"] == 3
 
 
 def test_a_deadline_and_a_cancelled_call_reach_the_service(web: Web, eventually: Callable[..., None]) -> None:
