@@ -11,13 +11,14 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, Protocol, cast, runtime_checkable
 
 from cara_pseud import greeting, wire
 from cara_pseud.answering import CURRENT
 from cara_pseud.answering import current_call as current_call
-from cara_pseud.capabilities import IncomingCall, Promises, WireHandler
+from cara_pseud.capabilities import IncomingCall, Pending, Promises, WireHandler
 from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
 from cara_pseud.dependents import Dependents, ReadCall, called_as_target
@@ -93,8 +94,10 @@ class NamedTarget(Protocol):
 class Dispatcher:
     """The handlers of one peer."""
 
-    def __init__(self, host: ServiceHost) -> None:
+    def __init__(self, host: ServiceHost, *, passes_on: bool = False) -> None:
+        """Begin without handlers; ``passes_on`` as `cara_pseud.server.Server` takes it."""
         self._host = host
+        self._passes_on = passes_on
         self._slow: set[str] = set()
         self._called_call: WireHandler | None = None
         self._dependents = Dependents(host, self.on_work, self._reply_error)
@@ -160,6 +163,11 @@ class Dispatcher:
             if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
                 if hasattr(type(result), "promised"):
                     call.promises = cast(Promises, result)
+                if isinstance(result, Pending) and getattr(result, "watcher", result) is None and not result.done():
+                    # It tells when it is there: a task that waits for it would cost as much as the call.
+                    result.watcher = partial(self._ended, connection, uid, call)
+                    connection.running[uid] = (result, call)
+                    return
                 # The task copies the context variables as they are now.
                 task = host.running_loop.create_task(self._answer_later(connection, uid, call, result))
                 # A loop with eager tasks may have run it to its end.
@@ -180,8 +188,24 @@ class Dispatcher:
 
     def _note_slow(self, name: str) -> None:
         # Names that nobody registered are a peer's own, and endless.
-        if name in self._handlers:
+        if name in self._handlers and not self._passes_on:
             self._slow.add(name)
+
+    def _ended(self, connection: Connection, uid: bytes, call: IncomingCall, result: asyncio.Future[Any]) -> None:
+        """Answer a call with what has come of another one."""
+        # In a circle they would wait for the collector, with all objects in the result.
+        call.promises = None
+        if isinstance(result, Pending):
+            result.watcher = None
+        if result.cancelled():
+            self._reply_error(connection, uid, RpcError("cancelled", "the handler was cancelled"))
+        elif (error := result.exception()) is not None:
+            self._reply_error(connection, uid, error, call)
+        else:
+            self._reply(connection, uid, result.result(), call)
+        connection.running.pop(uid, None)
+        if connection.dependents:
+            self._dependents.ended(connection, uid)
 
     async def _answer_later(
         self, connection: Connection, uid: bytes, call: IncomingCall, result: Awaitable[Any]

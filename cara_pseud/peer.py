@@ -72,7 +72,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         max_values: int = limits.DEFAULT_MAX_VALUES,
         max_capabilities: int = limits.DEFAULT_MAX_CAPABILITIES,
         debug: bool = False,
-        cork: Cork | None = None,
+        cork: Cork | None = None, passes_on: bool = False,
         **pseud_arguments: Any,
     ) -> None:
         limits.check(max_message_bytes=max_message_bytes, max_values=max_values, max_calls=max_calls)
@@ -110,7 +110,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.packer = self.codec
         self.packing_for: OutgoingCalls | None = None
         self._receiving_from: Connection | None = None
-        self._dispatcher = Dispatcher(self)
+        self._dispatcher = Dispatcher(self, passes_on=passes_on)
         self._incarnation = b""
         self._inboxes = Inboxes(self._on_one, self.dropped, self._on_behind)
         self.cork = Cork() if cork is None else cork

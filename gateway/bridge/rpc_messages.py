@@ -290,6 +290,34 @@ class View:
         return self.incoming.text(segment, place, pointer) if pointer else ""
 
 
+_PLAIN_RETURN: Final = struct.Struct("<8Q")
+
+
+def read_plain_results(segment: bytes) -> tuple[int, bool, int] | None:
+    """The answer to most calls, where everybody writes it: results without an object in them.
+
+    Returns:
+        The question, whether the objects in its parameters are kept, and the pointer to the results, which stands at
+        `PLAIN_CONTENT`; None if the message is another one, or written otherwise.
+    """
+    if len(segment) < _PLAIN_RETURN.size:
+        return None
+    root, kind, inner, word, _, results, content, table = _PLAIN_RETURN.unpack_from(segment)
+    if (
+        root == _ROOT
+        and kind & 0xFFFF == MessageKind.RETURN
+        and inner == _RETURN_POINTER
+        and word >> 48 == Came.RESULTS
+        and results == _RESULTS_POINTER
+        and not table
+    ):
+        return word & 0xFFFFFFFF, bool(word >> 32 & 1), content
+    return None
+
+
+PLAIN_CONTENT: Final = 6 * 8
+
+
 def read_message(incoming: ReceivedMessage) -> tuple[int, View]:
     """What kind a message is, and its root."""
     root = View(incoming, incoming.struct(incoming.segments[0] if incoming.segments else b"", 0, incoming.root()))

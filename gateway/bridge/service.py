@@ -125,7 +125,7 @@ class Bridge:
     async def _serve(self, connection: NativeConnection, root: Capability) -> None:
         assert isinstance(root, NativeObject)  # see _first_object
         served_as = self._served_as
-        server = Server(served_as.peer.encode(), cork=self._cork, **served_as.security)
+        server = Server(served_as.peer.encode(), cork=self._cork, passes_on=True, **served_as.security)
         for bound in self._bound:
             self._register(server, root, bound)
         try:

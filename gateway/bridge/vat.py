@@ -155,25 +155,18 @@ class Vat(ServiceCalls):
     def _on_return(self, view: View) -> None:
         returned = view.struct(0)
         id, came = returned.number(32, 0), returned.number(16, 48)
-        question = self._questions.pop(id, None)
+        question = self._answered(id, keeps=returned.bit(32))
         if question is None:
-            # One that was given up: what it holds was released by our word that it is finished.
-            if id not in self._given_up:
-                raise Broken("it answered what nobody asked")
-            self._forget(id)
             return
-        if not returned.bit(32):  # releaseParamCaps; its default is true
-            for exported in question.exported:
-                self.release_export(exported, 1)
-        keeps, result, error = False, None, None
+        is_ours, result, error = False, None, None
         try:
             if came == Came.RESULTS:
                 payload = returned.struct(0)
                 entries = messages.read_table(payload, self._max_objects)
                 # From here on the objects are ours: each is given back when nobody has it any more.
-                keeps = True
+                is_ours = True
                 payload.incoming.objects = [self._received(entry) for entry in entries]
-                result = self._result(question, payload)
+                result = self._result(question, payload.incoming, *payload.at(0))
             elif came == Came.TAKEN_FROM_OTHER:
                 result = self._taken(question, returned.number(32, 64))
             else:
@@ -182,7 +175,40 @@ class Vat(ServiceCalls):
             error = unreadable(malformed, question.label)
         except RpcError as failed:
             error = failed
-        self._send(messages.finish(id, releases=not keeps))
+        self._end(question, id, result, error, is_ours=is_ours)
+
+    def _on_plain_results(self, incoming: ReceivedMessage, id: int, keeps: bool, pointer: int) -> None:
+        """What `_on_return` does with most answers; a call has no time for its way there."""
+        question = self._answered(id, keeps=keeps)
+        if question is not None:
+            result, error = None, None
+            try:
+                result = self._result(question, incoming, incoming.segments[0], messages.PLAIN_CONTENT, pointer)
+            except Malformed as malformed:
+                error = unreadable(malformed, question.label)
+            self._end(question, id, result, error, is_ours=True)
+
+    def _answered(self, id: int, *, keeps: bool) -> Question | None:
+        """The question that an answer is for; None if it was given up.
+
+        Args:
+            keeps: whether the service keeps the objects in the parameters.
+        """
+        question = self._questions.pop(id, None)
+        if question is None:
+            # One that was given up: what it holds was released by our word that it is finished.
+            if id not in self._given_up:
+                raise Broken("it answered what nobody asked")
+            self._forget(id)
+        elif not keeps:
+            for exported in question.exported:
+                self.release_export(exported, 1)
+        return question
+
+    def _end(self, question: Question, id: int, result: Any, error: RpcError | None, *, is_ours: bool) -> None:
+        """Tell whoever asked; ``is_ours`` is whether what the answer holds is not released by the end of the question.
+        """
+        self._send(messages.finish(id, releases=not is_ours))
         self._free.append(id)
         if error is not None:
             question.set_exception(error)
@@ -191,9 +217,7 @@ class Vat(ServiceCalls):
         if question.watcher is not None:
             question.watcher(question)
 
-    def _result(self, question: Question, payload: View) -> Any:
-        incoming = payload.incoming
-        segment, place, pointer = payload.at(0)
+    def _result(self, question: Question, incoming: ReceivedMessage, segment: bytes, place: int, pointer: int) -> Any:
         if question.method is None:
             self.root = incoming.object(segment, place, pointer) if pointer else None
             return self.root
@@ -227,6 +251,11 @@ class Vat(ServiceCalls):
         """
         incoming = ReceivedMessage(segments)
         try:
+            if len(segments) == 1:
+                plain = messages.read_plain_results(segments[0])
+                if plain is not None:
+                    self._on_plain_results(incoming, *plain)
+                    return
             kind, view = messages.read_message(incoming)
             handler = self._handlers.get(kind)
             if handler is None:
