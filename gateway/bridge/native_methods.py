@@ -75,7 +75,7 @@ class StructForm:
             ArgumentError: there is no parameter of a name.
         """
         if self.is_inline:
-            wire: Any = dict(enumerate(args))
+            wire: Any = dict(zip(self.names, args, strict=False))
         else:
             wire = args[0] if args and args[0] is not None else {}
         if kwargs:
