@@ -1,4 +1,4 @@
-"""JSON through the gateway and its bridge to a native service, and back: values of generated schemas, and the vectors."""
+"""JSON through the gateway and its bridge to a native service, and back: generated values, and the vectors."""
 
 from __future__ import annotations
 
