@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pythons test-clients check coverage mutants attacks soak bench bench-check conformance lock lock-conformance \
+.PHONY: help demo demo-native test test-pythons test-clients check coverage mutants attacks soak bench bench-check conformance lock lock-conformance \
   clean node-tools native-tools test-tools
 
 VENV := .venv
@@ -34,6 +34,12 @@ help: ## list the targets
 
 demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--listen 127.0.0.1:9000")
 	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
+
+demo-native: $(STAMPS)/project ## start services in C++ that speak native Cap'n Proto RPC, and the gateway (ARGS="--listen 127.0.0.1:9000")
+	@if command -v g++ >/dev/null && command -v capnp >/dev/null && test -f /usr/include/capnp/rpc-twoparty.h; then \
+	  $(MAKE) --no-print-directory $(NATIVE)/native; \
+	fi
+	@exec $(PY) examples/native/demo.py $(ARGS)
 
 test: $(STAMPS)/dev $(JS_STAMP) $(PROMETHEUS)/.stamp test-tools $(NATIVE)/native ## run all tests, Python's and JavaScript's (ARGS="-k calls")
 	$(PY) $(PYTEST) $(ARGS)

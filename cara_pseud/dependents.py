@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from cara_pseud import wire
@@ -93,6 +94,7 @@ class Dependents:
     def _go(
         self, connection: Connection, uid: bytes, body: bytes, work: ReadCall, promises: Sequence[Promised]
     ) -> None:
+        firsts: dict[bytes, IncomingCall] = {}
         try:
             for promised in promises:
                 error = connection.kept.error(promised.uid)
@@ -103,11 +105,13 @@ class Dependents:
                 _, call = connection.running.get(promised.uid, (None, None))
                 if call is not None and call.promises is not None:
                     promised.capability = call.promises.promised(promised.path)
+                    firsts[promised.uid] = call
                 else:
                     promised.capability = connection.kept.find(promised.uid, promised.path, connection.exports)
             else:
                 name, args, kwargs = work
                 self._begin(connection, uid, body, (name, _fulfilled(name, args), fulfilled(kwargs)))
+                _cancel_with(connection, uid, firsts)
         except RpcError as failed:
             self._fail(connection, uid, failed)
         if uid not in connection.running:
@@ -126,6 +130,22 @@ class Dependents:
                     begin()
         finally:
             self._is_going_on = False
+
+
+def _cancel_with(connection: Connection, uid: bytes, firsts: Mapping[bytes, IncomingCall]) -> None:
+    """Give up a call that began before the answers to others, if one of these is given up."""
+    running = connection.running.get(uid)
+    if running is None:
+        return
+    place, call = running
+
+    def ended(first: IncomingCall) -> None:
+        if first.cancelled and not place.done():
+            call.cancelled = True
+            place.get_loop().call_soon(place.cancel)  # it may not have taken its first step
+
+    for first, answered in firsts.items():
+        connection.dependents.setdefault(first, []).append(partial(ended, answered))
 
 
 def called_as_target(promised: Promised) -> Target:

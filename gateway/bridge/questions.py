@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from cara_pseud.capabilities import Capability, IncomingCall, Pending
 from cara_pseud.errors import RpcError
 from cara_pseud.local import LocalCapability
+from cara_pseud.promised import not_kept
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.bridge.native_methods import NativeMethod, NativeMethods
 
@@ -78,24 +79,25 @@ class Question(Pending):
         """See `cara_pseud.capabilities.Promises`.
 
         Raises:
-            RpcError: no object can be there.
+            RpcError: none can be there, or only if a member of a union is: who calls waits for the answer.
         """
         assert self.method is not None  # who asks for the first object calls nothing before it has that
         layouts, type = self.vat.methods.layouts, self.method.results.type
         pointers = []
         for id in path:
             place = layouts.struct(type) if type.kind is Kind.STRUCT else None
-            slots = () if place is None else (*place.fields, *place.variants)
+            # Members of a union share their places, so that another object may be where one is looked for.
+            slots = () if place is None else place.fields
             slot = next((slot for slot in slots if slot.id == id), None)
             if slot is None or not (slot.type is None or slot.is_pointer):
-                raise RpcError("invalid_argument", f"there is no object at that place of the answer of {self.label}")
+                raise not_kept()
             if slot.type is None:
                 type = layouts.group(slot, type)  # which lies in the same struct
             else:
                 type = slot.type
                 pointers.append(slot.at)
         if type.kind is not Kind.INTERFACE and type.kind is not Kind.ANY_POINTER:
-            raise RpcError("invalid_argument", f"there is no object at that place of the answer of {self.label}")
+            raise not_kept()
         return PromisedNative(self, path, pointers, (type,) if type.kind is Kind.INTERFACE else ())
 
 
