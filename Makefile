@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-native test test-pythons test-clients check coverage mutants attacks soak bench bench-check conformance lock lock-conformance \
+.PHONY: help demo demo-native test test-pythons test-clients check coverage mutants attacks soak corpus bench bench-check conformance lock lock-conformance \
   clean node-tools native-tools test-tools
 
 VENV := .venv
@@ -88,6 +88,9 @@ attacks: $(STAMPS)/dev ## attack a gateway in every known way beside a good clie
 
 soak: $(STAMPS)/dev ## load a gateway for 10 minutes and see whether anything grows (ARGS="--seconds 60")
 	@$(PY) -m tests.soak $(ARGS)
+
+corpus: $(STAMPS)/dev ## load 1,000 schemas made up by chance and compare with pycapnp (CARA_CORPUS=1000-3000 for others)
+	@CARA_CORPUS=$${CARA_CORPUS:-0-1000} $(PYTEST) -q tests/cara_pseud/schema/test_corpus.py $(ARGS)
 
 bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=21 BENCH_SECONDS=0.4)
 	@$(PY) -m bench $(ARGS)

@@ -4,14 +4,20 @@
 is internal.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from cara_pseud import pseud
 from cara_pseud.answering import current_call
 from cara_pseud.any_pointer import Reference
 from cara_pseud.binding import register_interface, setup_client, setup_server
 from cara_pseud.blocking import connect
 from cara_pseud.builtin_types import (
+    AnyList,
     AnyPointer,
+    AnyStruct,
     Bool,
+    Capability,
     Data,
     Float32,
     Float64,
@@ -64,11 +70,17 @@ from cara_pseud.server import Server
 from cara_pseud.signatures import MethodResult
 from cara_pseud.structs import Struct, which
 
+if TYPE_CHECKING:
+    from cara_pseud import gateway as gateway
+
 __all__ = [
+    "AnyList",
     "AnyPointer",
+    "AnyStruct",
     "ArgumentError",
     "Bool",
     "CallOptions",
+    "Capability",
     "Client",
     "Data",
     "DeadlineExceeded",
@@ -129,3 +141,10 @@ __all__ = [
     "which",
     "with_options",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when it is first used: it takes a third as long as all the rest, and services need none of it.
+    if name == "gateway":
+        return import_module("cara_pseud.gateway")
+    raise AttributeError(f"module 'cara_pseud' has no attribute {name!r}")

@@ -53,6 +53,30 @@ def enter_any(value: Any) -> Stored:
     raise WrongType(f"{shown(value)} cannot be sent as AnyPointer{hint}")
 
 
+def enter_any_struct(value: Any) -> Stored:
+    """Check an AnyStruct: a struct of any schema, or a mapping."""
+    stored = enter_any(value)
+    if stored is None or isinstance(stored, Mapping):
+        return stored
+    raise WrongType(f"{shown(value)} is no struct")
+
+
+def enter_any_list(value: Any) -> Stored:
+    """Check an AnyList: a list of any type."""
+    stored = enter_any(value)
+    if stored is None or isinstance(stored, list):
+        return stored
+    raise WrongType(f"{shown(value)} is no list")
+
+
+def enter_capability(value: Any) -> Stored:
+    """Check a Capability: an object of any interface, or a reference to one."""
+    stored = enter_any(value)
+    if stored is None or isinstance(dump_any(stored), Capability):
+        return stored
+    raise WrongType(f"{shown(value)} is no object of an interface")
+
+
 def dump_any(value: Stored) -> WireValue:
     """The wire value of a stored AnyPointer."""
     kind = type(value)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar, overload
 
 from cara_pseud.adoption import adopt_client, adopt_server
+from cara_pseud.announcing import announce
 from cara_pseud.client import Client
 from cara_pseud.errors import RegistrationError
 from cara_pseud.interfaces import InterfaceType, implement
@@ -97,6 +98,8 @@ def _register(server: PeerBase, implementation: Any, interface: Any) -> Any:
     for method, handler in handlers.items():
         server.register(method, handler)
         server.served[method] = name
+    if isinstance(server, Server):
+        announce(server)
     if missing:
         _LOG.warning("%s is served without %s: calls of these are unimplemented", name, ", ".join(missing))
     return implementation

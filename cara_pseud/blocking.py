@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cara_pseud.capabilities import (
     NO_ARGUMENTS,
@@ -31,16 +31,23 @@ from cara_pseud.capabilities import (
 from cara_pseud.client import Client
 from cara_pseud.errors import WrongType
 from cara_pseud.interfaces import InterfaceType
+from cara_pseud.link import ANOTHER_PLUGIN, CONNECTING, NO_HANDSHAKE, NOBODY
 from cara_pseud.local import LocalCapability
+from cara_pseud.plugins import plugin_named
 from cara_pseud.proxies import make_proxy
 from cara_pseud.schema.nodes import BoundMethod
 
 _MOST_WORKERS: Final = 32
 """Callbacks that wait for calls of their own, each within the one before."""
 _JOIN_S: Final = 10.0
+_KNOWN_S: Final = 1.0
+"""A server that is there has told by then whether it wants a login."""
+_ANYBODY: Final[dict[str, Any]] = {"security_plugin": "plain", "user_id": "anybody", "password": "any"}
 
 
-def connect(endpoint: str, interface: Any, *, peer: bytes | str = b"server", **arguments: Any) -> Any:
+def connect(
+    endpoint: str, interface: Any, *, peer: bytes | str = b"server", security: str | None = None, **arguments: Any
+) -> Any:
     """A proxy of a service whose calls wait for their results, for programs without a loop of their own.
 
     Use it in a ``with`` statement, or let go of it with `release`: that ends the connection. Objects that calls give
@@ -51,7 +58,9 @@ def connect(endpoint: str, interface: Any, *, peer: bytes | str = b"server", **a
     Args:
         interface: the interface class of the service.
         peer: the server's ``user_id``.
-        arguments: those of `Client`, such as ``security_plugin``, ``user_id``, ``password`` and ``timeout``.
+        security: `Client`'s ``security_plugin``, or ``"noop"``. If it is not said, it is ``plain`` where there is a
+            ``user_id``; and where there is none, whichever of the two the server wants, if that is there.
+        arguments: those of `Client`, such as ``user_id``, ``password`` and ``timeout``.
 
     Raises:
         WrongType: it is no interface class.
@@ -59,6 +68,8 @@ def connect(endpoint: str, interface: Any, *, peer: bytes | str = b"server", **a
     """
     if not isinstance(interface, InterfaceType):
         raise WrongType(f"{interface!r} is no interface class", path="")
+    if security is not None or "user_id" in arguments:
+        arguments.setdefault("security_plugin", plugin_named(security or "plain"))
     background = Background()
     try:
         root = background.wait(lambda: _connected(endpoint, peer, arguments, background))
@@ -71,6 +82,14 @@ def connect(endpoint: str, interface: Any, *, peer: bytes | str = b"server", **a
 async def _connected(
     endpoint: str, peer: bytes | str, arguments: Mapping[str, Any], background: Background
 ) -> BlockingRoot:
+    client = await _started(endpoint, peer, arguments)
+    if "security_plugin" not in arguments and await _wants_a_login(client):
+        await client.stop()
+        client = await _started(endpoint, peer, {**arguments, **_ANYBODY})
+    return BlockingRoot(client.root, background, client)
+
+
+async def _started(endpoint: str, peer: bytes | str, arguments: Mapping[str, Any]) -> Client:
     client = Client(peer, **arguments)
     try:
         client.connect(endpoint)
@@ -78,7 +97,26 @@ async def _connected(
     except BaseException:
         await client.stop()
         raise
-    return BlockingRoot(client.root, background, client)
+    return client
+
+
+async def _wants_a_login(client: Client) -> bool:
+    """Whether the server refuses who brings none; not, if nobody says so in time."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+    client.on_state(told.put_nowait)
+    client.on_trouble(told.put_nowait)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_KNOWN_S):
+            while client.state == CONNECTING and client.trouble not in (NO_HANDSHAKE, NOBODY):
+                await told.get()
+    return client.trouble in (ANOTHER_PLUGIN, NO_HANDSHAKE)
+
+
+class Stoppable(Protocol):
+    """What lives in the background and has to be ended there."""
+
+    async def stop(self) -> None:
+        """End it."""
 
 
 class Background:
@@ -142,7 +180,7 @@ class Background:
         finally:
             self._worker.is_busy = False
 
-    def stop(self, client: Client | None) -> None:
+    def stop(self, client: Stoppable | None) -> None:
         """End the client and the loop. Idempotent; may be called from any thread."""
         if not self._thread.is_alive():
             return

@@ -1,16 +1,17 @@
-"""The builtin types as objects: `Int8` … `Text`, `AnyPointer`.
+"""The builtin types as objects: `Int8` … `Text`, `AnyPointer` and what is narrower than it.
 
 They name types (``Box[Text]``, ``List(Int32)``) and check values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from cara_pseud.any_pointer import dump_any, enter_any
+from cara_pseud.any_pointer import dump_any, enter_any, enter_any_list, enter_any_struct, enter_capability
 from cara_pseud.scalars import CHECKS, TESTS, WHOLE_TESTS, ZEROS
 from cara_pseud.schema.nodes import Kind, Type
-from cara_pseud.values import MISSING, Conversion
+from cara_pseud.values import MISSING, Conversion, Stored
 
 
 class BuiltinType:
@@ -65,13 +66,21 @@ Float32: Final = _scalar("Float32", Kind.FLOAT32)
 Float64: Final = _scalar("Float64", Kind.FLOAT64)
 Text: Final = _scalar("Text", Kind.TEXT)
 Data: Final = _scalar("Data", Kind.DATA)
-AnyPointer: Final = BuiltinType(
-    "AnyPointer", Kind.ANY_POINTER, Conversion("AnyPointer", enter_any, dump_any, lambda: None, True)
-)
+
+
+def _untyped(kind: Kind, enter: Callable[[Any], Stored]) -> BuiltinType:
+    return BuiltinType(kind.value, kind, Conversion(kind.value, enter, dump_any, lambda: None, True))
+
+
+AnyPointer: Final = _untyped(Kind.ANY_POINTER, enter_any)
+AnyStruct: Final = _untyped(Kind.ANY_STRUCT, enter_any_struct)
+AnyList: Final = _untyped(Kind.ANY_LIST, enter_any_list)
+Capability: Final = _untyped(Kind.CAPABILITY, enter_capability)
 
 BY_KIND: Final[dict[Kind, BuiltinType]] = {
     builtin.__type__.kind: builtin
     for builtin in (
-        Void, Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float32, Float64, Text, Data, AnyPointer,
+        Void, Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64, Float32, Float64, Text, Data,
+        AnyPointer, AnyStruct, AnyList, Capability,
     )
 }

@@ -211,7 +211,7 @@ class DeclaredConstant:
 
 
 class Module(ModuleType):
-    """A schema file: its declarations are attributes.
+    """A schema file: its declarations are attributes, and so is what ``using`` calls by another name at its top.
 
     Attributes:
         __schema__: the schema, with the files it imports.
@@ -224,17 +224,24 @@ class Module(ModuleType):
         self.__file__ = node.path or node.name
         self.__schema__ = classes.schema
         self.__id__ = node.id
-        self.__all__ = [name for name, _ in node.nested]
+        self.__all__ = [*dict.fromkeys(name for name, _ in (*node.nested, *node.aliases))]
         self.__annotations__ = Annotations(node.annotations, classes)
         self.__classes__ = classes
         self.__node__ = node
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):
-            id = dict(self.__node__.nested).get(name)
-            if id is not None:
-                declared = plain(self.__classes__.declared(id))
-                if not isinstance(self.__schema__.nodes[id], ConstNode):
+            node, schema, classes = self.__node__, self.__schema__, self.__classes__
+            target = (dict(node.aliases) | dict(node.nested)).get(name)
+            if target is not None:
+                meant = None if isinstance(target, Type) else schema.nodes[target]
+                if isinstance(target, Type):
+                    declared = classes.resolve(target)
+                elif isinstance(meant, FileNode):
+                    declared = module_from_schema(schema, target, classes)
+                else:
+                    declared = plain(classes.declared(target))
+                if not isinstance(meant, ConstNode):
                     vars(self)[name] = declared
                 return declared
         raise AttributeError(f"{self.__node__.display_name} has no declaration {name!r}")

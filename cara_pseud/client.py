@@ -23,7 +23,7 @@ from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capab
 from cara_pseud.connection import Connection
 from cara_pseud.errors import RpcError, Unauthenticated, Unavailable
 from cara_pseud.greeting import Greeting
-from cara_pseud.link import CONNECTING, DOWN, UP, Link, Step
+from cara_pseud.link import ANOTHER_PLUGIN, CONNECTING, DOWN, NO_HANDSHAKE, NOBODY, UP, Link, Step
 from cara_pseud.outgoing_calls import CallFuture
 from cara_pseud.passwords import as_bytes
 from cara_pseud.peer import MAX_LINGER_S, MIN_LINGER_S, PeerBase
@@ -38,9 +38,6 @@ _REFUSED: Final = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_P
 _NEVER_MS: Final = 2**31 - 1
 _FAILED: Final = zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 """What ends an attempt to connect, or a connection."""
-_NO_HANDSHAKE: Final = (
-    "ZeroMQ's handshake fails with what listens at the endpoint: it is no ZeroMQ server, or has other keys or security"
-)
 _AGAIN_S: Final = 0.25
 """A server that could not answer the greeting is asked again after this time."""
 _MAX_UNANSWERED: Final = 10_000
@@ -407,7 +404,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             link.on_refused(now, Unauthenticated(
                 "the server refused the credentials"
                 if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH
-                else "the server expects another security plugin"
+                else ANOTHER_PLUGIN
             ))  # fmt: skip
         elif event & _FAILED:
             if event == zmq.EVENT_DISCONNECTED and link.connected:
@@ -419,7 +416,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             # It may have been stopped by a handler of what arrived.
             if not self._closed and event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and not link.connected:
                 self._handshake_failed = True
-                link.on_failed_handshake(now, _NO_HANDSHAKE)
+                link.on_failed_handshake(now, NO_HANDSHAKE)
             elif not self._closed:
                 link.on_failed(now, None if link.connected else self._reason(event))
         self._after_event()
@@ -430,7 +427,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
             return None
         # After a handshake that failed ZeroMQ tells the end of the attempt, too.
         failed, self._handshake_failed = self._handshake_failed, False
-        return None if failed else "nobody listens at the endpoint"
+        return None if failed else NOBODY
 
     def _on_loss(self) -> None:
         connection = self._connection

@@ -172,7 +172,10 @@ class RpcError(Error):
         code: one of CODES.
         message: for people.
         details: JSON-able object for programs, or None.
+        problem: of a call through a gateway, what that said: ``path``, ``request_id`` and so on; else None.
     """
+
+    problem: Mapping[str, Any] | None = None
 
     def __init__(self, code: str, message: str = "", details: Mapping[str, Any] | None = None) -> None:
         if code not in CODES:
@@ -255,3 +258,18 @@ class RemoteError(RpcError):
 
     def __str__(self) -> str:
         return self.message or self.exception_class
+
+
+_OF_STATUS: Final = {
+    "unavailable": Unavailable,
+    "outcome_unknown": OutcomeUnknown,
+    "deadline_exceeded": DeadlineExceeded,
+    "resource_exhausted": ResourceExhausted,
+    "too_large": TooLarge,
+    "unauthenticated": Unauthenticated,
+}
+
+
+def error_of_status(code: str, message: str, details: Mapping[str, Any] | None = None) -> RpcError:
+    """The error of one of CODES, of the class that stands for it."""
+    return _rebuild_rpc_error(_OF_STATUS.get(code, RpcError), code, message, details)

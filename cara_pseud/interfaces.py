@@ -116,6 +116,11 @@ class InterfaceType(DeclaredType):
         return cls.__table__.by_name
 
     @property
+    def __superclasses__(cls) -> tuple[InterfaceType, ...]:
+        """The interfaces that the schema says it extends; the original's name for it."""
+        return cls.__extends__
+
+    @property
     def __interface_type__(cls) -> Type:
         """The interface as a type of the schema; of a user's subclass, the first interface that it implements."""
         return cls.__declaration__.type

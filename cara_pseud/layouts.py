@@ -11,7 +11,7 @@ from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Declaration, plain
 from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import Field, Kind, StructNode
+from cara_pseud.schema.nodes import MAPS, Field, StructNode
 from cara_pseud.values import Annotations, Conversion, Stored, ValueType, conversion_of
 
 _NAMED_FIELDS: Final = 20
@@ -57,6 +57,12 @@ class StructField:
             self.fresh = conversion.absent if default is None else lambda: conversion.enter(default)
         else:
             self.default = conversion.absent() if default is None else conversion.enter(default)
+
+    @property
+    def default_value(self) -> Stored:
+        """The default that the schema states, None where it states none; the original's name for it."""
+        explicit = self._node.has_explicit_default
+        return None if not explicit else self.fresh() if self.fresh is not None else self.default
 
     def annotations(self) -> Annotations:
         """The annotations applied to the field, values by name."""
@@ -240,10 +246,6 @@ class Layout:
 def is_struct(value: WireValue) -> bool:
     """Whether a wire value has the form of a struct or group."""
     return type(value) is dict and all(type(key) is int for key in value)
-
-
-MAPS: Final = frozenset({Kind.STRUCT, Kind.ANY_POINTER, Kind.INTERFACE})
-"""Kinds whose values may be maps, so that a group in their place cannot be told from them."""
 
 
 def pairs_of(value: Any, name: str) -> Mapping[Any, Any]:

@@ -22,6 +22,12 @@ CONNECTING: Final = "connecting"
 UP: Final = "up"
 DOWN: Final = "down"
 
+NOBODY: Final = "nobody listens at the endpoint"
+ANOTHER_PLUGIN: Final = "the server expects another security plugin"
+NO_HANDSHAKE: Final = (
+    "ZeroMQ's handshake fails with what listens at the endpoint: it is no ZeroMQ server, or has other keys or security"
+)
+"""Why there is no connection, as far as ZeroMQ tells: `Link.trouble`."""
 GRACE_S: Final = 0.25
 """After a loss calls wait this long for a new connection before they fail."""
 HOLDER_GRACE_S: Final = 60.0

@@ -9,9 +9,9 @@ from typing import Any, Final, SupportsIndex, TypeVar
 from cara_pseud.attachment import Attachable
 from cara_pseud.errors import InvalidValue, NoMatch, UnknownField, WrongType
 from cara_pseud.generics import pairs_of_types, replace
-from cara_pseud.layouts import MAPS, is_struct
+from cara_pseud.layouts import is_struct
 from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import Kind, Type
+from cara_pseud.schema.nodes import MAPS, Kind, Type
 from cara_pseud.struct_types import StructType
 from cara_pseud.structs import Struct, frozen, to_plain
 from cara_pseud.values import Conversion, Stored, ValueType, conversion_of, enter_items

@@ -210,6 +210,11 @@ def parse_message(message: Sequence[Any]) -> tuple[bytes, bytes, bytes, bytes]:
     return frames[0], frames[3], frames[4], frames[5]
 
 
+def plugin_named(word: str) -> str:
+    """The ``security_plugin`` of that name; ``noop`` is pseud's ``noop_auth_backend``."""
+    return "noop_auth_backend" if word == "noop" else word
+
+
 def missing_plugin(peer: Any, security_plugin: str, heartbeat_plugin: str) -> ValueError:
     """What is wrong with the names of plugins that a peer was given."""
     permitted = [name for name, _ in zope.component.getAdapters((peer,), IAuthenticationBackend)]

@@ -11,6 +11,7 @@ import zmq
 import zope.interface
 
 from cara_pseud import wire
+from cara_pseud.announcing import announce
 from cara_pseud.batches import Message
 from cara_pseud.connection import Connection
 from cara_pseud.errors import ProtocolError, ResourceExhausted, RpcError, Unavailable
@@ -119,6 +120,7 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
     async def start(self) -> None:
         if not self._started or self._closed:
             await super().start()
+            announce(self)
             self._listen_timer = self.running_loop.call_later(_LISTEN_S, self._listen)
 
     @property

@@ -19,6 +19,10 @@ from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import BoundMethod, Field, InterfaceNode, Kind, Method, Schema, Type, describe_type
 from cara_pseud.values import MISSING, Annotations, Conversion, Stored, ValueType, conversion_of
 
+_FREE_MAPS: Final = (Kind.ANY_POINTER, Kind.ANY_STRUCT)
+"""Kinds whose values may be maps by text, as several results are."""
+_LISTS: Final = (Kind.LIST, Kind.ANY_LIST)
+
 
 class MethodResult(dict[str, Any]):
     """Several results, by name as items and as attributes; a missing one reads as its type's default."""
@@ -291,7 +295,7 @@ class Signature:
     def _received_unboxed(self, value: WireValue) -> WireValue:
         """The bare value; in a map by names, which several results are, the one of that name."""
         result = self.results[0]
-        if _is_by_names(value) and result.name in value and (len(value) == 1 or result.kind is not Kind.ANY_POINTER):
+        if _is_by_names(value) and result.name in value and (len(value) == 1 or result.kind not in _FREE_MAPS):
             return value[result.name]
         return value
 
@@ -301,7 +305,7 @@ class Signature:
         if _is_by_names(value):
             return [(result, value[result.name]) for result in self.results if result.name in value]
         is_list = isinstance(value, list | tuple) and len(value) == len(self.results)
-        if is_list and (self.results[0].kind is not Kind.LIST or isinstance(value[0], list | tuple)):
+        if is_list and (self.results[0].kind not in _LISTS or isinstance(value[0], list | tuple)):
             return zip(self.results, value, strict=True)
         return [(self.results[0], value)]
 

@@ -4,7 +4,8 @@ A struct is a class with a property for each field, whose setter takes more than
 is, for example. An interface is two classes. ``Calculator`` is what services derive from: its methods take what comes
 over the wire and may give a result or an awaitable of one. ``CalculatorClient``, which only type checkers know, is a
 proxy: its methods take what may be sent, and give calls. The methods of the second override those of the first, so what
-they take is wider and what they give is narrower.
+they take is wider and what they give is narrower. What a call gives before its result is there is in ``_PersonCall``:
+the objects in the result, which can be called and passed on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 
 from cara_pseud.schema.nodes import (
     INT_RANGES,
+    UNTYPED,
     ConstNode,
     EnumNode,
     Field,
@@ -54,7 +56,8 @@ _BUILTIN: Final = "\0"
 """Marks names of builtin types until it is known whether a member of the schema hides one."""
 _SIMPLE: Final = {
     Kind.VOID: "None", Kind.BOOL: "\0bool", Kind.FLOAT32: "\0float", Kind.FLOAT64: "\0float", Kind.TEXT: "\0str",
-    Kind.DATA: "\0bytes", Kind.ANY_POINTER: "_Any", **dict.fromkeys(INT_RANGES, "\0int"),
+    Kind.DATA: "\0bytes", **dict.fromkeys(UNTYPED, "_Any"),
+    **dict.fromkeys(INT_RANGES, "\0int"),
 }  # fmt: skip
 _TAKEN: Final = {**_SIMPLE, Kind.DATA: "\0bytes | \0bytearray | \0memoryview"}
 _BUILTINS: Final = frozenset({
@@ -91,10 +94,12 @@ class _Stub:
         self._file = file
         self._imported: dict[str, None] = {}
         self._dicts: list[str] = []
+        self._promised: list[str] = []
 
     def lines(self) -> Lines:
         body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
-        body += self._dicts
+        body += [line for name, target in self._file.aliases for line in self._alias(name, target)]
+        body += self._dicts + self._promised
         # A member's name hides the builtin type within its class.
         names = {name for line in body for name in re.findall(r"(?:def|class) (\w+)", line)}
         is_hidden = bool(names & _BUILTINS)
@@ -124,6 +129,20 @@ class _Stub:
         elif isinstance(node, ConstNode):
             yield f"{_python(node.name)}: _Final[{self._given(node.type)}]"
 
+    def _alias(self, name: str, target: int | Type) -> Lines:
+        """What ``using`` calls by another name."""
+        # What a generic type is bound to is nothing that stubs say; lists and builtin types are no classes there.
+        node = self._schema.nodes.get(target.node_id if isinstance(target, Type) else target)
+        if node is None or self._file_of(node) not in stub_files(self._schema):
+            yield f"{_python(name)}: _Any"
+        elif isinstance(node, FileNode):
+            self._imported[module_name(node)] = None
+            yield f"{_python(name)} = {module_name(node)}"
+        elif isinstance(node, ConstNode):
+            yield f"{_python(name)}: _Final[{self._given(node.type)}]"
+        elif isinstance(node, StructNode | EnumNode | InterfaceNode):
+            yield f"{_python(name)} = {self._reference(node)}"
+
     def _nested(self, node: Node) -> Lines:
         for _, id in node.nested:
             yield from _indented(self._declaration(self._schema.nodes[id]))
@@ -152,9 +171,53 @@ class _Stub:
         for field in node.fields:
             yield from _indented(self._property(node, field))
         yield from _indented(self._items(node))
+        if not node.is_group:
+            self._promised += self._promised_struct(node)
         if node.union:
             members = ", ".join([*(f'"{field.name}"' for field in node.union), '""'])
             yield f"{_INDENT}def which(self) -> _Literal[{members}]: ..."
+
+    def _promised_struct(self, node: StructNode) -> Lines:
+        """A struct in a result that is not there, and a call that gives one."""
+        name = self._plain_name(node)
+        yield "@_type_check_only"
+        yield f"class _{name}Promised:"
+        yield from _indented(list(self._promised_members(node.fields)) or ["..."])
+        for field in node.fields:
+            if field.group_id is not None:
+                yield from self._promised_struct(self._schema.struct(field.group_id))
+        if not node.is_group:
+            yield "@_type_check_only"
+            yield f"class _{name}Call(_cara_typing.Call[{self._reference(node)}], _{name}Promised): ..."
+
+    def _promised_members(self, fields: Sequence[Field]) -> Lines:
+        for field in fields:
+            type = self._promised_type(field)
+            if type is not None:
+                yield f"@{_BUILTIN}property"
+                yield f"def {_python(field.name)}(self) -> {type}: ..."
+
+    def _promised_type(self, field: Field) -> str | None:
+        """What stands for a field before the result is there; None if it cannot be used."""
+        if field.group_id is not None:
+            return f"_{self._plain_name(self._schema.struct(field.group_id))}Promised"
+        assert field.type is not None
+        if field.type.parameter is not None:
+            return None
+        if field.type.kind is Kind.STRUCT:
+            return self._beside(self._schema.struct(field.type.node_id), "Promised")
+        if field.type.kind is Kind.INTERFACE:
+            return self._given(field.type)
+        return "_cara.Reference" if field.type.kind is Kind.ANY_POINTER else None
+
+    def _beside(self, node: Node, what: str) -> str:
+        """A class that is made for a declaration, at the top of its file's stub."""
+        module = self._reference(node)[: -len(node.qualified_name)] if self._is_foreign(node) else ""
+        return f"{module}_{self._plain_name(node)}{what}"
+
+    @staticmethod
+    def _plain_name(node: Node) -> str:
+        return re.sub(r"[^0-9A-Za-z]", "_", node.qualified_name)
 
     def _dict_of(self, node: StructNode) -> Lines:
         """The dicts that stand for a struct: by the names of its fields."""
@@ -169,7 +232,7 @@ class _Stub:
         yield from _indented(members or ["..."])
 
     def _dict_name(self, node: StructNode) -> str:
-        return f"_{re.sub(r'[^0-9A-Za-z]', '_', node.qualified_name)}Dict"
+        return f"_{self._plain_name(node)}Dict"
 
     def _constructor(self, node: StructNode) -> Lines:
         taken = f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any] | None"
@@ -243,6 +306,10 @@ class _Stub:
         yield from _indented(['"""A proxy. Only type checkers know this name."""'])
         for method in node.methods:
             yield from _indented(self._called(node, method))
+        reference = self._client(node)
+        self._promised += ["@_type_check_only"]
+        call = f"_cara_typing.Call[{reference}], {reference}"
+        self._promised += [f"class _{self._plain_name(node)}Call({call}): ..."]
 
     def _client_name(self, node: InterfaceNode) -> str:
         scope = self._schema.nodes.get(node.scope_id)
@@ -266,9 +333,20 @@ class _Stub:
         if not method.streaming and method.results_inline and len(self._members(method.results)) > 1:
             yield from self._several(method)
         parameters = self._parameters(method, taken=True)
-        result = self._result(node, method, taken=False)
         name = _python(method.name)
-        yield f"def {name}({', '.join(['self', *parameters])}) -> _cara_typing.Call[{result}]: ..."
+        yield f"def {name}({', '.join(['self', *parameters])}) -> {self._call(node, method)}: ..."
+
+    def _call(self, node: InterfaceNode, method: Method) -> str:
+        """What calling a method gives."""
+        result = self._result(node, method, taken=False)
+        if not method.streaming:
+            members = self._members(method.results) if method.results_inline else []
+            type = method.results if not method.results_inline else members[0].type if len(members) == 1 else None
+            if type is not None and type.parameter is None and type.kind in (Kind.STRUCT, Kind.INTERFACE):
+                return self._beside(self._schema.nodes[type.node_id], "Call")
+            if len(members) > 1:
+                return f"{self._client(node)}._{method.name}_call"
+        return f"_cara_typing.Call[{result}]"
 
     def _parameters(self, method: Method, taken: bool) -> list[str]:
         if not method.params_inline:
@@ -315,6 +393,8 @@ class _Stub:
             assert field.type is not None
             yield f"{_INDENT}@_overload"
             yield f'{_INDENT}def __getitem__(self, key: _Literal["{field.name}"], /) -> {self._given(field.type)}: ...'
+        yield f"class _{method.name}_call(_cara_typing.Call[{self._results_name(method)}]):"
+        yield from _indented(list(self._promised_members(self._members(method.results))) or ["..."])
 
     # Types.
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     class Call(asyncio.Future[_Result], Coroutine[Any, Any, _Result]):
         """The result of a call of a proxy: to be awaited, or given to whatever takes a future or a coroutine."""
+
+        def __getitem__(self, name: str, /) -> Any: ...
+
     class Results(dict[str, Any]):
         """Several results of a call: by name, as items and as attributes."""
 else:

@@ -65,6 +65,7 @@ HIDDEN: Final = 0xACD70D8CF61BAC6D
 TIMEOUT: Final = 0x8527A29D3B00193E
 REQUIRES: Final = 0xFD66CF567D4FB088
 SENSITIVE: Final = 0xCBE99C9F582543DE
+BODY: Final = 0xEABCB9905A761F9A
 """Of ``/gateway.capnp``."""
 
 
@@ -106,6 +107,12 @@ def required_roles(annotations: Sequence[Annotation]) -> tuple[str, ...]:
     return tuple(_value(annotations, REQUIRES) or ())
 
 
+def body_type(annotations: Sequence[Annotation]) -> str | None:
+    """The content type of a method's ``$Gateway.body``; None if it has none."""
+    value = _value(annotations, BODY)
+    return None if value is None else str(value)
+
+
 def method_facts(schema: Schema, bound: BoundMethod) -> MethodFacts:
     """What holds for a method: its own annotations, else those of the interface that declares it."""
     own = bound.method.annotations
@@ -117,11 +124,12 @@ def method_facts(schema: Schema, bound: BoundMethod) -> MethodFacts:
         idempotent=read_only or find(own, IDEMPOTENT) is not None or find(whole, IDEMPOTENT) is not None,
         hidden=is_hidden(own) or is_hidden(whole),
         timeout_s=timeout_ms / 1000 if timeout_ms else None,
-        http=_http_rule(own),
+        http=http_rule(own),
     )
 
 
-def _http_rule(annotations: Sequence[Annotation]) -> HttpRule | None:
+def http_rule(annotations: Sequence[Annotation]) -> HttpRule | None:
+    """A method's ``$Gateway.http``; None if it has none."""
     annotation = find(annotations, HTTP)
     if annotation is None:
         return None

@@ -39,6 +39,7 @@ from gateway.http.descriptors import most_connections, permit_descriptors
 from gateway.http.draining import drain
 from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
+from gateway.http.page_changes import PageChanges
 from gateway.http.proxies import Proxies
 from gateway.http.server import GatewayServer
 from gateway.http.site import Site
@@ -55,7 +56,7 @@ from gateway.stalls import Stalls
 from gateway.trees import static_tree
 from gateway.turns import Turns
 from gateway.upstream.base import EndpointConnection, Upstream
-from gateway.upstream.bridged import BridgedUpstream
+from gateway.upstream.bridged import BridgedUpstream, first_up_s
 from gateway.upstream.pool import Pool
 from gateway.upstream.pseud import PseudUpstream
 
@@ -69,10 +70,6 @@ _DESCRIPTORS_OF_A_CONNECTION: Final = 8
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
-_FIRST_UP_S: Final = 1.0
-"""How long a reload waits for new connections, so that the first calls find them there."""
-_BRIDGES_UP_S: Final = 5.0
-"""The same where a new bridge has to start and to compile its schema, which takes one second on an idle machine."""
 RETIRED_S: Final = 1.0
 """How often it is looked whether connections of an old catalogue are still used."""
 
@@ -84,6 +81,7 @@ class Gateway:
         port: the port it listens on, known after `start`; None at a unix socket.
         admin_url: where operators find it, known after `start`; None if they have no listener.
         attempted: the configuration that was read last, even if it could not be used.
+        faults: what `/readyz` says is wrong with services beside their connections; whoever knows of it writes it here.
     """
 
     def __init__(
@@ -94,11 +92,13 @@ class Gateway:
         stalls: Stalls | None = None,
         source: Callable[[], GatewayConfig] | None = None,
         passed: Sequence[socket.socket] = (),
+        page_changes: PageChanges | None = None,
     ) -> None:
         """Load everything.
 
         Args:
             source: reads the configuration anew for `reload`, in a thread; None = it is always this one.
+            page_changes: is told when the pages have changed, so that browsers load them again; None = they do not.
             passed: sockets that somebody has bound for it already, at ``config.listen``; none = it binds its own.
             transports: how the bytes of WebSockets travel; None = the best way there is.
             stalls: is told by the loop how long its turns take; None = the loop is not watched.
@@ -112,6 +112,8 @@ class Gateway:
         self.attempted = config
         self._source = (lambda: config) if source is None else source
         self._passed = list(passed)
+        self._page_changes = page_changes
+        self.faults: dict[str, str] = {}
         self._reloads, self._reload_counts = Reloads(self._reload), ReloadCounts()
         self._log = log
         self._transports = best_transports() if transports is None else transports
@@ -280,8 +282,7 @@ class Gateway:
                 await self._start_upstream(service)
             except (OSError, ValueError) as error:
                 raise ConfigError(f"services.{service.name}.endpoint: cannot be connected to: {error}") from None
-        starts_bridges = any(isinstance(each, BridgedUpstream) for one in fresh for each in one.upstream.connections)
-        await _all_up({service.upstream for service in fresh}, _BRIDGES_UP_S if starts_bridges else _FIRST_UP_S)
+        await _all_up(coming := {service.upstream for service in fresh}, first_up_s(coming))
         return catalogue
 
     def _adopt(self, config: GatewayConfig) -> None:
@@ -302,6 +303,7 @@ class Gateway:
             site.identification.origins = site.origins
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
         site.compresses_sockets = config.websocket_compression
+        site.pages = config.pages
         site.rates = rates = self._rates.adopt(config.rates)
         site.calls.admit = None if rates is None else rates.admit
         if self._admin is not None:
@@ -357,6 +359,7 @@ class Gateway:
                 authorise=self._permissions.authorise,
                 refusals=self._refusals,
                 stalls=self._turns.stalls,
+                faults=self.faults,
             ),
             sessions=self._sessions,
             limits=self._config.limits,
@@ -377,6 +380,9 @@ class Gateway:
             identification=Identification(self._authentication, self._sessions, origins),
             rates=rates,
             has_admin=admin is not None,
+            pages=config.pages,
+            page_changes=self._page_changes,
+            faults=self.faults,
         )
         self._application = GatewayApplication(site, str(static_tree()))
         self._server = GatewayServer(self._application, connections=site.connections, tls=self._tls)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -216,6 +216,7 @@ class Calls:
         admit: Admit | None = None,
         refusals: Refusals | None = None,
         stalls: Stalls | None = None,
+        faults: Mapping[str, str] | None = None,
     ) -> None:
         """Begin with none.
 
@@ -225,8 +226,10 @@ class Calls:
             authorise: None permits everybody everything.
             admit: None admits all calls that their sessions permit. It may be replaced, for the calls after that.
             stalls: is told what the answers of services take.
+            faults: why services are unavailable, by their names, where somebody knows more than their connections do.
         """
         self._limits = limits
+        self._faults = {} if faults is None else faults
         self.expose_errors = expose_errors
         self._authorise = authorise
         self.admit = admit
@@ -408,4 +411,8 @@ class Calls:
         Args:
             args: what the service was sent, as far as there are secrets in it.
         """
-        return failure_told(error, method, request_id, args, expose_errors=self.expose_errors)
+        told = failure_told(error, method, request_id, args, expose_errors=self.expose_errors)
+        fault = self._faults.get(method.service_name)
+        if fault and told.status is Status.UNAVAILABLE:
+            told = GatewayError(told.status, fault).at(method.service_name, method.name, request_id)
+        return told

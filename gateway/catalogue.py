@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from gateway.call_counts import CallCounts, MethodCounts
 from gateway.describe.documents import Document
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import Codec
+from gateway.json.codec.params import Params
+from gateway.json.codec.results import Results
+from gateway.raw_bodies import RawBody, RawParams, RawResults, raw_body
 from gateway.routes import HttpRoutes, ServiceRoutes
 from gateway.sensitive import SecretPaths, has_sensitive, has_sensitive_results
 from gateway.traces import Tracer
@@ -38,11 +42,16 @@ class ServiceMethod:
         timeout_s: the deadline of a call that wishes none.
         label: the name in metrics, with its interface if it is an object's.
         counts: what is counted of its calls.
+        over_rest: how REST calls it, where its Data is a raw body; itself otherwise.
+        raw: what of it is a raw body; None if nothing is, and for who calls it otherwise than by REST.
     """
+
+    params: Params | RawParams
+    results: Results | RawResults
 
     __slots__ = (
         "bound", "counts", "facts", "has_references", "has_secret_results", "has_secrets", "label", "may_give_objects",
-        "name", "params", "results", "service", "service_name", "timeout_s",
+        "name", "over_rest", "params", "raw", "results", "service", "service_name", "timeout_s",
     )  # fmt: skip
 
     def __init__(self, service: Service, name: str, bound: BoundMethod, owner: str | None = None) -> None:
@@ -61,6 +70,18 @@ class ServiceMethod:
         self.has_references = self.params.has_references or self.results.has_references
         annotated = self.facts.timeout_s
         self.timeout_s = service.timeout_s if annotated is None else annotated
+        self.raw: RawBody | None = None
+        raw = raw_body(service.schema, bound.method)
+        self.over_rest = self if raw is None else self._with_body(raw)
+
+    def _with_body(self, raw: RawBody) -> ServiceMethod:
+        method = copy(self)
+        method.raw, method.over_rest = raw, method
+        if raw.param is not None:
+            method.params = RawParams(self.service.codec.params(self.bound), raw.param, raw.place)
+        if raw.result is not None:
+            method.results = RawResults(self.service.codec.results(self.bound), raw.result)
+        return method
 
 
 class CallbackMethod:
@@ -139,7 +160,7 @@ class Service:
         if interface is None:
             raise GatewayError(
                 Status.FAILED_PRECONDITION,
-                "the object came as AnyPointer, so its interface is not known and it cannot be called",
+                "the schema does not say which interface the object has, so it cannot be called; cast it to one first",
             ).at(self.name, name)
         methods = self._of_objects.setdefault(interface, {})
         method = methods.get(name)

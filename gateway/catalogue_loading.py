@@ -27,6 +27,7 @@ from gateway.json.codec import Codec
 from gateway.json.text import dump
 from gateway.path_prefix import below
 from gateway.protocols.jsonrpc.control_methods import control_methods
+from gateway.raw_bodies import misused
 from gateway.reference_form import REFERENCE_FORM
 from gateway.routes import HttpRoutes, RouteError, ServiceRoutes
 from gateway.traces import Tracer
@@ -173,6 +174,7 @@ def load_routes(config: GatewayConfig) -> tuple[list[ServiceRoutes], HttpRoutes]
             interface = _interface(service, schema)
             rules, wrong = _rules(service, schema, interface)
             complaints += wrong
+            complaints += map(str, misused(schema))
             if config.auth is None:
                 complaints += _useless_roles(service)
                 complaints += map(str, unenforced_roles(schema, interface))

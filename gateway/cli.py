@@ -29,12 +29,15 @@ from gateway.app import Gateway
 from gateway.bridge_command import bridge
 from gateway.catalogue_loading import check_against, load_routes
 from gateway.config.exposure import exposures
-from gateway.config.file import ConfigError, GatewayConfig, load, without_file
-from gateway.config.values import LISTEN
+from gateway.config.file import DEFAULT_LISTEN, ENVIRONMENT_PREFIX, ConfigError, GatewayConfig, load, without_file
+from gateway.config.values import LISTEN, Listen, UnixListen
 from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document, security_of
 from gateway.describe.typescript import CLIENT, typescript_module
+from gateway.development.development import Development, Wishes
+from gateway.development.toml import toml_of
+from gateway.http.page_changes import PageChanges
 from gateway.http.path_table import default_routes
 from gateway.http.tls import Tls
 from gateway.life import StartError, run, stop_quietly
@@ -129,10 +132,7 @@ async def _announced(gateway: Gateway) -> None:
 def demo(listen: str | None, database: Path | None) -> None:
     """Run the example services and a gateway in front of them."""
     stop_quietly()
-    try:
-        wanted = LISTEN.read(listen or os.environ.get("CARA_GATEWAY_LISTEN") or "127.0.0.1:8080")
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--listen") from None
+    wanted = _wanted_listen(listen)
     with DemoServices(database) as services:
 
         async def announce(gateway: Gateway) -> None:
@@ -153,6 +153,62 @@ def demo(listen: str | None, database: Path | None) -> None:
             click.echo(f"cara-gateway: {error}", err=True)
             sys.exit(1)
         _run(config, announce)
+
+
+@main.command()
+@click.argument("schema", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("service", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("arguments", nargs=-1)
+@_listen_option
+@click.option("--pages", type=click.Path(path_type=Path), help="The folder of pages; public beside SERVICE otherwise.")
+@click.option(
+    "--import-path", "-I", multiple=True, type=click.Path(path_type=Path), help="A folder for imports; may be repeated."
+)
+@click.option(
+    "--write", "written", type=click.Path(dir_okay=False, path_type=Path), help="Write what is used to this TOML file."
+)
+def dev(
+    schema: Path,
+    service: Path,
+    arguments: tuple[str, ...],
+    listen: str | None,
+    pages: Path | None,
+    import_path: tuple[Path, ...],
+    written: Path | None,
+) -> None:
+    """Run SERVICE, a Python program that serves interfaces of SCHEMA, and a gateway in front of it; follow their files.
+
+    When the program, the schema or a page changes, what runs becomes what the files say, and browsers stay connected.
+    ARGUMENTS are the program's own; those that begin with a dash stand behind --.
+    """
+    stop_quietly()
+    if written is not None and written.exists():
+        raise click.BadParameter(f"{written} is there already; name another file", param_hint="--write")
+    wishes = Wishes(
+        script=service,
+        arguments=arguments,
+        schema=schema,
+        import_path=import_path,
+        pages=service.parent / "public" if pages is None else pages,
+        listen=_wanted_listen(listen),
+    )
+
+    def used(config: GatewayConfig) -> None:
+        if written is not None:
+            written.write_text(toml_of(config, written.parent), "utf-8")
+
+    development = Development(wishes, lambda text: click.echo(f"cara-gateway: {text}", err=True), used)
+
+    async def announce(gateway: Gateway) -> None:
+        await development.begin(gateway)
+        click.echo(f"listening on {gateway.url}")
+        if gateway.port is not None:
+            click.echo(f"the console: {gateway.url}/console/")
+
+    try:
+        _run(development.source(), announce, development.source, page_changes=development.page_changes)
+    finally:
+        development.end()
 
 
 @main.command()
@@ -295,6 +351,15 @@ def passwd(file: Path, user: str, roles: tuple[str, ...]) -> None:
         raise click.ClickException(str(error)) from None
 
 
+def _wanted_listen(option: str | None) -> Listen | UnixListen:
+    text = option or os.environ.get(f"{ENVIRONMENT_PREFIX}LISTEN") or str(DEFAULT_LISTEN)
+    try:
+        wanted: Listen | UnixListen = LISTEN.read(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--listen") from None
+    return wanted
+
+
 def _load(path: Path, flags: dict[str, str]) -> GatewayConfig:
     try:
         return load(path, os.environ, flags)
@@ -313,9 +378,10 @@ def _run(
     source: Callable[[], GatewayConfig] | None = None,
     *,
     watches: bool = False,
+    page_changes: PageChanges | None = None,
 ) -> None:
     try:
-        run(config, announce, source, watches=watches)
+        run(config, announce, source, watches=watches, page_changes=page_changes)
     except ConfigError as error:
         _refuse(error)
     except StartError as error:

@@ -23,6 +23,7 @@ from gateway.config.file import ConfigError, GatewayConfig
 from gateway.config.lasting import check_guard
 from gateway.config.values import Listen, UnixListen
 from gateway.http.descriptors import permit_descriptors
+from gateway.http.page_changes import PageChanges
 from gateway.loop import CollectorWatch, give_back_large_blocks, settle_collector, watched_loop
 from gateway.stalls import Stalls
 from gateway.systemd import PassedSocketError, Supervisor, listen_of, passed_sockets
@@ -54,6 +55,7 @@ def run(
     source: Callable[[], GatewayConfig] | None = None,
     *,
     watches: bool = False,
+    page_changes: PageChanges | None = None,
 ) -> None:
     """Run a gateway until a signal ends it.
 
@@ -61,6 +63,7 @@ def run(
         announce: called once it listens.
         source: reads the configuration again, at SIGHUP; None = there is nothing to read, and SIGHUP ends the process.
         watches: whether it is read again when a file changes that it comes from.
+        page_changes: see `Gateway`.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -80,7 +83,7 @@ def run(
         # What it asks for is about to be done: the files are read now.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        gateway = Gateway(config, log, stalls=stalls, source=source, passed=passed)
+        gateway = Gateway(config, log, stalls=stalls, source=source, passed=passed, page_changes=page_changes)
         permit_descriptors(gateway.wanted_descriptors)
         with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
             life = _Life(

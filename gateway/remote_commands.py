@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.http.gateway_url import read_url
 from gateway.http.rest_client import CONNECT_TIMEOUT_S, DEFAULT_TIMEOUT_S, MARGIN_S, Reply, RestClient, TlsFiles
 from gateway.json.text import dump
+from gateway.reference_form import HANDLE
 
 _SESSION: Final = "Session-Id"
 _SECONDS: Final = click.FloatRange(min=0, min_open=True)
@@ -187,11 +188,18 @@ def _headed(owner: str, described: Mapping[str, Any]) -> str:
 @_asking
 @click.option("-d", "--data", metavar="JSON|@FILE|@-", help="PARAMS, from a file or standard input if need be.")
 @click.option("--timeout", type=_SECONDS, metavar="SECONDS", help="What the call may take.")
+@click.option("--as", "interface", metavar="INTERFACE", help="Take the object for one with this interface.")
 @click.option("--keep-session", is_flag=True, help="Keep the session of the answer's objects, and print its id.")
 @click.argument("target", metavar="SERVICE.METHOD")
 @click.argument("params", default="")
 def call(
-    target: str, params: str, data: str | None, timeout: float | None, keep_session: bool, **options: Any
+    target: str,
+    params: str,
+    data: str | None,
+    timeout: float | None,
+    interface: str | None,
+    keep_session: bool,
+    **options: Any,
 ) -> None:
     """Call a method of a running gateway.
 
@@ -199,15 +207,26 @@ def call(
     --session TARGET may be @HANDLE.METHOD. The result goes to stdout; if the call fails, the problem object goes to
     stderr and the exit code is 1.
 
+    With --as the object is taken for one with another interface of its service's schema, and METHOD is one of that.
+    @HANDLE without a method prints the handle that it has as such.
+
     An answer with objects opens a session, which ends with this command. With --keep-session it lives on until it is
     idle for 15 minutes, and "session: ID" goes to stderr.
     """
     owner, dot, method = target.partition(".")
-    if not dot or not owner or not method:
+    if interface is not None and not owner.startswith("@"):
+        raise click.UsageError("--as needs @HANDLE or @HANDLE.METHOD: a service is what it is")
+    if (not dot or not owner or not method) and (dot or interface is None):
         raise click.BadParameter(f"expected SERVICE.METHOD or @HANDLE.METHOD, not {target!r}", param_hint="TARGET")
     client, has_session = _client(**options)
     if owner.startswith("@") and not has_session:
         raise click.UsageError("@HANDLE.METHOD needs --session: a handle means something in its session only")
+    if interface is not None:
+        cast = _cast(client, owner[1:], interface)
+        if not method:
+            click.echo(cast.text)
+            return
+        owner = "@" + cast.json()[HANDLE]
     body = _body(params, data)
     headers = {} if timeout is None else {"Request-Timeout": f"{timeout:g}"}
     wait_s = DEFAULT_TIMEOUT_S if timeout is None else timeout + MARGIN_S
@@ -222,6 +241,17 @@ def call(
     if opened is not None:
         _settle_session(client, opened, keep_session)
     sys.exit(0 if reply.succeeded else 1)
+
+
+def _cast(client: RestClient, token: str, interface: str) -> Reply:
+    try:
+        reply = client.request("POST", f"/api/handles/{quote(token, safe='')}", dump({"interface": interface}))
+        reply.json()
+    except GatewayError as error:
+        _fail(error)
+    if not reply.succeeded:
+        _fail(reply)
+    return reply
 
 
 def _body(params: str, data: str | None) -> bytes:

@@ -10,14 +10,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from cara_pseud.schema.nodes import BoundMethod, Kind, Schema, Type, describe_type, substitute
+from cara_pseud.schema.nodes import UNTYPED, BoundMethod, Kind, Schema, Type, describe_type, substitute
 from gateway import annotations as known
 from gateway.access.rules import NO_ROLES, ServiceRules
 from gateway.annotations import HttpRule, MethodFacts
 from gateway.errors import GatewayError, Status, quote
+from gateway.interface_names import interfaces_by_name
 from gateway.json.codec.layout import Layouts, Role, StructLayout
 
 SERVICE_NAME: Final = re.compile(r"[a-z][A-Za-z0-9_]{0,63}", re.ASCII)
@@ -26,8 +28,8 @@ RESERVED_SERVICE_NAMES: Final = frozenset({"handles", "session", "events", "call
 """Names that stand for something else in ``/api/…`` or in JSON-RPC."""
 
 FIXED_ROUTES: Final = frozenset({
-    "", "api", "client", "healthz", "metrics", "openapi.json", "openrpc.json", "readyz", "rpc", "schema", "static",
-    "types", "ws",
+    "", "api", "client", "console", "healthz", "metrics", "openapi.json", "openrpc.json", "readyz", "rpc", "schema",
+    "static", "types", "ws",
 })  # fmt: skip
 """First path segments that are the gateway's own."""
 
@@ -73,6 +75,8 @@ class ServiceRoutes:
         self.interface = interface
         self.rules = ServiceRules(schema) if rules is None else rules
         self.layouts = Layouts(schema)
+        # Made when it is first asked for, once for all parts.
+        self._all_interfaces = cache(lambda: interfaces_by_name(schema))
         self._roles: frozenset[str] | None = None
         self._by_interface: dict[Type, Mapping[str, BoundMethod]] = {}
         self._facts: dict[tuple[Type, int], MethodFacts] = {}
@@ -109,6 +113,29 @@ class ServiceRoutes:
         if self._roles is None or self.for_interface(interface):
             return True
         return all(self.facts(bound).hidden for bound in self.schema.methods(interface))
+
+    def interface_named(self, name: str) -> Type | None:
+        """The interface of the schema that clients know by that name; None if there is none, or it is not seen."""
+        interface = self._all_interfaces().get(name)
+        return interface if interface is not None and self._shows(interface) else None
+
+    @property
+    def interfaces(self) -> Mapping[str, Type]:
+        """The interfaces of the schema that are seen, by the names that clients know them by, one name for each."""
+        found: dict[Type, str] = {}
+        for name, interface in self._all_interfaces().items():
+            if self._shows(interface):
+                found.setdefault(interface, name)
+        return {name: interface for interface, name in found.items()}
+
+    def _shows(self, interface: Type) -> bool:
+        if known.is_hidden(self.schema.nodes[interface.node_id].annotations):
+            return False
+        try:
+            self.for_interface(interface)
+        except RouteError:  # two of its methods have one name, so that nobody can mean one of them
+            return False
+        return self.sees(interface)
 
     @property
     def is_seen(self) -> bool:
@@ -331,7 +358,7 @@ def _check_variables(
         type = _member_type(service.layouts, layout, variable.split("."))
         if type is None:
             raise RouteError(f"the method has no parameter {variable!r}")
-        if type.kind in (Kind.LIST, Kind.STRUCT, Kind.INTERFACE, Kind.ANY_POINTER):
+        if type.kind in UNTYPED or type.kind in (Kind.LIST, Kind.STRUCT, Kind.INTERFACE):
             raise RouteError(f"the parameter {variable!r} is no single value and cannot stand in the path")
     if rule.body and rule.verb == "GET":
         raise RouteError("a route with the verb get has no body")

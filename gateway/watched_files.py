@@ -54,13 +54,13 @@ class WatchedFiles:
             known = {path: stamp if stamp is None or stamp[0] < since_ns else None for path, stamp in known.items()}
         while True:
             await asyncio.sleep(self._poll_s)
-            found = await asyncio.to_thread(_stamps, watched)
+            found = await asyncio.to_thread(stamps, watched)
             if found == known:
                 continue
             # Whoever writes several files, or one in pieces, shall be done.
             for _ in range(_RESTLESS_LOOKS):
                 await asyncio.sleep(self._poll_s)
-                before, found = found, await asyncio.to_thread(_stamps, watched)
+                before, found = found, await asyncio.to_thread(stamps, watched)
                 if found == before:
                     break
             began_ns = time.time_ns() - _COARSE_NS
@@ -72,10 +72,11 @@ class WatchedFiles:
 
     def _first(self) -> tuple[list[Path], Mapping[Path, Stamp]]:
         watched = list(dict.fromkeys(self._files()))
-        return watched, _stamps(watched)
+        return watched, stamps(watched)
 
 
-def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+def stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    """What each file is like now."""
     return {path: _stamp(path) for path in paths}
 
 

@@ -41,5 +41,10 @@ annotation requires @0xfd66cf567d4fb088 (method, interface) :List(Text);
 # the other way round. Who has which roles is said in the gateway's configuration ([gateway.auth]); without that it refuses to
 # serve an interface that leads to this annotation, but for what is hidden.
 
+annotation body @0xeabcb9905a761f9a (method) :Text;
+# Over REST the method's one Data is the body itself, with this content type, and not a value in JSON: the parameter of the type
+# Data, whose other parameters then stand in the path and the query, and a result of that type that is the only one.
+# `picture @1 (name :Text) -> (image :Data) $Gateway.body("image/png") $Gateway.readOnly;`
+
 annotation sensitive @0xcbe99c9f582543de (field, param) :Void;
 # The value is a secret, such as a password: logs show that it was there, not what it was.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Schemas are compiled, and not found among those of other runs; processes that tests start have it from here.
+os.environ["CARA_CACHE_DIR"] = ""
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)

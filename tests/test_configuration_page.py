@@ -64,6 +64,7 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "origins": "`[]`" if not config.origins else "",
         "trusted_proxies": "`[]`" if not config.trusted_proxies else "",
         "base_path": f'`"{config.base_path}"`',
+        "pages": "" if config.pages is None else "?",
         "import_path": "`[]`" if not config.import_path else "",
         "unknown_fields": f'`"{config.codec.unknown_fields}"`',
         "int64": f'`"{config.codec.int64}"`',

@@ -7,9 +7,10 @@ of a method that has several travel by name, and a map cannot be told from a map
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from cara_pseud.schema.nodes import (
+    MAPS,
     EnumNode,
     Field,
     InterfaceNode,
@@ -22,8 +23,6 @@ from cara_pseud.schema.nodes import (
     describe_type,
 )
 from cara_pseud.schema.places import Place, place_of
-
-_MAPS: Final = frozenset({Kind.STRUCT, Kind.ANY_POINTER, Kind.INTERFACE})
 
 
 class Incompatibility(NamedTuple):
@@ -104,7 +103,7 @@ class _Comparison:
             return
         if new.type is None:
             first = self._first_field(new.group_id)
-            if old.type.kind in _MAPS:
+            if old.type.kind in MAPS:
                 yield f"is {_of_kind(old.type)}, which cannot move into a group or union: both are maps on the wire"
             elif first is None or first.type is None or not self._same(old.type, first.type):
                 yield f"is a group, whose first field is no {self._was(old.type)}"
@@ -195,7 +194,7 @@ class _Comparison:
         if self._same(old, new):
             return True
         if old.kind is Kind.LIST and new.kind is Kind.LIST and old.element is not None and new.element is not None:
-            if new.element.kind is not Kind.STRUCT or old.element.kind in _MAPS:
+            if new.element.kind is not Kind.STRUCT or old.element.kind in MAPS:
                 return self._reads(old.element, new.element) if old.element.kind is new.element.kind else False
             first = self._first_field(new.element.node_id)
             return first is not None and first.type is not None and self._same(old.element, first.type)

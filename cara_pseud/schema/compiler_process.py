@@ -1,18 +1,28 @@
-"""Run by the loader in a child process: compile schema files and hand out their nodes as plain bytes.
+"""Run by `compiler` in a child process: compile schema files and hand out their nodes as plain bytes.
 
 The compiler inside of pycapnp ends its process at most schema errors and can overflow the stack, so nothing of it may
 run where it can do harm. This file is a script, never imported, and imports as little as possible: its start-up is most
-of the time that compiling takes. Protocol: a JSON request on stdin, frames on what was stdout: one byte of kind, four
-of length, the payload. ``F`` names the file that is being compiled, ``N`` is a node as a single-segment
-``schema.capnp:Node`` message, ``E`` is an error that came as an exception, ``.`` is the end. A compiler error is the
-process's last words on stderr. The files' order is that of the request: those that matter first, importing ones before
-imported ones. All but the first are tried by a copy of the process, which hands them out if all is well.
+of the time that compiling takes. So it is started once and stays for a while: each request is done by a copy of it, and
+whatever becomes of that, this process goes on.
+
+Protocol: lines on stdin, the first of which is a JSON list of what is to be added to ``sys.path``; a line on stdout
+with the process's id says that it is there. Each further one is a JSON request: ``root``, the directory with the files;
+``files``, their names in it; ``timeout_s``. It is answered by a line with how the copy ended: its exit status, or the
+negative number of the signal. By then its answer stands in two files of that directory: `ERRORS`, what it wrote to
+stderr, a compiler error being its last words, and `ANSWER`, frames: one byte of kind, four of length, the payload.
+``F`` names the file that is being compiled, ``N`` is a node as a single-segment ``schema.capnp:Node`` message, ``E`` is
+an error that came as an exception, ``.`` is the end. The files' order is that of the request: those that matter first,
+importing ones before imported ones. All but the first are tried by a copy of the copy, which hands them out if all is
+well.
+
+The process ends when its stdin does, or when nobody has asked for something for a while.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -20,59 +30,108 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+ANSWER = ".answer"
+ERRORS = ".errors"
+_IDLE_S = 10.0
 _STACK_BYTES = (1 << 30, 1 << 28, 1 << 26)
 _HARD_LIMIT_WORDS = 1 << 29  # what a pointer can address; above, the message could not have one segment
 
 
 def main() -> None:
-    """Answer the request on stdin."""
-    # Whatever else prints in this process goes to stderr, where it cannot be taken for a frame.
-    out = os.fdopen(os.dup(1), "wb")
+    """Answer the requests on stdin."""
+    # Whatever else prints in this process goes to stderr, where it cannot be taken for an answer.
+    out = os.dup(1)
     os.dup2(2, 1)
     _forbid_core_dump()
-    request = json.load(sys.stdin)
-
-    def send(kind: bytes, payload: bytes = b"") -> None:
-        out.write(kind + len(payload).to_bytes(4, "little") + payload)
-
+    os.chdir(os.sep)  # nobody's directory is held by a process that nobody sees
+    lines = _lines(0)
     # Our own paths first: a file of the user's directory must not shadow the standard library's modules here.
-    sys.path.extend(path for path in request["sys_path"] if path not in sys.path)
+    sys.path.extend(path for path in json.loads(next(lines)) if path not in sys.path)
+    complaint, new_parser = "", None
     try:
         import capnp
+
+        new_parser = capnp.SchemaParser
     except Exception as error:  # whatever a broken installation raises
-        send(b"E", f"pycapnp cannot be imported: {error}".encode())
-        out.flush()
-        return
-    compiler = _Compiler(capnp.SchemaParser, request["root"])
+        complaint = f"pycapnp cannot be imported: {error}"
+    os.write(out, b"%d\n" % os.getpid())
+    for line in lines:
+        request = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            _be_the_copy(request, new_parser, complaint)
+        os.write(out, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """Yield the lines that are read there, until its end or until there is none for a while."""
+    received = b""
+    while True:
+        line, end, rest = received.partition(b"\n")
+        if end:
+            received = rest
+            yield line
+        elif not select.select([descriptor], [], [], _IDLE_S)[0] or not (more := os.read(descriptor, 1 << 16)):
+            return
+        else:
+            received += more
+
+
+def _be_the_copy(request: Any, new_parser: Callable[[], Any] | None, complaint: str) -> None:
+    """Answer a request, and end."""
+    status = 1
     try:
-        first, *others = request["files"]
-        send(b"F", first.encode())
-        out.flush()  # the next call may be this process's last
-        for message in compiler.messages(first):
+        os.chdir(request["root"])
+        os.dup2(os.open(ERRORS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 2)
+        os.dup2(2, 1)
+        signal.setitimer(signal.ITIMER_REAL, request["timeout_s"])
+        with open(ANSWER, "xb") as out:
+
+            def send(kind: bytes, payload: bytes = b"") -> None:
+                out.write(kind + len(payload).to_bytes(4, "little") + payload)
+
+            try:
+                if new_parser is None:
+                    send(b"E", complaint.encode())
+                else:
+                    _compile(_Compiler(new_parser, request["root"]), request, send, out.flush)
+            except Exception as error:
+                send(b"E", f"{type(error).__name__}: {error}".encode(errors="replace"))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _compile(
+    compiler: _Compiler, request: Any, send: Callable[..., None], flush: Callable[[], None]
+) -> None:
+    first, *others = request["files"]
+    send(b"F", first.encode())
+    flush()  # the next call may be this process's last
+    for message in compiler.messages(first):
+        send(b"N", message)
+    flush()
+
+    def all_others() -> None:
+        messages = [message for name in others for message in compiler.messages(name)]
+        for message in messages:
             send(b"N", message)
-        out.flush()
+        send(b".")
+        flush()
 
-        def all_others() -> None:
-            messages = [message for name in others for message in compiler.messages(name)]
-            for message in messages:
+    if not others:
+        send(b".")
+    elif not _survives(all_others, request["timeout_s"]):
+        for name in others:
+            send(b"F", name.encode())
+            flush()
+            if not _survives(partial(compiler.messages, name), request["timeout_s"]):
+                compiler.begin_anew()
+            for message in compiler.messages(name):
                 send(b"N", message)
-            send(b".")
-            out.flush()
-
-        if not others:
-            send(b".")
-        elif not _survives(all_others, request["timeout_s"]):
-            for name in others:
-                send(b"F", name.encode())
-                out.flush()
-                if not _survives(partial(compiler.messages, name), request["timeout_s"]):
-                    compiler.begin_anew()
-                for message in compiler.messages(name):
-                    send(b"N", message)
-            send(b".")
-    except Exception as error:
-        send(b"E", f"{type(error).__name__}: {error}".encode(errors="replace"))
-    out.flush()
+        send(b".")
 
 
 class _Compiler:
@@ -107,7 +166,7 @@ def _survives(run: Callable[[], object], timeout_s: float) -> bool:
     if pid:
         return os.waitpid(pid, 0)[1] == 0
     try:
-        # Its last words would be taken for ours, and the loader that kills us does not know it.
+        # Its last words would be taken for ours, and timers are not inherited.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         os.dup2(2, 1)
         signal.setitimer(signal.ITIMER_REAL, timeout_s)
@@ -171,5 +230,7 @@ def _with_large_stack(run: Callable[[], object]) -> None:
 
 
 if __name__ == "__main__":
+    if os.fork():  # so that whoever started this need not wait for its end
+        os._exit(0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the end of our own children from us
     _with_large_stack(main)

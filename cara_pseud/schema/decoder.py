@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cara_pseud.errors import SchemaError
+from cara_pseud.schema.aliases import Aliases, alias_texts
 from cara_pseud.schema.comments import doc_comments
 from cara_pseud.schema.encoding import EncodingError, StructReader, root
 from cara_pseud.schema.lexer import deepest_line
@@ -38,9 +39,10 @@ from cara_pseud.schema.nodes import (
 
 _NO_DISCRIMINANT = 0xFFFF
 _STREAM_RESULT = 0x995F9A3377C0B16E  # StreamResult of /capnp/stream.capnp, the result of `-> stream`
-_KINDS = tuple(Kind)  # declared in the order of Type's union
+_KINDS = tuple(Kind)  # declared in the order of Type's union; the last ones are ways of its last member
 _PLAIN_TYPES = tuple(Type(kind) for kind in _KINDS)
 _ANY_POINTER = Type(Kind.ANY_POINTER)
+_UNCONSTRAINED = (_ANY_POINTER, Type(Kind.ANY_STRUCT), Type(Kind.ANY_LIST), Type(Kind.CAPABILITY))
 _TARGETS = (
     "file", "const", "enum", "enumerant", "struct", "field",
     "union", "group", "interface", "method", "param", "annotation",
@@ -61,12 +63,17 @@ class _Which(enum.IntEnum):
 
 @dataclass(frozen=True)
 class CompiledFile:
-    """A file that was compiled: under which name its nodes show it, where it was read, and what it said."""
+    """A file that was compiled: under which name its nodes show it, where it was read, and what it said.
+
+    ``compiled_text`` is what the compiler was given, in which imports name files as ``files`` of `decode` does; empty
+    if nobody asks for its aliases.
+    """
 
     display_name: str
     shown_name: str
     path: str
     text: str
+    compiled_text: str = ""
 
 
 def decode(messages: Iterable[bytes], files: Mapping[str, CompiledFile], roots: Sequence[str]) -> Schema:
@@ -98,6 +105,12 @@ class _Decoder:
     def schema(self, roots: Sequence[str]) -> Schema:
         nodes = {id: self._node(id, raw) for id, raw in self._raw.items()}
         ids = {raw.text(0): id for id, raw in self._raw.items() if raw.unsigned(16, 6) == _Which.FILE}
+        texts = {id: alias_texts(self._files[name].compiled_text) for name, id in ids.items()}
+        aliases = Aliases(nodes, texts, ids)
+        for id in ids.values():
+            file = nodes[id]
+            if texts[id] and isinstance(file, FileNode):
+                nodes[id] = replace(file, aliases=aliases.of(id))
         return Schema(nodes, tuple(ids[name] for name in roots))
 
     def _results_scopes(self) -> Iterator[tuple[int, int]]:
@@ -270,6 +283,9 @@ class _Decoder:
         if which < 18:
             return Type(_KINDS[which], raw.unsigned(64, 1), brand=self._brand(raw.struct(0), implicit, depth + 1))
         match raw.unsigned(16, 4):
+            case 0:
+                bound = raw.unsigned(16, 5)
+                return _UNCONSTRAINED[bound] if bound < len(_UNCONSTRAINED) else _ANY_POINTER
             case 1:
                 scope = raw.unsigned(64, 2)
                 return Type(Kind.ANY_POINTER, parameter=(self._same_scope.get(scope, scope), raw.unsigned(16, 5)))

@@ -17,6 +17,7 @@ from cara_pseud.schema.lexer import deepest_line, is_within_statement, line_of
 
 # "what():  " stands before the first line.
 _FAILED = re.compile(r"(?:  what\(\):  )?(?P<file>\S+\.capnp):(?P<line>\d+): failed: (?P<reason>.*)")
+_UNPLACED = re.compile(r"^(?:  what\(\):  )?\S+\.c\+\+:\d+: failed: (?P<reason>.*)", re.MULTILINE)
 _MEMBER = re.compile(r"context: member\.name = (?P<member>\S+)$", re.MULTILINE)
 _DUPLICATE_ID = re.compile(r"Duplicate ID @(?P<id>0x[0-9a-f]+)\.")
 _STACK_OVERFLOW = frozenset({-signal.SIGSEGV, -signal.SIGBUS})
@@ -58,9 +59,24 @@ def diagnose(words: LastWords, files: Mapping[str, CompiledFile]) -> SchemaError
     if file is not None and words.exit_status in _STACK_OVERFLOW:
         reason = "the schema is nested so deeply that the compiler ran out of stack"
         return SchemaError(reason, shown_name, deepest_line(file.text))
+    unplaced = _UNPLACED.search(words.stderr)
+    if unplaced:
+        reason = " ".join(unplaced["reason"].split())
+        members = _MEMBER.findall(words.stderr)
+        if not members:
+            return SchemaError(reason, shown_name)
+        file, line = _place_of_member(files, members[-1]) or (file, None)
+        return SchemaError(f'{reason} (in "{members[-1]}")', None if file is None else file.shown_name, line)
     end = f"signal {-words.exit_status}" if words.exit_status < 0 else f"exit status {words.exit_status}"
     lines = [line.strip() for line in words.stderr.splitlines() if line.strip()]
     return SchemaError(f"the schema compiler failed ({end}): {lines[-1] if lines else 'it said nothing'}", shown_name)
+
+
+def _place_of_member(files: Mapping[str, CompiledFile], name: str) -> tuple[CompiledFile, int] | None:
+    """The file and the line in which the only member of that name is declared."""
+    member = re.compile(rf"\b{re.escape(name)}\s*(?:@|:)")
+    found = [(file, match.start()) for file in files.values() for match in member.finditer(file.text)]
+    return (found[0][0], line_of(found[0][0].text, found[0][1])) if len(found) == 1 else None
 
 
 def _reason(match: re.Match[str], files: Mapping[str, CompiledFile]) -> str:

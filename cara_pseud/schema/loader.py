@@ -7,20 +7,20 @@ last words become a SchemaError (diagnosis.py).
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from cara_pseud.errors import SchemaError
+from cara_pseud.schema import compiled_cache
+from cara_pseud.schema.compiled_cache import Compiled
+from cara_pseud.schema.compiler import TookTooLong, run_compiler
 from cara_pseud.schema.decoder import CompiledFile, decode
 from cara_pseud.schema.diagnosis import LastWords, diagnose
 from cara_pseud.schema.nodes import Schema
@@ -35,13 +35,16 @@ _MAX_LEFT_OUT: Final = 32
 """Each declaration that is left out costs a run of the compiler."""
 
 _LOG: Final = logging.getLogger(__name__)
-_CHILD = Path(__file__).with_name("compiler_process.py")
 
 
 def compile_schema(
-    paths: Sequence[str | Path], import_path: Sequence[str | Path] = (), *, timeout_s: float = COMPILE_TIMEOUT_S
+    paths: Sequence[str | Path],
+    import_path: Sequence[str | Path] = (),
+    *,
+    timeout_s: float = COMPILE_TIMEOUT_S,
+    cached: bool = True,
 ) -> Schema:
-    """Compile schema files into one schema. Blocks, for about 0.2 s; may be called from any thread.
+    """Compile schema files into one schema. Blocks, for about 0.2 s the first time; may be called from any thread.
 
     Args:
         paths: the files; each becomes a root of the schema, in this order.
@@ -49,6 +52,7 @@ def compile_schema(
             directories, in the ``schemas/`` tree and in pycapnp's. Imports without a slash are relative to the
             importing file.
         timeout_s: how long the compiler may take.
+        cached: whether what the compiler gave for the same files before, in whatever process, will do.
 
     Raises:
         SchemaError: a file cannot be read, found or compiled.
@@ -66,11 +70,27 @@ def compile_schema(
     except OSError as error:  # the current directory is gone, for example
         raise SchemaError(f"cannot be read: {error}", names[0]) from None
     files = {
-        source.copy_name: CompiledFile(source.display_name, source.shown_name, source.path, source.readable_text)
+        source.copy_name: CompiledFile(
+            source.display_name, source.shown_name, source.path, source.readable_text,
+            source.copy.decode(errors="replace"),
+        )
         for source in sources
         if not source.embedded
     }
-    return decode(_compiled(sources, files, timeout_s), files, [root.copy_name for root in roots])
+    folder = compiled_cache.cache_folder() if cached else None
+    compiled, key = None, ""
+    if folder is not None:
+        places = [directory for _, directory in sources.import_path]
+        key = compiled_cache.key_of(sources, places, pycapnp_tree())
+        compiled = compiled_cache.load(folder, key)
+    if compiled is None:
+        compiled = _compiled(sources, files, timeout_s)
+        if folder is not None:
+            compiled_cache.store(folder, key, compiled)
+    for reason, name, line in compiled.left_out:
+        told = SchemaError(reason, files[name].shown_name if name in files else None, line)
+        _LOG.warning("%s; left out, as nothing that was asked for needs it", str(told).rstrip("."))
+    return decode(compiled.messages, files, [root.copy_name for root in roots])
 
 
 def schema_files(path: str | Path, import_path: Sequence[str | Path] = ()) -> list[Path]:
@@ -97,124 +117,65 @@ def _sources(names: Sequence[str], import_path: Sequence[str | Path]) -> Sources
     return Sources(search_path([directory for directory in directories if directory is not None]))
 
 
-class _TookTooLong(Exception):
-    def __init__(self, compiling: str) -> None:
-        super().__init__(compiling)
-        self.compiling = compiling
-
-
 def _sequence(paths: Sequence[str | Path] | str | Path) -> Sequence[str | Path]:
     # A str is a sequence of strings to the type checker, but never what is meant.
     return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
-def _compiled(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: float) -> list[bytes]:
-    """Return one message per node, without those that do not compile and that the roots do not need."""
+def _compiled(sources: Sources, files: Mapping[str, CompiledFile], timeout_s: float) -> Compiled:
+    """Return what the compiler gives, without what does not compile and the roots do not need."""
     until = time.monotonic() + timeout_s
     left_out: list[SchemaError] = []
     lines: dict[str, list[int]] = {}
     imported = {source.copy_name: source for source in sources.imported}
+    given = dict(files)
     while True:
         try:
             answer = _run_compiler(sources, max(until - time.monotonic(), 0.001))
-        except _TookTooLong as late:
+        except TookTooLong as late:
             file = files[late.compiling].shown_name if late.compiling in files else None
             raise SchemaError(f"compiling took longer than {timeout_s:g} s", file) from None
         if isinstance(answer, list):
-            for error in left_out:
-                _LOG.warning("%s; left out, as nothing that was asked for needs it", str(error).rstrip("."))
-            return answer
-        error = diagnose(answer, files)
+            names = {file.shown_name: name for name, file in files.items()}
+            return Compiled(answer, [(error.reason, names.get(error.file or "", ""), error.line) for error in left_out])
+        error = diagnose(answer, given)
         place = next((name for name, file in files.items() if file.shown_name == error.file), "")
         compiled_line = error.line or 1
         if place in lines:
             error = SchemaError(error.reason, error.file, lines[place][compiled_line - 1])
+        is_of_one_declaration = concerns_one_declaration(error.reason)
         error = sources.missing(error.reason) or error
-        # The roots come first: if one of them was being compiled, it needs what is wrong, or what is left out by now.
-        if answer.compiling not in imported:
-            raise left_out[0] if left_out else error
-        if place not in imported or len(left_out) >= _MAX_LEFT_OUT or not concerns_one_declaration(error.reason):
+        # The roots come first: if one of them was being compiled, it needs what is wrong. If something is left out by
+        # now it has been compiled with that once; so there may only be a name for it, which nobody uses.
+        is_root = answer.compiling not in imported
+        source = next((source for source in sources if source.copy_name == place and not source.embedded), None)
+        if source is None or (is_root and not left_out):
+            raise left_out[0] if is_root and left_out else error
+        if not is_root and (place not in imported or len(left_out) >= _MAX_LEFT_OUT):
             raise error
-        source = imported[place]
+        if not is_root and not is_of_one_declaration:
+            sources.leave_out(source, error)
+            left_out.append(error)
+            continue
         text = source.copy.decode(errors="surrogateescape")
         if place not in lines:
             # The compiler names only lines, and a line may hold several declarations.
             text, lines[place] = one_statement_per_line(text)
         else:
-            text, before = without_declaration(text, compiled_line), text
+            text, before = without_declaration(text, compiled_line, only_names=is_root), text
             if text == before:
-                raise error
-            left_out.append(error)
+                raise left_out[0] if is_root else error
+            left_out += [] if is_root else [error]
+        given[place] = replace(files[place], text=text)
         source.copy = text.encode(errors="surrogateescape")
 
 
 def _run_compiler(sources: Sources, timeout_s: float) -> list[bytes] | LastWords:
     """Return one message per node, or the compiler's last words."""
-    if not sys.executable:
-        raise SchemaError("the schema compiler needs a Python executable, and sys.executable is empty")
     try:
         with tempfile.TemporaryDirectory(prefix="cara-schema-") as directory:
             sources.write_copies(directory)
-            request = {
-                "root": directory,
-                "files": [source.copy_name for source in (*sources.roots, *sources.imported)],
-                "timeout_s": timeout_s,
-                "sys_path": _module_path(),
-            }
-            child = subprocess.run(  # noqa: S603 - our own interpreter and script, and no shell
-                [sys.executable, "-I", str(_CHILD)],
-                input=json.dumps(request).encode(),
-                capture_output=True,
-                cwd=directory,  # ours may be gone, which the compiler does not bear
-                timeout=timeout_s,
-                check=False,
-            )
-    except subprocess.TimeoutExpired as expired:
-        raise _TookTooLong(_read_frames(expired.stdout or b"").compiling) from None
+            files = [source.copy_name for source in (*sources.roots, *sources.imported)]
+            return run_compiler(directory, files, timeout_s)
     except OSError as error:
-        raise SchemaError(f"the schema compiler cannot be started: {error}") from None
-    answer = _read_frames(child.stdout)
-    # Not the exit status: a process that ignores SIGCHLD does not get to know its children's.
-    if answer.finished:
-        return answer.messages
-    stderr = child.stderr.decode(errors="replace")
-    return LastWords(stderr, answer.complaint, child.returncode, answer.compiling)
-
-
-def _module_path() -> list[str]:
-    """Where the child may find pycapnp, however it was installed."""
-    entries = [os.fsdecode(path) for path in sys.path]
-    try:
-        return [os.path.abspath(path) for path in entries]
-    except FileNotFoundError:  # the current directory is gone
-        return [path for path in entries if os.path.isabs(path)]
-
-
-@dataclass
-class _Answer:
-    messages: list[bytes] = field(default_factory=list)
-    compiling: str = ""
-    complaint: str = ""
-    finished: bool = False
-
-
-def _read_frames(output: bytes) -> _Answer:
-    """What the child answered, as far as it got; the frames are described in compiler_process.py."""
-    answer = _Answer()
-    position = 0
-    while position + 5 <= len(output):
-        start = position + 5
-        end = start + int.from_bytes(output[position + 1 : start], "little")
-        kind, payload = output[position : position + 1], output[start:end]
-        if end > len(output):
-            break
-        if kind == b"N":
-            answer.messages.append(payload)
-        elif kind == b"F":
-            answer.compiling = payload.decode()
-        elif kind == b"E":
-            answer.complaint = payload.decode(errors="replace")
-        elif kind == b".":
-            answer.finished = True
-        position = end
-    return answer
+        raise SchemaError(f"the schema cannot be given to the compiler: {error}") from None

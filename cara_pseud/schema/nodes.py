@@ -37,6 +37,9 @@ class Kind(enum.Enum):
     STRUCT = "struct"
     INTERFACE = "interface"
     ANY_POINTER = "AnyPointer"
+    CAPABILITY = "Capability"
+    ANY_STRUCT = "AnyStruct"
+    ANY_LIST = "AnyList"
 
     @property
     def is_pointer(self) -> bool:
@@ -44,7 +47,11 @@ class Kind(enum.Enum):
         return self in _POINTERS
 
 
-_POINTERS = frozenset({Kind.TEXT, Kind.DATA, Kind.LIST, Kind.STRUCT, Kind.INTERFACE, Kind.ANY_POINTER})
+UNTYPED = frozenset({Kind.ANY_POINTER, Kind.CAPABILITY, Kind.ANY_STRUCT, Kind.ANY_LIST})
+"""Kinds of pointers of which the schema says no more than that, or whether it is an object, a struct or a list."""
+MAPS = frozenset({Kind.STRUCT, Kind.INTERFACE, Kind.ANY_POINTER, Kind.CAPABILITY, Kind.ANY_STRUCT})
+"""Kinds whose wire values may be maps, so that a group in their place cannot be told from them."""
+_POINTERS = UNTYPED | {Kind.TEXT, Kind.DATA, Kind.LIST, Kind.STRUCT, Kind.INTERFACE}
 
 INT_RANGES: Mapping[Kind, tuple[int, int]] = {
     **{kind: (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for kind, bits in
@@ -174,11 +181,15 @@ class Node:
 class FileNode(Node):
     """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read and ``shown_name`` how
     errors name it (neither is ever shown to remote peers).
+
+    ``aliases`` are the names that ``using`` declares at its top: each stands for a declaration or file by its id, or
+    for a type that is bound or built in.
     """
 
     text: str = ""
     path: str = ""
     shown_name: str = ""
+    aliases: tuple[tuple[str, int | Type], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

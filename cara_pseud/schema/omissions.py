@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from cara_pseud.schema.lexer import after_blanks, line_of, statements
 
 _DECLARING = frozenset({"struct", "enum", "interface", "const", "annotation", "using"})
+_USING = re.compile(r"using\b")
 _NOT_A_LINE_END = re.compile(r"[^\n]")
 
 # What the compiler says while it reads a file, before it looks at any declaration of it.
@@ -43,12 +44,19 @@ def one_statement_per_line(text: str) -> tuple[str, list[int]]:
     return "".join([*parts, rest]), lines
 
 
-def without_declaration(text: str, line: int) -> str:
+def without_declaration(text: str, line: int, *, only_names: bool = False) -> str:
     """The text with the smallest declaration that holds a line blanked out; as it is if there is none.
 
     Lines stay what they are. A declaration within another one is smaller than that.
+
+    Args:
+        only_names: whether it must be one that only calls something by another name.
     """
-    holding = [(end - start, start, end) for start, end in _declarations(text) if _holds(text, start, end, line)]
+    holding = [
+        (end - start, start, end)
+        for start, end in _declarations(text)
+        if _holds(text, start, end, line) and (not only_names or _USING.match(text, start))
+    ]
     if not holding:
         return text
     _, start, end = min(holding)

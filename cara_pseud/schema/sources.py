@@ -191,6 +191,15 @@ class Sources:
                 return os.path.join(shown_directory, STREAM_FILE), path, os.path.realpath(path)
         return None
 
+    def leave_out(self, source: Source, error: SchemaError) -> None:
+        """Do without an imported file: whatever needs it is told that error, as of a file that is not there."""
+        name = f"{_MISSING}{len(self._missing)}"
+        self._missing.append(error)
+        self._ordered.remove(source)
+        for other in self._ordered:
+            if not other.embedded:
+                other.copy = other.copy.replace(f'"/{source.copy_name}"'.encode(), f'"/{name}"'.encode())
+
     def missing(self, reason: str) -> SchemaError | None:
         """The error to raise for a file that is not there, by what the compiler says; None for other errors."""
         found = _MISSING_NUMBER.search(reason)

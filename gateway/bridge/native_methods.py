@@ -19,7 +19,7 @@ from gateway.bridge.value_readers import ValueReaders
 from gateway.bridge.value_writers import FAILURES, AnyValueError, NamedStructs, Objects, ValueWriters
 
 
-class StructForm:
+class NativeStruct:
     """The parameters or the results of a method, as one struct of the schema.
 
     Attributes:
@@ -131,8 +131,8 @@ class NativeMethod:
         self.interface_id = node.id
         self.id = method.id
         self.label = f"{node.qualified_name or node.name}.{method.name}"
-        self.params = StructForm(methods, substitute(method.params, brand), is_inline=method.params_inline)
-        self.results = StructForm(methods, substitute(method.results, brand), is_inline=method.results_inline)
+        self.params = NativeStruct(methods, substitute(method.params, brand), is_inline=method.params_inline)
+        self.results = NativeStruct(methods, substitute(method.results, brand), is_inline=method.results_inline)
 
 
 class NativeMethods:
@@ -200,6 +200,6 @@ def unreadable(error: Malformed, label: str) -> RpcError:
 
 
 NULL_STRUCT: Final = (bytes(8), 0, 0)
-"""A pointer to a struct without fields, as `StructForm.read` takes it."""
+"""A pointer to a struct without fields, as `NativeStruct.read` takes it."""
 
 

@@ -23,17 +23,17 @@ class AskedVat(Protocol):
 
     methods: NativeMethods
 
-    def give_up(self, question: Question) -> None:
+    def give_up(self, question: NativeQuestion) -> None:
         """Tell the service that nobody waits for an answer any more."""
 
     def call_into(
         self,
-        question: Question,
+        question: NativeQuestion,
         path: Sequence[int],
         method: NativeMethod,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
-    ) -> Question:
+    ) -> NativeQuestion:
         """Call an object in the answer to a question, which has not come.
 
         Args:
@@ -44,7 +44,7 @@ class AskedVat(Protocol):
         """
 
 
-class Question(Pending):
+class NativeQuestion(Pending):
     """A call of ours, and what comes of it. Cancelling it gives the call up.
 
     Attributes:
@@ -112,7 +112,7 @@ class PromisedNative(LocalCapability):
     __slots__ = ("_path", "_types", "pointers", "question")
 
     def __init__(
-        self, question: Question, path: Sequence[int], pointers: Sequence[int], types: tuple[Type, ...]
+        self, question: NativeQuestion, path: Sequence[int], pointers: Sequence[int], types: tuple[Type, ...]
     ) -> None:
         self.question = question
         self.pointers = tuple(pointers)

@@ -28,7 +28,7 @@ from gateway.bridge.native_errors import error_of, readable
 from gateway.bridge.native_methods import NULL_STRUCT, NativeMethod, NativeMethods, refused, unreadable
 from gateway.bridge.objects import Broken, NativeObject, ObjectTable
 from gateway.bridge.pointers import Malformed, ReceivedMessage
-from gateway.bridge.questions import Question
+from gateway.bridge.questions import NativeQuestion
 from gateway.bridge.rpc_messages import Came, MessageKind, View
 from gateway.bridge.service_calls import ServiceCalls
 
@@ -57,7 +57,7 @@ class Vat(ServiceCalls):
         """
         super().__init__(methods, loop, send, max_objects)
         self._has_room = has_room
-        self._questions: dict[int, Question] = {}
+        self._questions: dict[int, NativeQuestion] = {}
         self._given_up: set[int] = set()
         self._free: list[int] = []
         self._last_question = 0
@@ -72,7 +72,7 @@ class Vat(ServiceCalls):
 
     def call(
         self, target: NativeObject, method: NativeMethod, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Question:
+    ) -> NativeQuestion:
         """Call a method of an object.
 
         Raises:
@@ -82,12 +82,12 @@ class Vat(ServiceCalls):
 
     def call_into(
         self,
-        question: Question,
+        question: NativeQuestion,
         path: Sequence[int],
         method: NativeMethod,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
-    ) -> Question:
+    ) -> NativeQuestion:
         """See `gateway.bridge.questions.AskedVat`."""
         return self._call(question.id, method, args, kwargs, path)
 
@@ -98,7 +98,7 @@ class Vat(ServiceCalls):
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         path: Sequence[int] | None,
-    ) -> Question:
+    ) -> NativeQuestion:
         if self.closed:
             raise Unavailable("the service cannot be reached: the connection to it was lost")
         if not self._has_room():
@@ -128,7 +128,7 @@ class Vat(ServiceCalls):
             raise
         return question
 
-    def _ask(self, method: NativeMethod | None) -> Question:
+    def _ask(self, method: NativeMethod | None) -> NativeQuestion:
         if len(self._questions) + len(self._given_up) >= MAX_QUESTIONS:
             raise ResourceExhausted(f"{MAX_QUESTIONS} calls are under way to the service already")
         if self._free:
@@ -136,7 +136,7 @@ class Vat(ServiceCalls):
         else:
             id = self._last_question
             self._last_question += 1
-        question = Question(loop=self._loop)
+        question = NativeQuestion(loop=self._loop)
         question.id, question.vat, question.method, question.exported, question.watcher = id, self, method, (), None
         self._questions[id] = question
         return question
@@ -146,7 +146,7 @@ class Vat(ServiceCalls):
         self._given_up.discard(id)
         self._free.append(id)
 
-    def give_up(self, question: Question) -> None:
+    def give_up(self, question: NativeQuestion) -> None:
         """Tell the service that nobody waits for an answer any more."""
         if self._questions.pop(question.id, None) is not None and not self.closed:
             self._given_up.add(question.id)
@@ -188,7 +188,7 @@ class Vat(ServiceCalls):
                 error = unreadable(malformed, question.label)
             self._end(question, id, result, error, is_ours=True)
 
-    def _answered(self, id: int, *, keeps: bool) -> Question | None:
+    def _answered(self, id: int, *, keeps: bool) -> NativeQuestion | None:
         """The question that an answer is for; None if it was given up.
 
         Args:
@@ -205,7 +205,7 @@ class Vat(ServiceCalls):
                 self.release_export(exported, 1)
         return question
 
-    def _end(self, question: Question, id: int, result: Any, error: RpcError | None, *, is_ours: bool) -> None:
+    def _end(self, question: NativeQuestion, id: int, result: Any, error: RpcError | None, *, is_ours: bool) -> None:
         """Tell whoever asked; ``is_ours`` is whether what the answer holds is not released by the end of the question.
         """
         self._send(messages.finish(id, releases=not is_ours))
@@ -217,7 +217,9 @@ class Vat(ServiceCalls):
         if question.watcher is not None:
             question.watcher(question)
 
-    def _result(self, question: Question, incoming: ReceivedMessage, segment: bytes, place: int, pointer: int) -> Any:
+    def _result(
+        self, question: NativeQuestion, incoming: ReceivedMessage, segment: bytes, place: int, pointer: int
+    ) -> Any:
         if question.method is None:
             self.root = incoming.object(segment, place, pointer) if pointer else None
             return self.root
@@ -227,14 +229,14 @@ class Vat(ServiceCalls):
         question.found = form.read(incoming, segment, place, pointer)
         return form.as_result(question.found)
 
-    def _taken(self, question: Question, answer_id: int) -> Any:
+    def _taken(self, question: NativeQuestion, answer_id: int) -> Any:
         """The result that another call of the service's to us has: it said that this one ends with that."""
         answer = self._answers.get(answer_id)
         if answer is None or not answer.is_elsewhere or question.method is None:
             raise Broken("it gave an answer that is none of its own calls'")
         return answer.results_for(question.method.results)
 
-    def _failure(self, question: Question, returned: View, came: int) -> RpcError:
+    def _failure(self, question: NativeQuestion, returned: View, came: int) -> RpcError:
         if came == Came.EXCEPTION:
             return error_of(*messages.read_exception(returned.struct(0)), question.label)
         if came == Came.CANCELED:

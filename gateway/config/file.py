@@ -77,6 +77,7 @@ GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
     "origins": ORIGINS,
     "trusted_proxies": NETWORKS,
     "base_path": BASE_PATH,
+    "pages": TEXT,
     "import_path": TEXTS,
     "unknown_fields": one_of("reject", "ignore"),
     "int64": one_of("string", "number", "auto"),
@@ -203,6 +204,7 @@ class GatewayConfig:
         hosts: names and patterns; see `gateway.host_names.host_pattern`.
         trusted_proxies: addresses and networks, and ``unix:``.
         base_path: as `gateway.path_prefix.path_prefix` gives it.
+        pages: the folder of the pages at ``/``; None: the console is there.
         rates: None if nobody's calls are counted.
         drain_delay_s: how long the gateway goes on after it was told to end, so that proxies notice.
         drain_s: how long what is under way may take then.
@@ -219,6 +221,7 @@ class GatewayConfig:
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     base_path: str = ""
+    pages: Path | None = None
     import_path: tuple[Path, ...] = ()
     codec: CodecOptions = field(default_factory=CodecOptions)
     expose_errors: bool = False
@@ -327,11 +330,15 @@ class _Document:
             if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
                 reading.complain("gateway.auth", fault)
         import_path = tuple(reading.folder / folder for folder in given.get("import_path", ()))
+        if "pages" in given and not (reading.folder / given["pages"]).is_dir():
+            reading.complain("gateway.pages", f"there is no folder {quote(given['pages'])}")
         configured = [self._service(name, settings, import_path) for name, settings in services.items()]
         reading.known_variables()
         if reading.complaints:
             raise ConfigError(*reading.complaints)
         choices = {name: given.pop(name) for name in ("unknown_fields", "int64", "data") if name in given}
+        if "pages" in given:
+            given["pages"] = reading.folder / given["pages"]
         if "import_path" in given:
             given["import_path"] = import_path
         checked_limits = Limits(**bounds)

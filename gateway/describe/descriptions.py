@@ -15,9 +15,12 @@ from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, StructLa
 from gateway.json.codec.params import in_written_order
 from gateway.json.codec.scalars import EXACT, base64_out
 from gateway.json.text import JSON
+from gateway.raw_bodies import raw_body
 from gateway.routes import ServiceRoutes, params_type
 
-SHAPE_KINDS: Final[Mapping[Kind, str]] = {kind: kind.value.lower() for kind in Kind} | {Kind.ANY_POINTER: "anyPointer"}
+SHAPE_KINDS: Final[Mapping[Kind, str]] = {kind: kind.value.lower() for kind in Kind} | {
+    Kind.ANY_POINTER: "anyPointer", Kind.ANY_STRUCT: "anyStruct", Kind.ANY_LIST: "anyList",
+}  # fmt: skip
 """What ``"kind"`` of a shape says of each kind of type; static/console/description.js has the page's side."""
 GROUP: Final = "group"
 """The kind of a group or named union, which is no type of its own in a schema."""
@@ -65,15 +68,17 @@ def describe_interface(routes: ServiceRoutes, interface: Type) -> dict[str, JSON
 
 
 def describe_handle(token: str, routes: ServiceRoutes, interface: Type | None) -> dict[str, JSON]:
-    """One object of a session; one from an AnyPointer has no interface and no methods.
+    """One object of a session, and what it may be cast to; one of which nobody said what it is has no methods.
 
     Args:
         routes: of the service that the object came from.
     """
     told: dict[str, JSON] = {"handle": token, "service": routes.name}
     if interface is None:
-        return {**told, "interface": None, "methods": []}
-    return told | describe_interface(routes, interface)
+        told |= {"interface": None, "methods": []}
+    else:
+        told |= describe_interface(routes, interface)
+    return {**told, "casts": list(routes.interfaces)}
 
 
 class _Tables:
@@ -139,6 +144,8 @@ class _Tables:
             told["requires"] = sorted(roles)
         if facts.http is not None:
             told["http"] = {"verb": facts.http.verb, "path": facts.http.path, "body": facts.http.body}
+        if (raw := raw_body(self._schema, method)) is not None:
+            told["raw_body"] = {"type": raw.media_type, "param": raw.param, "result": raw.result}
         return told
 
     def _words(self, members: list[dict[str, JSON]], struct: Type | None, form: str = "{}") -> str:

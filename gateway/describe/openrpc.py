@@ -96,7 +96,7 @@ class _Methods:
         yield from self._of(self._routes.interface, f"{self._routes.name}.")
         known = 0
         objects: list[tuple[Type, bool]] = []
-        while known < len(objects) or self._add_new(objects):
+        while known < len(objects) or self._add_new(objects) or (self._shapes.meet_casts() and self._add_new(objects)):
             interface, local = objects[known]
             known += 1
             if local:

@@ -29,6 +29,20 @@ _FLOATS: Final = (Kind.FLOAT32, Kind.FLOAT64)
 _SPECIAL: Final = "number | 'NaN' | 'Infinity' | '-Infinity'"
 """What may be given for a float. The client reads the three words as the numbers that they are."""
 
+_INTERFACES: Final = "Interfaces"
+_CASTS: Final = f"readonly $casts?: {_INTERFACES};"
+"""The last member of each interface, which is there for types only: what `$as` of its objects takes."""
+_CAPABILITY: Final = "Capability"
+_OWN_NAMES: Final = frozenset({"Root", _INTERFACES, _CAPABILITY})
+"""What every module has beside the types of its schema."""
+_OBJECTS: Final = (Kind.INTERFACE, Kind.CAPABILITY)
+_UNTYPED: Final = {
+    Kind.CAPABILITY: (f"RemoteObject<{_CAPABILITY}>", "object"),
+    Kind.ANY_STRUCT: ("{ [name: string]: any }", "object"),
+    Kind.ANY_LIST: ("any[]", "readonly unknown[]"),
+}
+"""What pointers are of which only the kind is known: as they are given, and as they are taken."""
+
 _CALL: Final = "$call: CallbackCall"
 """Behind the parameters of a caller's method; `$` cannot begin a name of the schema's."""
 _INDENT: Final = "  "
@@ -72,6 +86,13 @@ class _Declarations:
         yield f"/** The service `{self._routes.name}`. */"
         own = self._name(self._routes.interface, "")
         yield f"export type Root = {own};"
+        yield from ("", "/** What `$as` takes an object for: the interfaces of the schema, by name. */")
+        yield f"export interface {_INTERFACES} {{"
+        for name, type in self._routes.interfaces.items():
+            yield f"{_INDENT}{_member(name)}: {self._name(type, '')};"
+        yield "}"
+        yield from ("", "/** An object of which the schema says no more. */")
+        yield from (f"export interface {_CAPABILITY} {{", f"{_INDENT}{_CASTS}", "}")
         while self._waiting:
             type, suffix = self._waiting.pop(0)
             yield ""
@@ -83,7 +104,7 @@ class _Declarations:
         if name is None:
             base = _UNSAFE.sub("_", describe_type(self._routes.schema, type)).strip("_") + suffix
             name, number = base, 2
-            while name in self._names.values() or name == "Root":
+            while name in self._names.values() or name in _OWN_NAMES:
                 name, number = f"{base}{number}", number + 1
             self._names[key] = name
             self._waiting.append(key)
@@ -105,6 +126,7 @@ class _Declarations:
             yield f"export interface {name} {{"
             for method, bound in self._routes.for_interface(type).items():
                 yield from _indented(self._method(method, bound, local=suffix == "Callback"))
+            yield from [] if suffix else [f"{_INDENT}{_CASTS}"]
             yield "}"
 
     def _taken_interface(self, type: Type, name: str) -> Iterator[str]:
@@ -193,6 +215,8 @@ class _Declarations:
             return self._name(type, "")
         if kind is Kind.INTERFACE:
             return self._name(type, "Input") if taken else f"RemoteObject<{self._name(type, '')}>"
+        if kind in _UNTYPED:
+            return _UNTYPED[kind][taken]
         return _SIMPLE.get(kind, "any")
 
     def _integer(self, kind: Kind, taken: bool) -> str:
@@ -230,7 +254,7 @@ class _Declarations:
         if always is None:
             # An object could be absent, too. But who calls one in an answer expects it, and hears where there is none.
             always = not taken and (
-                member.type is None or member.type.kind is Kind.INTERFACE or not member.type.kind.is_pointer
+                member.type is None or member.type.kind in _OBJECTS or not member.type.kind.is_pointer
             )
         return f"{_member(name)}{'' if always else '?'}: {self._field(member, taken=taken)}"
 

@@ -74,16 +74,16 @@ class GatewayApplication(Application):
     """What the gateway serves to its clients.
 
     Args:
-        pages: the directory of the pages.
+        static: the directory of the console and the browser client.
     """
 
-    def __init__(self, site: Site, pages: str) -> None:
-        super().__init__(site, PathTable(site, site.served.catalogue, pages))
-        self._pages = pages
+    def __init__(self, site: Site, static: str) -> None:
+        super().__init__(site, PathTable(site, site.served.catalogue, static))
+        self._static = static
         register_metrics(site)
 
     def serve(self, catalogue: Catalogue) -> None:
         """Serve another catalogue from the next request on; those under way go on with theirs."""
-        paths = PathTable(self.site, catalogue, self._pages)
+        paths = PathTable(self.site, catalogue, self._static)
         # Nothing can happen between these two.
         self.site.served.catalogue, self._paths = catalogue, paths

@@ -37,6 +37,7 @@ class Exchange:
     _is_streaming = False
     _is_chunked = False
     _body_bytes = 0
+    _has_policy = True
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -102,6 +103,10 @@ class Exchange:
         self.on_finish()
         connection.finished()
 
+    def without_policy(self) -> None:
+        """Have browsers show the answer as it is: it is a page of somebody who says himself what it may do."""
+        self._has_policy = False
+
     def write(self, data: bytes) -> None:
         """Have a part of the answer sent with the next `flush`."""
         self._parts.append(data)
@@ -141,7 +146,7 @@ class Exchange:
             f"HTTP/1.1 {self._status} {self._reason}\r\nServer: {SERVER}\r\nDate: {_date(int(time.time()))}\r\n"
             f"X-Request-Id: {self.request_id}\r\nX-Content-Type-Options: nosniff\r\n{framing}"
         ]
-        if "Content-Security-Policy" not in headers:
+        if self._has_policy and "Content-Security-Policy" not in headers:
             lines.append(_POLICY_LINE)
         lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
         if self._cookies:
@@ -166,6 +171,7 @@ class Exchange:
     def start_anew(self) -> None:
         """Forget what the answer was to be, apart from its id."""
         self._headers, self._cookies, self._parts = {}, [], []
+        self._has_policy = True
 
 
 @lru_cache(maxsize=2)

@@ -1,33 +1,21 @@
-"""The console's page, the browser client and other files of ``static/``; health for those who watch the gateway."""
+"""The console's page and the browser client, the files of ``static/``; health for those who watch the gateway."""
 
 from __future__ import annotations
 
-import os
-from email.utils import formatdate
-from functools import lru_cache
-from mimetypes import guess_type
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from tornado.iostream import StreamClosedError
-
-from gateway.errors import NOTHING, GatewayError, Status
+from gateway.errors import GatewayError, Status
 from gateway.http.base import METHODS, BaseHandler
+from gateway.http.files import FileHandler, nothing
 from gateway.http.site import Site
 from gateway.json.text import JSON
-from gateway.protocols.rest.representation import entity_tag, is_known
 
-_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".json": "application/json",
-}
-_INDEX: Final = "index.html"
-_PIECE_BYTES: Final = 65_536
+INDEX: Final = "index.html"
+CONSOLE: Final = "console"
+"""Where the console's page is always, the first segment of a path; at ``/`` it is where there are no other pages."""
+
 # The page loads from here alone and is shown in no frame; styles in the page's own text are harmless.
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -35,81 +23,68 @@ _POLICY: Final = (
 )
 
 
-class PageHandler(BaseHandler):
-    """Files below the directory of pages; ``/`` is its index. What is not there is 404, whatever the method."""
-
-    is_public = True
+class PageHandler(FileHandler):
+    """Files of the console and the browser client; ``/`` is the console's page."""
 
     def initialize(self, site: Site, path: str) -> None:  # type: ignore[override]
         self.site = site
         self._root = path
 
-    def check_existence(self) -> None:
-        self._file = self._found()
+    def found(self) -> Path:
+        path = file_below(self._root, self.request.path)
+        if path is None:
+            raise nothing()
+        return path
 
-    def _found(self) -> Path:
-        root = Path(self._root).resolve()
-        relative = unquote_to_bytes(self.request.path).decode("utf-8", "replace").lstrip("/")
-        try:
-            path = (root / (relative or _INDEX)).resolve()
-            if path.is_relative_to(root) and path.is_file():
-                return path
-        except (OSError, ValueError):
-            # A path that no file can have.
-            raise _nothing() from None
-        raise _nothing()
+    def file_headers(self, path: Path) -> None:
+        self.set_header("Content-Security-Policy", _POLICY)
+        if path.suffix == ".html":
+            self.set_header("Referrer-Policy", "no-referrer")
+
+
+class ConsoleHandler(PageHandler):
+    """``/console/``: the console's page, wherever other pages are. What it loads is beside the browser client."""
+
+    _elsewhere: str | None = None
+
+    def found(self) -> Path:
+        path = self.request.path
+        within = path.removeprefix(f"/{CONSOLE}")
+        beside = file_below(self._root, within)
+        if within and (found := file_below(self._root, path) or (beside if within == "/" else None)):
+            return found
+        if within and beside is None:
+            raise nothing()
+        # A module asks for others by its own address, so it must be told where it is.
+        self._elsewhere = within or f"/{CONSOLE}/"
+        return Path(self._root)
 
     async def get(self) -> None:
-        path = self._file
-        suffix = path.suffix
-        # The system's table of types is missing in small containers, and browsers refuse modules of another type.
-        media_type = _TYPES.get(suffix) or guess_type(path.name)[0] or "application/octet-stream"
-        self.set_header("Content-Type", media_type)
-        self.set_header("Content-Security-Policy", _POLICY)
-        if suffix == ".html":
-            self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("Cache-Control", "no-cache")
-        found = path.stat()
-        self.set_header("ETag", tag := _tag(path, found.st_mtime_ns, found.st_size))
-        self.set_header("Last-Modified", formatdate(found.st_mtime, usegmt=True))
-        if is_known(tag, self.sent.get("If-None-Match")):
-            self.set_status(304)
-        elif found.st_size <= _PIECE_BYTES:
-            self.finish(path.read_bytes())
+        if self._elsewhere is None:
+            await super().get()
         else:
-            await self._send_pieces(path, found)
-
-    async def _send_pieces(self, path: Path, first: os.stat_result) -> None:
-        """Send a long file, of which no more is in memory than its client reads; nor is it kept open meanwhile.
-
-        Raises:
-            OSError: the file was changed meanwhile, so that the pieces would not fit together.
-        """
-        self.set_header("Content-Length", str(first.st_size))
-        at = 0
-        while at < first.st_size:
-            with path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                if (found.st_ino, found.st_mtime_ns, found.st_size) != (first.st_ino, first.st_mtime_ns, first.st_size):
-                    raise OSError("the file was changed while it was sent")
-                file.seek(at)
-                piece = file.read(_PIECE_BYTES)
-            at += len(piece)
-            self.write(piece)
-            try:
-                await self.flush()
-            except StreamClosedError:
-                return
-            if self.request.method == "HEAD":
-                return
+            redirect(self, self._elsewhere)
 
     head = get
 
 
-@lru_cache(maxsize=256)
-def _tag(path: Path, changed_ns: int, size: int) -> str:
-    # Of what is in it: files of two releases may have one time and one size.
-    return entity_tag(path.read_bytes())
+def file_below(root: str, path: str) -> Path | None:
+    """The file that the path of a request names below a folder, whose index is ``/``; None if there is none."""
+    folder = Path(root).resolve()
+    relative = unquote_to_bytes(path).decode("utf-8", "replace").lstrip("/")
+    try:
+        found = (folder / (relative or INDEX)).resolve()
+        return found if found.is_relative_to(folder) and found.is_file() else None
+    except (OSError, ValueError):
+        return None  # a path that no file can have
+
+
+def redirect(handler: BaseHandler, path: str) -> None:
+    """Answer with the path at which it is, below the prefix that clients know; the query stays."""
+    query = handler.request.query
+    handler.set_header("Location", handler.downstream.prefix + path + (f"?{query}" if query else ""))
+    handler.set_status(308)
+    handler.finish()
 
 
 class BasePathHandler(BaseHandler):
@@ -118,16 +93,9 @@ class BasePathHandler(BaseHandler):
     is_public = True
 
     def get(self) -> None:
-        query = self.request.query
-        self.set_header("Location", f"{self.downstream.prefix}/" + (f"?{query}" if query else ""))
-        self.set_status(308)
-        self.finish()
+        redirect(self, "/")
 
     head = get
-
-
-def _nothing() -> GatewayError:
-    return GatewayError(Status.NOT_FOUND, NOTHING)
 
 
 class ServerHandler(BaseHandler):
@@ -194,4 +162,5 @@ class ReadyHandler(BaseHandler):
     def _reasons(self) -> dict[str, str]:
         """What is wrong with those that cannot be reached, or that have not answered yet."""
         upstreams = {name: service.upstream for name, service in self.site.served.catalogue.services.items()}
-        return {name: upstream.trouble for name, upstream in upstreams.items() if upstream.trouble}
+        troubles = {name: upstream.trouble for name, upstream in upstreams.items() if upstream.trouble}
+        return {**troubles, **self.site.faults}

@@ -14,19 +14,21 @@ from gateway.describe.documents import TEXT_TYPE, Document
 from gateway.describe.schema_text import schema_files, schema_text
 from gateway.errors import NOTHING, GatewayError, Status
 from gateway.http.base import BaseHandler, RefusingHandler
+from gateway.http.developed_pages import ChangesHandler, ReloadScriptHandler
 from gateway.http.documents import DocumentHandler, SchemaHandler, ServiceHandler, ServicesHandler
 from gateway.http.metrics import MetricsHandler
-from gateway.http.pages import HealthHandler, PageHandler, ReadyHandler, ServerHandler
+from gateway.http.objects import HandleCallHandler, HandleHandler
+from gateway.http.own_pages import OwnPageHandler
+from gateway.http.page_changes import CHANGES, RELOAD
+from gateway.http.pages import CONSOLE, ConsoleHandler, HealthHandler, PageHandler, ReadyHandler, ServerHandler
 from gateway.http.request_head import WHOLE_SERVER
 from gateway.http.rest import (
     CallHandler,
-    HandleCallHandler,
-    HandleHandler,
     HttpRuleHandler,
-    SessionHandler,
     UnknownMethodHandler,
 )
 from gateway.http.rpc import RpcHandler
+from gateway.http.session_resource import SessionHandler
 from gateway.http.site import Site
 from gateway.http.sse import CallbackAnswerHandler, EventsHandler
 from gateway.http.websocket.handshake import SocketHandler
@@ -47,13 +49,13 @@ class PathTable:
     """The paths of one catalogue.
 
     Args:
-        pages: the directory of the pages.
+        static: the directory of the console and the browser client.
     """
 
-    def __init__(self, site: Site, catalogue: Catalogue, pages: str) -> None:
+    def __init__(self, site: Site, catalogue: Catalogue, static: str) -> None:
         self._site = site
         self._catalogue = catalogue
-        self._page = {"site": site, "path": pages}
+        self._static = {"site": site, "path": static}
         plain = {"site": site}
         self._fixed: dict[str, Route] = {
             fixed_paths.WEBSOCKET: (SocketHandler, plain),
@@ -69,6 +71,9 @@ class PathTable:
         if site.has_admin:
             error = GatewayError(Status.NOT_FOUND, "the metrics are at the admin listener")
             self._fixed[fixed_paths.METRICS] = (RefusingHandler, {**plain, "error": error})
+        if site.page_changes is not None:
+            self._fixed[CHANGES] = (ChangesHandler, {**plain, "changes": site.page_changes})
+            self._fixed[RELOAD] = (ReloadScriptHandler, self._static)
         for path in catalogue.documents:
             self._fixed[path] = (DocumentHandler, {**plain, "path": path})
         for name, service in catalogue.services.items():
@@ -80,7 +85,7 @@ class PathTable:
             self._fixed[fixed_paths.filled(fixed_paths.SCHEMA, service=name)] = (SchemaHandler, documents)
             for method_name, method in service.methods.items():
                 path = fixed_paths.filled(fixed_paths.METHOD, service=name, method=method_name)
-                self._fixed[path] = (CallHandler, {**plain, "method": method})
+                self._fixed[path] = (CallHandler, {**plain, "method": method.over_rest})
 
     def find(self, verb: str, path: str) -> Route:
         """The route of a path; one that refuses if there is nothing there."""
@@ -103,8 +108,17 @@ class PathTable:
             return RefusingHandler, {**plain, "error": error}
         if match is not None:
             method = self._catalogue.services[match.service.name].methods[match.name]
-            return HttpRuleHandler, {**plain, "match": match, "method": method}
-        return PageHandler, self._page
+            return HttpRuleHandler, {**plain, "match": match, "method": method.over_rest}
+        return self._page_route(path)
+
+    def _page_route(self, path: str) -> Route:
+        first, pages = path.split("/", 2)[1], self._site.pages
+        if first == CONSOLE:
+            return ConsoleHandler, self._static
+        # What the console's page loads lies beside it.
+        if pages is None or first == "client" or first.startswith(f"{CONSOLE}."):
+            return PageHandler, self._static
+        return OwnPageHandler, {**self._static, "pages": pages}
 
     def _api_route(self, path: str) -> Route:
         """The route of a path below ``/api/`` that is not in the dict as it stands.
@@ -129,7 +143,7 @@ class PathTable:
             service = self._catalogue.services.get(parts[0])
             if service is None or parts[1] not in service.methods:
                 return UnknownMethodHandler, {**plain, "service": parts[0], "name": parts[1]}
-            return CallHandler, {**plain, "method": service.methods[parts[1]]}
+            return CallHandler, {**plain, "method": service.methods[parts[1]].over_rest}
         raise GatewayError(Status.NOT_FOUND, NOTHING)
 
 

@@ -1,4 +1,4 @@
-"""REST: calls on services and handles, sessions, descriptions. What a path means is in `gateway.http.path_table`."""
+"""REST: calls on services and handles. What a path means is in `gateway.http.path_table`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import parse_qsl
 
 from cara_pseud.capabilities import CallOptions, Capability
 from gateway.access.permissions import denied
-from gateway.call_targets import method_of_handle, method_of_object, method_of_service
+from gateway.call_targets import method_of_service
 from gateway.calls import Call
 from gateway.catalogue import ServiceMethod
-from gateway.describe.descriptions import describe_handle
 from gateway.describe.documents import JSON_TYPE
 from gateway.errors import NOTHING, GatewayError, Status
-from gateway.http.base import BaseHandler, without_token
+from gateway.http.base import BaseHandler
 from gateway.http.rate_fields import rate_fields
+from gateway.http.raw_exchange import answer_raw, with_body
 from gateway.http.session_cookie import cookie_attributes
 from gateway.http.site import Site
 from gateway.json.text import JSON, dump
@@ -25,9 +25,7 @@ from gateway.json.value_count import check_values, parse_within
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
-from gateway.reference_form import handle as handle_form
 from gateway.routes import HttpMatch
-from gateway.sessions.handles import REST, Handle
 from gateway.sessions.session import Session
 from gateway.trace_context import stated
 
@@ -254,6 +252,8 @@ class CallingHandler(ApiHandler):
             if refs.opened and refs.session is not None:
                 self.tell_session(refs.session)
             self.answer_bytes(data, secret=True)
+        elif method.raw is not None and method.raw.result is not None:
+            answer_raw(self, data, method.raw, tagged=method.facts.read_only and self.request.method != "POST")
         elif method.facts.read_only and self.request.method != "POST":
             self.answer_unless_known(data)
         else:
@@ -261,12 +261,14 @@ class CallingHandler(ApiHandler):
 
     def answered(self, call: Call, result: JSON) -> bool:
         """See `gateway.calls.CallWaiter`."""
-        data = dump(result)
+        is_raw = type(result) is bytes
+        data: bytes = result if is_raw else dump(result)
         limit = self.site.limits.max_message_bytes
         if len(data) > limit:
             detail = f"the result takes {len(data)} bytes, at most {limit} are permitted"
             raise GatewayError(Status.TOO_LARGE, detail)
-        check_values(data, result, self.site.limits.max_values, "the result")
+        if not is_raw:
+            check_values(data, result, self.site.limits.max_values, "the result")
         self._is_over(call)
         self._answer(call.method, data)
         return not self.is_lost
@@ -307,10 +309,10 @@ class CallHandler(CallingHandler):
     def post(self) -> None:
         method = self._method
         try:
-            if self.request.query:
+            if self.request.query and not _takes_raw(method):
                 detail = "parameters of a POST go into the body, not into the query"
                 raise GatewayError(Status.INVALID_ARGUMENT, detail)
-            params, session = _params(self, method), self.session_for(method)
+            params, session = params_of(self, method), self.session_for(method)
         except GatewayError as error:
             raise self.fault(method, error) from None
         self.call(method, method.service.upstream.root, params, session)
@@ -329,7 +331,20 @@ class CallHandler(CallingHandler):
     head = get
 
 
-def _params(handler: ApiHandler, method: ServiceMethod) -> JSON:
+def _takes_raw(method: ServiceMethod) -> bool:
+    return method.raw is not None and method.raw.param is not None
+
+
+def params_of(handler: ApiHandler, method: ServiceMethod) -> JSON:
+    """The parameters in the body of a request for a call.
+
+    Raises:
+        GatewayError: the body is no JSON, or empty where something is needed.
+    """
+    if method.raw is not None and _takes_raw(method):
+        max_depth = handler.site.limits.max_depth
+        beside = query_params(method.service.routes, method.bound, handler.query(), max_depth)
+        return with_body(beside, method.raw, handler.request)
     params = handler.body()
     if params is None and not handler.request.body and not method.params.is_empty:
         signature = method.params.signature
@@ -363,9 +378,13 @@ class HttpRuleHandler(CallingHandler):
         if match is None or method is None:
             raise self.method_not_allowed()
         try:
-            body = self.body()
-            has_body = bool(self.request.body)
-            params = http_params(match, self.query(), body, has_body, self.site.limits.max_depth)
+            max_depth = self.site.limits.max_depth
+            if method.raw is not None and _takes_raw(method):
+                params = http_params(match, self.query(), None, False, max_depth)
+                params = with_body(params, method.raw, self.request)
+            else:
+                body = self.body()
+                params = http_params(match, self.query(), body, bool(self.request.body), max_depth)
             session = self.session_for(method)
         except GatewayError as error:
             raise self.fault(method, error) from None
@@ -383,58 +402,6 @@ class HttpRuleHandler(CallingHandler):
         super().fail(error)
 
 
-class HandleHandler(ApiHandler):
-    """``/api/handles/{handle}``"""
-
-    def initialize(self, site: Site, token: str) -> None:  # type: ignore[override]
-        self.site = site
-        self._token = token
-
-    def logged_path(self) -> str:
-        return without_token(self.request.path)
-
-    def get(self) -> None:
-        handle: Handle = self.required_session().handles.get(self._token)
-        rules = self.site.served.catalogue.rules_of(handle.service)
-        routes = handle.service.routes.seen_by(self.principal.roles, rules)
-        self.set_header("Cache-Control", "no-store")
-        self.answer(describe_handle(handle.token, routes, handle.interface))
-
-    head = get
-
-    def delete(self) -> None:
-        self.site.sessions.drop_handle(self.required_session(), self._token)
-        self.set_status(204)
-
-
-class HandleCallHandler(CallingHandler):
-    """``/api/handles/{handle}/{method}``, and with service and interface before the method."""
-
-    def initialize(  # type: ignore[override]
-        self, site: Site, token: str, name: str, taken_as: Sequence[str] = ()
-    ) -> None:
-        self.site = site
-        self._token = token
-        self._name = name
-        self._taken_as = taken_as
-
-    def logged_path(self) -> str:
-        return without_token(self.request.path)
-
-    def post(self) -> None:
-        session = self.required_session()
-        if self._taken_as:
-            service, interface = self._taken_as
-            method, target = method_of_object(session, self._token, service, interface, self._name)
-        else:
-            method, target = method_of_handle(session, self._token, self._name)
-        try:
-            params = _params(self, method)
-        except GatewayError as error:
-            raise self.fault(method, error) from None
-        self.call(method, target, params, session)
-
-
 class UnknownMethodHandler(BaseHandler):
     """``/api/{service}/{method}`` where there is none; what is told of others depends on who asks."""
 
@@ -448,43 +415,3 @@ class UnknownMethodHandler(BaseHandler):
 
     def methods(self) -> tuple[str, ...]:
         return ()
-
-
-class SessionHandler(ApiHandler):
-    """``/api/session``"""
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.set_header("Cache-Control", "no-store")
-
-    def post(self) -> None:
-        if self.body() not in (None, {}):
-            raise GatewayError(Status.INVALID_ARGUMENT, "a session is opened with no body or {}")
-        session = self.open_session()
-        self.tell_session(session)
-        self.answer({"session": session.id, "idle_s": self.site.limits.idle_session_s}, 201)
-
-    def get(self) -> None:
-        session = self.required_session()
-        self.answer(
-            {
-                "handles": [
-                    {
-                        **handle_form(handle.token, handle.interface_name),
-                        "service": handle.service.name,
-                        "count": handle.counts.get(REST, 0),
-                    }
-                    for handle in session.handles
-                ],
-                "callbacks": [name for attachment in session for name in attachment.callbacks.names],
-                "streams": session.streams,
-            }
-        )
-
-    head = get
-
-    def delete(self) -> None:
-        session = self.required_session()
-        self.site.sessions.end(session, "it was ended over REST")
-        self.forget_cookie()
-        self.set_status(204)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -20,6 +21,7 @@ from gateway.config.limits import Limits
 from gateway.http.connections import Connections
 from gateway.http.identification import Identification
 from gateway.http.origins import OriginPolicy
+from gateway.http.page_changes import PageChanges
 from gateway.http.proxies import Downstream, Proxies
 from gateway.http.request_head import HttpRequest
 from gateway.http.websocket.byte_transports import ByteTransports, best_transports
@@ -63,6 +65,9 @@ class Site:
         registry: of all metrics; of this gateway alone.
         rates: how many calls a caller may make in which time; None if nobody's are counted.
         has_admin: whether operators have a listener of their own.
+        pages: the folder of the pages of whoever runs the gateway; None if there is none.
+        page_changes: told of what changes there, while somebody develops them; None: they are as they are.
+        faults: what is wrong with services beside their connections, by their names.
     """
 
     served: Served
@@ -92,6 +97,9 @@ class Site:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     rates: Rates | None = None
     has_admin: bool = False
+    pages: Path | None = None
+    page_changes: PageChanges | None = None
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def asks_who(self) -> bool:

@@ -2,13 +2,16 @@
 
 What is counted stands in the session's record; beside it are here the live capability and the service that it came
 from. The table owns the references put into it and gives them back. Tokens come from outside, unguessable.
+
+An object has one handle by which it comes in, and one for each interface that it was cast to. What the service is owed
+for it stands at whichever of them lives longest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from cara_pseud.capabilities import Capability
 from cara_pseud.errors import RpcError, Unavailable
@@ -20,6 +23,10 @@ from gateway.sessions.record import HandleRecord
 
 REST: Final = "rest"
 """The holder that stands for REST; every other holder is a stream, by its id."""
+
+
+_Object: TypeAlias = "tuple[str, Hashable]"
+"""The name of a service, and the key of one of its objects."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +77,8 @@ class Handles:
         self.limit = limit
         self._new_token = new_token
         self._by_token: dict[str, Handle] = {}
-        self._by_object: dict[tuple[str, Hashable], Handle] = {}
+        self._by_object: dict[_Object, Handle] = {}
+        self._casts: dict[_Object, dict[Type | None, Handle]] = {}
 
     def __len__(self) -> int:
         return len(self._by_token)
@@ -95,6 +103,11 @@ class Handles:
                 capability.give_back(1)
                 raise
             record = HandleRecord(service.name, interface, service.upstream.name_of(capability))
+            relative = self._relative(key) if self._casts else None
+            if relative is not None and relative.capability is not capability:
+                capability.give_back(1)
+                record.references -= 1
+                capability = relative.capability
             handle = self._add(Handle(self._new_token(), service, capability, record))
         else:
             record = handle.record
@@ -109,6 +122,24 @@ class Handles:
         record.references += 1
         record.counts[holder] = record.counts.get(holder, 0) + 1
         return handle
+
+    def cast(self, holder: str, handle: Handle, interface: Type) -> Handle:
+        """Count one reference of ``holder`` to the object of a handle, as one that has another interface.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, there are as many handles as may be.
+        """
+        key = _object(handle)
+        found = self._by_object.get(key)
+        if found is None or found.interface != interface:
+            found = self._casts.get(key, {}).get(interface)
+        if found is None:
+            self.check_room()
+            record = HandleRecord(handle.service.name, interface, handle.record.object, is_cast=True)
+            found = self._add(Handle(self._new_token(), handle.service, handle.capability, record))
+        counts = found.counts
+        counts[holder] = counts.get(holder, 0) + 1
+        return found
 
     def adopt(self, token: str, service: Service) -> None:
         """Make a handle of a record that another process has left; it goes on with the counts that stand there.
@@ -134,8 +165,16 @@ class Handles:
     def _add(self, handle: Handle) -> Handle:
         token = handle.token
         self._records[token] = handle.record
-        self._by_token[token] = self._by_object[handle.service.name, handle.capability.key] = handle
+        self._by_token[token] = handle
+        if handle.record.is_cast:
+            self._casts.setdefault(_object(handle), {})[handle.interface] = handle
+        else:
+            self._by_object[_object(handle)] = handle
         return handle
+
+    def _relative(self, key: _Object) -> Handle | None:
+        """A handle of that object; the one by which it came, if that is there."""
+        return self._by_object.get(key) or next(iter(self._casts.get(key, {}).values()), None)
 
     def check_room(self) -> None:
         """Be sure that there may be one more handle.
@@ -192,15 +231,30 @@ class Handles:
             handle.capability.disown(handle.record.references)
         self._by_token.clear()
         self._by_object.clear()
+        self._casts.clear()
 
     def _bury(self, handle: Handle) -> Handle:
         del self._by_token[handle.token]
         del self._records[handle.token]
-        del self._by_object[handle.service.name, handle.capability.key]
+        key, has_casts = _object(handle), bool(self._casts)
+        if not handle.record.is_cast:
+            del self._by_object[key]
+        elif len(casts := self._casts[key]) > 1:
+            del casts[handle.interface]
+        else:
+            del self._casts[key]
         handle.counts.clear()
-        # What is another session's, too, stays its own.
-        handle.capability.give_back(handle.record.references)
+        heir = self._relative(key) if has_casts else None
+        if heir is not None:
+            heir.record.references += handle.record.references
+        else:
+            # What is another session's, too, stays its own.
+            handle.capability.give_back(handle.record.references)
         return handle
+
+
+def _object(handle: Handle) -> _Object:
+    return handle.service.name, handle.capability.key
 
 
 def _is_narrower(schema: Schema, interface: Type, known: Type | None) -> bool:

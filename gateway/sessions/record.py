@@ -25,8 +25,9 @@ class HandleRecord:
         service: the service's name.
         interface: None for an object from an AnyPointer, which has no methods here.
         object: its name at the service; None if it is bound to this process.
-        references: how often the service sent it and was not given it back.
+        references: how often the service sent it and was not given it back, as far as this handle has to see to it.
         counts: how often each holder was sent it and has not given it back.
+        is_cast: whether a client asked for this interface of an object that came with another one, or with none.
     """
 
     service: str
@@ -34,6 +35,7 @@ class HandleRecord:
     object: ObjectName | None
     references: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    is_cast: bool = False
 
     @property
     def is_bound(self) -> bool:
@@ -106,6 +108,7 @@ def _handle_to_json(handle: HandleRecord) -> JSON:
         "object": None if name is None else [name.incarnation, str(name.id)],
         "references": handle.references,
         "counts": handle.counts,
+        "cast": handle.is_cast,
     }
 
 
@@ -117,6 +120,7 @@ def _handle_from_json(obj: dict[str, Any]) -> HandleRecord:
         None if name is None else ObjectName(name[0], int(name[1])),
         obj["references"],
         obj["counts"],
+        obj["cast"],
     )
 
 

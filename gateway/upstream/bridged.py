@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,14 @@ from typing import Final
 from cara_pseud.cork import Cork
 from gateway.config.connection import ConnectionConfig
 from gateway.config.limits import Limits
+from gateway.upstream.base import Upstream
 from gateway.upstream.bridge_process import BridgeProcess
 from gateway.upstream.pseud import PseudUpstream
 
 _FIRST_CONNECTION_S: Final = 3.0
 """How long the first calls wait: a bridge has to start and to compile its schema."""
+_FIRST_UP_S: Final = 1.0
+_BRIDGES_UP_S: Final = 5.0
 _LONGEST_FOLDER_BYTES: Final = 80
 """A socket's path has room for 107 (unix(7)), and its name and the folder's own take some."""
 
@@ -55,6 +59,12 @@ class BridgedUpstream(PseudUpstream):
             await self._process.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def first_up_s(upstreams: Iterable[Upstream]) -> float:
+    """How long to wait for new connections, so that the first calls find them there: longer where bridges start."""
+    bridges = (each for upstream in upstreams for each in upstream.connections if isinstance(each, BridgedUpstream))
+    return _FIRST_UP_S if next(bridges, None) is None else _BRIDGES_UP_S
 
 
 def _private_folder() -> Path:

@@ -20,7 +20,6 @@ import { decode, encodeResult, findMethod } from './values.js';
 const PREFIXES = 36 ** 8;
 
 /** @typedef {import('./calls.js').CallOptions} CallOptions */
-/** @typedef {import('./proxies.js').ServiceTarget} ServiceTarget */
 /** @typedef {import('./proxies.js').HandleTarget} HandleTarget */
 /** @typedef {import('./session-events.js').State} State */
 /** @typedef {import('./session-events.js').StateDetails} StateDetails */
@@ -62,7 +61,6 @@ export class Gateway {
       invocation.begin(params);
       return pendingProxy(invocation.base, this.#caller);
     },
-    describe: (target) => this.#describe(target),
     release: (target) => this.#release(target),
   };
 
@@ -183,17 +181,6 @@ export class Gateway {
     this.#transport.stop(1000, '');
   }
 
-  /** @param {ServiceTarget | HandleTarget} target */
-  async #describe(target) {
-    const [params, generation] =
-      target.kind === 'service' ? [{ service: target.name }] : [{ handle: target.token }, target.generation];
-    const prepare = () => ({ method: 'rpc.describe', params, generation });
-    const description = await new Promise((resolve, reject) => {
-      this.#session.call({ prepare, callbacks: [] }, {}, { resolve, reject });
-    });
-    return decode(description, (token) => token);
-  }
-
   /** @param {HandleTarget} target */
   #release(target) {
     if (!target.released) {
@@ -289,7 +276,12 @@ export class Gateway {
       // Whoever calls `connect` is told at once, unless they would rather wait.
       this.#changeState('closed', {
         error:
-          this.#session.failure ?? new GatewayError('unavailable', `the gateway could not be reached (code ${code})`),
+          this.#session.failure ??
+          new GatewayError(
+            'unavailable',
+            // Browsers do not say why: perhaps pages of that origin are not let in.
+            `the gateway could not be reached (${code}) from ${globalThis.origin ?? 'node'}`,
+          ),
       });
       return false;
     }

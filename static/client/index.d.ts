@@ -116,7 +116,24 @@ export interface Typed<T> {
   readonly [interfaceOf]: T;
 }
 
-export type RemoteObject<T = any> = Typed<T> & KnownCall<T> & ObjectMembers & (0 extends 1 & T ? any : MethodsOf<T>);
+/**
+ * `$as`, for objects of which the schema says too little, or that are more than it says. Types of services have a member
+ * `$casts` with the interfaces of the schema by name, which nothing has at run time.
+ */
+type Castable<T> = '$casts' extends keyof T
+  ? T extends { readonly $casts?: infer I }
+    ? {
+        /** The same object as one with another interface of its service's schema; each is released for itself. */
+        $as<K extends keyof I>(name: K): Pending<RemoteObject<I[K]>>;
+      }
+    : unknown
+  : { $as<U = any>(name: string): Pending<RemoteObject<U>> };
+
+export type RemoteObject<T = any> = Typed<T> &
+  KnownCall<T> &
+  ObjectMembers &
+  Castable<T> &
+  (0 extends 1 & T ? any : MethodsOf<T>);
 
 interface PendingMembers extends Disposable {
   $call(name: string, params?: Params, options?: CallOptions): Pending<any>;

@@ -12,7 +12,7 @@
  * @returns {() => void}
  */
 export function watchNetwork({ back, changed }, platform = globalThis) {
-  if (typeof platform.addEventListener !== 'function' || !platform.document) {
+  if (!platform.document?.addEventListener) {
     return () => {};
   }
   const { document } = platform;

@@ -47,7 +47,6 @@ import { isObject } from './messages.js';
  * @typedef {object} Caller
  * @property {(target: ServiceTarget | HandleTarget | PendingTarget, method: string, params: Params, options: CallOptions | undefined, entrance: Function) => any} call
  *   gives a pending proxy; `entrance` is what the page called
- * @property {(target: ServiceTarget | HandleTarget) => Promise<any>} describe
  * @property {(target: HandleTarget) => void} release
  */
 
@@ -96,15 +95,12 @@ export function remoteProxy(target, caller) {
     }
     return call;
   };
-  /** @type {Record<string | symbol, unknown>} */
-  const own = {
-    __proto__: null,
-    [TARGET]: target,
-    $call: callWithOptions(target, caller),
-    $get: method,
-    $describe: () => caller.describe(target),
-  };
-  if (target.kind === 'service') {
+  const own = ownMembers(target, caller);
+  own.$get = method;
+  const isService = target.kind === 'service';
+  own.$describe = () =>
+    ask(caller, 'describe', isService ? { service: target.name } : { handle: target.token }, own.$describe);
+  if (isService) {
     own.$service = target.name;
   } else {
     own.$handle = target.token;
@@ -119,7 +115,7 @@ export function remoteProxy(target, caller) {
 
   return new Proxy(Object.freeze(Object.create(null, { [INSPECT]: { value: described } })), {
     get: (_, name) => (isRemoteName(name) ? method(name) : own[name]),
-    has: (_, name) => name in own && name !== TARGET,
+    has: hasIn(own),
   });
 }
 
@@ -135,11 +131,39 @@ export function labelOf(target) {
   return target.kind === 'service' ? target.name : (target.interfaceName ?? 'object');
 }
 
-/** @param {ServiceTarget | HandleTarget | PendingTarget} target @param {Caller} caller */
-function callWithOptions(target, caller) {
-  /** @param {string} name @param {Params} [params] @param {CallOptions} [options] */
-  const $call = (name, params = [], options = {}) => caller.call(target, name, params, options, $call);
-  return $call;
+/**
+ * What a proxy has of its own.
+ * @param {ServiceTarget | HandleTarget | PendingTarget} target
+ * @param {Caller} caller
+ */
+function ownMembers(target, caller) {
+  /** @type {Record<string | symbol, any>} */
+  const own = {
+    __proto__: null,
+    [TARGET]: target,
+    /** @param {string} name @param {Params} [params] @param {CallOptions} [options] */
+    $call: (name, params = [], options = {}) => caller.call(target, name, params, options, own.$call),
+    // Being written, `own` is as good as its proxy.
+    /** @param {string} name */
+    $as: (name) => ask(caller, 'cast', { handle: own, interface: name }, own.$as),
+  };
+  return own;
+}
+
+/**
+ * Call a method of the gateway itself: they are as those of a service.
+ * @param {Caller} caller
+ * @param {string} method
+ * @param {Params} params
+ * @param {Function} entrance
+ */
+function ask(caller, method, params, entrance) {
+  return caller.call({ kind: 'service', name: 'rpc' }, method, params, undefined, entrance);
+}
+
+/** @param {object} own @returns {(_: object, name: string | symbol) => boolean} */
+function hasIn(own) {
+  return (_, name) => name in own && name !== TARGET;
 }
 
 /**
@@ -173,19 +197,15 @@ function placeProxy(target, caller, shape) {
     const method = /** @type {string} */ (path.at(-1));
     return caller.call({ ...target, path: path.slice(0, -1) }, method, withoutTail(args), undefined, apply);
   };
-  /** @type {Record<string | symbol, unknown>} */
-  const own = {
-    __proto__: null,
-    [TARGET]: target,
+  const own = Object.assign(ownMembers(target, caller), {
     then: (/** @type {any} */ fulfilled, /** @type {any} */ rejected) => value().then(fulfilled, rejected),
     catch: (/** @type {any} */ rejected) => value().catch(rejected),
     finally: (/** @type {any} */ action) => value().finally(action),
-    $call: callWithOptions(target, caller),
     $get: member,
     $release: release,
     [DISPOSE]: release,
     [Symbol.toStringTag]: 'Promise',
-  };
+  });
   return new Proxy(shape, {
     get: (_, name) => {
       if (NEVER_PENDING.has(name)) {
@@ -193,7 +213,7 @@ function placeProxy(target, caller, shape) {
       }
       return isRemoteName(name) && !(name in own) ? member(name) : own[name];
     },
-    has: (_, name) => name in own && name !== TARGET,
+    has: hasIn(own),
     apply,
   });
 }

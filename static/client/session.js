@@ -192,7 +192,7 @@ export class Session {
     if (this.#phase !== 'closed') {
       this.#outbox.flush();
       const socket = this.#socket;
-      this.#end(new GatewayError('failed_precondition', 'the connection to the gateway was closed by its user'), {});
+      this.#end(new GatewayError('failed_precondition', 'the connection was closed by its user'), {});
       socket?.close(1000, '');
     }
   }

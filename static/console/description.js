@@ -85,6 +85,9 @@ export const KINDS = {
   json: { control: 'json', sample: null },
   interface: { control: 'object', sample: null },
   anyPointer: { control: 'json', sample: null },
+  capability: { control: 'json', sample: null },
+  anyStruct: { control: 'json', sample: {} },
+  anyList: { control: 'json', sample: [] },
 };
 
 /** A gateway that is newer than this page may name another. @type {Kind} */

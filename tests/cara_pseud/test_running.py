@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 import pytest
 
 import cara_pseud
-from cara_pseud.errors import RegistrationError
+from cara_pseud.errors import RegistrationError, Unauthenticated, Unavailable
 
 SCHEMA = "@0xe1f0a9c4d2b38571;\ninterface Calculator { add @0 (first :Int32, second :Int32) -> (result :Int32); }\n"
 PROGRAM = """
@@ -57,3 +60,87 @@ def test_it_serves_until_a_signal_comes(folder: Path, form: str, number: signal.
 def test_nothing_to_serve_is_an_error() -> None:
     with pytest.raises(RegistrationError, match="run\\(\\) needs an object to serve"):
         cara_pseud.run()
+
+
+@pytest.mark.parametrize("security", ["noop", "trusted_peer"])
+def test_a_client_without_a_login_finds_out_what_the_server_wants(folder: Path, security: str) -> None:
+    (folder / "service.py").write_text(PROGRAM % f"MyCalculator(), security='{security}'")
+    with subprocess.Popen(
+        [sys.executable, "-u", "service.py"], cwd=folder, stdout=subprocess.PIPE, text=True,
+        env={"CARA_ENDPOINT": "tcp://127.0.0.1:*", "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as service:  # fmt: skip
+        try:
+            assert service.stdout is not None
+            endpoint = service.stdout.readline().strip().partition(" listening on ")[2]
+            schema: Any = cara_pseud.load(folder / "calculator.capnp")
+            with cara_pseud.connect(endpoint, schema.Calculator) as calculator:
+                assert calculator.add(2, 5) == 7
+            with cara_pseud.connect(endpoint, schema.Calculator, security="noop", timeout=5) as calculator:
+                if security == "noop":
+                    assert calculator.add(2, 5) == 7
+                else:
+                    with pytest.raises((Unauthenticated, Unavailable), match="security"):
+                        calculator.add(2, 5)
+        finally:
+            service.kill()
+
+
+MAIN = """
+import asyncio
+import cara_pseud
+
+async def main():
+    try:
+        print("begun")
+        await asyncio.sleep(%s)
+    finally:
+        print("ended")
+
+cara_pseud.run(main)
+"""
+
+
+@pytest.mark.parametrize(("sleep_s", "number"), [("0", None), ("60", signal.SIGINT), ("60", signal.SIGTERM)])
+def test_a_function_of_one_s_own_runs_until_it_ends_or_is_told_to(
+    folder: Path, sleep_s: str, number: signal.Signals | None
+) -> None:
+    (folder / "service.py").write_text(MAIN % sleep_s)
+    with subprocess.Popen(
+        [sys.executable, "-u", "service.py"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as service:  # fmt: skip
+        assert service.stdout is not None
+        assert service.stderr is not None
+        assert service.stdout.readline() == "begun\n"
+        if number is not None:
+            service.send_signal(number)
+        assert (service.stdout.read(), service.stderr.read(), service.wait(20)) == ("ended\n", "", 0)
+
+
+def test_a_function_of_one_s_own_is_run_alone() -> None:
+    async def main() -> None:
+        raise AssertionError("is not run")
+
+    for more in ((main,), ()):
+        with pytest.raises(TypeError, match="one async function"):
+            cara_pseud.run(main, *more, **({} if more else {"endpoint": "tcp://127.0.0.1:*"}))
+
+
+def test_whoever_started_it_is_told_what_it_serves(folder: Path) -> None:
+    (folder / "service.py").write_text(PROGRAM % "MyCalculator(), peer='calc'")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asked:
+        asked.bind(str(folder / "announce"))
+        asked.settimeout(20)
+        with subprocess.Popen(
+            [sys.executable, "service.py"], cwd=folder, stdout=subprocess.DEVNULL,
+            env={
+                "CARA_ENDPOINT": "tcp://127.0.0.1:*", "CARA_ANNOUNCE": str(folder / "announce"),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+            },
+        ) as service:  # fmt: skip
+            try:
+                told = json.loads(asked.recv(10_000))
+                assert re.fullmatch(r"tcp://127\.0\.0\.1:\d+", told.pop("endpoint"))
+                assert told == {"peer": "calc", "security": "trusted_peer", "interfaces": ["Calculator"]}
+            finally:
+                service.kill()

@@ -34,6 +34,7 @@ each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICE
 def runs(*command: str, environment: Mapping[str, str] | None = None) -> str:
     """Run a command and return what it printed; it has to succeed."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CARA_")}
+    inherited["CARA_CACHE_DIR"] = ""
     done = subprocess.run(
         command,
         env={**inherited, "PYTHONPATH": str(ROOT), **(environment or {})},

@@ -66,6 +66,7 @@ class Shell:
 
     def __init__(self, folder: Path, home: Path) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CARA_")}
+        environment["CARA_CACHE_DIR"] = ""
         self._home = home
         python = home / "bin"
         python.mkdir()

@@ -202,3 +202,19 @@ def test_two_rules_for_the_same_requests_are_refused(service: Callable[[str], Se
     with pytest.raises(RouteError) as raised:
         HttpRoutes([service(text)])
     assert str(raised.value) == "$http of people.b: people.a takes POST /x/{x} already"
+
+
+def test_the_interfaces_of_the_schema_are_known_by_name_but_for_those_that_nobody_can_call(
+    compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]
+) -> None:
+    schema = compile_text("""
+        using Json = import "/capnp/compat/json.capnp"; using Gateway = import "/gateway.capnp";
+        interface Shop { get @0 () -> (); }
+        interface Twice { a @0 () -> () $Json.name("b"); b @1 () -> (); }
+        interface Hidden $Gateway.hidden { a @0 () -> (); }
+        interface Empty {}
+    """)
+    routes = ServiceRoutes("shop", schema, struct_type(schema, "Shop"))
+    assert list(routes.interfaces) == ["Empty", "Shop"]
+    assert routes.interface_named("Empty") == struct_type(schema, "Empty")
+    assert routes.interface_named("Twice") is routes.interface_named("Hidden") is routes.interface_named("Gone") is None

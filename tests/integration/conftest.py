@@ -127,6 +127,7 @@ class Process:
         self.log = log
         # Python's own variables decide about warnings and paths; the rest of ours must not configure a gateway.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("CARA_")}
+        inherited["CARA_CACHE_DIR"] = ""  # what one run has compiled is not used by the next
         with log.open("a") as stderr:
             self.popen = subprocess.Popen(
                 [sys.executable, *arguments],

@@ -361,6 +361,7 @@ def test_no_object_shows_a_secret(site: tuple[Process, Process, Web], start: Sta
 
 def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CARA_")}
+    environment["CARA_CACHE_DIR"] = ""
     return subprocess.run(
         [sys.executable, "-m", "gateway", *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60,
         env={**environment, "PYTHONPATH": str(ROOT), **ENVIRONMENT}, check=False,

@@ -145,6 +145,16 @@ test('connect fails at once when the gateway cannot be reached', async () => {
   assert.ok(error instanceof GatewayError);
   assert.equal(error.code, 'unavailable');
   assert.equal(WebSocket.made.length, 1);
+  // Browsers say nothing else of a page that is not let in.
+  globalThis.origin = 'http://localhost:5173';
+  try {
+    const refused = connect('http://host', { WebSocket });
+    await settle();
+    WebSocket.latest.emit('close', { code: 1006, reason: '' });
+    assert.match((await failure(refused)).message, /reached \(1006\) from http:\/\/localhost:5173$/);
+  } finally {
+    delete globalThis.origin;
+  }
 });
 
 test('connect fails with what the gateway says to hello', async () => {

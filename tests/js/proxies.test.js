@@ -205,6 +205,35 @@ test('an object that nobody can reach is released, one whose method is held is n
   read();
 });
 
+test('$as takes an object for another interface, and what is not there yet as well', async () => {
+  const { scripted, object } = await returned();
+  const counter = object.$as('Counter');
+  const value = counter.increment(2);
+  const later = scripted.gateway.service('store').restore('a').$as('Counter');
+  later.increment(3);
+  assert.deepEqual(await scripted.sent(), [
+    ['rpc.cast', { handle: { $handle: 't1' }, interface: 'Counter' }],
+    ['#2.increment', [2]],
+    ['store.restore', ['a']],
+    ['rpc.cast', { handle: { $result: 4, path: [] }, interface: 'Counter' }],
+    ['#5.increment', [3]],
+  ]);
+  await scripted.answers(2, { $handle: 't2', interface: 'Counter' });
+  await scripted.answers(3, 2);
+  const made = await counter;
+  assert.deepEqual([made.$handle, made.$interface, await value], ['t2', 'Counter', 2]);
+  made.$release();
+  assert.deepEqual((await scripted.sent()).slice(5), [['rpc.release', { handle: 't2', count: 1 }]]);
+});
+
+test('what cannot be cast is refused before anything is sent', async () => {
+  const { scripted, object } = await returned();
+  object.$release();
+  assert.equal((await failure(object.$as('Counter'))).code, 'failed_precondition');
+  assert.equal((await failure(scripted.gateway.service('calculator').$as('Counter'))).code, 'invalid_argument');
+  assert.deepEqual(await scripted.sent(), [['rpc.release', { handle: 't1', count: 1 }]]);
+});
+
 test('$describe asks the gateway about a service or an object', async () => {
   const { scripted, object } = await returned();
   const described = object.$describe();

@@ -47,7 +47,7 @@ def written(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     schemas = ["every.capnp", "calculator.capnp", "addressbook.capnp"]
     return subprocess.run(
         [sys.executable, "-m", "gateway", "stubs", *options, *schemas],
-        cwd=folder, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(ROOT)},
+        cwd=folder, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(ROOT), "CARA_CACHE_DIR": ""},
     )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_what_is_right_for_type_checkers_runs(folder: Path) -> None:
     program = "import every_kind; every = every_kind.values(); print(every.small, every.text)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "CARA_CACHE_DIR": ""},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -27,7 +27,7 @@ _MEANINGS: Final = {
     406: "None of the media types that `Accept` permits.",
     409: "There is one already, or something came between.",
     413: "Over a size limit, in either direction.",
-    415: "A body must be `application/json`.",
+    415: "The body is of another media type than this one takes.",
     421: "The gateway does not answer to that host's name.",
     429: "Over a limit: of calls, also in a time, of handles, callbacks or logins. `Retry-After` says until when.",
     499: "Cancelled.",
@@ -89,12 +89,12 @@ def header_components() -> dict[str, JSON]:
     }
 
 
-def answer(description: str, shape: JSON, *names: str) -> dict[str, Any]:
-    """A good answer: JSON of that schema, with these headers."""
+def answer(description: str, shape: JSON, *names: str, media_type: str = "application/json") -> dict[str, Any]:
+    """A good answer of that schema, with these headers."""
     return {
         "description": description,
         "headers": headers("X-Request-Id", *names),
-        "content": {"application/json": {"schema": shape}},
+        "content": {media_type: {"schema": shape}},
     }
 
 

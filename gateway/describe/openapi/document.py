@@ -124,6 +124,13 @@ def components_of_references() -> Components:
         "required": [HANDLE],
         "additionalProperties": False,
     })  # fmt: skip
+    components.add("Handle", {
+        "type": "object",
+        "description": "An object of a service; null where the schema does not say which interface it has.",
+        "properties": {HANDLE: _TEXT, "interface": {"type": ["string", "null"]}},
+        "required": [HANDLE, "interface"],
+        "additionalProperties": False,
+    })  # fmt: skip
     callback = components.add("CallbackInput", {
         "type": "object",
         "description": "An object of the caller's own, by a name.",

@@ -106,6 +106,11 @@ def fixed_operations(components: Components, services: Sequence[str]) -> dict[st
                 "handle", "An object's interface and methods.", shapes["Description"], parameters=handle,
                 more=(400, 401, 404), security=_SESSION,
             ),
+            "post": _operation(
+                "cast", "Take an object for what else it is: a handle of it with another interface.", handle,
+                {"200": answer("The handle.", shapes["Handle"]), **problems((429,), (401, 404), BODY)},
+                body={"application/json": shapes["Cast"]}, security=_SESSION,
+            ),
             "delete": _operation("release", "Release an object.", handle, gone, security=_SESSION),
         },
         fixed_paths.HANDLE_METHOD: {"post": _operation(
@@ -302,9 +307,14 @@ def _shapes(components: Components, services: Sequence[str]) -> dict[str, Shape]
             {"interface": name_or_null, "methods": list_of(method)},
             {
                 "service": _TEXT, "handle": _TEXT, "doc": _TEXT, "extends": texts, "structs": by_name,
-                "enums": by_name, "interfaces": by_name,
+                "enums": by_name, "interfaces": by_name, "casts": texts,
             },
         )),
+        "Handle": {"$ref": place_of("Handle")},
+        "Cast": named("CastInput", {
+            **_object({"interface": {**_TEXT, "description": "The name of an interface of the service's schema."}}),
+            "additionalProperties": False,
+        }),
         "SessionOpened": named("SessionOpened", _object({"session": _TEXT, "idle_s": {"type": "number"}})),
         "SessionContents": named("SessionContents", _object(
             {"handles": list_of(held), "callbacks": texts, "streams": {"type": "integer"}}

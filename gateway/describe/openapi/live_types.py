@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from cara_pseud.schema.nodes import Kind, Type
+from cara_pseud.schema.nodes import UNTYPED, Kind, Type
 from gateway.json.codec.layout import Layouts
 
-_LIVE: Final = (Kind.INTERFACE, Kind.ANY_POINTER)
+_LIVE: Final = UNTYPED | {Kind.INTERFACE}
 
 
 def is_live(layouts: Layouts, *types: Type) -> bool:

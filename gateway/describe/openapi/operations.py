@@ -20,11 +20,14 @@ from gateway.describe.signatures import signature_of
 from gateway.json.codec.layout import StructLayout
 from gateway.json.codec.params import in_written_order
 from gateway.json.text import JSON
+from gateway.raw_bodies import RawBody, raw_body
 from gateway.routes import ServiceRoutes, params_type
 
 _IF_NEEDED: Final[list[JSON]] = [{}, {"session": []}]
 _SESSION: Final[list[JSON]] = [{"session": []}]
 _ANY_OBJECT: Final[Shape] = {"type": "object"}
+BINARY: Final[Shape] = {"type": "string", "format": "binary"}
+"""As generators of clients know it; what it is, is said by its media type."""
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -56,8 +59,10 @@ class ServiceOperations:
                     name, bound, facts.http, operation
                 )
         # What describes a method of an object may lead to further interfaces.
-        for interface in self._shapes.given_interfaces:
-            self._add_object(interface, paths)
+        known, given = 0, self._shapes.given_interfaces
+        while known < len(given) or self._shapes.meet_casts():
+            self._add_object(given[known], paths)
+            known += 1
 
     def _add_object(self, interface: Type, paths: dict[str, dict[str, JSON]]) -> None:
         owner = self._shapes.words_of(interface)
@@ -106,6 +111,15 @@ class ServiceOperations:
 
     def _posting(self, operation: Mapping[str, Any], words: str, bound: BoundMethod) -> dict[str, JSON]:
         layout = self._routes.params_layout(bound)
+        raw = raw_body(self._routes.schema, bound.method)
+        if raw is not None and raw.param is not None:
+            beside = query_parameters(self._shapes, self._routes.layouts, layout, frozenset({raw.param}))
+            return {
+                **operation,
+                "parameters": [*beside, *operation["parameters"]],
+                **_raw_request(raw),
+                "responses": self._responses(words, bound, BODY),
+            }
         return {
             **operation,
             **self._body(self._params(words, bound, layout), bool(layout.slots)),
@@ -140,6 +154,10 @@ class ServiceOperations:
         if results is None:
             results = self._given[key] = self._results_of(words, bound)
         names = ("Session-Id", "ETag") if tagged else ("Session-Id",)
+        raw = raw_body(self._routes.schema, bound.method)
+        if raw is not None and raw.result is not None:
+            given = answer(f"The bytes of `{raw.result}`.", BINARY, *names[1:], media_type=raw.media_type)
+            return {"200": given, **problems(CALL, *more)}
         return {"200": answer("The results by name.", results, *names), **problems(CALL, *more)}
 
     def _results_of(self, words: str, bound: BoundMethod) -> Shape:
@@ -180,6 +198,11 @@ class ServiceOperations:
         told = {**operation, "operationId": self._id(id)}
         parameters = [*variables, *operation["parameters"]]
         more: tuple[int, ...] = (400,)
+        raw = raw_body(self._routes.schema, bound.method)
+        if raw is not None and raw.param is not None:
+            told |= _raw_request(raw)
+            parameters = [*query_parameters(self._shapes, layouts, layout, in_path | {raw.param}), *parameters]
+            return {**told, "parameters": parameters, "responses": self._responses(name, bound, BODY)}
         if rule.body == "*":
             told |= self._body(self._remaining(name, bound, layout, in_path), required=False)
             more = BODY
@@ -204,3 +227,8 @@ class ServiceOperations:
         if in_path:
             return self._shapes.named(f"{name} body", self._shapes.object_of(layout, taken=True, without=in_path))
         return self._params(name, bound, layout)
+
+
+def _raw_request(raw: RawBody) -> dict[str, JSON]:
+    content = {raw.media_type: {"schema": BINARY}}
+    return {"requestBody": {"description": f"The bytes of `{raw.param}`.", "required": True, "content": content}}

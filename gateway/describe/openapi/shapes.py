@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote
 
-from cara_pseud.schema.nodes import INT_RANGES, Kind, Type, describe_type
+from cara_pseud.schema.nodes import INT_RANGES, UNTYPED, Kind, Type, describe_type
 from gateway import annotations as known
 from gateway import fixed_paths
 from gateway.json.codec import CodecOptions
@@ -77,6 +77,7 @@ class Shapes:
         self.components = components
         self.given_interfaces: list[Type] = []
         self.taken_interfaces: list[Type] = []
+        self._gives_anything = False
         self._names: dict[tuple[Type, bool], str] = {}
         self._depth = 0
         self._waiting: list[tuple[Type, bool, Shape]] = []
@@ -93,6 +94,7 @@ class Shapes:
 
     def _value(self, type: Type, form: Form, taken: bool) -> Shape:
         kind = type.kind
+        self._gives_anything |= kind in UNTYPED and not taken
         if kind in INT_RANGES:
             return self._integer(kind, taken)
         if kind is Kind.DATA:
@@ -105,11 +107,13 @@ class Shapes:
             return self._reference(type, taken=False)
         if kind is Kind.INTERFACE:
             return self._object_in(type) if taken else self._reference(type, taken=False)
+        if kind is Kind.CAPABILITY:
+            return {"$ref": place_of("ObjectInput" if taken else "Handle")}
         return dict(_SIMPLE.get(kind, {}))
 
     def _element(self, type: Type, taken: bool) -> Shape:
         shape = self._value(type, Form.PLAIN, taken)
-        return shape if taken or type.kind is not Kind.INTERFACE else nullable(shape)
+        return shape if taken or type.kind not in (Kind.INTERFACE, Kind.CAPABILITY) else nullable(shape)
 
     def _integer(self, kind: Kind, taken: bool) -> Shape:
         low, high = INT_RANGES[kind]
@@ -137,6 +141,19 @@ class Shapes:
         if interface not in self.taken_interfaces:
             self.taken_interfaces.append(interface)
         return {"$ref": place_of("ObjectInput")}
+
+    def meet_casts(self) -> bool:
+        """Meet the interfaces that objects which the service gives may be cast to; whether there are others by that.
+
+        Of an object of which the schema does not say what it is that is any, of others what extends their interface.
+        """
+        met = len(self.given_interfaces)
+        given = {interface.node_id for interface in self.given_interfaces}
+        for interface in self._routes.interfaces.values():
+            ancestors = {ancestor.node_id for ancestor in self._routes.schema.ancestry(interface)}
+            if self._gives_anything or not given.isdisjoint(ancestors):
+                self._reference(interface, taken=False)
+        return len(self.given_interfaces) > met
 
     # Components.
 
@@ -324,6 +341,8 @@ _SIMPLE: Final[dict[Kind, Shape]] = {
     Kind.FLOAT32: _FLOAT,
     Kind.FLOAT64: _FLOAT,
     Kind.TEXT: {"type": "string"},
+    Kind.ANY_STRUCT: {"type": "object"},
+    Kind.ANY_LIST: {"type": "array", "items": {}},
 }
 
 

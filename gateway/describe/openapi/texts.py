@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from cara_pseud.schema.nodes import Kind, Type
+from cara_pseud.schema.nodes import UNTYPED, Kind, Type
 from gateway.describe.openapi.shapes import Shape, Shapes, documented
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, Role, StructLayout
 from gateway.json.text import JSON
@@ -50,7 +50,7 @@ def text_shape(shapes: Shapes, type: Type, form: Form) -> Shape | None:
         return None if element is None or element.get("type") == "array" else {"type": "array", "items": element}
     if kind is Kind.DATA:
         return {"type": "string", "pattern": _BASE64URL}
-    if kind in (Kind.VOID, Kind.STRUCT, Kind.INTERFACE, Kind.ANY_POINTER):
+    if kind in UNTYPED or kind in (Kind.VOID, Kind.STRUCT, Kind.INTERFACE):
         return None
     return shapes.taken(type, form)
 

@@ -81,6 +81,15 @@ class Single:
     all_written: str | None = None
 
 
+class Only(NamedTuple):
+    """What values of shape ANY are bound to: their types as JSON and on the wire, and a word for each."""
+
+    json: type
+    json_word: str
+    wire: tuple[type, ...]
+    wire_word: str
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What both directions know of a kind.
@@ -88,17 +97,24 @@ class Row:
     Attributes:
         levels: of arrays and objects that a value has at most, without those of its parts.
         empty: makes what a null pointer reads as in Cap'n Proto; None where there is no such value.
+        only: what a value of shape ANY must be; None where it may be anything.
     """
 
     shape: Shape
     levels: float = 0
     empty: Callable[[], Any] | None = None
     single: Single | None = None
+    only: Only | None = None
 
 
 def row_of(type: Type) -> Row:
     """The row of a type's kind."""
     return _JSON_VALUE if type.node_id == JSON_VALUE_ID and type.kind is Kind.STRUCT else ROWS[type.kind]
+
+
+def interface_of(type: Type) -> Type | None:
+    """The interface that an object of a type has for sure; None where the schema names none."""
+    return type if type.kind is Kind.INTERFACE else None
 
 
 def _stays(test: str, *_: Any) -> tuple[Usual, ...]:
@@ -241,5 +257,8 @@ ROWS: Final[Mapping[Kind, Row]] = {
     Kind.STRUCT: Row(Shape.STRUCT, 1, dict),
     Kind.INTERFACE: Row(Shape.OBJECT),
     Kind.ANY_POINTER: Row(Shape.ANY, BOTTOMLESS),
+    Kind.CAPABILITY: Row(Shape.OBJECT),
+    Kind.ANY_STRUCT: Row(Shape.ANY, BOTTOMLESS, only=Only(dict, "an object", (Mapping,), "a struct")),
+    Kind.ANY_LIST: Row(Shape.ANY, BOTTOMLESS, only=Only(list, "an array", (list, tuple), "a list")),
 }
 """The table."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Type, describe_type
-from gateway.json.codec.kinds import Rules, Shape, row_of
+from gateway.json.codec.kinds import Rules, Shape, interface_of, row_of
 from gateway.json.codec.layout import FieldLayout, Form, StructLayout, may_be_null
 from gateway.json.codec.needless import NeedlessRefusals
 from gateway.json.codec.objects import Incoming, ReferenceForm
@@ -29,6 +29,7 @@ class Readers(Functions):
         self._form = form
         self.namespace["JSON"] = self._json
         self.namespace["ANY"] = self._any
+        self.namespace["ONLY"] = self._only
         self.namespace["REFERENCE"] = form.faultless
 
     def arguments(self, key: Key, depth: Any, found: Any, path: Any) -> list[Any]:
@@ -108,8 +109,10 @@ class Readers(Functions):
                 "r = REFERENCE(v)",
                 "if r is None: raise Unusual",
                 f"{container}[{key}] = None",
-                f"p.append(({container}, {key}, r, v, {self.constant(type)}, {path}))",
+                f"p.append(({container}, {key}, r, v, {self.constant(interface_of(type))}, {path}))",
             ]
+        if row_of(type).only is not None:
+            return [f"ONLY({container}, {key}, {self.constant(type)}, v, {depth}, p, {path})"]
         plain = f"if type(v) is str or type(v) is int or type(v) is bool: {container}[{key}] = v"
         return [plain, f"else: ANY({container}, {key}, v, {depth}, p, {path})"]
 
@@ -144,6 +147,11 @@ class Readers(Functions):
         self, container: Any, key: Any, value: JSON, depth: int, incoming: list[Incoming], path: Path | None
     ) -> None:
         Reading(self._rules, self._form, incoming, path).anything(container, key, value, path, depth)
+
+    def _only(
+        self, container: Any, key: Any, type: Type, value: JSON, depth: int, incoming: list[Incoming], path: Path | None
+    ) -> None:
+        Reading(self._rules, self._form, incoming, path).store(container, key, type, value, path, depth)
 
     def _leftovers(self, nullable: Mapping[str | None, bool], obj: dict[str, JSON]) -> None:
         """Look at members that gave no field: nulls may mean absent, unknown members may be ignored."""

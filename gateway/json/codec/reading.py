@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Field, Kind, Type, describe_type
 from gateway.errors import GatewayError, nearest
-from gateway.json.codec.kinds import Rules, Shape, row_of
+from gateway.json.codec.kinds import Rules, Shape, interface_of, row_of
 from gateway.json.codec.layout import FieldLayout, Form, Role, StructLayout, may_be_null
 from gateway.json.codec.objects import Incoming, ReferenceForm
 from gateway.json.codec.refusal import Refusal
@@ -93,6 +93,7 @@ class Reading:
         if shape is Shape.OBJECT:
             self._object(container, key, type, value, path)
         elif shape is Shape.ANY:
+            self._check_only(type, value, path)
             self.anything(container, key, value, path, depth)
         else:
             container[key] = self.value(type, value, path, depth, form)
@@ -296,7 +297,7 @@ class Reading:
         if kind is None:
             name = describe_type(self._layouts.schema, type)
             raise self._refuse(f"expected {self._form.expected} ({name}), got {show(value)}", path)
-        self._reference(container, key, kind, value, type, path)
+        self._reference(container, key, kind, value, interface_of(type), path)
 
     def _reference(
         self, container: Any, key: Any, kind: str, value: dict[str, JSON], type: Type | None, path: Path | None
@@ -306,6 +307,15 @@ class Reading:
             raise self._refuse(fault, path)
         container[key] = None
         self.incoming.append((container, key, kind, value, type, path))
+
+    def _check_only(self, type: Type, value: JSON, path: Path | None) -> None:
+        """Refuse what an AnyStruct or AnyList cannot be; a reference to an object is neither."""
+        only = row_of(type).only
+        if only is None or value is None:
+            return
+        if not isinstance(value, only.json) or self._form.recognise(value) is not None:
+            name = describe_type(self._layouts.schema, type)
+            raise self._refuse(f"expected {only.json_word} ({name}), got {show(value)}", path)
 
     def anything(self, container: Any, key: Any, value: JSON, path: Path | None, depth: int) -> None:
         """Read an AnyPointer into its place: JSON as it is, with references in it."""

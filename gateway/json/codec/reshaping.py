@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Final
 
 from cara_pseud.capabilities import WireValue
 from cara_pseud.scalars import ZEROS
-from cara_pseud.schema.nodes import Kind, StructNode, Type
+from cara_pseud.schema.nodes import MAPS, StructNode, Type
 from gateway.json.codec.reading import empty
-
-_MAPS: Final = frozenset({Kind.STRUCT, Kind.ANY_POINTER, Kind.INTERFACE})
 
 
 def into_struct(node: StructNode, value: WireValue) -> WireValue:
@@ -36,7 +33,7 @@ def out_of_struct(type: Type, value: WireValue, default: WireValue = None) -> Wi
         value: what is there; given back as it is if it is no map, or if the type's values are maps.
         default: what the schema says for a field that is not set, if anything.
     """
-    if type.kind in _MAPS or not isinstance(value, Mapping) or not all(isinstance(key, int) for key in value):
+    if type.kind in MAPS or not isinstance(value, Mapping) or not all(isinstance(key, int) for key in value):
         return value
     first = value.get(0)
     if first is not None:

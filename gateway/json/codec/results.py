@@ -162,9 +162,9 @@ class Results:
             return {self._ids[key]: value for key, value in wire.items() if key in self._ids}
         kind = None if first.type is None else first.type.kind
         if isinstance(wire, list | tuple) and len(wire) == len(self._members):
-            if kind is not Kind.LIST or isinstance(wire[0], list | tuple):
+            if kind not in (Kind.LIST, Kind.ANY_LIST) or isinstance(wire[0], list | tuple):
                 return {member.id: value for member, value in zip(self._members, wire, strict=True)}
-        elif isinstance(wire, Mapping) and kind is not Kind.STRUCT:
+        elif isinstance(wire, Mapping) and kind not in (Kind.STRUCT, Kind.ANY_STRUCT):
             raise self._unfit(f"a map with the key {show(next(iter(wire), None))}")
         # The service has an older schema, in which the first result is the only one.
         return {first.id: wire}
@@ -174,7 +174,7 @@ class Results:
 
     def _holds_anything(self) -> bool:
         return self._single is not None and self._single.type is not None and (
-            self._single.type.kind is Kind.ANY_POINTER
+            self._single.type.kind in (Kind.ANY_POINTER, Kind.ANY_STRUCT)
         )
 
 
@@ -183,4 +183,5 @@ def _is_by_names(wire: Mapping[Any, WireValue]) -> bool:
 
 
 def _may_be_long(member: FieldLayout) -> bool:
-    return member.type is None or (member.type.kind.is_pointer and member.type.kind is not Kind.INTERFACE)
+    kind = None if member.type is None else member.type.kind
+    return kind is None or (kind.is_pointer and kind not in (Kind.INTERFACE, Kind.CAPABILITY))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Type, describe_type
-from gateway.json.codec.kinds import Rules, Shape, row_of
+from gateway.json.codec.kinds import Rules, Shape, interface_of, row_of
 from gateway.json.codec.layout import FieldLayout, Form, StructLayout
 from gateway.json.codec.needless import NeedlessRefusals
 from gateway.json.codec.objects import Outgoing
@@ -15,7 +15,7 @@ from gateway.json.codec.reading import zero
 from gateway.json.codec.refusal import FAILURES, Refusal
 from gateway.json.codec.source import OTHERWISE, Functions, Key, Lines, cases, indented
 from gateway.json.codec.value_paths import Path, steps_of
-from gateway.json.codec.writing import ANYTHING, Writing
+from gateway.json.codec.writing import Writing
 from gateway.json.text import JSON
 from gateway.json.value_count import too_many
 
@@ -115,11 +115,11 @@ class Writers(Functions):
 
     def put(self, type: Type, container: str, key: str, depth: str, path: str) -> Lines:
         if row_of(type).shape is Shape.ANY:
-            return [f"ANY({container}, {key}, v, {depth}, p)"]
+            return [f"ANY({container}, {key}, {self.constant(type)}, v, {depth}, p)"]
         return [
             "if not isinstance(v, Capability): raise Unusual",
             f"{container}[{key}] = None",
-            f"p.append(Outgoing({container}, {key}, v, {self.constant(type)}))",
+            f"p.append(Outgoing({container}, {key}, v, {self.constant(interface_of(type))}))",
         ]
 
     def checked(self, type: Type, put: Callable[[str], str], depth: str, path: str) -> Lines:
@@ -151,8 +151,10 @@ class Writers(Functions):
     def _json(self, value: WireValue, depth: int) -> JSON:
         return Writing(*self._rules).json_value(value, None, depth)
 
-    def _any(self, container: Any, key: str | int, value: WireValue, depth: int, outgoing: list[Outgoing]) -> None:
-        Writing(*self._rules, outgoing).store(container, key, ANYTHING, value, None, depth)
+    def _any(
+        self, container: Any, key: str | int, type: Type, value: WireValue, depth: int, outgoing: list[Outgoing]
+    ) -> None:
+        Writing(*self._rules, outgoing).store(container, key, type, value, None, depth)
 
     # Where generated code fails.
 

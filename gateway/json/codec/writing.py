@@ -13,7 +13,7 @@ from cara_pseud.capabilities import Capability, WireValue
 from cara_pseud.schema.nodes import Kind, Type
 from gateway.errors import GatewayError, Status
 from gateway.json.codec import scalars
-from gateway.json.codec.kinds import Rules, Shape, row_of
+from gateway.json.codec.kinds import Rules, Shape, interface_of, row_of
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, StructLayout
 from gateway.json.codec.objects import Outgoing
 from gateway.json.codec.options import CodecOptions
@@ -82,10 +82,10 @@ class Writing:
         form: Form = Form.PLAIN,
     ) -> None:
         """Write a value into its place."""
-        shape = row_of(type).shape
-        if isinstance(value, Capability) and (shape is Shape.OBJECT or shape is Shape.ANY):
+        row = row_of(type)
+        if isinstance(value, Capability) and (row.shape is Shape.OBJECT or row.shape is Shape.ANY) and row.only is None:
             container[key] = None
-            self.outgoing.append(Outgoing(container, key, value, type if shape is Shape.OBJECT else None))
+            self.outgoing.append(Outgoing(container, key, value, interface_of(type)))
         else:
             container[key] = self._value(type, value, path, depth, form)
 
@@ -107,6 +107,8 @@ class Writing:
                 raise _refuse(f"expected an object with methods, got {show(value)}", path)
             return None
         if row.shape is Shape.ANY:
+            if row.only is not None and value is not None and not isinstance(value, row.only.wire):
+                raise _refuse(f"expected {row.only.wire_word}, got {show(value)}", path)
             return self._any(value, path, depth)
         if self._parts is not None and depth <= DEEP:
             return self._parts.write(self, type, value, path, depth)

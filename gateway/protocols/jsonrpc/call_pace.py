@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.protocols.jsonrpc.events import CallRequested, DescribeRequested, Event
+from gateway.protocols.jsonrpc.events import CallRequested, CastRequested, Event, Question
 from gateway.protocols.jsonrpc.held_calls import HeldCalls, Holdable
 from gateway.protocols.jsonrpc.stream import Stream
 
@@ -37,8 +37,8 @@ class Beginner(Protocol):
     def begin_held(self, event: CallRequested, timeout_s: float | None) -> bool:
         """Begin a call that waited; False if it is to wait on."""
 
-    def describe_held(self, event: DescribeRequested) -> None:
-        """Answer with a description that waited."""
+    def answer_held(self, event: Question) -> None:
+        """Answer what the gateway itself is asked, and what waited."""
 
 
 class CallPace:
@@ -142,8 +142,8 @@ class CallPace:
                 return
             begun += 1
             event, left_s = self._held.take()
-            if not isinstance(event, CallRequested):
-                self._beginner.describe_held(event)
+            if not isinstance(event, CallRequested) or isinstance(event, CastRequested):
+                self._beginner.answer_held(event)
             elif not self._beginner.begin_held(event, None if event.meta.timeout_s is None else left_s):
                 self._held.put_back(event, left_s)
                 return

@@ -9,8 +9,9 @@ from typing import Any, Final, Literal, TypeAlias, TypeGuard
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.scalars import show
 from gateway.json.text import JSON
+from gateway.protocols.jsonrpc.events import HandleTarget, ResultTarget
 from gateway.protocols.jsonrpc.messages import MAX_ID, Id, Request
-from gateway.reference_form import TOKEN
+from gateway.reference_form import HANDLE, REFERENCE_FORM, RESULT, TOKEN
 
 PROTOCOL: Final = 1
 SUPPORTED = (PROTOCOL,)
@@ -75,6 +76,15 @@ class Describe:
 
 
 @dataclass(frozen=True, slots=True)
+class Cast:
+    """``rpc.cast``; ``interface`` is the name of what the object is to be taken for."""
+
+    target: HandleTarget | ResultTarget
+    interface: str
+    error: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PingParams:
     """``rpc.ping``, which asks for nothing but an answer."""
 
@@ -89,7 +99,7 @@ DISCOVER: Final = "rpc.discover"
 OF_SOCKETS: Final = ("rpc.hello", "rpc.ack")
 """What only a stream needs that may outlive its socket."""
 
-Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe | PingParams"
+Control: TypeAlias = "Unknown | HelloParams | Ack | Release | Cancel | Describe | Cast | PingParams"
 
 
 def read_control(message: Request, without: Collection[str] = ()) -> Control | None:
@@ -106,6 +116,7 @@ def read_control(message: Request, without: Collection[str] = ()) -> Control | N
         "rpc.release": _release,
         "rpc.cancel": _cancel,
         "rpc.describe": _describe,
+        "rpc.cast": _cast,
         DISCOVER: lambda params: Describe("everything", ""),
         "rpc.ping": lambda _: PingParams(),
     }
@@ -197,6 +208,24 @@ def _describe(params: Mapping[str, JSON]) -> Control:
     if service is not None and handle is None:
         return Describe("service", service)
     return Unknown(GatewayError.invalid("expected one of service, interface and handle"))
+
+
+def _cast(params: Mapping[str, JSON]) -> Control:
+    handle, interface = params.get("handle"), params.get("interface")
+    if not isinstance(interface, str):
+        return Unknown(GatewayError.invalid("expected the name of an interface", "$.interface"))
+    if isinstance(handle, str) and TOKEN.fullmatch(handle):
+        return Cast(HandleTarget(handle), interface)
+    kind = REFERENCE_FORM.recognise(handle)
+    if isinstance(handle, dict) and kind in (HANDLE, RESULT):
+        fault = REFERENCE_FORM.fault(kind, handle)
+        if fault is not None:
+            return Unknown(GatewayError.invalid(fault, "$.handle"))
+        if kind == HANDLE:
+            return Cast(HandleTarget(handle[HANDLE]), interface)
+        return Cast(ResultTarget(str(handle[RESULT]), tuple(map(str, handle.get("path") or ()))), interface)
+    expected = f'expected a handle\'s token, {{"{HANDLE}": …}} or {{"{RESULT}": …}}'
+    return Unknown(GatewayError.invalid(expected, "$.handle"))
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:

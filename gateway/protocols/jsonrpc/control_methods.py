@@ -28,6 +28,9 @@ def control_methods() -> list[JSON]:
         _method("rpc.describe", "What a service, an interface or an object can do.", {
             "service": (False, _TEXT), "interface": (False, _TEXT), "handle": (False, _TEXT),
         }, _OBJECT),
+        _method("rpc.cast", "Take an object for what else it is: a handle of it with another interface.", {
+            "handle": (True, {"anyOf": [_TEXT, _OBJECT]}), "interface": (True, _TEXT),
+        }, {"$ref": "#/components/schemas/Handle"}),
         _method("rpc.ping", "Show that both sides are there.", {}, _NOTHING),
         _method("rpc.discover", "This document.", {}, _OBJECT),
     ]  # fmt: skip

@@ -26,9 +26,9 @@ from gateway.protocols import close_codes
 from gateway.protocols.admission import Admission
 from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
+from gateway.protocols.jsonrpc.answers import Questioner, answer_question
 from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
 from gateway.protocols.jsonrpc.channel import Channel
-from gateway.protocols.jsonrpc.describing import answer_description
 from gateway.protocols.jsonrpc.entrance import Entrance
 from gateway.protocols.jsonrpc.farewell import lose_what_lives, without_calls
 from gateway.protocols.jsonrpc.following import Following
@@ -469,17 +469,16 @@ class Conversation:
         if self._session is not None:
             self._session.handles.release(self.id, event.token, event.count)
 
-    def _on_describe(self, event: events.DescribeRequested) -> None:
+    def _on_question(self, event: events.Question) -> None:
+        self._waits.end(event.call)
         if self._counting.kept_bytes > self._mark or self._held:
-            self.pace.hold(event, None, len(self._running))
-        else:
-            self.describe_held(event)
+            return self.pace.hold(event, None, len(self._running))
+        self.answer_held(event)
 
-    def describe_held(self, event: events.DescribeRequested) -> None:
-        """See `gateway.protocols.jsonrpc.slow_client.Doing`."""
-        self.run(
-            answer_description(self.stream, event, self._served.catalogue, self.live_session, self.principal.roles)
-        )
+    def answer_held(self, event: events.Question) -> None:
+        """See `gateway.protocols.jsonrpc.call_pace.Beginner`."""
+        asker = Questioner(self.live_session, self.id, self.principal.roles)
+        self.run(answer_question(self.stream, event, self._served.catalogue, asker)[0])
 
 
 # One table for all: in one of its own, bound methods would be a fifth of a stream's objects.
@@ -493,7 +492,8 @@ _ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.CallbackAnswered: lambda stream, event: stream.callbacks.answered(event.key, event.result, event.error),
     events.CancelRequested: Conversation._on_cancel,
     events.ReleaseRequested: Conversation._on_release,
-    events.DescribeRequested: Conversation._on_describe,
+    events.DescribeRequested: Conversation._on_question,
+    events.CastRequested: Conversation._on_question,
     events.CallWaits: lambda stream, event: stream._waits.begin(event),
     events.WaitEnded: lambda stream, event: stream._waits.end(event.call),
 }

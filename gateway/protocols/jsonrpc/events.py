@@ -124,6 +124,15 @@ class FollowRequested(NamedTuple):
     refers: bool
 
 
+class CastRequested(CallRequested):
+    """Take an object for what else it is: it waits for that as a call does, and is ended as one.
+
+    ``method`` is the name of the interface; there are no parameters.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class CallWaits:
     """A call waits for the answers that it refers to: end it with `Stream.fail` if that takes too long.
@@ -194,10 +203,13 @@ class RequestDropped:
     key: str
 
 
+Question: TypeAlias = "DescribeRequested | CastRequested"
+"""What the gateway answers by itself."""
+
 NO_OBJECTS: Final = Outcome(None)
 """Of a call whose result holds nothing that could be called."""
 
 Event: TypeAlias = (
     "Send | Close | BufferFull | Hello | CallRequested | CancelRequested | CallbackAnswered | ReleaseRequested"
-    " | DescribeRequested | AnswerDropped | RequestDropped | CallWaits | WaitEnded | FollowRequested"
+    " | CastRequested | DescribeRequested | AnswerDropped | RequestDropped | CallWaits | WaitEnded | FollowRequested"
 )

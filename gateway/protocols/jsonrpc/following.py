@@ -17,6 +17,7 @@ from gateway.call_targets import method_of_handle, method_of_service
 from gateway.calls import Call
 from gateway.catalogue import Catalogue, ServiceMethod
 from gateway.errors import GatewayError
+from gateway.json.codec.results import Results
 from gateway.protocols.jsonrpc.events import (
     CallRequested,
     FollowRequested,
@@ -114,7 +115,11 @@ class Following:
         if first is None or pipe is None or pipe() is None or _place_of(first) is None:
             return None
         names = tuple(step for step in path if isinstance(step, str))
-        place = first.method.results.place(names, unbox=self._stream.unbox) if len(names) == len(path) else None
+        results = first.method.results
+        # In the bytes of a raw body there is no object.
+        if not isinstance(results, Results) or len(names) != len(path):
+            return None
+        place = results.place(names, unbox=self._stream.unbox)
         if place is None:
             return None
         ids, interface = place

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from gateway.protocols.jsonrpc.events import CallRequested, DescribeRequested
+from gateway.protocols.jsonrpc.events import CallRequested, Question
 
-Holdable: TypeAlias = "CallRequested | DescribeRequested"
+Holdable: TypeAlias = "CallRequested | Question"
 
 
 class _Held(NamedTuple):

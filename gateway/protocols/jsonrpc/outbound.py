@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, Status
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.protocols.jsonrpc import messages
-from gateway.protocols.jsonrpc.batch import BatchPlace
+from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
 from gateway.protocols.jsonrpc.client_requests import ClientRequests, check_size
 from gateway.protocols.jsonrpc.counting import Counting
 from gateway.protocols.jsonrpc.events import BUFFER_FULL, Event, RequestDropped, Send
@@ -75,6 +75,23 @@ class Outbound:
             if is_held:
                 return []
         return [tuple.__new__(Send, (data,))]
+
+    def put(self, place: BatchPlace | None, data: bytes) -> list[Event]:
+        """Answer a message that never became a call."""
+        if place is None:
+            return self.send(data)
+        place.put(data)
+        return []
+
+    def reply(self, place: BatchPlace | None, data: bytes) -> list[Event]:
+        """Answer a call."""
+        events = self.put(place, data)
+        return events if place is None else self.finish_one(place.batch)
+
+    def finish_one(self, batch: Batch) -> list[Event]:
+        """Wait for one message less of a batch; its answers, if that was the last."""
+        answers = batch.finish_one(self._limits.max_message_bytes)
+        return [] if answers is None else self.send(answers)
 
     def request(
         self, name: str, method: str, params: list[JSON], traceparent: str | None = None, *, marked: bool = False

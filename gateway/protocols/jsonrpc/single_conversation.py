@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cara_pseud.capabilities import CallOptions
 from gateway.call_targets import method_of_handle, method_of_service
@@ -20,8 +20,8 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc import events
+from gateway.protocols.jsonrpc.answers import Questioner, answer_question
 from gateway.protocols.jsonrpc.call_pace import CallPace
-from gateway.protocols.jsonrpc.describing import describe
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.single_references import SingleReferences
 from gateway.protocols.jsonrpc.single_stream import SingleStream
@@ -78,7 +78,7 @@ class SingleConversation:
         self._address, self._tracestate = address, tracestate
         self._running: dict[int, Call] = {}
         self._waits = WaitingCalls(limits, self._wait_expired, options.timeout)
-        self._given: list[SingleReferences] = []
+        self._given: list[SingleReferences | _GivenHandle] = []
         self._is_read = self._is_told = self._is_closed = False
         self.stream = SingleStream(limits)
         self._pace = CallPace(self.stream, limits, self)
@@ -88,7 +88,8 @@ class SingleConversation:
             events.CallRequested: self._on_call,
             events.CancelRequested: self._on_cancel,
             events.ReleaseRequested: self._on_release,
-            events.DescribeRequested: self._on_describe,
+            events.DescribeRequested: self._on_question,
+            events.CastRequested: self._on_question,
             events.CallWaits: self._waits.begin,
             events.WaitEnded: lambda event: self._waits.end(event.call),
             events.CallbackAnswered: self._on_nothing,
@@ -268,14 +269,29 @@ class SingleConversation:
         if session is not None:
             session.handles.release(REST, event.token, event.count)
 
-    def describe_held(self, event: events.DescribeRequested) -> None:
-        """See `gateway.protocols.jsonrpc.call_pace.Beginner`. Nothing waits before a description here."""
-        self._on_describe(event)
+    def answer_held(self, event: events.Question) -> None:
+        """See `gateway.protocols.jsonrpc.call_pace.Beginner`. Nothing waits before such an answer here."""
+        self._on_question(event)
 
-    def _on_describe(self, event: events.DescribeRequested) -> None:
-        try:
-            answer = describe(event, self._served.catalogue, self._session, self._owner.principal.roles)
-            happened = self.stream.answer(event.call, answer)
-        except GatewayError as error:
-            happened = self.stream.fail(event.call, error)
+    def _on_question(self, event: events.Question) -> None:
+        self._waits.end(event.call)
+        asker = Questioner(self._session, REST, self._owner.principal.roles)
+        happened, handle = answer_question(self.stream, event, self._served.catalogue, asker)
+        if handle is not None and not self._is_closed:
+            self._given.append(_GivenHandle(self._session(), handle.token))
         self._run(happened)
+
+
+class _GivenHandle(NamedTuple):
+    """A handle in the answer that is no call's."""
+
+    session: Session
+    token: str
+
+    @property
+    def holds_handles(self) -> bool:
+        return True
+
+    def take_back(self) -> None:
+        if not self.session.ended:
+            self.session.handles.release(REST, self.token)

@@ -32,6 +32,7 @@ from gateway.protocols.jsonrpc.control import (
     CONTROL,
     Ack,
     Cancel,
+    Cast,
     Control,
     Describe,
     HelloParams,
@@ -46,6 +47,7 @@ from gateway.protocols.jsonrpc.events import (
     CallRequested,
     CallWaits,
     CancelRequested,
+    CastRequested,
     Close,
     DescribeRequested,
     Event,
@@ -186,7 +188,7 @@ class Stream:
         if not len(frame) or self._frame is None:
             self.drop_unworked()
             if batch is not None:
-                events += self._finish_one(batch)
+                events += self.out.finish_one(batch)
         return self._and_confirmed(events) if self._state is _COUNTED else events
 
     def drop_unworked(self) -> None:
@@ -223,7 +225,7 @@ class Stream:
         else:
             record.place.batch.check_answer(data, self._limits.max_message_bytes)
         self._end(call)
-        events = self._send(data) if record.place is None else self._reply(record, data)
+        events = self._send(data) if record.place is None else self.out.reply(record.place, data)
         # Else nobody can have called into it, or will.
         if self._state is _COUNTED or self._frame is not None or self.pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
@@ -384,8 +386,7 @@ class Stream:
             error = GatewayError(Status.UNKNOWN, f"the client's answer is malformed: {message.error.detail}")
             events.append(CallbackAnswered(message.id, None, error))
         else:
-            record = CallRecord(message.id, False, place)
-            events += self._reply_at_once(record, self.out.error(message.id, message.error, place))
+            events += self.out.put(place, self.out.error(message.id, message.error, place))
 
     def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
         target = read_target(message.method)
@@ -431,14 +432,17 @@ class Stream:
         elif isinstance(control, Describe):
             call = self._begin(message, place)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
+        elif isinstance(control, Cast):
+            call, to = self._begin(message, place), control.target
+            cast = CastRequested(call, message.notification, to, control.interface, None, message.meta)
+            events += self.place(cast, self._may_refer)
         else:
             if isinstance(control, Release):
                 events.append(ReleaseRequested(control.handle, control.count))
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
             if not message.notification:
-                record = CallRecord(message.id, False, place)
-                events += self._reply_at_once(record, dump(messages.result(message.id, {})))
+                events += self.out.put(place, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
         if self.pipeline.is_waiting(call):
@@ -453,7 +457,7 @@ class Stream:
             events.append(WaitEnded(call))
             events += withdrawn.started
         if not record.notification:
-            events += self._reply(record, self.out.error(record.id, error, record.place))
+            events += self.out.reply(record.place, self.out.error(record.id, error, record.place))
         self._go_on(self._ended(call, record.id, Outcome(None, error)), events)
         return events
 
@@ -471,7 +475,7 @@ class Stream:
             record = self._end(call)
             assert record is not None  # it waited
             if not record.notification:
-                events += self._reply(record, self.out.error(record.id, error, record.place))
+                events += self.out.reply(record.place, self.out.error(record.id, error, record.place))
             more = self._ended(call, record.id, Outcome(None, error))
             if more is not None:
                 events += more.started
@@ -480,20 +484,4 @@ class Stream:
     def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
         if message.notification:
             return []
-        record = CallRecord(message.id, False, place)
-        return self._reply_at_once(record, self.out.error(message.id, error, place))
-
-    def _reply_at_once(self, record: CallRecord, data: bytes) -> list[Event]:
-        """Answer a message that never became a call."""
-        if record.place is None:
-            return self._send(data)
-        record.place.put(data)
-        return []
-
-    def _reply(self, record: CallRecord, data: bytes) -> list[Event]:
-        events = self._reply_at_once(record, data)
-        return events if record.place is None else self._finish_one(record.place.batch)
-
-    def _finish_one(self, batch: Batch) -> list[Event]:
-        answers = batch.finish_one(self._limits.max_message_bytes)
-        return [] if answers is None else self._send(answers)
+        return self.out.put(place, self.out.error(message.id, error, place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
@@ -12,9 +13,16 @@ MIN_COMPRESSED_BYTES: Final = 1024
 _LEVEL: Final = 3
 
 
-def entity_tag(data: bytes) -> str:
-    """The tag of an answer; a weak one, as the same answer may travel compressed or not."""
-    return f'W/"{blake2b(data, digest_size=12).hexdigest()}"'
+def entity_tag(data: bytes | Iterable[bytes], *, strong: bool = False) -> str:
+    """The tag of an answer, whole or in pieces.
+
+    Args:
+        strong: whether it always travels as it is. Otherwise it may be compressed, so that the tag is a weak one.
+    """
+    digest = blake2b(digest_size=12)
+    for piece in (data,) if isinstance(data, bytes) else data:
+        digest.update(piece)
+    return f'{"" if strong else "W/"}"{digest.hexdigest()}"'
 
 
 def is_known(tag: str, if_none_match: str | None) -> bool:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from cara_pseud.schema.nodes import INT_RANGES, BoundMethod, Kind, Type, describe_type
+from cara_pseud.schema.nodes import INT_RANGES, UNTYPED, BoundMethod, Kind, Type, describe_type
 from gateway.errors import GatewayError, nearest
 from gateway.json.codec.layout import JSON_VALUE_ID, FieldLayout, Form, Layouts, MemberSlot, Role, StructLayout
 from gateway.json.codec.scalars import show
@@ -163,7 +163,7 @@ class _Texts:
             value = _data(text, form)
         elif kind is Kind.VOID and text in ("", "null"):
             return None
-        elif kind in (Kind.LIST, Kind.STRUCT, Kind.INTERFACE, Kind.ANY_POINTER):
+        elif kind in UNTYPED or kind in (Kind.LIST, Kind.STRUCT, Kind.INTERFACE):
             words = describe_type(self._layouts.schema, type)
             raise GatewayError.invalid(f"{words} cannot be given as text; use a JSON body", render(path))
         if value is None:

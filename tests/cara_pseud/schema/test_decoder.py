@@ -185,7 +185,7 @@ def test_every_kind_of_type(declarations: Schema) -> None:
         "void": "Void", "bool": "Bool", "int8": "Int8", "int16": "Int16", "int32": "Int32", "int64": "Int64",
         "uint8": "UInt8", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64", "float32": "Float32",
         "float64": "Float64", "text": "Text", "data": "Data", "level": "Level", "point": "Point", "service": "Service",
-        "any": "AnyPointer", "anyStruct": "AnyPointer", "anyList": "AnyPointer", "capability": "AnyPointer",
+        "any": "AnyPointer", "anyStruct": "AnyStruct", "anyList": "AnyList", "capability": "Capability",
         "list": "List(Int32)", "nested": "List(List(Text))", "points": "List(Point)", "levels": "List(Level)",
         "services": "List(Service)", "boxes": "List(Box(Text))",
     }  # fmt: skip

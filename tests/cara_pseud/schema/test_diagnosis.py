@@ -72,6 +72,16 @@ def test_long_lines_are_cut() -> None:
     assert error.reason == f"Parse error at `{'x' * 60}…`."
 
 
+@pytest.mark.parametrize(("member", "line"), [("a", 3), ("nobody", None)])
+def test_an_error_without_a_place_has_that_of_the_member_it_is_about(member: str, line: int | None) -> None:
+    stderr = (
+        f"  what():  capnp/compiler/node-translator.c++:1380: context: member.name = {member}\n"
+        "capnp/compiler/node-translator.c++:436: failed: Bad  news.\nstack: 7f 7f\n"
+    )
+    shown_name = "b.capnp" if line is None else "dir/a.capnp"
+    assert diagnosed(stderr, compiling="file1.capnp") == (f'Bad news. (in "{member}")', shown_name, line)
+
+
 def test_a_stack_overflow_names_the_deepest_line() -> None:
     reason, file, line = diagnosed(exit_status=-signal.SIGSEGV, compiling="file1.capnp")
     assert ("nested so deeply" in reason, file, line) == (True, "b.capnp", 4)

@@ -125,7 +125,7 @@ def test_the_gateways_annotations_have_their_targets_and_types(shipped: Schema) 
     assert declared == {
         "http": ("Http", {"method"}), "readOnly": ("Void", both), "idempotent": ("Void", both),
         "hidden": ("Void", both), "timeout": ("UInt32", both),
-        "requires": ("List(Text)", both), "sensitive": ("Void", {"field", "param"}),
+        "requires": ("List(Text)", both), "body": ("Text", {"method"}), "sensitive": ("Void", {"field", "param"}),
     }  # fmt: skip
     http = find(shipped, "Http", StructNode)
     assert [(field.name, field.default) for field in http.fields] == [("verb", "post"), ("path", None), ("body", None)]

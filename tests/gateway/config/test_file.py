@@ -215,6 +215,17 @@ def test_hosts_and_origins_have_the_form_in_which_browsers_write_them(tmp_path: 
     )  # fmt: skip
 
 
+def test_pages_are_a_folder_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "public").mkdir()
+    (tmp_path / "file").write_text("")
+    assert read(tmp_path, f'[gateway]\npages = "public"\n{SERVICE}').pages == tmp_path / "public"
+    assert read(tmp_path, SERVICE, {"CARA_GATEWAY_PAGES": str(tmp_path)}).pages == tmp_path
+    for wrong in ("nothing", "file"):
+        assert complaints(tmp_path, f'[gateway]\npages = "{wrong}"\n{SERVICE}') == (
+            f'gateway.pages: there is no folder "{wrong}"',
+        )
+
+
 NO_HOST = 'expected host names without scheme and port, like "api.example.org", not '
 NO_NETWORK = 'expected addresses and networks like "10.0.0.0/8", or "unix:" for whoever uses a unix socket, not '
 NO_PATH = 'expected a path like "/gw", of letters, digits, ".", "_", "~", "@", "-" and escapes, not '

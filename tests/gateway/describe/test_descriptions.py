@@ -167,12 +167,14 @@ def test_an_interface_and_a_handle_are_described_alike(
     interface = describe_interface(routes, receipt)
     assert interface["interface"] == "Receipt"
     assert interface["structs"] == {}
-    assert describe_handle("t1", routes, receipt) == {"handle": "t1", "service": "shop", **interface}
+    casts = list(routes.interfaces)
+    assert "Receipt" in casts
+    assert describe_handle("t1", routes, receipt) == {"handle": "t1", "service": "shop", **interface, "casts": casts}
 
 
 def test_a_handle_of_unknown_interface_has_no_methods(routes: ServiceRoutes) -> None:
     assert describe_handle("t1", routes, None) == {
-        "handle": "t1", "service": "shop", "interface": None, "methods": [],
+        "handle": "t1", "service": "shop", "interface": None, "methods": [], "casts": list(routes.interfaces),
     }  # fmt: skip
 
 

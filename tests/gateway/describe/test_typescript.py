@@ -41,6 +41,9 @@ interface Shop extends(Base) {
   pair @7 () -> (pair :Pair(Text, Receipt));
   same @8 [T, U] (value :T, other :U) -> (value :T);
   both @9 [T] (value :T) -> (value :T, again :T);
+  restore @10 (name :Text) -> (cap :Capability);
+  loose @11 (cap :Capability, struct :AnyStruct, list :AnyList)
+      -> (struct :AnyStruct, list :AnyList, caps :List(Capability));
 }
 interface Base { ping @0 () -> (); }
 interface Listener { changed @0 (item :Item, color :Color) -> (more :Bool); }
@@ -68,7 +71,7 @@ struct Pair(A, B) { first @0 :A; second @1 :B; }
 
 RIGHT = """
 import { connect, type Gateway, type RemoteObject } from './client/index.js';
-import type { Color, Item, ItemInput, Receipt, Shop } from './shop.js';
+import type { Color, Interfaces, Item, ItemInput, Receipt, Shop } from './shop.js';
 
 const gateway: Gateway = await connect('http://127.0.0.1:8080', { session: 'x' });
 const shop = gateway.service<Shop>('shop');
@@ -133,10 +136,20 @@ await shop.order({}, 2, (thing, color, { signal }) => signal.aborted);
 const pipelined: boolean = await shop.order({}, 1, () => true).cancel();
 const nested: string | undefined = await shop.list([]).next.all({ name: 'x' }).name;
 const again: RemoteObject<Shop> = next;
+const restored = await shop.restore('x');
+const cast: RemoteObject<Receipt> = await restored.$as('Receipt');
+const isDone: boolean = await shop.restore('x').$as('Receipt').cancel('why');
+await shop.restore('y').$as('Shop').restore('z').$as('Listener').changed({}, 'red');
+const wider: RemoteObject<Interfaces['Base']> = await cast.$as('Base');
+const { struct, list, caps } = await shop.loose(cast, { any: 1 }, [1, 'x']);
+await shop.loose(() => {}, struct, list);
+const fromList: boolean = await caps[0]!.$as('Receipt').cancel();
+await gateway.service('shop').$call('restore', ['x']).then((untyped: RemoteObject) => untyped.$as('Receipt').cancel());
 await shop.$call('order', { item: { name: 'x' } }, { timeout: 1000, signal: new AbortController().signal });
 gateway.on('state', (state, { resumed }) => state === 'open' && resumed);
 using scoped = await shop.order({}, 1, () => true);
 export { done, color, size, city, zip, bytes, photo, text, wide, pipelined, nested, again, scoped };
+export { isDone, wider, fromList };
 export type Kept = RemoteObject<Receipt>;
 """
 
@@ -181,6 +194,14 @@ WRONG = {
     ),
     "an unknown tag": ("await shop.box({ item: { kind: 'd' } }, 1, 1, []);", "'\"d\"' is not assignable|Type '\"d\"'"),
     "no number of a float": ("await shop.numbers(1, 1, 'large', true, null, [], '');", "'\"large\"' is not assignable"),
+    "an interface that there is not": (
+        "(await shop.restore('x')).$as('Recept');",
+        "Argument of type '\"Recept\"' is not assignable",
+    ),
+    "a pipelined one": ("shop.restore('x').$as('Recept');", "Argument of type '\"Recept\"' is not assignable"),
+    "a method of an object before it is cast": ("shop.restore('x').cancel();", "Property 'cancel' does not exist"),
+    "a number for an object": ("shop.loose(5, {}, []);", "Argument of type 'number'"),
+    "an object for a list": ("shop.loose(() => {}, {}, {});", "Argument of type '{}'"),
     "a pipelined member that is not there": (
         "await shop.list([]).previous.ping();",
         "Property 'previous' does not exist",

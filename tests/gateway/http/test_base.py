@@ -24,13 +24,14 @@ from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.config.values import Listen
 from gateway.errors import GatewayError, Status
 from gateway.http.base import BaseHandler
+from gateway.http.page_changes import PageChanges
 from gateway.http.request_head import HttpRequest
 from gateway.logs import LogWriter
 from tests.clock import MovedClock
 from tests.gateway.http.conftest import FRIEND, Built, Edge, problem
 
 SCHEMAS = Path(__file__).resolve().parent.parent.parent.parent / "schemas"
-ABSTRACT = {"ApiHandler", "CallingHandler", "DescribingHandler"}
+ABSTRACT = {"ApiHandler", "CallingHandler", "DescribingHandler", "FileHandler"}
 NOBODY_S = {"UnreadHandler"}
 """Answers what could not be read, so that there is nobody to ask for."""
 PLACES = [
@@ -38,6 +39,7 @@ PLACES = [
     "/api/handles/abc/name", "/api/addressbook", "/api/addressbook/find", "/people", "/api/nothing",
     "/api/nothing/none", "/api/not/here/either", "/api/events", "/api/callbacks/g:1", "/metrics",
     "/openapi.json", "/openrpc.json", "/types/addressbook.d.ts", "/schema/addressbook", "/rpc", "/gw",
+    "/console/", "/.dev/changes", "/.dev/reload.js",
 ]  # fmt: skip
 
 
@@ -85,8 +87,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[BaseHandler], 
                 interface="AddressBook",
                 endpoints=("tcp://127.0.0.1:1",),
             )
-            config = GatewayConfig(listen=Listen("127.0.0.1", 0), services=(service,), base_path="/gw")
-            running = Gateway(config, LogWriter(io.StringIO(), as_json=True))
+            config = GatewayConfig(
+                listen=Listen("127.0.0.1", 0), services=(service,), base_path="/gw", pages=Path(__file__).parent
+            )
+            # A version that nobody knows is answered at once.
+            running = Gateway(config, LogWriter(io.StringIO(), as_json=True), page_changes=PageChanges())
             await running.start()
             await asyncio.to_thread(request_all, running.port)
             await running.stop()

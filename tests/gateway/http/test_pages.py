@@ -25,7 +25,7 @@ pytestmark = pytest.mark.gen_test
         ("/console.css", "text/css; charset=utf-8", b"body { margin: 0; }\n"),
         ("/logo.svg", "image/svg+xml", b"<svg/>"),
         ("/data.json", "application/json", b"{}"),
-        ("/a%20b+c.txt", "text/plain", b"with a space"),
+        ("/a%20b+c.txt", "text/plain; charset=utf-8", b"with a space"),
         ("/cl%69ent/index.js?v=1", "text/javascript; charset=utf-8", b"export {};\n"),
     ],
 )

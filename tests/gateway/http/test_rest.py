@@ -251,7 +251,7 @@ async def test_a_query_that_does_not_fit_says_where(
         ("PUT", ADD, "POST"),
         ("DELETE", "/api/calculator/divide", "GET, HEAD, POST"),
         ("BREW", "/api/calculator/divide", "GET, HEAD, POST"),
-        ("PUT", "/api/handles/abc", "GET, HEAD, DELETE"),
+        ("PUT", "/api/handles/abc", "GET, HEAD, POST, DELETE"),
         ("GET", "/api/handles/abc/add", "POST"),
         ("PATCH", "/api/session", "GET, HEAD, POST, DELETE"),
         ("POST", "/api", "GET, HEAD"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from gateway import fixed_paths
 from gateway.access.principals import Principal
 from gateway.catalogue import Describe, Service
 from gateway.http.base import METHODS, BaseHandler
+from gateway.http.page_changes import PageChanges
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc.control_methods import control_methods
 from tests.gatekeeper import FakeGatekeeper
@@ -32,15 +34,17 @@ KEEPER = {"X-Api-Key": "keeper"}
 SECRET = re.compile(rb"wipe|burn|light|erase|Reader|Vault|secretWord")
 """What only the vault's schema has."""
 
-PUBLIC = {"/healthz", "/readyz", "/", "/client/index.js", "/nothing", "*"}
+PUBLIC = {
+    "/healthz", "/readyz", "/", "/console/", "/client/index.js", "/nothing", "/.dev/changes", "/.dev/reload.js", "*",
+}  # fmt: skip
 """Places at which it does not matter who asks: health, pages, and the server as a whole."""
 WITHOUT_ROLES = {
     *PUBLIC, "/api", "/api/session", "/openapi.json", "/openrpc.json", "/rpc", "/ws",
 }  # fmt: skip
 """Places that have an answer for somebody without any role, in which nothing of the vault stands."""
 OTHERS = [
-    "/", "/client/index.js", "/nothing", "/api/nothing", "/api/nothing/none", "/api/vault/none", "/api/not/here/either",
-    "/schema/nothing", "/types/nothing.d.ts", "/api/handles/abc", "/api/handles/abc/read",
+    "/", "/console/", "/client/index.js", "/nothing", "/api/nothing", "/api/nothing/none", "/api/vault/none",
+    "/api/not/here/either", "/schema/nothing", "/types/nothing.d.ts", "/api/handles/abc", "/api/handles/abc/read",
     "/api/handles/abc/vault/Vault.Session/erase", "/api/callbacks/g:1",
 ]  # fmt: skip
 """Paths that are in no dict."""
@@ -69,8 +73,10 @@ def gatekeeper() -> FakeGatekeeper:
 
 
 @pytest.fixture
-def places(built: Built) -> list[str]:
-    """Every path of the table, the paths of annotations, and others."""
+def places(built: Built, pages: Path) -> list[str]:
+    """Every path of the table, the paths of annotations, and others, where there are pages that somebody develops."""
+    built.application.site.pages, built.application.site.page_changes = pages, PageChanges()
+    built.application.serve(built.application.site.served.catalogue)
     table = built.application._paths
     routed = [path for _, path, _, _ in table._catalogue.http_routes.rows()]
     return [path for path in [*table._fixed, *routed, *OTHERS] if path != "*"]
@@ -140,6 +146,7 @@ CONTROL: Mapping[str, list[dict[str, Any]]] = {
     "rpc.ack": [{"received": 0}],
     "rpc.release": [{"handle": "abc"}],
     "rpc.cancel": [{"id": 7}],
+    "rpc.cast": [{"handle": "abc", "interface": "Vault.Session"}, {"handle": "abc", "interface": "Secret"}],
     "rpc.describe": [
         {"service": "vault"}, {"interface": "Vault"}, {"interface": "Vault.Session", "service": "vault"},
         {"interface": "Secret"}, {"handle": "abc"},

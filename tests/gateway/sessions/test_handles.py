@@ -285,3 +285,85 @@ def test_a_handle_that_cannot_go_on(
     with pytest.raises(GatewayError) as raised:
         adopting(schema, upstream, interface, name)
     assert (raised.value.status, raised.value.detail) == (Status.NOT_FOUND, detail)
+
+
+# Casts.
+
+
+@pytest.fixture
+def types(schema: Schema) -> dict[str, Type]:
+    found = {name: schema.find(name) for name in ("Base", "Derived", "Other")}
+    return {name: Type(Kind.INTERFACE, node.id) for name, node in found.items() if node is not None}
+
+
+def test_a_cast_is_a_handle_of_its_own_once_for_each_interface(
+    schema: Schema, handles: Handles, types: dict[str, Type]
+) -> None:
+    main = handles.put("s1", service(schema), None, CountedThing("a"))
+    derived = handles.cast("s1", main, types["Derived"])
+    assert (derived.token, derived.interface, derived.capability) == ("t2", types["Derived"], main.capability)
+    assert handles.cast("s2", derived, types["Derived"]) is derived
+    assert handles.cast("s1", derived, types["Other"]).token == "t3"
+    assert (main.interface, main.counts, derived.counts) == (None, {"s1": 1}, {"s1": 1, "s2": 1})
+    with pytest.raises(GatewayError) as raised:
+        handles.cast("s1", main, types["Base"])
+    assert raised.value.status is Status.RESOURCE_EXHAUSTED
+
+
+def test_a_cast_to_what_a_handle_is_counts_that_handle(
+    schema: Schema, handles: Handles, types: dict[str, Type]
+) -> None:
+    main = handles.put("s1", service(schema), types["Base"], CountedThing("a"))
+    derived = handles.cast("s1", main, types["Derived"])
+    assert handles.cast("s1", derived, types["Base"]) is main
+    assert main.counts == {"s1": 2}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1)])
+def test_the_last_handle_of_an_object_gives_back_what_the_service_sent(
+    schema: Schema, handles: Handles, types: dict[str, Type], order: tuple[int, ...]
+) -> None:
+    thing = CountedThing("a")
+    main = handles.put("s1", service(schema), None, thing)
+    handles.put("s1", service(schema), None, thing)
+    both = [handles.cast("s1", main, types[name]) for name in ("Derived", "Other")]
+    tokens = [main.token, *(each.token for each in both)]
+    for at in order[:2]:
+        assert handles.release("s1", tokens[at], 2) is not None
+        assert thing.given_back == 0
+    assert handles.release("s1", tokens[order[2]], 2) is not None
+    assert (thing.given_back, len(handles)) == (2, 0)
+
+
+def test_an_object_that_comes_again_after_its_first_handle_ended_has_a_new_one_beside_its_casts(
+    schema: Schema, handles: Handles, types: dict[str, Type]
+) -> None:
+    thing, again = CountedThing("a"), CountedThing("a")
+    main = handles.put("s1", service(schema), None, thing)
+    derived = handles.cast("s1", main, types["Derived"])
+    handles.release("s1", main.token)
+    second = handles.put("s1", service(schema), types["Other"], again)
+    assert (second.token, second.interface, second.capability, again.given_back) == ("t3", types["Other"], thing, 1)
+    assert handles.drop_holder("s1") == [derived, second]
+    assert thing.given_back == 1
+
+
+def test_casts_go_along_to_another_process(schema: Schema, tokens: Callable[[], str], types: dict[str, Type]) -> None:
+    class Named(Finder):
+        def name_of(self, capability: Capability) -> Any:
+            return ObjectName("aa", 7)
+
+    records: dict[str, HandleRecord] = {}
+    here = Handles(records, 9, tokens)
+    home = SimpleNamespace(name="svc", schema=schema, upstream=Named())
+    main = here.put("s1", home, None, CountedThing("7"))  # type: ignore[arg-type]
+    cast = here.cast("s1", main, types["Derived"])
+    here.release("s1", main.token)
+    again = here.put("s1", home, None, CountedThing("7"))  # type: ignore[arg-type]
+    here.leave()
+    assert main.capability.disowned == 1  # type: ignore[attr-defined]
+    there = Handles(records, 9, tokens)
+    for token in list(records):
+        there.adopt(token, home)  # type: ignore[arg-type]
+    assert (there.get(cast.token).interface, there.get(cast.token).record.is_cast) == (types["Derived"], True)
+    assert there.cast("s1", there.get(again.token), types["Derived"]).token == cast.token

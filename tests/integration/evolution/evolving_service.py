@@ -23,6 +23,13 @@ def implementation(schema: Any) -> Any:
         def length(self) -> int:
             return 6
 
+        def name(self) -> str:
+            return "the note"
+
+    class Keeper(schema.Moved.Keeper[cara_pseud.Text] if is_new else schema.Keeper):  # type: ignore[misc]
+        def keep(self, text: Any) -> Any:
+            return text
+
     class Evolving(schema.Evolving):  # type: ignore[misc]
         def field(self, job: Any) -> Any:
             if is_new:
@@ -90,6 +97,12 @@ def implementation(schema: Any) -> Any:
 
         def note(self, job: Any) -> Any:
             return Note()
+
+        def keeper(self) -> Any:
+            return Keeper()
+
+        def tone(self, tone: Any, tones: Any) -> Any:
+            return tones[0]
 
         async def tell(self, listener: Any) -> int:
             if is_new:

@@ -15,7 +15,8 @@ struct Word { value @0 :Text; language @1 :Text; }
 struct Row { numbers @0 :List(Number); texts @1 :List(Word); }
 struct New @0xb0d1c2a3948576e1 { words @0 :Text; }
 
-interface Note { text @0 () -> (text :Text); length @1 () -> (length :Int32); }
+interface Named { name @0 () -> (name :Text); }
+interface Note extends(Named) { text @0 () -> (text :Text); length @1 () -> (length :Int32); }
 interface Listener { told @0 (text :Text, level :Int32) -> (count :Int32, was :Text); }
 interface Base { added @0 () -> (text :Text); }
 
@@ -38,5 +39,7 @@ interface Evolving extends(Base) {
   whole @15 Job -> Job;
   note @16 (job :Job) -> (note :Note);
   tell @17 (listener :Listener) -> (count :Int32);
-  later @18 () -> (text :Text);
+  keeper @18 () -> (keeper :Moved.Keeper(Text));
+  tone @19 (tone :Moved.Tone, tones :List(Moved.Tone)) -> (tone :Moved.Tone);
+  later @20 () -> (text :Text);
 }

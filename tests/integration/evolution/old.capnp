@@ -12,6 +12,8 @@ struct Row { numbers @0 :List(Int32); texts @1 :List(Text); }
 struct Pair @0x8a1f0c7de2b45936 { first @0 :Text; second @1 :Text; }
 struct Old @0xb0d1c2a3948576e1 { text @0 :Text; }
 
+enum Tone @0xb7c2d1e0f3a49586 { low @0; high @1; }
+interface Keeper @0x9d8e7f6a5b4c3d2e { keep @0 (text :Text) -> (text :Text); }
 interface Note { text @0 () -> (text :Text); }
 interface Listener { told @0 (text :Text) -> (count :Int32); }
 
@@ -34,4 +36,6 @@ interface Evolving {
   whole @15 Job -> Job;
   note @16 (job :Job) -> (note :Note);
   tell @17 (listener :Listener) -> (count :Int32);
+  keeper @18 () -> (keeper :Keeper);
+  tone @19 (tone :Tone, tones :List(Tone)) -> (tone :Tone);
 }

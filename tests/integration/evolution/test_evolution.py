@@ -58,6 +58,7 @@ NEWER_SERVICE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("nothing", {}, {}),
     ("generic", {"pair": {"first": "a", "second": "b"}}, {"pair": {"first": "a", "second": "b"}}),
     ("renamed", {"old": {"text": "x"}}, {"old": {"text": "x"}}),
+    ("tone", {"tone": "low", "tones": ["high"]}, {"tone": "high"}),
     ("whole", {"id": 1, "name": "a"}, {"id": 1, "name": "a"}),
 ]
 NEWER_CALLER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -88,6 +89,7 @@ NEWER_CALLER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("nothing", {}, {"text": ""}),
     ("generic", {"pair": {"first": "a", "second": "b"}}, {"pair": {"first": "a", "second": "b"}}),
     ("renamed", {"new": {"words": "x"}}, {"new": {"words": "x"}}),
+    ("tone", {"tone": "low", "tones": ["high"]}, {"tone": "high"}),
     ("whole", {"id": 1, "note": "n"}, {"id": 1, "note": "n"}),
 ]
 EVERY = [("newer service", *row) for row in NEWER_SERVICE] + [("newer caller", *row) for row in NEWER_CALLER]
@@ -206,7 +208,32 @@ def test_objects_have_the_methods_that_both_sides_know(versions: Versions, which
         note = socket.result(f"{service}.note", {})["note"]["$handle"]
         assert socket.result(f"@{note}.text") == {"text": "a note"}
         if which == "newer caller":
-            assert socket.call(f"@{note}.length")["error"]["data"]["code"] == "unimplemented"
+            for method in ("length", "name"):  # a newer method, and that of a newer superclass
+                assert socket.call(f"@{note}.{method}")["error"]["data"]["code"] == "unimplemented"
+
+
+@pytest.mark.parametrize(("which", "interface"), [("newer service", "Keeper"), ("newer caller", "Keeper(Text)")])
+def test_objects_whose_interface_became_generic_in_another_file_are_called(
+    versions: Versions, which: str, interface: str
+) -> None:
+    service = which.replace(" ", "_")
+    with versions.web.socket() as socket:
+        keeper = socket.result(f"{service}.keeper", {})["keeper"]
+        assert keeper["interface"] == interface
+        assert socket.result(f"@{keeper['$handle']}.keep", {"text": "x"}) == {"text": "x"}
+    answer = versions.web.post(f"/api/{service}/keeper", {})
+    handle, session = answer.json["keeper"]["$handle"], {"Session-Id": answer.headers["session-id"]}
+    assert versions.web.post(f"/api/handles/{handle}/keep", {"text": "y"}, session).json == {"text": "y"}
+    schema = cara_pseud.load(OLD if which == "newer service" else NEW)
+
+    async def keep() -> Any:
+        client = cara_pseud.Client(b"evolving")
+        client.connect(versions.endpoints[which])
+        async with client, asyncio.timeout(10):
+            keeper = await schema.Evolving(client).keeper()
+            return await keeper.keep("z")
+
+    assert asyncio.run(keep()) == "z"
 
 
 @pytest.mark.parametrize("which", ["newer service", "newer caller"])

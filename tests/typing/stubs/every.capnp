@@ -1,6 +1,9 @@
 @0xd8c1a7b3f2e49506;
 
 using Common = import "common.capnp";
+using Json = import "/capnp/compat/json.capnp";
+using Common.Person;
+using People = List(Person);
 
 const limit :Int32 = 100;
 const names :List(Text) = ["a", "b"];

@@ -81,3 +81,5 @@ async def calls(client: cara_pseud.Client) -> int:
     anything: Any = await thing.generic(5)
     with_text = cara_pseud.with_options(thing, timeout=5)
     return results.first + len(results["items"]) + len(base) + len(await task) + len(str((anything, with_text)))
+
+known: schema.Common.Person = schema.Person(name="x", age=5)

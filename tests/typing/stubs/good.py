@@ -54,3 +54,15 @@ async def use(client: cara_pseud.Client) -> None:
     await subscription.cancel()
     changed = await person.updater.update(person)
     print(changed.phoneNumber.upper())
+
+
+async def promised(gateway: cara_pseud.gateway.GatewaySession) -> None:
+    addresses = gateway.service("addressbook", book.AddressBook)
+    changed: book.Person = await addresses.find("Ann").updater.update({"email": "e"})
+    await addresses.add(await addresses.find("Ann").updater.update(changed))
+    # A Future has a `cancel` of its own.
+    cancelled = await addresses.watch(Listener("l"))["cancel"]()
+    plain = gateway.service("addressbook")
+    print((await plain.find("Ann"))["name"], await plain.find("Ann").updater.update({}), cancelled)
+    async with cara_pseud.gateway.connect("wss://gateway", token=lambda: "t", retry=True) as other:
+        print(other.session, other.state, other.limits["max_values"])

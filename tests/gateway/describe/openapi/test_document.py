@@ -271,6 +271,64 @@ def test_an_interface_that_only_an_object_leads_to_is_there(
     assert shape == {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
+LOOSE = """
+interface Store {
+  restore @0 () -> (cap :Capability, struct :AnyStruct, list :AnyList, nothing :Nothing);
+  take @1 (cap :Capability, struct :AnyStruct, list :AnyList, nothing :Nothing) -> ();
+}
+interface Typed { base @0 () -> (base :Readable); listen @1 (to :Listener) -> (); }
+interface Readable { read @0 () -> (value :Int32); }
+interface Counter extends(Readable) { increment @0 () -> (value :Int32); }
+interface Listener { told @0 () -> (); }
+struct Nothing {}
+"""
+
+
+def test_pointers_of_a_known_kind_have_schemas_of_their_own(
+    compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]
+) -> None:
+    schema = compile_text(LOOSE)
+    document = openapi_document([ServiceRoutes("store", schema, struct_type(schema, "Store"))], CodecOptions(), "1.0")
+    validate(document)
+    schemas = document["components"]["schemas"]
+    array = {"type": "array", "items": {}}
+    nothing = {"type": "object", "properties": {}, "additionalProperties": False}
+    taken = schemas["StoreTakeParams"]["properties"]
+    assert taken == {
+        "cap": {"$ref": "#/components/schemas/ObjectInput"}, "struct": {"type": "object"}, "list": array,
+        "nothing": {"$ref": "#/components/schemas/StoreNothingInput"},
+    }  # fmt: skip
+    given = schemas["StoreRestoreResult"]["properties"]
+    assert given["cap"]["anyOf"][0] == {"$ref": "#/components/schemas/Handle"}
+    assert (schemas["StoreNothingInput"], schemas["StoreNothing"]) == (nothing, nothing)
+    assert schemas["Handle"]["required"] == ["$handle", "interface"]
+
+
+def test_what_objects_may_be_cast_to_has_paths_too(
+    compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]
+) -> None:
+    schema = compile_text(LOOSE)
+
+    def objects(name: str) -> set[str]:
+        routes = ServiceRoutes("store", schema, struct_type(schema, name))
+        paths = openapi_document([routes], CodecOptions(), "1.0")["paths"]
+        return {path.split("/")[5] for path in paths if path.startswith("/api/handles/{handle}/store/")}
+
+    assert objects("Store") == {"Counter", "Listener", "Readable", "Store", "Typed"}  # it may be anything
+    assert objects("Typed") == {"Counter", "Readable"}  # or what is more than it says
+
+
+def test_casting_is_an_operation(routes: ServiceRoutes) -> None:
+    document: Any = openapi_document([routes], CodecOptions(), "1.0")
+    operation = document["paths"]["/api/handles/{handle}"]["post"]
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert (body, answer) == (
+        {"$ref": "#/components/schemas/CastInput"}, {"$ref": "#/components/schemas/Handle"},
+    )  # fmt: skip
+    Draft202012Validator(document["components"]["schemas"]["CastInput"]).validate({"interface": "Receipt"})
+
+
 def test_two_services_of_one_schema_have_types_of_their_own(routes: ServiceRoutes) -> None:
     other = ServiceRoutes("Shop2".lower(), routes.schema, routes.interface)
     document = json.loads(json.dumps(openapi_document([routes, other], CodecOptions(), "1")))

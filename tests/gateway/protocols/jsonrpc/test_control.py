@@ -109,7 +109,7 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.describe", {"handle": None}, Unknown, "$.handle: expected a name"),
     ("rpc.describ", {}, Unknown, 'the gateway has no method "rpc.describ"; did you mean "rpc.describe"?'),
     ("rpc.xxxxxxxxxxxx", {}, Unknown,
-     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.describe, rpc.discover, '
+     'the gateway has no method "rpc.xxxxxxxxxxxx"; known: rpc.ack, rpc.cancel, rpc.cast, rpc.describe, rpc.discover, '
      'rpc.hello, rpc.ping, rpc.release'),
 ]  # fmt: skip
 

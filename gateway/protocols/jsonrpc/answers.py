@@ -1,19 +1,27 @@
-"""What ``rpc.describe`` and ``rpc.discover`` answer."""
+"""What the gateway answers by itself: ``rpc.describe``, ``rpc.discover`` and ``rpc.cast``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Type
 from gateway import fixed_paths
+from gateway.casts import cast, cast_form
 from gateway.catalogue import Catalogue
 from gateway.describe.descriptions import describe_handle, describe_interface, describe_service
 from gateway.errors import GatewayError, Status, quote
 from gateway.json.text import JSON
-from gateway.protocols.jsonrpc.events import AnswerDropped, DescribeRequested, Event
+from gateway.protocols.jsonrpc.events import (
+    AnswerDropped,
+    CastRequested,
+    DescribeRequested,
+    Event,
+    HandleTarget,
+    Question,
+)
 from gateway.protocols.jsonrpc.stream import Stream
-from gateway.sessions.handles import Handles
+from gateway.sessions.handles import Handle, Handles
 
 
 class HandleOwner(Protocol):
@@ -24,19 +32,46 @@ class HandleOwner(Protocol):
         """What it holds."""
 
 
-def answer_description(
-    stream: Stream,
-    wanted: DescribeRequested,
-    catalogue: Catalogue,
-    owner: Callable[[], HandleOwner],
-    roles: frozenset[str],
-) -> list[Event]:
-    """Answer the request for a description, see `describe`; what happened then."""
+class Questioner(NamedTuple):
+    """Who asks.
+
+    Attributes:
+        owner: gives the session; raises a `GatewayError` if there is none.
+        holder: as whom it holds handles there.
+        roles: what it has.
+    """
+
+    owner: Callable[[], HandleOwner]
+    holder: str
+    roles: frozenset[str]
+
+
+def answer_question(
+    stream: Stream, asked: Question, catalogue: Catalogue, asker: Questioner
+) -> tuple[list[Event], Handle | None]:
+    """Answer it: what happened then, and the handle that was given, if one was.
+
+    One that does not reach the client is not counted for it.
+    """
+    handle: Handle | None = None
     try:
-        happened = stream.answer(wanted.call, describe(wanted, catalogue, owner, roles))
+        if isinstance(asked, CastRequested):
+            handle = _cast(asked, catalogue, asker)
+            happened = stream.answer(asked.call, cast_form(handle))
+        else:
+            happened = stream.answer(asked.call, describe(asked, catalogue, asker.owner, asker.roles))
     except GatewayError as error:
-        happened = stream.fail(wanted.call, error)
-    return [event for event in happened if type(event) is not AnswerDropped]
+        happened = [AnswerDropped(asked.call), *stream.fail(asked.call, error)]
+    wanted = [event for event in happened if type(event) is not AnswerDropped]
+    if handle is not None and len(wanted) < len(happened):
+        asker.owner().handles.release(asker.holder, handle.token)
+        handle = None
+    return wanted, handle
+
+
+def _cast(asked: CastRequested, catalogue: Catalogue, asker: Questioner) -> Handle:
+    assert isinstance(asked.target, HandleTarget)  # it has waited for any other
+    return cast(asker.owner().handles, asker.holder, asked.target.token, asked.method, catalogue, asker.roles)
 
 
 def describe(

@@ -1,0 +1,1 @@
+"""The schemas that generated modules import."""

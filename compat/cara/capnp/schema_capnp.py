@@ -1,0 +1,5 @@
+"""/capnp/schema.capnp, loaded when it is imported."""
+
+from cara.schemas import names_of
+
+__all__ = names_of("schema.capnp", globals())

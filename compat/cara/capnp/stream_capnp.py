@@ -1,0 +1,5 @@
+"""/capnp/stream.capnp, loaded when it is imported."""
+
+from cara.schemas import names_of
+
+__all__ = names_of("stream.capnp", globals())
