@@ -8,11 +8,11 @@ from typing import Any, Final
 from cara_pseud.capabilities import Capability
 from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import INT_RANGES, Kind, Type, describe_type, substitute
+from cara_pseud.schema.nodes import INT_RANGES, UNTYPED, Kind, Type, describe_type, substitute
 from gateway.bridge.building import put_text
 from gateway.bridge.layouts import Places
 from gateway.bridge.pointers import MAX_DEPTH
-from gateway.bridge.value_writers import FAILURES, AnyValueError, Objects, ValueWriters
+from gateway.bridge.value_writers import FAILURES, AnyValueError, Objects, ValueWriters, only_one
 
 _FLOATS: Final = (Kind.FLOAT32, Kind.FLOAT64)
 
@@ -64,7 +64,12 @@ class Checks:
                 raise self._wrong(type, value)
             if not 0 <= value <= 0xFFFF:
                 raise InvalidValue(f"{shown(value)} is no number of an enumerant (0 … 65535)")
-        elif kind is Kind.ANY_POINTER:
+        elif kind is Kind.ANY_LIST:
+            try:
+                self._any(only_one(value))
+            except AnyValueError as error:
+                raise InvalidValue(str(error)) from None
+        elif kind in UNTYPED and kind is not Kind.CAPABILITY:
             self._any(value)
         elif not self._fits(kind, value):
             raise self._wrong(type, value)
@@ -77,7 +82,7 @@ class Checks:
                 return isinstance(value, str) and _is_encodable(value)
             case Kind.DATA:
                 return isinstance(value, bytes | bytearray | memoryview)
-            case Kind.INTERFACE:
+            case Kind.INTERFACE | Kind.CAPABILITY:
                 return isinstance(value, Capability)
         return kind not in _FLOATS or isinstance(value, int | float)
 

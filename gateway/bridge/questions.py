@@ -96,7 +96,7 @@ class NativeQuestion(Pending):
             else:
                 type = slot.type
                 pointers.append(slot.at)
-        if type.kind is not Kind.INTERFACE and type.kind is not Kind.ANY_POINTER:
+        if type.kind not in (Kind.INTERFACE, Kind.CAPABILITY, Kind.ANY_POINTER):
             raise not_kept()
         return PromisedNative(self, path, pointers, (type,) if type.kind is Kind.INTERFACE else ())
 

@@ -215,6 +215,11 @@ class ValueReaders(TypeFunctions):
                 return f"{self.name(type)}(m, *m.struct(b, {place}, {pointer}), e + 1)"
             case Kind.INTERFACE:
                 return f"typed(m.object(b, {place}, {pointer}), {self.constant(type)})"
+            case Kind.CAPABILITY:
+                return f"m.object(b, {place}, {pointer})"
+            case Kind.ANY_LIST:
+                # Wherever a list is expected there is one.
+                return f"[any_value(m, b, {place}, {pointer})]"
         return f"any_value(m, b, {place}, {pointer})"
 
     def _group(self, slot: Slot, type: Type) -> str:

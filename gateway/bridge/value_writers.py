@@ -88,6 +88,17 @@ def _sequence(value: Any) -> Sequence[Any]:
     return value
 
 
+def only_one(value: Any) -> Any:
+    """What stands in an AnyList, which is the only element of a list.
+
+    Raises:
+        AnyValueError: it is none.
+    """
+    if type(value) is not list or len(value) != 1 or type(value[0]) is not dict or RAW_POINTER not in value[0]:
+        raise AnyValueError(f'an AnyList of a native service takes [{{"{RAW_POINTER}": "<a message in base64>"}}]')
+    return value[0]
+
+
 def _flipped(value: Any, flip: int, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
         raise ValueError(value)
@@ -103,6 +114,7 @@ class ValueWriters(TypeFunctions):
             "put_text": put_text, "put_data": put_data, "put_struct": put_struct, "put_structs": put_structs,
             "put_pointers": put_pointers, "put_numbers": put_numbers, "put_bits": put_bits, "put_voids": put_voids,
             "put_object": put_object, "put_any": self.put_any, "BITS": BITS, "sequence": _sequence, "flipped": _flipped,
+            "only_one": only_one,
         })  # fmt: skip
 
     def source(self, name: str, type: Type) -> Lines:
@@ -258,6 +270,10 @@ class ValueWriters(TypeFunctions):
                 return f"{self.name(type)}(t, b, put_struct(b, {place}, {words}, {layout.sizes}), x)"
             case Kind.INTERFACE:
                 return f"put_object(b, {place}, t.add(x, {self.constant(type)}))"
+            case Kind.CAPABILITY:
+                return f"put_object(b, {place}, t.add(x, None))"
+            case Kind.ANY_LIST:
+                return f"put_any(t, b, {place}, only_one(x))"
         return f"put_any(t, b, {place}, x)"
 
     # Lists.
