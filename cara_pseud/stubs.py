@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
 from cara_pseud.schema.nodes import (
     INT_RANGES,
     UNTYPED,
+    Brand,
     ConstNode,
     EnumNode,
     Field,
@@ -30,9 +31,10 @@ from cara_pseud.schema.nodes import (
     Schema,
     StructNode,
     Type,
+    substitute,
 )
-
-Lines = Iterator[str]
+from cara_pseud.stub_lines import INDENT, Lines, doc_lines, indented, python_name
+from cara_pseud.stub_variants import Variants
 
 _MADE: Final = """\
 # Made by `cara-gateway stubs`; the schema says more.
@@ -65,7 +67,6 @@ _BUILTINS: Final = frozenset({
 })  # fmt: skip
 _DICT: Final = frozenset(dir(dict))
 _STANDARD: Final = ("capnp/", "gateway.capnp")
-_INDENT: Final = "    "
 
 
 def module_name(file: FileNode) -> str:
@@ -95,14 +96,20 @@ class _Stub:
         self._imported: dict[str, None] = {}
         self._dicts: list[str] = []
         self._promised: list[str] = []
+        self._variants = Variants(schema)
+        # What the type parameters of the declaration that is written are bound to.
+        self._brand: Brand = ()
 
     def lines(self) -> Lines:
         body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
         body += [line for name, target in self._file.aliases for line in self._alias(name, target)]
-        body += self._dicts + self._promised
+        body += self._dicts
         # A member's name hides the builtin type within its class.
         names = {name for line in body for name in re.findall(r"(?:def|class) (\w+)", line)}
         is_hidden = bool(names & _BUILTINS)
+        body += self._promised
+        while (bound := self._variants.next()) is not None:
+            body += self._variant(*bound)
         body = [line.replace(_BUILTIN, "_builtins." if is_hidden else "") for line in body]
         yield _MADE
         if is_hidden:
@@ -119,7 +126,7 @@ class _Stub:
     def _declaration(self, node: Node) -> Lines:
         if isinstance(node, StructNode):
             yield ""
-            yield from self._struct(node, _python(node.name))
+            yield from self._struct(node, python_name(node.name))
         elif isinstance(node, EnumNode):
             yield ""
             yield from self._enum(node)
@@ -127,62 +134,85 @@ class _Stub:
             yield ""
             yield from self._interface(node)
         elif isinstance(node, ConstNode):
-            yield f"{_python(node.name)}: _Final[{self._given(node.type)}]"
+            yield f"{python_name(node.name)}: _Final[{self._given(node.type)}]"
 
     def _alias(self, name: str, target: int | Type) -> Lines:
         """What ``using`` calls by another name."""
         # What a generic type is bound to is nothing that stubs say; lists and builtin types are no classes there.
         node = self._schema.nodes.get(target.node_id if isinstance(target, Type) else target)
         if node is None or self._file_of(node) not in stub_files(self._schema):
-            yield f"{_python(name)}: _Any"
+            yield f"{python_name(name)}: _Any"
         elif isinstance(node, FileNode):
             self._imported[module_name(node)] = None
-            yield f"{_python(name)} = {module_name(node)}"
+            yield f"{python_name(name)} = {module_name(node)}"
         elif isinstance(node, ConstNode):
-            yield f"{_python(name)}: _Final[{self._given(node.type)}]"
+            yield f"{python_name(name)}: _Final[{self._given(node.type)}]"
         elif isinstance(node, StructNode | EnumNode | InterfaceNode):
-            yield f"{_python(name)} = {self._reference(node)}"
+            yield f"{python_name(name)} = {self._reference(node)}"
 
     def _nested(self, node: Node) -> Lines:
         for _, id in node.nested:
-            yield from _indented(self._declaration(self._schema.nodes[id]))
+            yield from indented(self._declaration(self._schema.nodes[id]))
 
     def _enum(self, node: EnumNode) -> Lines:
-        yield f"class {_python(node.name)}(_cara.Enum):"
-        yield from _indented(_doc(node))
+        yield f"class {python_name(node.name)}(_cara.Enum):"
+        yield from indented(doc_lines(node))
         for enumerant in node.enumerants:
-            name = "mro_" if enumerant.name == "mro" else _python(enumerant.name)
-            yield f"{_INDENT}{name} = {enumerant.id}"
+            name = "mro_" if enumerant.name == "mro" else python_name(enumerant.name)
+            yield f"{INDENT}{name} = {enumerant.id}"
         if not node.enumerants:
-            yield f"{_INDENT}..."
+            yield f"{INDENT}..."
+
+    def _variant(self, type: Type, name: str) -> list[str]:
+        """A struct or a proxy with its type parameters bound."""
+        self._brand = type.brand
+        lines = []
+        if type.kind is Kind.STRUCT:
+            struct = self._schema.struct(type.node_id)
+            lines += ["@_type_check_only", f"class {name}({self._reference(struct)}):"]
+            members = [*self._constructor(struct), *self._items(struct)]
+            for field in struct.fields:
+                members += self._property(struct, field)
+            promised = list(self._promised_members(struct.fields)) or ["..."]
+            lines += [*indented(members), "@_type_check_only", f"class {name}Promised:", *indented(promised)]
+            base = f"{name}Promised"
+        else:
+            interface = self._schema.interface(type.node_id)
+            lines += ["@_type_check_only", f"class {name}({self._client(interface)}):"]
+            members = [line for method in interface.methods for line in self._called(interface, method)]
+            lines += indented(members or ["..."])
+            base = name
+        lines += ["@_type_check_only", f"class {name}Call(_cara_typing.Call[{name}], {base}): ..."]
+        self._brand = ()
+        return lines
 
     # Structs.
 
     def _struct(self, node: StructNode, name: str) -> Lines:
         yield f"class {name}(_cara.Struct):"
-        yield from _indented(_doc(node))
+        yield from indented(doc_lines(node))
         yield from self._nested(node)
         for field in node.fields:
             if field.group_id is not None:
                 yield ""
-                yield from _indented(self._struct(self._schema.struct(field.group_id), f"_{field.name}"))
+                yield from indented(self._struct(self._schema.struct(field.group_id), f"_{field.name}"))
         self._dicts += self._dict_of(node)
-        yield from _indented(self._constructor(node))
+        yield from indented(self._constructor(node))
         for field in node.fields:
-            yield from _indented(self._property(node, field))
-        yield from _indented(self._items(node))
+            yield from indented(self._property(node, field))
+        yield from indented(self._items(node))
         if not node.is_group:
             self._promised += self._promised_struct(node)
         if node.union:
             members = ", ".join([*(f'"{field.name}"' for field in node.union), '""'])
-            yield f"{_INDENT}def which(self) -> _Literal[{members}]: ..."
+            yield f"{INDENT}def which(self) -> _Literal[{members}]: ..."
 
     def _promised_struct(self, node: StructNode) -> Lines:
         """A struct in a result that is not there, and a call that gives one."""
         name = self._plain_name(node)
         yield "@_type_check_only"
         yield f"class _{name}Promised:"
-        yield from _indented(list(self._promised_members(node.fields)) or ["..."])
+        yield from indented(list(self._promised_members(node.fields)) or ["..."])
         for field in node.fields:
             if field.group_id is not None:
                 yield from self._promised_struct(self._schema.struct(field.group_id))
@@ -195,20 +225,23 @@ class _Stub:
             type = self._promised_type(field)
             if type is not None:
                 yield f"@{_BUILTIN}property"
-                yield f"def {_python(field.name)}(self) -> {type}: ..."
+                yield f"def {python_name(field.name)}(self) -> {type}: ..."
 
     def _promised_type(self, field: Field) -> str | None:
         """What stands for a field before the result is there; None if it cannot be used."""
         if field.group_id is not None:
             return f"_{self._plain_name(self._schema.struct(field.group_id))}Promised"
         assert field.type is not None
-        if field.type.parameter is not None:
+        type = substitute(field.type, self._brand)
+        if type.parameter is not None:
             return None
-        if field.type.kind is Kind.STRUCT:
-            return self._beside(self._schema.struct(field.type.node_id), "Promised")
-        if field.type.kind is Kind.INTERFACE:
-            return self._given(field.type)
-        return "_cara.Reference" if field.type.kind is Kind.ANY_POINTER else None
+        if type.kind is Kind.STRUCT:
+            variant = self._variants.name(type)
+            struct = self._schema.struct(type.node_id)
+            return self._beside(struct, "Promised") if variant is None else f"{variant}Promised"
+        if type.kind is Kind.INTERFACE:
+            return self._given(type)
+        return "_cara.Reference" if type.kind is Kind.ANY_POINTER else None
 
     def _beside(self, node: Node, what: str) -> str:
         """A class that is made for a declaration, at the top of its file's stub."""
@@ -229,21 +262,21 @@ class _Stub:
             yield f'{base} = _TypedDict("{base}", {{{pairs}}}, total=False)'
         yield f"class {name}({base}, total=False):"
         members = [f"{field.name}: {self._field_set(node, field)}" for field in node.fields if field not in reserved]
-        yield from _indented(members or ["..."])
+        yield from indented(members or ["..."])
 
     def _dict_name(self, node: StructNode) -> str:
         return f"_{self._plain_name(node)}Dict"
 
     def _constructor(self, node: StructNode) -> Lines:
         taken = f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any] | None"
-        named = [f"{_python(field.name)}: {self._field_set(node, field)} = ..." for field in node.fields]
+        named = [f"{python_name(field.name)}: {self._field_set(node, field)} = ..." for field in node.fields]
         star = ["*", *named] if named else []
         yield f"def __init__({', '.join(['self', f'_value: {taken} = None', '/', *star])}) -> None: ..."
 
     def _property(self, node: StructNode, field: Field) -> Lines:
         if field.name in _DICT or field.name == "which":
             return  # the dict's method keeps its name; the field is an item
-        name = _python(field.name)
+        name = python_name(field.name)
         yield f"@{_BUILTIN}property"
         yield f"def {name}(self) -> {self._field_given(node, field)}: ..."
         yield f"@{name}.setter"
@@ -287,25 +320,25 @@ class _Stub:
     # Interfaces.
 
     def _interface(self, node: InterfaceNode) -> Lines:
-        name, client = _python(node.name), self._client_name(node)
+        name, client = python_name(node.name), self._client_name(node)
         parents = [self._reference(self._schema.nodes[type.node_id]) for type in node.superclasses]
         clients = [self._client(self._schema.interface(type.node_id)) for type in node.superclasses]
         yield f"class {name}({', '.join(parents) or '_cara.Interface'}):"
-        yield from _indented(_doc(node))
+        yield from indented(doc_lines(node))
         yield from self._nested(node)
         given = "_cara.Client | _cara.Reference | _cara.Interface"
-        yield f"{_INDENT}@_overload"
-        yield f"{_INDENT}def __new__(cls, value: {given}, /) -> {self._client(node)}: ..."
-        yield f"{_INDENT}@_overload"
-        yield f"{_INDENT}def __new__(cls, *args: _Any, **kwargs: _Any) -> {self._reference(node)}: ..."
+        yield f"{INDENT}@_overload"
+        yield f"{INDENT}def __new__(cls, value: {given}, /) -> {self._client(node)}: ..."
+        yield f"{INDENT}@_overload"
+        yield f"{INDENT}def __new__(cls, *args: _Any, **kwargs: _Any) -> {self._reference(node)}: ..."
         for method in node.methods:
-            yield from _indented(self._served(node, method))
+            yield from indented(self._served(node, method))
         yield ""
         yield "@_type_check_only"
         yield f"class {client}({', '.join([name, *clients])}):"
-        yield from _indented(['"""A proxy. Only type checkers know this name."""'])
+        yield from indented(['"""A proxy. Only type checkers know this name."""'])
         for method in node.methods:
-            yield from _indented(self._called(node, method))
+            yield from indented(self._called(node, method))
         reference = self._client(node)
         self._promised += ["@_type_check_only"]
         call = f"_cara_typing.Call[{reference}], {reference}"
@@ -325,7 +358,7 @@ class _Stub:
         """A method as a service implements it."""
         parameters = self._parameters(method, taken=False)
         result = self._result(node, method, taken=True)
-        name = _python(method.name)
+        name = python_name(method.name)
         yield f"def {name}({', '.join(['self', *parameters])}) -> {result} | _Awaitable[{result}]: ..."
 
     def _called(self, node: InterfaceNode, method: Method) -> Lines:
@@ -333,7 +366,7 @@ class _Stub:
         if not method.streaming and method.results_inline and len(self._members(method.results)) > 1:
             yield from self._several(method)
         parameters = self._parameters(method, taken=True)
-        name = _python(method.name)
+        name = python_name(method.name)
         yield f"def {name}({', '.join(['self', *parameters])}) -> {self._call(node, method)}: ..."
 
     def _call(self, node: InterfaceNode, method: Method) -> str:
@@ -342,10 +375,13 @@ class _Stub:
         if not method.streaming:
             members = self._members(method.results) if method.results_inline else []
             type = method.results if not method.results_inline else members[0].type if len(members) == 1 else None
+            type = None if type is None else substitute(type, self._brand)
             if type is not None and type.parameter is None and type.kind in (Kind.STRUCT, Kind.INTERFACE):
-                return self._beside(self._schema.nodes[type.node_id], "Call")
+                variant = self._variants.name(type)
+                return f"{variant}Call" if variant else self._beside(self._schema.nodes[type.node_id], "Call")
             if len(members) > 1:
-                return f"{self._client(node)}._{method.name}_call"
+                owner = self._variants.name(Type(Kind.INTERFACE, node.id, brand=self._brand)) or self._client(node)
+                return f"{owner}._{method.name}_call"
         return f"_cara_typing.Call[{result}]"
 
     def _parameters(self, method: Method, taken: bool) -> list[str]:
@@ -357,7 +393,7 @@ class _Stub:
             assert field.type is not None  # a parameter is no group
             optional = optional and field.has_explicit_default
             text = self._optional(self._taken(field.type), field) if taken else self._given(field.type)
-            parameters.append(f"{_python(field.name)}: {text}{' = ...' if optional else ''}")
+            parameters.append(f"{python_name(field.name)}: {text}{' = ...' if optional else ''}")
         return list(reversed(parameters))
 
     def _members(self, type: Type) -> Sequence[Field]:
@@ -377,7 +413,8 @@ class _Stub:
             return self._optional(types[0], members[0]) if taken else types[0]
         if taken:
             return f"{_BUILTIN}tuple[{', '.join(types)}] | _Mapping[\0str, _Any]"
-        return f"{self._client(node)}.{self._results_name(method)}"
+        owner = self._variants.name(Type(Kind.INTERFACE, node.id, brand=self._brand)) or self._client(node)
+        return f"{owner}.{self._results_name(method)}"
 
     @staticmethod
     def _results_name(method: Method) -> str:
@@ -388,18 +425,22 @@ class _Stub:
         for field in self._members(method.results):
             assert field.type is not None  # a result is no group
             if field.name not in _DICT:
-                yield f"{_INDENT}{_python(field.name)}: {self._given(field.type)}"
+                yield f"{INDENT}{python_name(field.name)}: {self._given(field.type)}"
         for field in self._members(method.results):
             assert field.type is not None
-            yield f"{_INDENT}@_overload"
-            yield f'{_INDENT}def __getitem__(self, key: _Literal["{field.name}"], /) -> {self._given(field.type)}: ...'
+            yield f"{INDENT}@_overload"
+            yield f'{INDENT}def __getitem__(self, key: _Literal["{field.name}"], /) -> {self._given(field.type)}: ...'
         yield f"class _{method.name}_call(_cara_typing.Call[{self._results_name(method)}]):"
-        yield from _indented(list(self._promised_members(self._members(method.results))) or ["..."])
+        yield from indented(list(self._promised_members(self._members(method.results))) or ["..."])
 
     # Types.
 
     def _given(self, type: Type) -> str:
         """What reading a value gives."""
+        type = substitute(type, self._brand)
+        variant = self._variants.name(type)
+        if variant is not None:
+            return variant
         if type.parameter is not None:
             return "_Any"
         if type.kind is Kind.LIST and type.element is not None:
@@ -412,6 +453,7 @@ class _Stub:
 
     def _taken(self, type: Type) -> str:
         """What may be given where a value is."""
+        type = substitute(type, self._brand)
         if type.parameter is not None:
             return "_Any"
         if type.kind is Kind.LIST and type.element is not None:
@@ -445,25 +487,10 @@ class _Stub:
         if isinstance(node, StructNode) and node.is_group:
             scope = self._schema.struct(node.scope_id)
             return f"{self._reference(scope)}._{node.name}"
-        name = ".".join(map(_python, node.qualified_name.split(".")))
+        name = ".".join(map(python_name, node.qualified_name.split(".")))
         file = self._file_of(node)
         if file.id == self._file.id or not isinstance(file, FileNode):
             return name
         module = module_name(file)
         self._imported[module] = None
         return f"{module}.{name}"
-
-
-def _python(name: str) -> str:
-    return f"{name}_" if keyword.iskeyword(name) else name
-
-
-def _doc(node: Node) -> Iterable[str]:
-    if node.doc:
-        text = node.doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').splitlines()
-        yield from (['"""' + text[0] + '"""'] if len(text) == 1 else ['"""' + text[0], *text[1:], '"""'])
-
-
-def _indented(lines: Iterable[str]) -> Lines:
-    for line in lines:
-        yield f"{_INDENT}{line}" if line else ""

@@ -11,7 +11,7 @@ from cara_pseud.errors import RegistrationError
 from cara_pseud.implementations import Implementation
 from cara_pseud.interfaces import implement
 from cara_pseud.local import LocalCapability
-from cara_pseud.proxies import make_proxy, with_options
+from cara_pseud.proxies import make_proxy, release, with_options
 
 
 def local_proxy(
@@ -45,6 +45,42 @@ def local_proxy(
         declared = next(base for base in type(target.value).__mro__ if "__declaration__" in vars(base))
     proxy = make_proxy(declared.__proxy_class__, LocalCapability(_Served(target)))
     return with_options(proxy, principal=principal, roles=roles, timeout=timeout)
+
+
+def serving(interface: Any, implementation: Any, **options: Any) -> Serving:
+    """An object that is served for as long as a ``with`` or an ``async with`` statement, which gets its proxy.
+
+        async with serving(schema.Calculator, MyCalculator()) as calculator:
+            await calculator.add(2, 5)
+
+    Args:
+        interface, implementation: what `register_interface` takes; the first may be None where the second tells it.
+        options: those of `local_proxy`.
+
+    Raises:
+        RegistrationError: see `local_proxy`.
+    """
+    return Serving(local_proxy(implementation, interface, **options))
+
+
+class Serving:
+    """See `serving`."""
+
+    def __init__(self, proxy: Any) -> None:
+        """Hold a proxy until the end of the statement."""
+        self._proxy = proxy
+
+    def __enter__(self) -> Any:
+        return self._proxy
+
+    def __exit__(self, *_: object) -> None:
+        release(self._proxy)
+
+    async def __aenter__(self) -> Any:
+        return self._proxy
+
+    async def __aexit__(self, *_: object) -> None:
+        release(self._proxy)
 
 
 class _Served:

@@ -1,85 +1,221 @@
 // @ts-check
-/** The page of the gateway: shows the services, calls their methods, keeps what they return. */
-import { connect } from './client/index.js';
-import { sampleParams } from './console/description.js';
-import { element } from './console/elements.js';
-import { loginForm } from './console/login.js';
-import { methodPanel } from './console/methods.js';
-import { LiveObjects, valueNodes } from './console/objects.js';
+/** The page of the gateway. Puts the parts together: what is shown comes from the desk, what is done goes there. */
+import { Desk } from './console/desk.js';
+import { formatPlace } from './console/places.js';
+import { Search, objectHits } from './console/search.js';
+import { NotLoggedIn, Services } from './console/services.js';
+import { snippet } from './console/snippets.js';
+import { EntryStore, TabStore } from './console/storage.js';
+import { Timeline } from './console/timeline.js';
+import { Visit } from './console/visit.js';
+import { Stage } from './console/stage.js';
+import { Asks } from './console/views/asks.js';
+import { element } from './console/views/elements.js';
+import { keysDialog, listenForKeys } from './console/views/keys.js';
+import { loginForm } from './console/views/login.js';
+import { Navigation } from './console/views/navigation.js';
+import { SchemaPane } from './console/views/schema-pane.js';
+import { SearchBox } from './console/views/search-box.js';
+import { TimelineView } from './console/views/timeline-view.js';
 
-/** @typedef {import('./console/description.js').Description} Description */
-/** @typedef {import('./client/index.js').Gateway} Gateway */
+/** @typedef {import('./console/timeline.js').Entry} Entry */
+/** @typedef {import('./console/desk.js').Running} Running */
+/** @typedef {import('./console/objects.js').LiveObject} LiveObject */
 
 // The gateway may serve its paths, and this file beside them, below a prefix.
 const ROOT = new URL('.', import.meta.url).pathname;
-// Older calls are of no use and a busy service makes many.
-const LOG_LENGTH = 200;
+const NAME = `cara gateway at ${ROOT}`;
+// Only that there is a login, and of which kind: the browser keeps the cookie, which no script can read.
+const LOGGED_IN = `${NAME}: logged in`;
+const STATES_MS = 5_000;
 
 /** @param {string} id */
 function byId(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-const main = byId('call');
-/** @type {import('./console/methods.js').Surroundings} */
-const surroundings = {
-  objects: () => objects.all,
-  log: logCall,
-  show: (value) => valueNodes(value, objects),
-};
-const objects = new LiveObjects(byId('objects'), byId('no-objects'), byId('release-all'), surroundings);
-/** @type {Map<string, Description>} */
-const services = new Map();
-/** Forms that were made, so that what was typed is still there on the way back. @type {Map<string, HTMLElement>} */
-const panels = new Map();
-/** @type {Gateway | undefined} */
-let gateway;
-// Only that there is a login: the browser keeps the cookie, which no script can read.
-const LOGGED_IN = `cara gateway at ${ROOT}: logged in`;
-
-/** The gateway has to know who asks. */
-class NotLoggedIn extends Error {}
-
-/** @param {string} path @param {RequestInit} [how] */
-async function fetchJson(path, how) {
-  const response = await fetch(ROOT + path, { ...how, headers: { Accept: 'application/json', ...how?.headers } });
-  const body = response.status === 204 ? undefined : await response.json();
-  if (!response.ok) {
-    const detail = body.detail ?? `${path}: ${response.status}`;
-    throw response.status === 401 ? new NotLoggedIn(detail) : new Error(detail);
+const tab = new TabStore(`${NAME}: `);
+const prefix = `${crypto.getRandomValues(new Uint32Array(2)).reduce((text, part) => text + part.toString(36), '')}-`;
+const services = new Services(ROOT);
+const search = new Search();
+/** @type {EntryStore | undefined} */
+let store;
+/** @type {TimelineView | undefined} */
+let timelineView;
+const timeline = new Timeline((what, entries) => {
+  timelineView?.update(what, entries);
+  if (what !== 'cleared' && entries.length < 100) {
+    entries.forEach((entry) => store?.put(entry));
   }
-  return body;
+});
+const desk = new Desk({
+  timeline,
+  prefix,
+  describe: (service) => services.describe(service),
+  objectsChanged: () => navigation.changed(),
+  callbacksChanged: () => {
+    navigation.changed();
+    asks.show(desk.callbacks.asks);
+  },
+});
+const socketUrl = `${location.origin.replace('http', 'ws')}${ROOT}ws`;
+const visit = new Visit(desk, tab, socketUrl, prefix, { state: changeState, loggedOut: showLogin });
+const schemaPane = new SchemaPane(byId('schema'), ROOT);
+/** @type {Navigation} */
+const navigation = new Navigation(byId('services'), desk, {
+  release: (object) => desk.release(object),
+  releaseAll: (objects) => desk.releaseAll(objects),
+  cast: async (object, interfaceName) => navigation.reveal(await desk.cast(object, interfaceName)),
+  describe: (object) => services.describeObject(object, desk.connection),
+  known: (service) => services.known(service),
+  rulesChanged: () => {},
+});
+const asks = new Asks(byId('asks'), {
+  known: (service) => services.known(service),
+  chip,
+  objects: objectsFor,
+  announce,
+});
+/** @type {SearchBox | undefined} */
+let searchBox;
+/** Calls that can still be cancelled. @type {Map<Entry, Running>} */
+const running = new Map();
+const stage = new Stage(byId('call'), {
+  root: ROOT,
+  desk,
+  services,
+  tab,
+  schemaPane,
+  navigation,
+  makeCall,
+  objectsFor,
+  chip,
+  copy,
+  announce,
+});
+/** @type {any} */
+let watching;
+
+/** @param {string} words for those who do not see the page */
+function announce(words) {
+  byId('announcements').textContent = words.slice(0, 300);
 }
+
+/** @param {string} token @returns {Node | undefined} */
+function chip(token) {
+  const object = desk.objects.get(token);
+  if (!object) {
+    return undefined;
+  }
+  const lead = () => {
+    const live = desk.objects.get(token);
+    if (live) {
+      openMenu('services', true);
+      navigation.reveal(live);
+    } else {
+      announce(`${object.label} was released`);
+    }
+  };
+  return element(
+    'button',
+    { type: 'button', class: 'chip', title: object.interfaceName, onclick: lead },
+    element('bdi', {}, object.label),
+  );
+}
+
+/** Objects for a field, those of its interface first. @param {string} interfaceName */
+function objectsFor(interfaceName) {
+  const all = desk.objects.list().slice(0, 200);
+  const fit = all.filter((object) => object.interfaceName === interfaceName);
+  return [...fit, ...all.filter((object) => object.interfaceName !== interfaceName)];
+}
+
+// The connection
+
+/** @param {string} state @param {import('./client/session-events.js').StateDetails} details */
+function changeState(state, { reason, error }) {
+  const badge = byId('state');
+  badge.textContent = state;
+  badge.dataset.state = state;
+  badge.title = error?.message ?? reason ?? '';
+  byId('reconnect').hidden = state === 'open' || state === 'connecting';
+  byId('cut').hidden = state !== 'open';
+  if (state === 'open' || services.list.length === 0) {
+    void loadServices();
+  }
+}
+
+async function loadServices() {
+  try {
+    const isNew = await services.load();
+    if (isNew) {
+      navigation.show(services.list);
+      byId('logout').hidden = localStorage.getItem(LOGGED_IN) === null;
+      await stage.show();
+      void fillSearch();
+    } else {
+      navigation.states(services.list);
+    }
+  } catch (error) {
+    if (error instanceof NotLoggedIn) {
+      showLogin(error.message);
+    } else if (services.list.length === 0) {
+      byId('call').replaceChildren(element('p', { class: 'complaint' }, `The services could not be listed: ${error}`));
+    }
+  }
+  clearTimeout(watching);
+  watching = setTimeout(() => (document.visibilityState === 'visible' ? void loadServices() : void 0), STATES_MS);
+}
+
+async function fillSearch() {
+  search.clear();
+  for (const { name } of services.list) {
+    const description = await services.describe(name);
+    // Each in a task of its own, so that the page answers between two large ones.
+    await new Promise((resolve) => setTimeout(resolve));
+    search.add(name, description);
+    searchBox?.refresh();
+  }
+}
+
+// Login
 
 /** @param {string} [reason] why somebody is no longer logged in */
 function showLogin(reason) {
   const wasLoggedIn = localStorage.getItem(LOGGED_IN) !== null;
   localStorage.removeItem(LOGGED_IN);
+  clearTimeout(watching);
+  visit.end();
   // What the next one may see is not what this one saw.
   services.clear();
-  panels.clear();
-  objects.clear();
-  byId('log').replaceChildren();
-  showLogButtons();
-  showServices();
-  showState('logged out');
-  byId('logout').hidden = true;
-  main.replaceChildren(loginForm(logIn, wasLoggedIn ? reason : ''));
+  search.clear();
+  stage.clear();
+  desk.objects.clear();
+  desk.callbacks.clear();
+  timeline.clear();
+  store?.clear();
+  navigation.show([]);
+  schemaPane.clear();
+  byId('state').textContent = 'logged out';
+  byId('state').dataset.state = 'logged out';
+  for (const id of ['logout', 'reconnect', 'cut', 'timeline']) {
+    byId(id).hidden = true;
+  }
+  byId('call').replaceChildren(loginForm(logIn, wasLoggedIn ? reason : ''));
 }
 
 /** @param {string} authorization */
 async function logIn(authorization) {
-  await fetchJson('api/session', { method: 'POST', headers: { Authorization: authorization } });
-  localStorage.setItem(LOGGED_IN, 'yes');
-  await enter();
+  await services.fetch('api/session', { method: 'POST', headers: { Authorization: authorization } });
+  localStorage.setItem(LOGGED_IN, authorization.split(' ', 1)[0]);
+  byId('timeline').hidden = false;
+  visit.begin();
 }
 
 async function logOut() {
-  const leaving = gateway;
-  gateway = undefined;
-  leaving?.close();
+  visit.end();
   try {
-    await fetchJson('api/session', { method: 'DELETE' });
+    await services.fetch('api/session', { method: 'DELETE' });
   } catch (error) {
     // Somebody who is not logged in any more has left already.
     if (!(error instanceof NotLoggedIn)) {
@@ -90,201 +226,170 @@ async function logOut() {
   showLogin();
 }
 
-async function openConnection() {
-  showState('connecting');
-  try {
-    const opened = (gateway = await connect());
-    opened.on('state', (state, { resumed, reason, error }) => {
-      if (opened !== gateway) {
-        return;
-      }
-      if (error?.code === 'unauthenticated') {
-        showLogin(`The login has ended: ${reason ?? error.message}`);
-        return;
-      }
-      showState(state, error?.message ?? reason);
-      // While the connection is away its session is kept, and with it the objects.
-      if (state === 'closed' || (state === 'open' && !resumed)) {
-        objects.clear();
-      }
-    });
-    showState('open');
-  } catch (error) {
-    showState('closed', /** @type {Error} */ (error).message);
-  }
-}
+// Calls
 
-/** @param {string} state @param {string} [reason] */
-function showState(state, reason) {
-  const badge = byId('state');
-  badge.textContent = state;
-  badge.dataset.state = state;
-  badge.title = reason ?? '';
-  byId('reconnect').hidden = state !== 'closed';
-}
-
-/** @param {string} label @param {string} method @param {unknown[]} args */
-function logCall(label, method, args) {
-  const log = byId('log');
-  const time = new Date();
-  const nodes = args.flatMap((arg, index) => [index ? ', ' : '', ...valueNodes(arg, objects)]);
-  log.prepend(
-    element(
-      'li',
-      { class: 'card' },
-      element('time', { datetime: time.toISOString() }, time.toLocaleTimeString()),
-      ' ',
-      element('strong', {}, `${label}.${method}`),
-      element('pre', { tabindex: '0' }, ...nodes),
-    ),
+/** @param {string} text */
+async function copy(text) {
+  // Only pages of this machine and of TLS have a clipboard, and only while they are looked at.
+  return (
+    navigator.clipboard?.writeText(text).then(
+      () => true,
+      () => false,
+    ) ?? false
   );
-  while (log.children.length > LOG_LENGTH) {
-    log.lastElementChild?.remove();
-  }
-  showLogButtons();
 }
 
-function showLogButtons() {
-  const isEmpty = byId('log').children.length === 0;
-  byId('no-log').hidden = !isEmpty;
-  byId('clear-log').hidden = isEmpty;
-}
-
-function showServices() {
-  const lists = [...services].map(([name, { doc, methods }]) =>
-    element(
-      'section',
-      {},
-      element('h2', { title: doc }, name),
-      element(
-        'ul',
-        {},
-        ...methods.map((method) =>
-          element('li', {}, element('a', { href: `#${name}.${method.name}`, title: method.doc }, method.name)),
-        ),
-      ),
-    ),
-  );
-  byId('services').replaceChildren(...lists);
-}
-
-/** Show what the address names: a method, or the overview. */
-function showPlace() {
-  const place = decodeURIComponent(location.hash.slice(1));
-  for (const link of byId('services').querySelectorAll('a')) {
-    link.setAttribute('aria-current', link.hash === location.hash ? 'page' : 'false');
-  }
-  let panel = panels.get(place);
-  if (!panel) {
-    panel = makePanel(place);
-    panels.set(place, panel);
-  }
-  main.replaceChildren(panel);
-}
-
-/** @param {string} place */
-function makePanel(place) {
-  const [service, name] = place.split('.', 2);
-  const description = services.get(service);
-  const method = description?.methods.find((candidate) => candidate.name === name);
-  if (!description || !method) {
-    return overview();
-  }
-  const callee = () => {
-    if (!gateway) {
-      throw new Error('there is no connection to the gateway');
+/** @param {import('./console/desk.js').Order} order */
+function makeCall(order) {
+  const made = desk.call(order);
+  const { entry } = made;
+  running.set(entry, made);
+  timelineView?.open(entry);
+  void made.done.then(() => {
+    running.delete(entry);
+    timelineView?.update('changed', [entry]);
+    const words = entry.status === 'ok' ? `answered in ${Math.round(entry.ms ?? 0)} ms` : `failed: ${entry.message}`;
+    announce(`${entry.title} ${words}`);
+    if (entry.status === 'unavailable') {
+      void loadServices();
     }
-    return gateway.service(service);
-  };
-  const panel = methodPanel(method, description, callee, surroundings, 'h2');
-  panel.prepend(element('p', { class: 'eyebrow' }, service));
-  // Without a stream there is nobody whom a service could call back.
-  if (!method.params.some(({ shape }) => shape.kind === 'interface')) {
-    panel.querySelector('form')?.after(curlCommand(service, method, description));
+  });
+  return made;
+}
+
+/** @param {Entry} entry */
+function again(entry) {
+  const order = desk.orderOf(entry);
+  if (order) {
+    desk.renewCallbacks(order);
+    makeCall(order);
+    return;
   }
-  return panel;
+  edit(entry);
+  announce('The page was loaded anew since: look at the values and call');
 }
 
-/**
- * The same call for a shell, with an example of the parameters.
- * @param {string} service
- * @param {import('./console/description.js').Method} method
- * @param {Description} description
- */
-function curlCommand(service, method, description) {
-  const params = sampleParams(method, description);
-  const words = [
-    `curl ${location.origin}${ROOT}api/${service}/${method.name}`,
-    ...(byId('logout').hidden ? [] : ['-H "Authorization: Bearer $KEY"']),
-    "-H 'Content-Type: application/json'",
-    `-d '${JSON.stringify(params).replaceAll("'", "'\\''")}'`,
-  ];
-  const command = element('pre', { tabindex: '0' }, words.join(' \\\n  '));
-  return element('details', { class: 'curl' }, element('summary', {}, 'The same with curl'), command);
+/** @param {Entry} entry */
+function edit({ place, params }) {
+  const hash = `#${place}`;
+  const values = formatPlace({ params });
+  if (location.hash === hash) {
+    history.replaceState(null, '', hash + values.slice(1));
+    void stage.show();
+  } else {
+    location.hash = hash + values.slice(1);
+  }
+  byId('main').scrollIntoView({ block: 'start' });
 }
 
-function overview() {
-  return element(
-    'section',
-    { class: 'overview' },
-    element('h2', {}, 'Services'),
-    element('p', {}, 'For other programs: ', element('a', { href: `${ROOT}openapi.json` }, 'OpenAPI document'), '.'),
-    ...[...services].map(([name, description]) =>
-      element(
-        'article',
-        {},
-        element('h3', {}, name),
-        description.doc && element('p', { class: 'doc' }, description.doc),
-        element(
-          'p',
-          { class: 'quiet' },
-          `${description.methods.length} methods · `,
-          element('a', { href: `${ROOT}schema/${encodeURIComponent(name)}` }, 'schema'),
-          ' · ',
-          element('a', { href: `${ROOT}types/${encodeURIComponent(name)}.d.ts` }, 'TypeScript types'),
-        ),
-      ),
-    ),
-  );
+// The page
+
+/** @param {'services' | 'schema'} id @param {boolean} [open] */
+function openMenu(id, open) {
+  const isOpen = document.body.classList.toggle(`shows-${id}`, open);
+  byId(`show-${id}`).setAttribute('aria-expanded', String(isOpen));
+}
+
+/** @param {import('./console/search.js').Hit} found */
+async function goTo({ place, service, type, kind }) {
+  if (place && kind !== 'object') {
+    location.hash = place;
+  } else if (place) {
+    const object = desk.objects.numbered(Number(place));
+    object && navigation.reveal(object);
+  } else if (type) {
+    openMenu('schema', true);
+    schemaPane.showType(service, await services.describe(service), type);
+    /** @type {HTMLElement | null} */ (byId('schema').querySelector('h3'))?.focus();
+  }
 }
 
 async function start() {
-  byId('reconnect').addEventListener('click', openConnection);
-  byId('logout').addEventListener('click', logOut);
-  byId('clear-log').addEventListener('click', () => {
-    byId('log').replaceChildren();
-    showLogButtons();
+  timelineView = new TimelineView(
+    timeline,
+    {
+      again,
+      edit,
+      cancel: (entry) => running.get(entry)?.cancel(),
+      isRunning: (entry) => running.has(entry),
+      snippet: (entry, language) =>
+        snippet(language, entry, {
+          url: location.origin + ROOT.replace(/\/$/, ''),
+          session: desk.connection?.session,
+          login: /** @type {'' | 'Bearer' | 'Basic'} */ (localStorage.getItem(LOGGED_IN) ?? ''),
+        }),
+      copy,
+      chip,
+    },
+    () => {
+      timeline.clear();
+      store?.clear();
+    },
+  );
+  byId('timeline').append(timelineView.node);
+  const dialog = keysDialog();
+  document.body.append(dialog);
+  const input = /** @type {HTMLInputElement} */ (byId('search'));
+  searchBox = new SearchBox(
+    input,
+    byId('hits'),
+    (query) => search.find(query, objectHits(desk.objects.list())),
+    (found) => void goTo(found),
+  );
+  listenForKeys({
+    search: () => searchBox?.focus(),
+    call: () => stage.submit(),
+    keys: () => dialog.showModal(),
+    lead: (what) => {
+      const places = {
+        services: '#services a',
+        form: '#call .fields :is(input, textarea, select, button), #call .primary',
+        timeline: '#timeline summary',
+      };
+      if (what === 'services') {
+        openMenu('services', true);
+      }
+      /** @type {HTMLElement | null} */ (document.querySelector(places[what]))?.focus();
+    },
   });
+  byId('keys').addEventListener('click', () => dialog.showModal());
+  byId('cut').addEventListener('click', () => desk.connection?.cut());
+  byId('reconnect').addEventListener('click', () =>
+    desk.connection && byId('state').dataset.state !== 'closed' ? desk.connection.hurry() : visit.begin(),
+  );
+  byId('logout').addEventListener('click', () => void logOut());
+  byId('show-services').addEventListener('click', () => openMenu('services'));
+  byId('show-schema').addEventListener('click', () => openMenu('schema'));
   addEventListener('hashchange', () => {
-    if (services.size > 0) {
-      showPlace();
-      main.focus();
+    openMenu('services', false);
+    if (services.list.length > 0) {
+      void stage.show().then(() => byId('main').focus({ preventScroll: true }));
     }
   });
-  await enter();
-}
-
-/** Show what there is for whoever asks. */
-async function enter() {
-  try {
-    const list = await fetchJson('api');
-    const described = await Promise.all(
-      list.services.map((/** @type {{name: string}} */ { name }) => fetchJson(`api/${encodeURIComponent(name)}`)),
-    );
-    list.services.forEach((/** @type {{name: string}} */ { name }, /** @type {number} */ index) =>
-      services.set(name, described[index]),
-    );
-    byId('logout').hidden = localStorage.getItem(LOGGED_IN) === null;
-    showServices();
-    showPlace();
-  } catch (error) {
-    if (error instanceof NotLoggedIn) {
-      showLogin(error.message);
-      return;
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible' && services.list.length > 0) {
+      void loadServices();
     }
-    main.replaceChildren(element('p', { class: 'complaint' }, `The services could not be listed: ${error}`));
-  }
-  await openConnection();
+  });
+  addEventListener('pagehide', () => {
+    stage.write();
+    visit.leave();
+    tab.write('entries', store?.waiting ?? []);
+    store?.flush();
+  });
+  addEventListener('pageshow', (event) => event.persisted && visit.stay());
+  const tabName = tab.read('tab') ?? crypto.randomUUID?.() ?? prefix;
+  tab.write('tab', tabName);
+  store = await EntryStore.open(NAME, tabName);
+  /** @type {Map<number, Entry>} */
+  const before = new Map((await store.load()).map((entry) => [entry.n, entry]));
+  /** @type {Entry[]} */
+  const unwritten = tab.take('entries') ?? [];
+  unwritten.forEach((entry) => before.set(entry.n, entry));
+  timeline.restore([...before.values()].sort((one, other) => one.n - other.n));
+  unwritten.forEach((entry) => store?.put(entry));
+  desk.inherit(timeline.entries);
+  visit.begin();
 }
 
 void start();

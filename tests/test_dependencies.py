@@ -129,12 +129,17 @@ def required(*files: str) -> set[str]:
 
 
 def unused_in_node(packages: Collection[str]) -> list[str]:
-    """The packages that no test in JavaScript imports and of which no script of package.json is a command."""
+    """The packages that no test in JavaScript imports, none in the browser loads, and no script calls."""
     tests = ROOT / "tests" / "js"
     imported = {
         name
         for path in (*tests.glob("*.js"), *tests.glob("*.ts"))
         for name in re.findall(r"^(?:import|export) .*?from '([^']+)'", path.read_text("utf-8"), re.MULTILINE)
+    }
+    imported |= {
+        name
+        for path in (ROOT / "tests" / "browser").glob("*.py")
+        for name in re.findall(r'"node_modules" / "([^"]+)"', path.read_text("utf-8"))
     }
     scripts = json.loads(text("tests/js/package.json"))["scripts"].values()
     words = {word for script in scripts for word in script.split()}

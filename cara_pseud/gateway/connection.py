@@ -14,7 +14,8 @@ import secrets
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from threading import get_ident
+from typing import Any, Final, TypeAlias, cast
 
 from cara_pseud.capabilities import NO_OPTIONS, CallOptions
 from cara_pseud.errors import ArgumentError, InvalidValue, RpcError, Unavailable, WrongType
@@ -29,10 +30,11 @@ from cara_pseud.gateway.references import MessageReferences
 from cara_pseud.gateway.requests import CallbackReply
 from cara_pseud.gateway.session import StreamSession
 from cara_pseud.gateway.session_events import ConnectionState, Reset, StateChange
-from cara_pseud.gateway.targets import Callee, ObjectCallee, PendingAnswer, ServiceCallee
+from cara_pseud.gateway.targets import AnswerPlace, Callee, ObjectCallee, PendingAnswer, ServiceCallee, handle_in
 from cara_pseud.gateway.transport import OpenSocket, SocketOpener, SocketTransport
 from cara_pseud.generics import Classes
 from cara_pseud.interfaces import InterfaceType
+from cara_pseud.threads import call_in_loop
 
 _LOG: Final = logging.getLogger(__name__)
 _SERVICE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -73,6 +75,7 @@ class GatewayConnection:
             chance: gives numbers from 0 to 1, for the waits before attempts; else random ones.
         """
         self.loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._token = token
         self._retry = retry
         prefix = f"{secrets.token_hex(5)}-" if prefix is None else prefix
@@ -183,9 +186,12 @@ class GatewayConnection:
         options: CallOptions,
         shape: ResultShape | None,
     ) -> GatewayCall:
-        """Make a call."""
-        if asyncio.get_running_loop() is not self.loop:
-            raise RuntimeError("a call of another loop: make it where the connection lives, or use connect_blocking")
+        """Make a call. From another thread than the loop's it is made in the loop."""
+        if get_ident() != self._thread:
+            made = call_in_loop(
+                self.loop, lambda: self.begin(target, method, references, write, receive, options, shape)
+            )
+            return cast(GatewayCall, made)
         if options.principal is not None or options.roles:
             raise ArgumentError("a gateway knows by its token who calls: principal and roles cannot be said of a call")
         call = GatewayCall(loop=self.loop)
@@ -235,6 +241,28 @@ class GatewayConnection:
             target, method, references, write, lambda json, _: plain_objects.receive(json, self), options, None
         )
 
+    def cast(self, target: ObjectCallee | AnswerPlace, interface: str) -> AnswerPlace:
+        """Have the gateway take an object for one with another interface of its service's schema.
+
+        Its answer is not waited for: what is called on the object in it is sent along.
+        """
+        references = self.references()
+
+        def write() -> JSON:
+            params: dict[str, JSON] = {"handle": None, "interface": interface}
+            if isinstance(target, AnswerPlace):
+                references.later(target, params, "handle", "$.handle")
+            else:
+                params["handle"] = references.handle(target, "$.handle")
+            return params
+
+        def receive(json: JSON, callbacks: Sequence[str]) -> Received:
+            token = handle_in(json)
+            return Received(None, [] if token is None else [self.target(token, json["interface"])])
+
+        call = self.begin(ServiceCallee("rpc"), "cast", references, write, receive, NO_OPTIONS, None)
+        return AnswerPlace(call.answer)
+
     def cancel(self, answer: PendingAnswer) -> None:
         """Give a call up."""
         answer.given_up = True
@@ -248,6 +276,12 @@ class GatewayConnection:
             if target.kept is not None:
                 target.kept()
             self.session.release(target.token, target.generation)
+            for place in target.casts.values():
+                place.answer.when_settled(partial(self._release_all, place.answer))
+
+    def _release_all(self, answer: PendingAnswer) -> None:
+        for target in answer.objects:
+            self.release(target)
 
     # What the session tells and asks; see `cara_pseud.gateway.session.SessionEvents`.
 

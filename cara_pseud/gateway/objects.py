@@ -31,7 +31,7 @@ from cara_pseud.gateway.typed_values import JsonReader, JsonWriter
 from cara_pseud.generics import Classes
 from cara_pseud.local import Forwarder, LocalCapability
 from cara_pseud.proxies import make_proxy
-from cara_pseud.schema.nodes import BoundMethod, Kind, Type
+from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Type
 
 
 class Known:
@@ -42,11 +42,29 @@ class Known:
         forms: how their values look in JSON.
     """
 
-    __slots__ = ("classes", "forms")
+    __slots__ = ("_interfaces", "classes", "forms")
 
     def __init__(self, classes: Classes) -> None:
         self.classes = classes
         self.forms = Forms(classes.schema)
+        self._interfaces = {
+            node.qualified_name: Type(Kind.INTERFACE, node.id)
+            for node in classes.schema.nodes.values()
+            if isinstance(node, InterfaceNode)
+        }
+
+    def has(self, target: ObjectCallee | AnswerPlace, declared: Type | None, interface_id: int) -> bool:
+        """Whether the gateway knows that an object has an interface; what is not of this schema is not asked for."""
+        if isinstance(target, ObjectCallee):
+            if target.interface is None:
+                return False
+            # With its type parameters, and behind the file's name where there is another one of that name.
+            declared = self._interfaces.get(target.interface.partition("(")[0].rpartition(":")[2])
+            if declared is None:
+                return True
+        if declared is None:
+            return False
+        return any(each.node_id == interface_id for each in self.forms.schema.ancestry(declared))
 
 
 class Own(Protocol):
@@ -105,6 +123,9 @@ class GatewayClient(Protocol):
     ) -> GatewayCall:
         """Make a call with plain values."""
 
+    def cast(self, target: ObjectCallee | AnswerPlace, interface: str) -> AnswerPlace:
+        """Have the gateway take an object for one with another interface."""
+
     def release(self, target: ObjectCallee) -> None:
         """Give an object back."""
 
@@ -113,13 +134,19 @@ class GatewayClient(Protocol):
 
 
 class GatewayCapability(Capability):
-    """A service, an object, or one that will be in an answer."""
+    """A service, an object, or one that will be in an answer.
 
-    __slots__ = ("connection", "target")
+    Attributes:
+        declared: the interface that the schema gives it where it comes from, or None.
+    """
 
-    def __init__(self, connection: GatewayClient, target: Callee) -> None:
+    __slots__ = ("_casts", "connection", "declared", "target")
+
+    def __init__(self, connection: GatewayClient, target: Callee, declared: Type | None = None) -> None:
         self.connection = connection
         self.target = target
+        self.declared = declared
+        self._casts: dict[int, AnswerPlace] = {}
         if isinstance(target, ObjectCallee):
             self.key = ("gateway", id(connection), target.generation, target.token)
         else:
@@ -163,7 +190,23 @@ class GatewayCapability(Capability):
         else:
             several = {result.name: (result.json_name, result.type) for result in form.results}
             shape = ResultShape(connection, known, several)
-        return connection.begin(self.target, form.name, references, write, receive, options, shape)
+        target = self._target_for(bound.interface.node_id, known)
+        return connection.begin(target, form.name, references, write, receive, options, shape)
+
+    def _target_for(self, interface_id: int, known: Known) -> Callee:
+        """What to call a method of that interface on.
+
+        The gateway knows an object by the interface that the schema gives it, or by none; for methods of others it is
+        asked first to take the object for one that has them.
+        """
+        target = self.target
+        if isinstance(target, ServiceCallee) or known.has(target, self.declared, interface_id):
+            return target
+        casts = target.casts if isinstance(target, ObjectCallee) else self._casts
+        if interface_id not in casts:
+            name = known.forms.schema.interface(interface_id).qualified_name
+            casts[interface_id] = self.connection.cast(target, name)
+        return casts[interface_id]
 
     def call(
         self,
@@ -350,7 +393,7 @@ class ResultShape:
     def _at(self, place: AnswerPlace, of: Type | StructForm) -> Any:
         if isinstance(of, Type) and of.kind is Kind.INTERFACE:
             interface = self._known.classes.resolve(of, (), ())
-            return make_proxy(interface.__proxy_class__, GatewayCapability(self._connection, place))
+            return make_proxy(interface.__proxy_class__, GatewayCapability(self._connection, place, of))
         if isinstance(of, Type) and of.kind is Kind.ANY_POINTER:
             return Reference(GatewayCapability(self._connection, place))
         return TypedPlace(place, ResultShape(self._connection, self._known, of))

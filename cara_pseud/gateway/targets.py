@@ -32,9 +32,10 @@ class ObjectCallee:
         generation: the session that it came in.
         released: whether that count was given back.
         kept: called when it is given back: nobody has to do so any more who notices that it is unreachable.
+        casts: the object as others of its interfaces, by their ids.
     """
 
-    __slots__ = ("__weakref__", "generation", "interface", "kept", "owner", "released", "token")
+    __slots__ = ("__weakref__", "casts", "generation", "interface", "kept", "owner", "released", "token")
 
     def __init__(self, owner: object, token: str, interface: str | None, generation: int) -> None:
         self.owner = owner
@@ -43,6 +44,7 @@ class ObjectCallee:
         self.generation = generation
         self.released = False
         self.kept: Callable[[], object] | None = None
+        self.casts: dict[int, AnswerPlace] = {}
 
     @property
     def label(self) -> str:

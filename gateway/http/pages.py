@@ -16,9 +16,9 @@ INDEX: Final = "index.html"
 CONSOLE: Final = "console"
 """Where the console's page is always, the first segment of a path; at ``/`` it is where there are no other pages."""
 
-# The page loads from here alone and is shown in no frame; styles in the page's own text are harmless.
+# The page loads from here alone, has no scripts and styles in its own text, and is shown in no frame.
 _POLICY: Final = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'self'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 

@@ -43,6 +43,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * @typedef {object} CallOptions
  * @property {number} [timeout] milliseconds
  * @property {AbortSignal} [signal]
+ * @property {Record<string, unknown>} [meta] what is said beside the call (PROTOCOL.md, Meta), instead of the time-out alone
  */
 
 /**

@@ -143,7 +143,7 @@ export class Session {
   call(draft, options, sink) {
     this.#check(draft.prepare().generation, options.signal);
     const call = this.#calls.begin(draft, options, sink);
-    const meta = options.timeout && { timeout: options.timeout / 1000 };
+    const meta = options.meta ?? (options.timeout && { timeout: options.timeout / 1000 });
     let what = '';
     call.message = {
       owner: call,

@@ -9,7 +9,10 @@
  * @property {string} [name] of an enum, struct or interface: its entry in the tables of the description
  * @property {Field[]} [fields] of a group
  * @property {Field[]} [union] of a group
+ * @property {Discriminator} [discriminator] of a group
  */
+
+/** @typedef {{name: string, value_name?: string | null}} Discriminator the member that says which of a union is meant */
 
 /**
  * @typedef {object} Field a parameter, result or member
@@ -17,7 +20,10 @@
  * @property {string} type as the schema says it: `List(Person)`
  * @property {Shape} shape
  * @property {string} [doc]
- * @property {unknown} [default]
+ * @property {unknown} [default] absent: there is none; null: there is one, and the description cannot say it
+ * @property {boolean} [optional]
+ * @property {{prefix: string}} [flatten] its members stand among those of the struct around it
+ * @property {boolean} [sensitive] a secret
  */
 
 /**
@@ -26,15 +32,19 @@
  * @property {string} [doc]
  * @property {string} signature
  * @property {Field[]} params
+ * @property {Shape | null} [params_struct] set: the parameters are one struct
  * @property {Field[]} results
  * @property {Shape | null} [results_struct] set: the results are one struct
  * @property {boolean} [read_only]
  * @property {boolean} [idempotent]
+ * @property {number} [timeout_s]
+ * @property {string[]} [requires] roles
+ * @property {{verb: string, path: string, body: string}} [http]
  */
 
-/** @typedef {{doc?: string, fields: Field[], union: Field[]}} Struct */
+/** @typedef {{doc?: string, fields: Field[], union: Field[], discriminator?: Discriminator}} Struct */
 /** @typedef {{doc?: string, values: {name: string, number: number, doc?: string}[]}} Enum */
-/** @typedef {{doc?: string, methods: Method[]}} Interface */
+/** @typedef {{doc?: string, extends?: string[], methods: Method[]}} Interface */
 
 /**
  * @typedef {object} Tables the types that methods lead to, by name
@@ -43,20 +53,23 @@
  * @property {Record<string, Interface>} interfaces
  */
 
-/** @typedef {Interface & Tables & {interface: string | null}} Description of a service or an object */
+/** @typedef {Interface & Tables & {interface: string | null, service?: string}} Description of a service or an object */
 
 /**
  * @typedef {object} Kind what the page makes of a kind of shape
- * @property {'number' | 'wide' | 'decimal' | 'text' | 'data' | 'flag' | 'nothing' | 'choice' | 'object' | 'json'} control
+ * @property {'integer' | 'float' | 'text' | 'data' | 'flag' | 'nothing' | 'choice' | 'object' | 'list' | 'members' | 'json'} control
  *   the field of a form
  * @property {unknown} [sample] a value to begin with, where it is the same for all types of the kind
- * @property {[number, number]} [range] least and greatest value
+ * @property {[bigint, bigint]} [range] least and greatest value
+ * @property {boolean} [wide] a number of JSON may not hold it
  */
 
 /** @param {number} bits @returns {Kind} */
-const signed = (bits) => ({ control: 'number', sample: 0, range: [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] });
+const signed = (bits) => ({ ...integer(bits), range: [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1) - 1n] });
 /** @param {number} bits @returns {Kind} */
-const unsigned = (bits) => ({ control: 'number', sample: 0, range: [0, 2 ** bits - 1] });
+const unsigned = (bits) => ({ ...integer(bits), range: [0n, 2n ** BigInt(bits) - 1n] });
+/** @param {number} bits @returns {Kind} */
+const integer = (bits) => ({ control: 'integer', sample: bits > 53 ? '0' : 0, wide: bits > 53 });
 
 /**
  * Every kind that the gateway names (`SHAPE_KINDS` in gateway/describe/descriptions.py); tests/vectors/kinds.json holds both
@@ -69,23 +82,23 @@ export const KINDS = {
   int8: signed(8),
   int16: signed(16),
   int32: signed(32),
-  int64: { control: 'wide', sample: '0' },
+  int64: signed(64),
   uint8: unsigned(8),
   uint16: unsigned(16),
   uint32: unsigned(32),
-  uint64: { control: 'wide', sample: '0' },
-  float32: { control: 'decimal', sample: 0 },
-  float64: { control: 'decimal', sample: 0 },
+  uint64: unsigned(64),
+  float32: { control: 'float', sample: 0 },
+  float64: { control: 'float', sample: 0 },
   text: { control: 'text', sample: '' },
   data: { control: 'data', sample: '' },
-  list: { control: 'json' },
+  list: { control: 'list' },
   enum: { control: 'choice' },
-  struct: { control: 'json' },
-  group: { control: 'json' },
+  struct: { control: 'members' },
+  group: { control: 'members' },
   json: { control: 'json', sample: null },
   interface: { control: 'object', sample: null },
   anyPointer: { control: 'json', sample: null },
-  capability: { control: 'json', sample: null },
+  capability: { control: 'object', sample: null },
   anyStruct: { control: 'json', sample: {} },
   anyList: { control: 'json', sample: [] },
 };
@@ -98,65 +111,45 @@ export function kindOf({ kind }) {
   return Object.hasOwn(KINDS, kind) ? KINDS[kind] : UNKNOWN;
 }
 
-// Deep enough to see the form of a value; a struct that contains itself would have no end.
-const SAMPLE_DEPTH = 3;
+/** @type {Struct} */
+const NO_MEMBERS = { fields: [], union: [] };
 
 /**
- * A value of a type, for a form to begin with: zeros, empty texts, the members of structs.
+ * What a struct or group has; nothing if the tables do not know it.
  * @param {Shape} shape
  * @param {Tables} tables
- * @returns {unknown}
+ * @returns {Struct}
  */
-export function sampleValue(shape, tables, depth = 0) {
-  const { kind, name = '' } = shape;
-  switch (kind) {
-    case 'list':
-      return [];
-    case 'enum':
-      return tables.enums[name]?.values[0]?.name ?? 0;
-    case 'struct':
-      return depth < SAMPLE_DEPTH ? sampleStruct(tables.structs[name], tables, depth + 1) : {};
-    case 'group':
-      return sampleStruct({ fields: shape.fields ?? [], union: shape.union ?? [] }, tables, depth + 1);
-    default:
-      return kindOf(shape).sample;
+export function membersOf(shape, tables) {
+  if (shape.kind === 'group') {
+    return { fields: shape.fields ?? [], union: shape.union ?? [], discriminator: shape.discriminator };
   }
+  const { name = '' } = shape;
+  return Object.hasOwn(tables.structs, name) ? tables.structs[name] : NO_MEMBERS;
 }
 
 /**
- * Every member but those that hold objects; of a union the first, since only one can be set.
- * @param {Struct | undefined} struct
- * @param {Tables} tables
- * @param {number} depth
- */
-function sampleStruct(struct, tables, depth) {
-  const members = struct ? [...struct.fields, ...struct.union.slice(0, 1)] : [];
-  return Object.fromEntries(
-    members
-      .filter(({ shape }) => shape.kind !== 'interface' && shape.kind !== 'anyPointer')
-      .map((field) => [field.name, field.default ?? sampleValue(field.shape, tables, depth)]),
-  );
-}
-
-/**
- * Parameters by name to begin with. Objects are left out.
+ * The parameters of a method as one shape.
  * @param {Method} method
- * @param {Tables} tables
+ * @returns {Shape}
  */
-export function sampleParams({ params }, tables) {
-  return sampleStruct({ fields: params, union: [] }, tables, 0);
+export function paramsShape({ params, params_struct }) {
+  return params_struct ?? { kind: 'group', fields: params, union: [] };
 }
 
 /**
- * What a callback answers if nobody chose: nothing, one value, or several by name.
+ * The results of a method as one shape.
  * @param {Method} method
- * @param {Tables} tables
+ * @returns {Shape}
  */
-export function sampleResult({ results, results_struct }, tables) {
-  if (results.length === 0) {
-    return null;
-  }
-  return results.length === 1 && !results_struct
-    ? sampleValue(results[0].shape, tables)
-    : Object.fromEntries(results.map(({ name, shape }) => [name, sampleValue(shape, tables)]));
+export function resultsShape({ results, results_struct }) {
+  return results_struct ?? { kind: 'group', fields: results, union: [] };
+}
+
+/**
+ * The one result that comes without its name, if there is only one.
+ * @param {Method} method
+ */
+export function onlyResult({ results, results_struct }) {
+  return results.length === 1 && !results_struct ? results[0] : undefined;
 }

@@ -1,140 +1,142 @@
 // @ts-check
-/** The objects that methods returned, with their methods; and how values are shown that contain such objects. */
-import { element } from './elements.js';
-import { methodPanel } from './methods.js';
+/** The objects that this page holds, named by where they came from. Knows no page and no connection. */
 
 /**
  * @typedef {object} LiveObject
- * @property {any} proxy
- * @property {string} interfaceName
- * @property {string} label `Accumulator 1`
- * @property {HTMLElement} node
+ * @property {number} number of it on this page
+ * @property {string} token
+ * @property {string} service that it came from
+ * @property {string | null} interfaceName
+ * @property {string} label `find("Ann").updater`
+ * @property {number} count how often it was sent, and so how often it is to be given back
  */
 
 export class LiveObjects {
-  #list;
-  #hint;
-  #releaseAll;
-  #surroundings;
-  /** @type {Map<any, LiveObject>} */
+  /** In the order in which they came, by token. @type {Map<string, LiveObject>} */
   #objects = new Map();
-  /** How many there have been of each interface, for their labels. @type {Map<string, number>} */
-  #counts = new Map();
+  /** @type {Map<number, LiveObject>} */
+  #byNumber = new Map();
+  #last = 0;
+  #changed;
 
-  /**
-   * @param {HTMLElement} list
-   * @param {HTMLElement} hint shown while there are none
-   * @param {HTMLElement} releaseAll the button
-   * @param {import('./methods.js').Surroundings} surroundings
-   */
-  constructor(list, hint, releaseAll, surroundings) {
-    this.#list = list;
-    this.#hint = hint;
-    this.#releaseAll = releaseAll;
-    this.#surroundings = surroundings;
-    releaseAll.addEventListener('click', () => [...this.#objects.keys()].forEach((proxy) => this.#release(proxy)));
+  /** @param {() => void} changed */
+  constructor(changed) {
+    this.#changed = changed;
   }
 
-  get all() {
-    return [...this.#objects.values()];
+  get size() {
+    return this.#objects.size;
+  }
+
+  /** Newest first. @param {string} [service] */
+  list(service) {
+    const all = [...this.#objects.values()].reverse();
+    return service === undefined ? all : all.filter((object) => object.service === service);
   }
 
   /**
-   * Show an object. Its methods are asked for when it is opened.
-   * @param {any} proxy
-   * @returns {LiveObject}
+   * Note objects that came, each once more.
+   * @param {Omit<LiveObject, 'number' | 'count'>[]} came
    */
-  add(proxy) {
-    const known = this.#objects.get(proxy);
-    if (known) {
-      return known;
+  add(came) {
+    for (const { token, ...facts } of came) {
+      const known = this.#objects.get(token);
+      if (known) {
+        known.count++;
+      } else {
+        this.#put({ token, ...facts, number: ++this.#last, count: 1 });
+      }
     }
-    const interfaceName = proxy.$interface ?? 'object';
-    const count = (this.#counts.get(interfaceName) ?? 0) + 1;
-    this.#counts.set(interfaceName, count);
-    const label = `${interfaceName} ${count}`;
-    const release = element(
-      'button',
-      { type: 'button', class: 'small', onclick: () => this.#release(proxy) },
-      'Release',
-    );
-    release.setAttribute('aria-label', `Release ${label}`);
-    const methods = element('div', { class: 'methods' });
-    const details = element('details', {}, element('summary', {}, label), methods);
-    details.addEventListener('toggle', () => this.#describe(proxy, methods), { once: true });
-    const node = element('li', { class: 'card', tabindex: '-1' }, details, release);
-    const object = { proxy, interfaceName, label, node };
-    this.#objects.set(proxy, object);
-    this.#list.prepend(node);
-    this.#showCount();
+    if (came.length > 0) {
+      this.#changed();
+    }
+  }
+
+  /** @param {string} token */
+  get(token) {
+    return this.#objects.get(token);
+  }
+
+  /** @param {number} number */
+  numbered(number) {
+    return this.#byNumber.get(number);
+  }
+
+  /** Forget an object: it was given back, or is no more. @param {string} token @returns {LiveObject | undefined} */
+  remove(token) {
+    const object = this.#objects.get(token);
+    if (object) {
+      this.#objects.delete(token);
+      this.#byNumber.delete(object.number);
+      this.#changed();
+    }
     return object;
   }
 
-  /** Forget all of them: their session is lost. */
   clear() {
     this.#objects.clear();
-    this.#list.replaceChildren();
-    this.#showCount();
+    this.#byNumber.clear();
+    this.#changed();
   }
 
-  /** @param {any} proxy */
-  #release(proxy) {
-    proxy.$release();
-    this.#objects.get(proxy)?.node.remove();
-    this.#objects.delete(proxy);
-    this.#showCount();
+  /** Plain data for the page that goes on with the stream. */
+  save() {
+    return { last: this.#last, objects: [...this.#objects.values()] };
   }
 
-  #showCount() {
-    this.#hint.hidden = this.#objects.size > 0;
-    this.#releaseAll.hidden = this.#objects.size === 0;
+  /** @param {{last: number, objects: LiveObject[]}} saved */
+  restore({ last, objects }) {
+    this.#last = last;
+    objects.forEach((object) => this.#put(object));
+    this.#changed();
   }
 
-  /** @param {any} proxy @param {HTMLElement} place */
-  async #describe(proxy, place) {
-    try {
-      /** @type {import('./description.js').Description} */
-      const description = await proxy.$describe();
-      const { doc, methods } = description;
-      place.replaceChildren(
-        ...(doc ? [element('p', { class: 'doc' }, doc)] : []),
-        ...methods.map((method) => methodPanel(method, description, () => proxy, this.#surroundings, 'h3')),
-      );
-    } catch (error) {
-      place.replaceChildren(element('p', { class: 'complaint' }, String(error)));
-    }
+  /** @param {LiveObject} object */
+  #put(object) {
+    this.#objects.set(object.token, object);
+    this.#byNumber.set(object.number, object);
   }
 }
 
+const MOST_CHARS = 24;
+const MOST_ARGS = 3;
+
 /**
- * Show a value as JSON; objects stand in it as buttons that lead to them.
- * @param {unknown} value
- * @param {LiveObjects} objects
- * @returns {Node[]}
+ * A call as people write it, short: `find("Ann")`.
+ * @param {string} method
+ * @param {any} params by name, or by position
  */
-export function valueNodes(value, objects, indent = '') {
-  if (typeof value !== 'object' || value === null) {
-    return [document.createTextNode(JSON.stringify(value) ?? 'null')];
+export function callLabel(method, params) {
+  const values = Object.values(params ?? {});
+  const shown = values.slice(0, MOST_ARGS).map(shortValue);
+  return `${method}(${[...shown, ...(values.length > MOST_ARGS ? ['…'] : [])].join(', ')})`;
+}
+
+/** @param {any} value */
+function shortValue(value) {
+  if (typeof value === 'object' && value !== null) {
+    const [callback, handle] = [value.$callback, value.$handle];
+    return typeof callback === 'string'
+      ? 'callback'
+      : typeof handle === 'string'
+        ? 'object'
+        : Array.isArray(value)
+          ? '[…]'
+          : '{…}';
   }
-  if (typeof (/** @type {any} */ (value).$handle) === 'string') {
-    const { node, label } = objects.add(value);
-    const lead = () => {
-      node.querySelector('details')?.setAttribute('open', '');
-      node.scrollIntoView({ block: 'nearest' });
-      node.focus();
-    };
-    return [element('button', { type: 'button', class: 'object', onclick: lead }, label)];
-  }
-  const isArray = Array.isArray(value);
-  const [open, close] = isArray ? '[]' : '{}';
-  const entries = Object.entries(value);
-  if (entries.length === 0) {
-    return [document.createTextNode(open + close)];
-  }
-  const inner = `${indent}  `;
-  const nodes = entries.flatMap(([name, member], index) => [
-    document.createTextNode(`${index ? ',' : open}\n${inner}${isArray ? '' : `${JSON.stringify(name)}: `}`),
-    ...valueNodes(member, objects, inner),
-  ]);
-  return [...nodes, document.createTextNode(`\n${indent}${close}`)];
+  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? 'null');
+  return text.length > MOST_CHARS ? `${text.slice(0, MOST_CHARS - 1)}…` : text;
+}
+
+const MOST_LABEL_CHARS = 80;
+
+/**
+ * What an object in an answer is called.
+ * @param {string} callee the label of the object that was called; '' for a service
+ * @param {string} call `find("Ann")`
+ * @param {string} path of the object in the answer
+ */
+export function objectLabel(callee, call, path) {
+  const label = `${callee && `${callee}.`}${call}${path}`;
+  return label.length > MOST_LABEL_CHARS ? `…${label.slice(1 - MOST_LABEL_CHARS)}` : label;
 }

@@ -10,7 +10,7 @@ import pytest
 
 import cara_pseud
 from cara_pseud.errors import DeadlineExceeded, InvalidValue, RegistrationError, RemoteError, RpcError
-from cara_pseud.testing import local_proxy
+from cara_pseud.testing import local_proxy, serving
 
 schema: Any = cara_pseud.load(Path(__file__).parents[1] / "integration" / "counting.capnp")
 
@@ -102,5 +102,26 @@ def test_what_is_served_may_be_anything_that_can_be_registered() -> None:
         assert told == ["a function"]
         with pytest.raises(RegistrationError):
             local_proxy(5)
+
+    asyncio.run(main())
+
+
+def test_an_object_is_served_for_the_length_of_a_statement() -> None:
+    class Object(schema.Counting.Object):  # type: ignore[misc, name-defined]
+        ended = False
+
+        def name(self) -> str:
+            return "served"
+
+        def __released__(self) -> None:
+            type(self).ended = True
+
+    async def main() -> None:
+        async with serving(schema.Counting.Object, Object()) as obj:
+            assert await obj.name() == "served"
+        with serving(None, Object(), timeout=1.0) as obj:
+            assert await obj.name() == "served"
+        with pytest.raises(RegistrationError):
+            serving(schema.Counting.Object, object())
 
     asyncio.run(main())

@@ -261,11 +261,12 @@ def test_the_console_works_in_a_browser(site: Site, browser: Browser) -> None:
     expect(page.locator("#state")).to_have_text("open")
     expect(page.locator("main a").first).to_be_visible()
     links = page.locator("main a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
-    assert links[:2] == [f"{PREFIX}/openapi.json", f"{PREFIX}/schema/counting"]
+    assert links[:2] == [f"{PREFIX}/openapi.json", f"{PREFIX}/openrpc.json"]
     page.locator('nav a[href="#counting.add"]').click()
-    expect(page.locator(".curl pre")).to_contain_text(f"curl {site.url}api/counting/add")
     page.locator("main").get_by_role("button", name="Call", exact=True).click()
     expect(page.locator("main .answer pre").first).to_have_text(re.compile(r"^\d+$"))
+    page.locator("main").get_by_role("button", name="curl", exact=True).first.click()
+    expect(page.locator(".snippet pre")).to_contain_text(f"curl -X POST '{site.url}api/counting/add'")
     calls = """async (client) => {
       const { connect } = await import(client);
       const gateway = await connect();

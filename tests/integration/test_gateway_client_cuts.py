@@ -96,27 +96,28 @@ def test_every_call_over_many_cuts_is_executed_and_answered_exactly_once(start: 
             heard: list[int] = []
             answers: list[int] = []
             await service.listen(heard.append)
-            numbers = iter(range(CALLS))
+            made = 0
 
             async def work() -> None:
-                for number in numbers:
-                    answers.append(await service.add(number))
+                nonlocal made
+                # How much travels in one frame, and so how many bytes there are to cut, depends on the machine.
+                while made < CALLS or proxy.cuts < CUTS:
+                    made += 1
+                    answers.append(await service.add(made))
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(IN_FLIGHT):
                     group.create_task(work())
             # The last callbacks may still be on their way.
-            while (counted := await service.sum()).heard < CALLS:
+            while (counted := await service.sum()).heard < made:
                 await asyncio.sleep(0.01)
-            assert dict(counted) == {"calls": CALLS, "sum": CALLS * (CALLS - 1) // 2, "heard": CALLS, "objects": 1}
-            assert sorted(answers) == list(range(1, CALLS + 1))
-            assert sorted(heard) == list(range(CALLS))
-            assert proxy.cuts >= CUTS
+            assert dict(counted) == {"calls": made, "sum": made * (made + 1) // 2, "heard": made, "objects": 1}
+            assert sorted(answers) == sorted(heard) == list(range(1, made + 1))
             assert resumed
             assert all(resumed)
 
     async def within() -> None:
-        async with asyncio.timeout(30 + CALLS / 20):
+        async with asyncio.timeout(60 + CALLS / 10):
             await main()
 
     asyncio.run(within())

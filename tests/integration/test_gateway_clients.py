@@ -274,6 +274,8 @@ def test_calls_are_awaitable_in_every_idiom_and_can_be_given_up(url: str) -> Non
         call.cancel()
         while await counting.cancelled() < given_up + 2:
             await asyncio.sleep(0.01)
+        # From another thread the call is made in the loop, and waited for there.
+        assert await asyncio.to_thread(lambda: counting.big(3).result(10)) == "xxx"
 
     run(url, test)
 

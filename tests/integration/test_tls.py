@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import websockets.sync.client
 
+import cara_pseud
 from tests.integration.certificates import self_signed, signed
 from tests.integration.conftest import ROOT, WAIT_S, Socket
 from tests.integration.test_few_descriptors import LIMITED, SOON_S, STRANGERS
@@ -263,3 +265,16 @@ def test_check_says_what_is_wrong_with_the_files(
     process = start.process("-m", "gateway", "check", "--config", str(config))
     assert process.popen.wait(WAIT_S) == 2
     assert complaint in process.log.read_text()
+
+
+def test_a_program_in_python_says_whom_it_trusts(start: Start) -> None:
+    server = Server(start)
+
+    async def main() -> None:
+        url = f"https://127.0.0.1:{server.port}"
+        async with cara_pseud.gateway.connect(url, ssl_context=server.context()) as gateway:
+            assert await gateway.service("counting").big(3) == "xxx"
+        with pytest.raises(cara_pseud.Unavailable, match="certificate verify failed"):
+            await cara_pseud.gateway.connect(url)
+
+    asyncio.run(main())

@@ -76,7 +76,7 @@ async def test_a_page_loads_from_here_alone_and_is_shown_in_no_frame(edge: Edge)
     page = (await edge.get("/")).headers
     rules = dict(rule.strip().split(" ", 1) for rule in page["Content-Security-Policy"].split(";"))
     assert rules == {
-        "default-src": "'self'", "style-src": "'self' 'unsafe-inline'", "img-src": "'self' data:",
+        "default-src": "'self'", "img-src": "'self' data:",
         "frame-ancestors": "'none'", "base-uri": "'none'", "form-action": "'self'",
     }  # fmt: skip
     assert page["Referrer-Policy"] == "no-referrer"

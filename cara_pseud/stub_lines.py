@@ -1,0 +1,31 @@
+"""Lines of Python as they stand in stubs: names, docstrings, indentation."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from cara_pseud.schema.nodes import Node
+
+Lines = Iterator[str]
+
+INDENT: Final = "    "
+
+
+def python_name(name: str) -> str:
+    """How a name of a schema is written in Python."""
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def doc_lines(node: Node) -> Iterable[str]:
+    """A node's comment as a docstring."""
+    if node.doc:
+        text = node.doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').splitlines()
+        yield from (['"""' + text[0] + '"""'] if len(text) == 1 else ['"""' + text[0], *text[1:], '"""'])
+
+
+def indented(lines: Iterable[str]) -> Lines:
+    """The same lines one level deeper."""
+    for line in lines:
+        yield f"{INDENT}{line}" if line else ""

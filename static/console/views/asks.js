@@ -1,0 +1,136 @@
+// @ts-check
+/** Calls of services that wait for somebody's answer: a form for each, with the time that is left. */
+import { paramsDraft } from '../drafts.js';
+import { resultsShape } from '../description.js';
+import { membersValue, previewReading } from '../reading.js';
+import { element, freshId } from './elements.js';
+import { memberFields } from './fields.js';
+import { valueView } from './values.js';
+
+/** @typedef {import('../callbacks.js').Ask} Ask */
+
+/**
+ * @typedef {object} Surroundings
+ * @property {(service: string) => import('../description.js').Description | undefined} known
+ * @property {(token: string) => Node | undefined} chip
+ * @property {(interfaceName: string) => import('../objects.js').LiveObject[]} objects
+ * @property {(words: string) => void} announce
+ */
+
+export class Asks {
+  #node;
+  #surroundings;
+  /** @type {Map<string, {node: HTMLElement, tell: () => void}>} */
+  #cards = new Map();
+  /** @type {any} */
+  #ticking;
+
+  /** @param {HTMLElement} node @param {Surroundings} surroundings */
+  constructor(node, surroundings) {
+    this.#node = node;
+    this.#surroundings = surroundings;
+  }
+
+  /** @param {Ask[]} asks */
+  show(asks) {
+    const ids = new Set(asks.map(({ id }) => id));
+    for (const [id, { node }] of this.#cards) {
+      if (!ids.has(id)) {
+        node.remove();
+        this.#cards.delete(id);
+      }
+    }
+    for (const ask of asks) {
+      if (!this.#cards.has(ask.id)) {
+        const card = this.#card(ask);
+        this.#cards.set(ask.id, card);
+        this.#node.append(card.node);
+        this.#surroundings.announce(`${ask.callback.label}.${ask.method} waits for your answer`);
+      }
+    }
+    this.#node.hidden = asks.length === 0;
+    this.#tick();
+  }
+
+  #tick() {
+    clearInterval(this.#ticking);
+    if (this.#cards.size > 0) {
+      this.#ticking = setInterval(() => this.#cards.forEach(({ tell }) => tell()), 500);
+    }
+  }
+
+  /** @param {Ask} ask */
+  #card(ask) {
+    const { callback, until } = ask;
+    const description = this.#surroundings.known(callback.service);
+    const method = description?.interfaces[callback.interfaceName]?.methods.find(({ name }) => name === ask.method);
+    const began = Date.now();
+    const meter = element('progress', { max: String(Math.max(1, until - began)), 'aria-label': 'Time left' });
+    const left = element('span', { class: 'hint' });
+    const tell = () => {
+      const ms = Math.max(0, until - Date.now());
+      meter.value = ms;
+      left.textContent = `${Math.ceil(ms / 1000)} s left`;
+    };
+    tell();
+    const titleId = freshId();
+    const node = element('section', { class: 'ask', 'aria-labelledby': titleId });
+    node.append(
+      element('h2', { id: titleId }, element('bdi', {}, `${callback.label}.${ask.method}`), ' asks'),
+      element('p', { class: 'left' }, meter, ' ', left),
+      element('h3', {}, 'Arguments'),
+      valueView(
+        Object.fromEntries(ask.args.map((arg, index) => [method?.params[index]?.name ?? `${index}`, arg])),
+        this.#surroundings.chip,
+      ),
+    );
+    if (description && method) {
+      node.append(this.#form(ask, method, description));
+    }
+    return { node, tell };
+  }
+
+  /** @param {Ask} ask @param {import('../description.js').Method} method @param {import('../description.js').Description} description */
+  #form(ask, method, description) {
+    const shape = resultsShape(method);
+    const draft = paramsDraft(shape, description);
+    const complaints = new Map();
+    const wrong = element('p', { class: 'complaint', role: 'alert' });
+    /** @type {import('./fields.js').Form} */
+    const form = {
+      tables: description,
+      complaints,
+      objects: this.#surroundings.objects,
+      typeLink: (_, text) => document.createTextNode(text),
+      changed: () => void read(),
+    };
+    const read = () => {
+      const reading = previewReading(description);
+      const value = membersValue(draft, shape, '$', reading, '');
+      complaints.forEach(({ node }) => node.replaceChildren());
+      reading.problems.forEach(({ path, message }) => complaints.get(path)?.node.append(message));
+      wrong.textContent = reading.problems.length > 0 ? 'The answer is not whole yet.' : '';
+      return reading.problems.length > 0 ? undefined : value;
+    };
+    const onsubmit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      const value = read();
+      if (value) {
+        ask.answer(value);
+      }
+    };
+    const fail = () => ask.fail(new Error('refused in the console'));
+    return element(
+      'form',
+      { onsubmit, novalidate: true },
+      ...memberFields({ name: '', type: '', shape }, draft, '$', form, ''),
+      wrong,
+      element(
+        'p',
+        { class: 'buttons' },
+        element('button', { type: 'submit', class: 'primary' }, 'Answer'),
+        element('button', { type: 'button', class: 'quiet', onclick: fail }, 'Fail'),
+      ),
+    );
+  }
+}
