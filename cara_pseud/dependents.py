@@ -11,17 +11,21 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from cara_pseud import wire
 from cara_pseud.capabilities import IncomingCall, Target
 from cara_pseud.connection import Connection
 from cara_pseud.errors import ProtocolError, RpcError
 from cara_pseud.local import Forwarder, LocalCapability
-from cara_pseud.promised import Promised, fulfilled
+from cara_pseud.promised import Promised, fulfilled, not_kept
 
 ReadCall: TypeAlias = "tuple[str, list[Any], dict[str, Any]]"
 """A call's name, its arguments and its keyword arguments."""
+
+
+MOST_FIRSTS: Final = 256
+"""Calls that one call waits for. What names more is not begun: its caller waits instead, and makes it then."""
 
 
 class DependentHost(Protocol):
@@ -63,6 +67,9 @@ class Dependents:
             self._fail(connection, uid, ProtocolError("nobody said in the greeting that calls may name answers"))
             return
         firsts = {promised.uid for promised in promises if _waits(connection, promised)}
+        if len(firsts) > MOST_FIRSTS:
+            self._fail(connection, uid, not_kept())
+            return
         if not firsts:
             self._go(connection, uid, body, work, promises)
             return

@@ -23,7 +23,7 @@ from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
 from cara_pseud.dependents import Dependents, ReadCall, called_as_target
 from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
-from cara_pseud.kept_answers import objects_in
+from cara_pseud.kept_answers import MOST_ERROR_BYTES, objects_in
 from cara_pseud.outgoing_calls import OutgoingCalls
 from cara_pseud.promised import Promised
 from cara_pseud.scalars import shown
@@ -261,8 +261,14 @@ class Dispatcher:
             too_large = TooLarge(f"the error {type(error).__name__} is too large to be sent")
             body = host.codec.packb(wire.error_triple(too_large))
         if connection.pipelines:
-            connection.kept.keep(uid, body)
+            connection.kept.keep(uid, body if len(body) <= MOST_ERROR_BYTES else self._short_error(error))
         host.send_answer(connection, uid, wire.ERROR, body)
+
+    def _short_error(self, error: BaseException) -> bytes:
+        """What is kept in the place of a long error."""
+        code = error.code if isinstance(error, RpcError) else "unknown"
+        short = RpcError(code, "the call that it names failed, with an error that is too long to be repeated")
+        return self._host.codec.packb(wire.error_triple(short))
 
     def _results_of(self, call: IncomingCall) -> Sequence[str] | None:
         """The names of the results of what was called; None if they are one struct."""

@@ -20,6 +20,8 @@ MOST_ANSWERS: Final = 256
 """Kept for one peer. A caller that had more calls under way is told that one is gone, and calls again."""
 MOST_OBJECTS: Final = 64
 """In one answer, and outside of lists; who wants more waits for the answer."""
+MOST_ERROR_BYTES: Final = 4096
+"""Of an error that is kept whole."""
 _MOST_DEPTH: Final = 16
 _ONLY: Final = (0,)
 """The place of an only result."""

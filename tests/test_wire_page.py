@@ -25,6 +25,7 @@ from cara_pseud import (
     bodies,
     client,
     deadlines,
+    dependents,
     errors,
     greeting,
     inbox,
@@ -299,6 +300,8 @@ _IN_CODE: dict[tuple[str, str], Any] = {
     ("Bounds", "answers kept for calls into them, per connection"): kept_answers.MOST_ANSWERS,
     ("Bounds", "objects kept of one answer"): kept_answers.MOST_OBJECTS,
     ("Bounds", "fields on the way to an object in an answer"): promised.MAX_PATH,
+    ("Bounds", "calls under way that one call waits for"): dependents.MOST_FIRSTS,
+    ("Bounds", "an error that is kept for calls into it"): kept_answers.MOST_ERROR_BYTES,
     ("Bounds", "a uuid"): wire.UUID_BYTES,
     ("Bounds", "an incarnation"): wire.INCARNATION_BYTES,
 }

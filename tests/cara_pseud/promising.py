@@ -59,6 +59,7 @@ class Stage:
         begun: the calls of `later` that have come.
         log: the marks that numbers were given to note.
         released: how many numbers were let go.
+        reason: what `fail` says.
         left_s: what the last call of `sum` had left of its time.
         passes: what `pass` gives for what it was given.
         traffic: which way each message went, as the server sees it, and how many calls were in it.
@@ -73,6 +74,7 @@ class Stage:
     log: list[int] = field(default_factory=list)
     released: int = 0
     left_s: float = 0.0
+    reason: str = "on purpose"
     passes: Callable[[Any], Any] = lambda number: number
     traffic: list[tuple[str, int]] = field(default_factory=list)
 
@@ -123,7 +125,7 @@ def _made(module: Any, stage: Stage) -> tuple[Any, Any]:
 
         async def fail(self) -> Any:
             await stage.gate.wait()
-            raise cara_pseud.RpcError("aborted", "on purpose", {"why": "a test"})
+            raise cara_pseud.RpcError("aborted", stage.reason, {"why": "a test"})
 
         async def page(self) -> Any:
             await stage.gate.wait()

@@ -122,6 +122,32 @@ def test_a_chain_fails_as_its_first_call_does(numbers: Any, server: Any) -> None
     play(numbers, scenario, server)
 
 
+def test_a_long_error_is_told_once_and_its_code_each_time(numbers: Any) -> None:
+    async def scenario(made: Stage) -> None:
+        made.reason = "x" * 5000
+        first = made.numbers.fail()
+        chain = first.number.plus(1).number.read()
+        made.gate.set()
+        with pytest.raises(RpcError, match=r"^x{5000}$"):
+            await first
+        with pytest.raises(RpcError, match="too long to be repeated") as failed:
+            await chain
+        assert failed.value.code == "aborted"
+
+    play(numbers, scenario)
+
+
+def test_a_call_that_names_more_than_the_other_side_waits_for_is_made_later(numbers: Any) -> None:
+    async def scenario(made: Stage) -> None:
+        terms = [{"number": made.numbers.later(1).number} for _ in range(300)]
+        total = made.numbers.sum(terms)
+        await let(made, 300)
+        assert await total == 300
+        assert made.round_trips == 2
+
+    play(numbers, scenario)
+
+
 def test_with_a_peer_that_takes_no_names_a_chain_waits(numbers: Any) -> None:
     async def scenario(made: Stage) -> None:
         value = made.numbers.later(1).number.add(made.numbers.later(2).number).number.read()
