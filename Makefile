@@ -3,8 +3,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pythons test-clients check coverage mutants attacks soak corpus bench bench-check conformance dist lock \
-  lock-conformance clean node-tools test-tools
+.PHONY: help demo demo-native test test-pythons test-clients check coverage mutants attacks soak corpus bench bench-check \
+  conformance dist lock lock-conformance clean node-tools native-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -17,6 +17,7 @@ CLIENTS := tests/clients
 CLIENTS_STAMP := $(CLIENTS)/node_modules/.stamp
 CLIENTS_PYTHON := .venvs/clients
 DIST_PYTHON := .venvs/dist
+NATIVE := build/native
 JS := tests/js
 JS_STAMP := $(JS)/node_modules/.stamp
 
@@ -35,7 +36,13 @@ help: ## list the targets
 demo: $(STAMPS)/project ## start the example services and the gateway (ARGS="--listen 127.0.0.1:9000")
 	@exec $(VENV)/bin/cara-gateway demo $(ARGS)
 
-test: $(STAMPS)/dev $(JS_STAMP) $(PROMETHEUS)/.stamp test-tools ## run all tests, Python's and JavaScript's (ARGS="-k calls")
+demo-native: $(STAMPS)/project ## start services in C++ that speak native Cap'n Proto RPC, and the gateway (ARGS="--listen 127.0.0.1:9000")
+	@if command -v g++ >/dev/null && command -v capnp >/dev/null && test -f /usr/include/capnp/rpc-twoparty.h; then \
+	  $(MAKE) --no-print-directory $(NATIVE)/native; \
+	fi
+	@exec $(PY) examples/native/demo.py $(ARGS)
+
+test: $(STAMPS)/dev $(JS_STAMP) $(PROMETHEUS)/.stamp test-tools $(NATIVE)/native ## run all tests, Python's and JavaScript's (ARGS="-k calls")
 	$(PY) $(PYTEST) $(ARGS)
 
 test-pythons: ## run the library's tests on Python 3.11, 3.12 and 3.13, each in .venvs/ (ARGS="-k calls")
@@ -68,7 +75,7 @@ check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 
 # Without the tests that compare how long clients wait: what is measured is slower by as much as it has lines to run, so that
 # a server which is asked much looks as if it kept others waiting. `make test` runs them.
-coverage: $(STAMPS)/dev $(JS_STAMP) $(PROMETHEUS)/.stamp test-tools ## run all tests and print the lines and branches that none runs, by module, worst first
+coverage: $(STAMPS)/dev $(JS_STAMP) $(PROMETHEUS)/.stamp test-tools $(NATIVE)/native ## run all tests and print the lines and branches that none runs, by module, worst first
 	@rm -f .coverage .coverage.*
 	$(PY) -m coverage run --source=$(CURDIR)/gateway,$(CURDIR)/cara_pseud $(PYTEST) \
 	  -p tests.last_words -m "not compares_waits" $(ARGS); status=$$?; \
@@ -195,17 +202,33 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/project
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# The services in C++ that speak native Cap'n Proto RPC. Built beside its place and moved there, so that what stands there is
+# whole.
+NATIVE_SOURCES := $(wildcard examples/native/*.c++ examples/native/*.h examples/native/*.capnp)
+
+$(NATIVE)/native: $(NATIVE_SOURCES) | native-tools
+	@echo 'Compiling the services in C++'
+	@mkdir -p $(NATIVE)
+	@capnp compile --src-prefix=examples/native --output=c++:$(NATIVE) $(filter %.capnp,$^)
+	@g++ -std=c++14 -O1 -Wall -Wextra -Wno-unused-parameter -I$(NATIVE) -Iexamples/native -o $@.new \
+	  $(patsubst examples/native/%,$(NATIVE)/%.c++,$(filter %.capnp,$^)) $(filter %.c++,$^) \
+	  -lcapnp-rpc -lcapnp -lkj-async -lkj
+	@mv $@.new $@
+
 # Phony, so that a tool that was removed is missed at once; each costs a look-up.
 node-tools:
 	$(call need,node:nodejs npm:npm)
 
+native-tools:
+	$(call need,g++:g++ capnp:capnproto /usr/include/capnp/rpc-twoparty.h:libcapnp-dev)
+
 test-tools:
 	$(call need,curl:curl chromium:chromium wget:wget openssl:openssl nginx:nginx haproxy:haproxy caddy:caddy systemd-analyze:systemd redis-server:redis-server)
 
-# $(call need,COMMAND:PACKAGE …)
+# $(call need,COMMAND:PACKAGE …), or a file in the command's place
 define need
 	@missing=; PATH="$$PATH:/usr/sbin"; \
-	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair#*:}"; done; \
+	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || test -f "$${pair%%:*}" || missing="$$missing $${pair#*:}"; done; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "Installing$$missing"; \

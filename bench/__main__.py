@@ -59,6 +59,17 @@ keys = "{keys}"
 """
 KEY = key_of(bytes(KEY_BYTES))
 
+NATIVE = """\
+[gateway]
+listen = "127.0.0.1:0"
+
+[services.calculator]
+protocol = "capnp"
+schema = "{schema}"
+interface = "Calculator"
+endpoint = "{endpoint}"
+"""
+
 HANDLES = 100_000
 SESSIONS = 5_000
 AT_ONCE = 500
@@ -69,7 +80,8 @@ NOTE = """\
 JSON to msgpack and back: this process, against orjson and msgpack alone with the same data.
 refused, objects: JSON of a megabyte to wire values, in this process; bare is a good body, or one without objects
 (promised: at most 2 times a good one, and 1.5 times one without objects).
-CPU: of the gateway's or the bare server's process; for cara_pseud of client and server together.
+CPU: of the gateway's process, with a bridge's, or the bare server's, and of no service.
+For cara_pseud: of client and server together.
 calls/s share {cores} cores with the load generator and, for the gateway, with the service behind it.
 bare: Tornado handlers that read and write the same JSON; ROUTER–ROUTER sockets with the same frames. The bare WebSocket
 has one message per frame in every row.
@@ -102,10 +114,10 @@ def against(load: Load, server: Child) -> Measure:
     """Return a measurement of `server` under a load that this process makes."""
 
     async def measure(seconds: float, in_flight: int) -> Sample:
-        wall, cpu = time.perf_counter(), server.cpu_s()
+        wall, cpu = time.perf_counter(), server.cpu_s_with_children()
         async with asyncio.timeout(seconds + ANSWER_S):
             calls = await load.run(seconds, in_flight)
-        return Sample(calls, time.perf_counter() - wall, server.cpu_s() - cpu, load.p99_s)
+        return Sample(calls, time.perf_counter() - wall, server.cpu_s_with_children() - cpu, load.p99_s)
 
     return measure
 
@@ -200,6 +212,25 @@ class Bench:
             await compare("WebSocket, one call per frame", in_flight, WsLoad(bare_port), WsLoad(our_port))
         batched = WsLoad(our_port, greets=True, batched=True)
         await compare("WebSocket, a tick's calls per frame", 64, WsLoad(bare_port), batched)
+
+    async def native(self) -> None:
+        """A gateway and its bridge before a native service, against a bare handler, and against a cara service."""
+        path = str(self._folder / "native.sock")
+        service = self.start("-m", "bench.native_calls", "service", path)
+        config = self._folder / "native.toml"
+        config.write_text(NATIVE.format(schema=SCHEMA, endpoint=service.line()), "utf-8")
+        bare = self.start("-m", "bench.native_calls", "bare", path)
+        ours = self.start("-m", "gateway", "serve", "--config", str(config))
+        cara, cara_port = self.gateway_alone("cara")
+        ports = int(bare.line()), cara_port, int(ours.line().rpartition(":")[2])
+        for in_flight in (1, 64):
+            loads = [WsLoad(port) for port in ports]
+            await asyncio.gather(*[load.connect() for load in loads])
+            bare_side, cara_side, our_side = map(against, loads, (bare, cara, ours))
+            await self.row("native service (bare: Tornado with pycapnp)", in_flight, bare_side, our_side)
+            await self.row("native service (bare: a cara service)", in_flight, cara_side, our_side)
+            for load in loads:
+                load.close()
 
     async def keys(self) -> None:
         """A gateway that knows its callers by their keys, and one that lets in everybody; each is sent the same."""
@@ -304,8 +335,8 @@ async def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
         bench = Bench(children, Path(folder), pairs, seconds)
         await bench.run([
-            bench.gateway, bench.keys, bench.cara, bench.codec, bench.refusals, bench.handles, bench.idle_sessions,
-            bench.scale,
+            bench.gateway, bench.native, bench.keys, bench.cara, bench.codec, bench.refusals, bench.handles,
+            bench.idle_sessions, bench.scale,
         ])  # fmt: skip
     print()
     print(NOTE.format(cores=os.cpu_count(), pairs=pairs, seconds=seconds), flush=True)

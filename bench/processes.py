@@ -59,6 +59,12 @@ class Child:
         """
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
+    def cpu_s_with_children(self) -> float:
+        """Return the same of the child and of the processes that it has started."""
+        pid = self._process.pid
+        started = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        return self.cpu_s() + sum(time.clock_gettime((~int(one) << 3) | 2) for one in started)
+
     def resident_bytes(self) -> int:
         """Return how much memory of the child is in use."""
         pages = Path(f"/proc/{self._process.pid}/statm").read_text("ascii").split()[1]

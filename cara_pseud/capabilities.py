@@ -78,11 +78,12 @@ class IncomingCall:
         connection: an opaque object, the same for all calls of one connection.
         called: what is called, for the log: a bare name, or the object with its interface's id and the method.
         surplus: counts what only the caller's schema has, which is ignored; None if the caller is held to ours.
+        promises: what gives objects in the answer before it is there; None if nothing does.
     """
 
     __slots__ = (
-        "called", "cancelled", "connection", "deadline", "idempotency_key", "principal", "request_id", "roles",
-        "surplus", "traceparent", "user",
+        "called", "cancelled", "connection", "deadline", "idempotency_key", "principal", "promises", "request_id",
+        "roles", "surplus", "traceparent", "user",
     )  # fmt: skip
 
     def __init__(self, user: bytes, connection: object = None) -> None:
@@ -97,6 +98,7 @@ class IncomingCall:
         self.cancelled = False
         self.called: str | tuple[Target, int, int | str] = ""
         self.surplus: Counter[str] | None = None
+        self.promises: Promises | None = None
 
 
 class Target(Protocol):
@@ -118,6 +120,13 @@ class Target(Protocol):
 
 WireHandler: TypeAlias = Callable[[IncomingCall, Sequence[WireValue], Mapping[str, WireValue]], Any]
 """Answers a call with a wire value, or an awaitable of one."""
+
+
+class Promises(Protocol):
+    """An awaitable that a handler gives whose result need not be there for the objects in it to be called."""
+
+    def promised(self, path: Sequence[int]) -> Capability:
+        """An object in the result, by the ids of the fields that lead to it from the struct of the method's results."""
 
 
 class Pending(asyncio.Future[Any]):

@@ -12,7 +12,7 @@ What the other side understands is told by the greeting (`cara_pseud.greeting`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cara_pseud import batches, greeting, wire
@@ -21,6 +21,7 @@ from cara_pseud.errors import RemoteError, ResourceExhausted, RpcError, Unavaila
 from cara_pseud.exports import HolderExports
 from cara_pseud.greeting import ORIGINAL, Greeting
 from cara_pseud.inbox import Inbox
+from cara_pseud.kept_answers import KeptAnswers
 from cara_pseud.outgoing_calls import Caller, CallFuture, OutgoingCalls
 
 
@@ -71,6 +72,9 @@ class Connection(OutgoingCalls):
         inbox: messages of its batches that have not been worked off.
         heard: whether something came from it since somebody last looked.
         closed: whether it has ended for ZeroMQ; what it sent before may still be there to be read.
+        running: the calls of its that are being answered, or wait for others, by uid: what to cancel.
+        kept: answers that its calls may name.
+        dependents: what begins when a call of its is answered, by that call's uid.
     """
 
     def __init__(self, host: Host, routing_id: bytes, user: bytes, exports: HolderExports, uid_prefix: bytes) -> None:
@@ -85,7 +89,9 @@ class Connection(OutgoingCalls):
         self.heard, self.closed = True, False
         self.silent_rounds = 0
         self.inbox = Inbox()
-        self.running: dict[bytes, tuple[asyncio.Task[None], IncomingCall]] = {}
+        self.running: dict[bytes, tuple[asyncio.Future[None], IncomingCall]] = {}
+        self.kept = KeptAnswers()
+        self.dependents: dict[bytes, list[Callable[[], None]]] = {}
         self._greeting_call: CallFuture | None = None
         # The objects in answers that have not left, by the uids of the calls.
         self._given: dict[bytes, tuple[int, ...]] = {}
@@ -185,7 +191,7 @@ class Connection(OutgoingCalls):
         # What was said before it was known leaves in the form that any peer reads.
         self.flush()
         before, self.greeting = self.greeting, said
-        self.version, self.extended = said.version, said.version > ORIGINAL
+        self.version, self.extended, self.pipelines = said.version, said.version > ORIGINAL, said.pipelines
         self.host.greeted(self, before)
         return True
 
@@ -210,7 +216,8 @@ class Connection(OutgoingCalls):
         name.
         """
         self.version = self.extended = None
-        self.silent = False
+        self.silent = self.pipelines = False
+        self.kept.clear()
         self._greeting_call = None
         self.inbox.clear()
         # Of answers that waited to leave and went with the connection.

@@ -11,17 +11,21 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 from cara_pseud import greeting, wire
 from cara_pseud.answering import CURRENT
 from cara_pseud.answering import current_call as current_call
-from cara_pseud.capabilities import IncomingCall, WireHandler
+from cara_pseud.capabilities import IncomingCall, Pending, Promises, WireHandler
 from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
+from cara_pseud.dependents import Dependents, ReadCall, called_as_target
 from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
+from cara_pseud.kept_answers import MOST_ERROR_BYTES, objects_in
 from cara_pseud.outgoing_calls import OutgoingCalls
+from cara_pseud.promised import Promised
 from cara_pseud.scalars import shown
 from cara_pseud.stock import ServiceNotFoundError
 
@@ -31,6 +35,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 # What a handler returns most often; asking an arbitrary object whether it is awaitable costs more than the call.
 _IMMEDIATE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
+BARE: Final = ("",)
+"""The results of a method that no schema tells of: one value, of which nobody knows what is in it."""
 _SLOW_S: Final = 0.001
 """A handler that once took longer holds up the answers of others, which therefore leave before it runs again."""
 # For everybody, whatever pseud's predicates say of functions.
@@ -70,6 +76,14 @@ class ServiceHost(Protocol):
 
 
 @runtime_checkable
+class ResultsKnown(Protocol):
+    """An object whose methods' results are known by a schema."""
+
+    def results_of(self, interface_id: int, method: int | str) -> Sequence[str] | None:
+        """The names of a method's results; None if they are one struct."""
+
+
+@runtime_checkable
 class NamedTarget(Protocol):
     """An object that can say what its methods are called."""
 
@@ -80,10 +94,13 @@ class NamedTarget(Protocol):
 class Dispatcher:
     """The handlers of one peer."""
 
-    def __init__(self, host: ServiceHost) -> None:
+    def __init__(self, host: ServiceHost, *, passes_on: bool = False) -> None:
+        """Begin without handlers; ``passes_on`` as `cara_pseud.server.Server` takes it."""
         self._host = host
+        self._passes_on = passes_on
         self._slow: set[str] = set()
         self._called_call: WireHandler | None = None
+        self._dependents = Dependents(host, self.on_work, self._reply_error)
         self._handlers: dict[str, WireHandler] = {
             wire.CALL: self._call,
             wire.EXT_HELLO: _hello,
@@ -106,8 +123,11 @@ class Dispatcher:
             return handler
         return host.restricted_handler(name, user, handler is not None) or handler or host.find_handler(name, user)
 
-    def on_work(self, connection: Connection, uid: bytes, body: bytes) -> None:
-        """Answer a WORK message, now or by a task; whatever it contains."""
+    def on_work(self, connection: Connection, uid: bytes, body: bytes, work: ReadCall | None = None) -> None:
+        """Answer a WORK message, now or by a task; whatever it contains.
+
+        ``work`` is what is in the body, if that is known already.
+        """
         host = self._host
         try:
             if uid in connection.running:
@@ -116,7 +136,13 @@ class Dispatcher:
                 raise ResourceExhausted(f"{host.max_calls} calls are being answered for this peer already")
             if len(body) > host.max_message_bytes:
                 raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
-            name, args, kwargs = wire.parse_work(host.codec.unpackb(body))
+            if work is None:
+                name, args, kwargs = wire.parse_work(host.codec.unpack_work(body))
+                if host.codec.promises:
+                    self._dependents.take(connection, uid, body, (name, args, kwargs), host.codec.take_promises())
+                    return
+            else:
+                name, args, kwargs = work
         except (ProtocolError, RpcError) as error:
             host.dropped["malformed or refused call"] += 1
             self._reply_error(connection, uid, error)
@@ -135,6 +161,13 @@ class Dispatcher:
         try:
             result = self.handler(name, call.user)(call, args, kwargs)
             if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
+                if hasattr(type(result), "promised"):
+                    call.promises = cast(Promises, result)
+                if isinstance(result, Pending) and getattr(result, "watcher", result) is None and not result.done():
+                    # It tells when it is there: a task that waits for it would cost as much as the call.
+                    result.watcher = partial(self._ended, connection, uid, call)
+                    connection.running[uid] = (result, call)
+                    return
                 # The task copies the context variables as they are now.
                 task = host.running_loop.create_task(self._answer_later(connection, uid, call, result))
                 # A loop with eager tasks may have run it to its end.
@@ -155,8 +188,24 @@ class Dispatcher:
 
     def _note_slow(self, name: str) -> None:
         # Names that nobody registered are a peer's own, and endless.
-        if name in self._handlers:
+        if name in self._handlers and not self._passes_on:
             self._slow.add(name)
+
+    def _ended(self, connection: Connection, uid: bytes, call: IncomingCall, result: asyncio.Future[Any]) -> None:
+        """Answer a call with what has come of another one."""
+        # In a circle they would wait for the collector, with all objects in the result.
+        call.promises = None
+        if isinstance(result, Pending):
+            result.watcher = None
+        if result.cancelled():
+            self._reply_error(connection, uid, RpcError("cancelled", "the handler was cancelled"))
+        elif (error := result.exception()) is not None:
+            self._reply_error(connection, uid, error, call)
+        else:
+            self._reply(connection, uid, result.result(), call)
+        connection.running.pop(uid, None)
+        if connection.dependents:
+            self._dependents.ended(connection, uid)
 
     async def _answer_later(
         self, connection: Connection, uid: bytes, call: IncomingCall, result: Awaitable[Any]
@@ -172,6 +221,8 @@ class Dispatcher:
             self._reply(connection, uid, value, call)
         finally:
             connection.running.pop(uid, None)
+            if connection.dependents:
+                self._dependents.ended(connection, uid)
 
     def _reply(self, connection: Connection, uid: bytes, value: Any, call: IncomingCall) -> None:
         host = self._host
@@ -191,6 +242,8 @@ class Dispatcher:
         else:
             if connection.exports.journal:
                 connection.give(uid)
+                if connection.pipelines:
+                    connection.kept.keep(uid, objects_in(value, self._results_of(call), connection.exports))
             host.send_answer(connection, uid, wire.OK, body)
 
     def _reply_error(
@@ -207,7 +260,24 @@ class Dispatcher:
         if len(body) > host.max_message_bytes:
             too_large = TooLarge(f"the error {type(error).__name__} is too large to be sent")
             body = host.codec.packb(wire.error_triple(too_large))
+        if connection.pipelines:
+            connection.kept.keep(uid, body if len(body) <= MOST_ERROR_BYTES else self._short_error(error))
         host.send_answer(connection, uid, wire.ERROR, body)
+
+    def _short_error(self, error: BaseException) -> bytes:
+        """What is kept in the place of a long error."""
+        code = error.code if isinstance(error, RpcError) else "unknown"
+        short = RpcError(code, "the call that it names failed, with an error that is too long to be repeated")
+        return self._host.codec.packb(wire.error_triple(short))
+
+    def _results_of(self, call: IncomingCall) -> Sequence[str] | None:
+        """The names of the results of what was called; None if they are one struct."""
+        called = call.called
+        if isinstance(called, str):
+            handler = self.handler(called, call.user)
+            return getattr(handler, "results", BARE)
+        target, interface_id, method = called
+        return target.results_of(interface_id, method) if isinstance(target, ResultsKnown) else BARE
 
     def _described(self, call: IncomingCall | None) -> str:
         """What is called and by whom, for the log; what the caller chose is quoted and short."""
@@ -276,7 +346,7 @@ def _connection(call: IncomingCall) -> Connection:
 def _is_object_call(args: Sequence[Any]) -> bool:
     return (
         len(args) == 5
-        and type(args[0]) is int
+        and (type(args[0]) is int or type(args[0]) is Promised)
         and type(args[1]) is int
         and type(args[2]) in (int, str)
         and type(args[3]) is list
@@ -288,11 +358,11 @@ def _call_object(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, A
     if len(args) != 5:
         raise ProtocolError("a call on an object must have an object id, interface id, method, arguments and names")
     id, interface_id, method, inner_args, inner_kwargs = args
-    if not (type(id) is int and type(interface_id) is int and type(method) in (int, str)):
+    if not ((type(id) is int or type(id) is Promised) and type(interface_id) is int and type(method) in (int, str)):
         raise ProtocolError("object id and interface id must be integers, the method an integer or text")
     if type(inner_args) is not list or type(inner_kwargs) is not dict:
         raise ProtocolError("the arguments of a call on an object must be an array, the names a map")
-    target = _connection(call).exports.target(id)
+    target = called_as_target(id) if isinstance(id, Promised) else _connection(call).exports.target(id)
     call.called = target, interface_id, method
     return target.invoke(interface_id, method, inner_args, inner_kwargs, call)
 
@@ -315,7 +385,7 @@ def _cancel(call: IncomingCall, args: Sequence[Any], kwargs: Mapping[str, Any]) 
             cancel_begun(task)
 
 
-def cancel_begun(task: asyncio.Task[None]) -> None:
+def cancel_begun(task: asyncio.Future[None]) -> None:
     """Cancel the task of a call, not before it has taken its first step.
 
     A task that is cancelled before that never runs: the call would get no answer and keep its place among those that

@@ -103,6 +103,11 @@ class HolderExports:
         export = self._by_id.get(id)
         return self.quota.by_id.get(id) if export is None else export
 
+    def id_of(self, key: Hashable) -> int | None:
+        """The id under which this holder has an object; None if it has it not."""
+        export = self._by_key.get(key)
+        return None if export is None else export.id
+
     def target(self, id: int) -> Target:
         """The object of that id.
 

@@ -65,6 +65,8 @@ def proxy_method(signature: Signature) -> Callable[..., Any]:
     """The method of a proxy: checks and converts arguments, calls the capability, converts the result."""
     make = _compiled(_PROXY, signature, indent=12)
     convert = _compiled(_CONVERT, signature, indent=0)(signature.receive_result)
+    # Says what the objects in a result are before that is there; see `cara_pseud.promises`.
+    convert.__dict__["signature"] = signature
     method: Callable[..., Any] = make(
         signature.bound, NO_ARGUMENTS, signature.outgoing, convert, in_current_trace
     )

@@ -27,11 +27,13 @@ class Greeting:
         version: the smaller one of both sides' versions.
         incarnation: 16 random bytes that its process made for this peer; None from version 1 and original peers.
         callback_timeout_s: how long calls of its objects may take unless they say otherwise; None: no word of it.
+        pipelines: whether calls of it may name objects in answers that have not come.
     """
 
     version: int
     incarnation: bytes | None = None
     callback_timeout_s: float | None = None
+    pipelines: bool = False
 
 
 def written(incarnation: bytes, version: int = wire.EXTENSION_VERSION, patience_s: float | None = None) -> Mapping[
@@ -43,6 +45,7 @@ def written(incarnation: bytes, version: int = wire.EXTENSION_VERSION, patience_
         said["incarnation"] = incarnation
         if patience_s is not None:
             said["callback_timeout_s"] = patience_s
+        said["pipelines"] = True
     return said
 
 
@@ -57,5 +60,6 @@ def read(said: Any) -> Greeting:
         # Without an incarnation it is no whole version 2, and what it sends is held to be of version 1.
         return Greeting(1)
     if not isinstance(patience_s, int | float) or not patience_s > 0:
-        return Greeting(min(version, wire.EXTENSION_VERSION), incarnation)
-    return Greeting(min(version, wire.EXTENSION_VERSION), incarnation, min(patience_s, _MAX_PATIENCE_S))
+        patience_s = None
+    patience_s = None if patience_s is None else min(patience_s, _MAX_PATIENCE_S)
+    return Greeting(min(version, wire.EXTENSION_VERSION), incarnation, patience_s, said.get("pipelines") is True)

@@ -103,6 +103,10 @@ class Implementation:
         found: InvokedMethod | None = self._table.by_id.get((interface_id, method))
         return f"{self.interface_name}.{shown(method) if found is None else found.name}"
 
+    def results_of(self, interface_id: int, method: int | str) -> Sequence[str] | None:
+        """The names of a method's results; None if they are one struct."""
+        return self._table.by_id[interface_id, method].invoker().results  # type: ignore[no-any-return]
+
     def missing(self) -> list[str]:
         """Check that peers may call what is there, and give the names of the methods that are not.
 
@@ -163,18 +167,21 @@ class Implementation:
 class Invoker:
     """How one method of an interface is run on wire values, whatever the handler."""
 
-    __slots__ = ("_make", "_names", "name", "signature")
+    __slots__ = ("_make", "_names", "name", "results", "signature")
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
         self.name: Final = signature.name
         # A struct that stands for all parameters has no name of its own; no function's parameter is called like this.
+        self.results = None if signature.result_type is not None else [result.name for result in signature.results]
         self._names = ["*"] if signature.parameter_struct else [parameter.name for parameter in signature.parameters]
         self._make = wire_handler_maker(signature, self._refused, self._convert_and_run, self._finish)
 
     def bind(self, handler: Callable[..., Any]) -> WireHandler:
         """The function that runs a handler."""
-        return self._make(adapted(handler, self._names))
+        bound = self._make(adapted(handler, self._names))
+        bound.__dict__["results"] = self.results
+        return bound
 
     def run(self, handler: Callable[..., Any], values: list[Stored]) -> Any:
         """Call a handler with stored values, MISSING ones left to its own Python defaults.

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
 from typing import Any, Final, Protocol, cast
 
-from cara_pseud import wire
-from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Drivable, Pending, TwoForms
+import msgpack
+
+from cara_pseud import promised, wire
+from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, Drivable, Pending, TwoForms
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.errors import (
     DeadlineExceeded,
@@ -26,6 +28,7 @@ from cara_pseud.errors import (
 from cara_pseud.exports import HolderExports
 from cara_pseud.greeting import Greeting
 from cara_pseud.outbox import TOGETHER, Draft, Outbox, metadata
+from cara_pseud.promises import DependentCall, PromisedCapability, Promising, Unresolved, passed_on, promised_in
 from cara_pseud.references import References
 from cara_pseud.threads import call_in_loop
 
@@ -77,7 +80,18 @@ class CallFuture(Pending):
         return True
 
 
-class ProxyCall(Drivable, CallFuture):
+    def pipe(self) -> tuple[OutgoingCalls, bytes] | None:
+        """Where calls may name its answer, and by what; None if they cannot."""
+        connection, uid = self.connection, self.uid
+        # A draft has no round yet: nobody knows what the peer understands.
+        return (connection, uid) if connection.pipelines and uid in connection.pending and self.round >= 0 else None
+
+    def promised(self, path: Sequence[int]) -> Capability:
+        """See `cara_pseud.capabilities.Promises`: who passes the call on passes on what names its answer."""
+        return passed_on(self, path)
+
+
+class ProxyCall(Drivable, Promising, CallFuture):
     """The result of a call that a proxy made."""
 
     __slots__ = ("_driven",)
@@ -90,6 +104,7 @@ class OutgoingCalls(References):
         pending: those under way, by uid; those that wait to be sent, too.
         version: what the peer understands: 2, 1, 0 for an original peer, None while that is not known.
         greeting: what it said of itself; after a loss still what it said before.
+        pipelines: whether it understands calls that name answers which have not come.
     """
 
     def __init__(self, host: Caller, exports: HolderExports, uid_prefix: bytes) -> None:
@@ -99,6 +114,8 @@ class OutgoingCalls(References):
         self.greeting: Greeting | None = None
         self.pending: dict[bytes, CallFuture] = {}
         self.outbox = Outbox()
+        self.pipelines = False
+        self._names_answers = False
         self._uid_prefix = uid_prefix
         self._counter = 0
 
@@ -175,11 +192,71 @@ class OutgoingCalls(References):
                 future.exported = tuple(exports.journal)
             future.round = self.outbox.round
             self.send(uid, wire.WORK, body)
+        except Unresolved:
+            exports.roll_back()
+            if name is wire.EXT_CALL:
+                _, name, args = args
+            return cast(CallFuture, self._dependent(name, args, kwargs, options, convert))
         except RpcError as error:
             self._fail_unsent(future, error)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             self._fail_unsent(future, InvalidValue(f"the arguments cannot be sent: {error}"))
         return future
+
+    def _dependent(
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        options: CallOptions,
+        convert: Callable[[Any], Any] | None,
+    ) -> DependentCall:
+        """Make a call with promised objects among its arguments."""
+
+        def naming() -> Pending | None:
+            return self.request_naming(name, args, kwargs, options, convert)
+
+        def plainly(options: CallOptions) -> Pending:
+            return self.request(name, args, kwargs, options, convert)
+
+        named = tuple(promised_in(args)) + tuple(promised_in(kwargs))
+        return DependentCall(self.loop, named, naming, plainly, options, convert)
+
+    def request_naming(
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] = NO_ARGUMENTS,
+        options: CallOptions = NO_OPTIONS,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> Pending | None:
+        """Send a call that names answers which have not come; None if it cannot: one of them comes from elsewhere."""
+        for one in (*promised_in(args), *promised_in(kwargs)):
+            if not one.first.done() and ((pipe := one.first.pipe()) is None or pipe[0] is not self):
+                return None
+        self._names_answers = True
+        try:
+            # Options of its own, even if they are empty: it travels as a call of ours.
+            return self.request(name, args, kwargs, CallOptions(*options), convert)
+        finally:
+            self._names_answers = False
+
+    def packed(self, obj: Any, user: bytes | None, paired: bool) -> msgpack.ExtType:
+        """The form of an object in a message to the peer.
+
+        Raises:
+            TypeError: it is none.
+            Unresolved: nobody knows yet which it is, and the message is not one that can name it.
+            RpcError: it is promised, and will never come.
+        """
+        if type(obj) is PromisedCapability:
+            if not obj.first.done():
+                pipe = obj.first.pipe() if self._names_answers else None
+                if pipe is None:
+                    raise Unresolved
+                return promised.written(pipe[1], obj.path)
+            return self.packed(obj.resolved(), user, paired)
+        return msgpack.ExtType(wire.EXT_CAPABILITY, wire.capability_payload(self.export(obj), user, paired))
 
     def _draft(
         self,

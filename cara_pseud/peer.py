@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
+import msgpack
 import zmq
 import zope.interface.interfaces
 
@@ -71,7 +72,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         max_values: int = limits.DEFAULT_MAX_VALUES,
         max_capabilities: int = limits.DEFAULT_MAX_CAPABILITIES,
         debug: bool = False,
-        cork: Cork | None = None,
+        cork: Cork | None = None, passes_on: bool = False,
         **pseud_arguments: Any,
     ) -> None:
         limits.check(max_message_bytes=max_message_bytes, max_values=max_values, max_calls=max_calls)
@@ -109,7 +110,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.packer = self.codec
         self.packing_for: OutgoingCalls | None = None
         self._receiving_from: Connection | None = None
-        self._dispatcher = Dispatcher(self)
+        self._dispatcher = Dispatcher(self, passes_on=passes_on)
         self._incarnation = b""
         self._inboxes = Inboxes(self._on_one, self.dropped, self._on_behind)
         self.cork = Cork() if cork is None else cork
@@ -478,11 +479,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
     def _new_exports(self, quota: Quota) -> HolderExports:
         return HolderExports(lambda: secrets.randbits(64), quota)
 
-    def _export(self, obj: Any) -> bytes:
+    def _export(self, obj: Any) -> msgpack.ExtType:
         assert self.packing_for is not None
-        id = self.packing_for.export(capability_of(obj))
         user = self.user_id.encode() if isinstance(self.user_id, str) else self.user_id
-        return wire.capability_payload(id, user, self._paired_payloads)
+        return self.packing_for.packed(capability_of(obj), user, self._paired_payloads)
 
     def _resolve(self, id: int, user: bytes | None) -> Any:
         assert self._receiving_from is not None

@@ -59,6 +59,8 @@ class Server(PeerBase, StockServer):  # type: ignore[misc]
         gateways: users that may say on whose behalf they call (`IncomingCall.principal`).
         timeout: seconds that calls of ours wait for an answer.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see `cara_pseud.limits`.
+        passes_on: its handlers compute nothing and pass calls on, so that what a turn has to say leaves together even
+            if one of them once took long.
         debug: send tracebacks to callers; for development only.
     """
 

@@ -125,6 +125,7 @@ class Signature:
         text: the signature in the schema language's words.
         parameters, results: by position; empty where a struct stands for them.
         parameter_struct, result_struct: the conversion of that struct, else None.
+        result_type: the struct's type, else None.
     """
 
     def __init__(self, owner: Declaration, method: Method, bindings: Bindings = ()) -> None:
@@ -137,6 +138,7 @@ class Signature:
         self.results: tuple[Parameter, ...] = ()
         self.parameter_struct: Conversion | None = None
         self.result_struct: Conversion | None = None
+        self.result_type: ValueType | None = None
 
         def members(type: Type) -> tuple[Parameter, ...]:
             fields = schema.struct(type.node_id).fields
@@ -150,7 +152,8 @@ class Signature:
         if method.results_inline:
             self.results = members(method.results)
         elif not method.streaming:
-            self.result_struct = conversion_of(owner.resolve(method.results, bindings))
+            self.result_type = owner.resolve(method.results, bindings)
+            self.result_struct = conversion_of(self.result_type)
         self._index = {parameter.name: index for index, parameter in enumerate(self.parameters)}
         self._result_conversions = {result.name: result.conversion for result in self.results}
 

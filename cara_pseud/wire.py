@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgpack
 
-from cara_pseud import bodies
+from cara_pseud import bodies, promised
 from cara_pseud.errors import CODES, DeadlineExceeded, ProtocolError, RemoteError, RpcError
 from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES, DEFAULT_MAX_VALUES
 
@@ -62,29 +62,33 @@ MAX_NAME_CHARS: Final = 100
 class BodyCodec:
     """msgpack with capabilities as extension types, for one peer.
 
-    ``export(obj)`` gives the payload of ext 100 for an object msgpack does not know, or raises TypeError;
+    ``export(obj)`` gives the extension for an object msgpack does not know, or raises TypeError;
     ``resolve(id, user)`` makes a capability of a received one (``user`` is None in the short form).
+
+    Attributes:
+        promises: those in what `unpack_work` read last; see `take_promises`.
     """
 
     def __init__(
         self,
-        export: Callable[[Any], bytes],
+        export: Callable[[Any], msgpack.ExtType],
         resolve: Callable[[int, bytes | None], Any],
         max_values: int = DEFAULT_MAX_VALUES,
         max_capabilities: int = DEFAULT_MAX_CAPABILITIES,
     ) -> None:
         self._export = export
-        self._resolve = resolve
         self._max_values = max_values
         self._max_capabilities = max_capabilities
         # No smaller body can be over a bound, and none is large enough to trouble the collector.
         self._small_bytes = min(max_values, 3 * max_capabilities, _LARGE_BYTES)
-        self._hook = self._ext_hook
+        self.promises: list[promised.Promised] = []
+        self._hook = _ext_hook(resolve, None)
+        self._work_hook = _ext_hook(resolve, self.promises)
         self.packb: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True, default=self._default).pack
         """Pack a body. Raises TypeError, ValueError or OverflowError for what msgpack cannot carry."""
 
     def _default(self, obj: Any) -> Any:
-        return msgpack.ExtType(EXT_CAPABILITY, self._export(obj))
+        return self._export(obj)
 
     def unpackb(self, body: bytes) -> Any:
         """Unpack a body. Arrays become lists: unlike tuples those cannot be keys, of which a peer could choose many
@@ -97,18 +101,38 @@ class BodyCodec:
             TooLarge: it holds more values or capabilities than permitted.
         """
         if len(body) > self._small_bytes:
-            return self._unpack_large(body)
+            return self._unpack_large(body, self._hook)
         try:
             return _unpackb(body, strict_map_key=False, ext_hook=self._hook)
         except _UNPACKING as error:
             raise _translated(error) from None
 
-    def _unpack_large(self, body: bytes) -> Any:
+    def unpack_work(self, body: bytes) -> Any:
+        """Unpack the body of a call, which may have `Promised` in it; they are in ``promises`` as well.
+
+        Raises:
+            ProtocolError, TooLarge: as `unpackb`.
+        """
+        try:
+            if len(body) > self._small_bytes:
+                return self._unpack_large(body, self._work_hook)
+            return _unpackb(body, strict_map_key=False, ext_hook=self._work_hook)
+        except _UNPACKING as error:
+            self.promises.clear()
+            raise _translated(error) from None
+
+    def take_promises(self) -> list[promised.Promised]:
+        """Those that the last call had, once."""
+        taken = self.promises.copy()
+        self.promises.clear()
+        return taken
+
+    def _unpack_large(self, body: bytes, hook: Callable[[int, bytes], Any]) -> Any:
         bodies.check(body, self._max_values, self._max_capabilities)
         collects = gc.isenabled()
         gc.disable()
         try:
-            return _unpackb(body, strict_map_key=False, ext_hook=self._hook)
+            return _unpackb(body, strict_map_key=False, ext_hook=hook)
         except _UNPACKING as error:
             raise _translated(error) from None
         finally:
@@ -123,20 +147,32 @@ class BodyCodec:
             except (ProtocolError, RpcError):
                 return
 
-    def _ext_hook(self, code: int, payload: bytes) -> Any:
-        if code not in (EXT_CAPABILITY, EXT_ANY_CAPABILITY):
-            raise ProtocolError(f"msgpack extension type {code} is not permitted; only 100 and 101 are")
+
+def _ext_hook(
+    resolve: Callable[[int, bytes | None], Any], promises: list[promised.Promised] | None
+) -> Callable[[int, bytes], Any]:
+    """What msgpack calls for extension types; with ``promises`` those of calls, which it adds to them."""
+
+    def hook(code: int, payload: bytes) -> Any:
+        if code != EXT_CAPABILITY and code != EXT_ANY_CAPABILITY:
+            if promises is None or code != promised.EXT_PROMISE:
+                raise ProtocolError(f"msgpack extension type {code} is not permitted; only 100 and 101 are")
+            word = promised.read(payload)
+            promises.append(word)
+            return word
         try:
             content = msgpack.unpackb(payload, use_list=False, raw=True)
         except (ValueError, TypeError, RecursionError) as error:
             raise ProtocolError(f"extension type {code} holds no msgpack: {error}") from None
         if type(content) is int:
-            return self._resolve(content, None)
+            return resolve(content, None)
         if type(content) is tuple and len(content) == 2 and type(content[0]) is int:
             user = content[1]
             if user is None or type(user) is bytes:
-                return self._resolve(content[0], user or b"")
+                return resolve(content[0], user or b"")
         raise ProtocolError(f"extension type {code} must hold an object id or a pair of an id and a user")
+
+    return hook
 
 
 _unpackb: Final = msgpack.unpackb

@@ -22,10 +22,10 @@ from gateway.access.shared_counts import MOST_AT_ONCE
 from gateway.call_counts import CallCounts
 from gateway.calls import Calls
 from gateway.catalogue import Catalogue, Served, Service
-from gateway.catalogue_loading import Former, load_catalogue, load_routes, make_catalogue
-from gateway.config.connection import ConnectionConfig
+from gateway.catalogue_loading import Former, load_routes, make_catalogue
+from gateway.config.connection import ConnectionConfig, fingerprint
 from gateway.config.exposure import exposures
-from gateway.config.file import ConfigError, GatewayConfig
+from gateway.config.file import ConfigError, GatewayConfig, ServiceConfig
 from gateway.config.lasting import changed, check_guard, lasting
 from gateway.config.tracing import TracingConfig
 from gateway.config.values import Listen, UnixListen
@@ -50,11 +50,13 @@ from gateway.rates_in_force import RatesInForce
 from gateway.reclaiming import Reclaiming, reclaim, resident_bytes
 from gateway.reload_counts import ReloadCounts
 from gateway.reloads import Reloads
+from gateway.routes import ServiceRoutes
 from gateway.sessions.sessions import Sessions
 from gateway.stalls import Stalls
 from gateway.trees import static_tree
 from gateway.turns import Turns
 from gateway.upstream.base import EndpointConnection, Upstream
+from gateway.upstream.bridged import BridgedUpstream, first_up_s
 from gateway.upstream.pool import Pool
 from gateway.upstream.pseud import PseudUpstream
 
@@ -68,8 +70,6 @@ _DESCRIPTORS_OF_A_CONNECTION: Final = 8
 _CLOSING_S: Final = 1.0
 """How long clients have to answer that their WebSocket is closed."""
 _POLL_S: Final = 0.02
-_FIRST_UP_S: Final = 1.0
-"""How long a reload waits for new connections, so that the first calls find them there."""
 RETIRED_S: Final = 1.0
 """How often it is looked whether connections of an old catalogue are still used."""
 
@@ -180,7 +180,14 @@ class Gateway:
         Raises:
             ConfigError: something of the configuration cannot be used; nothing has changed.
         """
-        return load_catalogue(config, self._pool.upstream, self._counts, self._tracer)
+        loaded = load_routes(config)
+        upstreams = self._upstreams(config, loaded[0])
+        return make_catalogue(config, loaded, upstreams.__getitem__, self._counts, self._tracer)
+
+    def _upstreams(self, config: GatewayConfig, routes: Sequence[ServiceRoutes]) -> dict[ServiceConfig, Upstream]:
+        """The ways to the services that have these routes."""
+        pairs = zip(config.services, routes, strict=True)
+        return {service: self._pool.upstream(service, fingerprint(route.schema)) for service, route in pairs}
 
     async def replace(self, catalogue: Catalogue) -> None:
         """Serve another catalogue from now on.
@@ -264,7 +271,7 @@ class Gateway:
         """
         former = Former(self._config, self._served.catalogue)
         loaded = await asyncio.to_thread(load_routes, config)
-        upstreams = {service: self._pool.upstream(service) for service in config.services}
+        upstreams = self._upstreams(config, loaded[0])
         catalogue = await asyncio.to_thread(
             make_catalogue, config, loaded, upstreams.__getitem__, self._counts, self._tracer, former
         )
@@ -275,7 +282,7 @@ class Gateway:
                 await self._start_upstream(service)
             except (OSError, ValueError) as error:
                 raise ConfigError(f"services.{service.name}.endpoint: cannot be connected to: {error}") from None
-        await _all_up({service.upstream for service in fresh}, _FIRST_UP_S)
+        await _all_up(coming := {service.upstream for service in fresh}, first_up_s(coming))
         return catalogue
 
     def _adopt(self, config: GatewayConfig) -> None:
@@ -303,7 +310,8 @@ class Gateway:
             self._admin.adopt(config)
 
     def _connection(self, config: ConnectionConfig) -> EndpointConnection:
-        return PseudUpstream(config, self._config.limits, self._cork)
+        kind = PseudUpstream if config.native is None else BridgedUpstream
+        return kind(config, self._config.limits, self._cork)
 
     async def _start_upstream(self, service: Service) -> None:
         connections = service.upstream.connections

@@ -141,6 +141,11 @@ class Call:
             return self.trace.trace_id
         return None if self.traceparent is None else trace_id_of(self.traceparent)
 
+    @property
+    def future(self) -> asyncio.Future[Any] | None:
+        """What the service will answer; None when it has."""
+        return self._future
+
     def cancel(self) -> None:
         """Give the call up; the caller is told that it was cancelled, unless it is over already."""
         if self._future is not None:

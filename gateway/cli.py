@@ -26,9 +26,10 @@ from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.admin_commands import reload, sessions, upstreams
 from gateway.app import Gateway
+from gateway.bridge_command import bridge
 from gateway.catalogue_loading import check_against, load_routes
 from gateway.config.exposure import exposures
-from gateway.config.file import DEFAULT_LISTEN, ENVIRONMENT_PREFIX, ConfigError, GatewayConfig, load
+from gateway.config.file import DEFAULT_LISTEN, ENVIRONMENT_PREFIX, ConfigError, GatewayConfig, load, without_file
 from gateway.config.values import LISTEN, Listen, UnixListen
 from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
@@ -45,6 +46,8 @@ from gateway.remote_commands import call, describe, list_names
 CONFIG_EXIT: Final = 2
 _SERVICES_S: Final = 1.0
 """How long the first line waits for services that may come up; `serve` also starts without them."""
+_BRIDGES_S: Final = 5.0
+"""The same where bridges have to start first."""
 _DEMO_S: Final = 20.0
 
 _config_option = click.option(
@@ -71,16 +74,53 @@ def main() -> None:
 @_config_option
 @_listen_option
 @click.option("--reload", is_flag=True, help="Read everything again when the file, a schema or a key file changes.")
-def serve(config_path: Path, listen: str | None, reload: bool) -> None:
-    """Run the gateway. SIGHUP has it read its configuration and the schemas again."""
+@click.option("--schema", type=click.Path(path_type=Path), help="Serve one native service, without a file: its schema.")
+@click.option("--interface", metavar="NAME", help="The interface of its bootstrap object.")
+@click.option("--endpoint", metavar="unix:PATH|tcp://HOST:PORT", help="Where it listens.")
+@click.option("--service", metavar="NAME", help="Its name in URLs; by default the interface's, with a small letter.")
+@click.option(
+    "--import-path", "-I", multiple=True, type=click.Path(path_type=Path), help="A folder for imports; may be repeated."
+)
+def serve(
+    config_path: Path,
+    listen: str | None,
+    reload: bool,
+    schema: Path | None,
+    interface: str | None,
+    endpoint: str | None,
+    service: str | None,
+    import_path: tuple[Path, ...],
+) -> None:
+    """Run the gateway. SIGHUP has it read its configuration and the schemas again.
+
+    With --schema, --interface and --endpoint it serves one service that speaks native Cap'n Proto RPC, and needs no
+    file.
+    """
     stop_quietly()
     flags = {} if listen is None else {"listen": listen}
     source = partial(load, config_path, os.environ, flags)
-    _run(_load(config_path, flags), _announced, source, watches=reload)
+    one = {"schema": schema and str(schema), "interface": interface, "endpoint": endpoint}
+    if any(value is not None for value in one.values()):
+        missing = [f"--{name}" for name, value in one.items() if value is None]
+        if missing:
+            raise click.UsageError(f"{' and '.join(missing)} is missing: a service without a file needs all three")
+        assert interface is not None  # or it would be missing
+        if import_path:
+            flags["import_path"] = ",".join(map(str, import_path))
+        name = service or interface[:1].lower() + interface[1:].replace(".", "_")
+        source = partial(without_file, one | {"protocol": "capnp"}, name, os.environ, flags)
+    elif service is not None or import_path:
+        raise click.UsageError("--service and --import-path belong to --schema, --interface and --endpoint")
+    try:
+        config = source()
+    except ConfigError as error:
+        _refuse(error)
+    _run(config, _announced, source, watches=reload)
 
 
 async def _announced(gateway: Gateway) -> None:
-    await gateway.services_up(_SERVICES_S)
+    is_bridged = any(service.protocol == "capnp" for service in gateway.config.services)
+    await gateway.services_up(_BRIDGES_S if is_bridged else _SERVICES_S)
     click.echo(f"listening on {gateway.url}")
 
 
@@ -274,6 +314,7 @@ def routes(config_path: Path) -> None:
         click.echo(f"{verbs:<{widths[0]}}  {path:<{widths[1]}}  {target}")
 
 
+main.add_command(bridge)
 main.add_command(list_names)
 main.add_command(describe)
 main.add_command(call)

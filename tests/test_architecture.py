@@ -34,6 +34,7 @@ RINGS = {
     "cara_pseud.connection": WAITING,
     "cara_pseud.cork": WAITING,
     "cara_pseud.deadlines": WAITING,
+    "cara_pseud.dependents": WAITING,
     "cara_pseud.dispatch": EDGE,
     "cara_pseud.errors": WORDS,
     "cara_pseud.gateway": EDGE,
@@ -69,6 +70,7 @@ RINGS = {
     "cara_pseud.peer": EDGE,
     "cara_pseud.plugins": EDGE,
     "cara_pseud.pseud": EDGE,
+    "cara_pseud.promises": WAITING,
     "cara_pseud.references": WAITING,
     "cara_pseud.remote": WAITING,
     "cara_pseud.remote_names": WAITING,
@@ -102,6 +104,15 @@ RINGS = {
     "gateway.access.plugin": WAITING,
     "gateway.access.web_tokens": WAITING,
     "gateway.app": EDGE,
+    "gateway.bridge.answers": WAITING,
+    "gateway.bridge.objects": WAITING,
+    "gateway.bridge.questions": WAITING,
+    "gateway.bridge.service_calls": WAITING,
+    "gateway.bridge.native_connection": EDGE,
+    "gateway.bridge.process": EDGE,
+    "gateway.bridge.service": EDGE,
+    "gateway.bridge.vat": WAITING,
+    "gateway.bridge_command": EDGE,
     "gateway.call_failures": WAITING,
     "gateway.call_targets": WAITING,
     "gateway.calls": WAITING,
@@ -124,7 +135,9 @@ RINGS = {
     "gateway.reclaiming": EDGE,
     "gateway.logs": EDGE,
     "gateway.loop": EDGE,
+    "gateway.protocols.jsonrpc.channel": WAITING,
     "gateway.protocols.jsonrpc.conversation": WAITING,
+    "gateway.protocols.jsonrpc.following": WAITING,
     "gateway.protocols.jsonrpc.single_conversation": WAITING,
     "gateway.protocols.jsonrpc.single_references": WAITING,
     "gateway.protocols.rest.request_session": WAITING,
@@ -160,6 +173,8 @@ RINGS = {
     "gateway.trees": EDGE,
     "gateway.turns": WAITING,
     "gateway.upstream.balancer": WAITING,
+    "gateway.upstream.bridge_process": EDGE,
+    "gateway.upstream.bridged": EDGE,
     "gateway.upstream.pool": EDGE,
     "gateway.upstream.pseud": EDGE,
     "gateway.life": EDGE,
@@ -183,10 +198,13 @@ ROOMS = (
     {"call_failures", "call_targets", "calls", "casts", "deferred_calls", "repeats"},
     {"protocols"},
     {"http"},
-    {"catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces", "connection_reports"},
+    {
+        "bridge", "catalogue_loading", "redis_counts", "rates_in_force", "upstream", "demo", "otlp_traces",
+        "connection_reports",
+    },
     {"app"},
     {"development", "life", "systemd"},
-    {"remote_commands", "credential_commands", "admin_commands"},
+    {"remote_commands", "credential_commands", "admin_commands", "bridge_command"},
     {"cli", "__main__"},
 )
 # What a protocol writes stands in its own room, so that another door may write it otherwise.
@@ -405,7 +423,8 @@ def test_only_app_joins_the_doors_and_the_upstreams() -> None:
 
 
 def test_only_upstreams_and_the_demo_know_the_peers_of_cara_pseud() -> None:
-    may = ("gateway.upstream", "gateway.demo")
+    # A bridge is a peer of its own.
+    may = ("gateway.upstream", "gateway.demo", "gateway.bridge")
     wrong = [
         f"{i.place} imports {i.of}"
         for i in imports()

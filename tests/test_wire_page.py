@@ -25,13 +25,16 @@ from cara_pseud import (
     bodies,
     client,
     deadlines,
+    dependents,
     errors,
     greeting,
     inbox,
+    kept_answers,
     limits,
     link,
     outbox,
     peer,
+    promised,
     references,
     server,
     wire,
@@ -146,7 +149,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return cara_pseud.load(str(path))
 
 
-def no_export(obj: Any) -> bytes:
+THIRD = bytes.fromhex("c0" + 14 * "00" + "03")
+"""The uuid of the conversation's third call."""
+
+
+def no_export(obj: Any) -> msgpack.ExtType:
     raise TypeError
 
 
@@ -181,6 +188,9 @@ def test_the_values_of_the_examples_are_what_the_library_sends(room: Any) -> Non
         ("Objects", "server → client"): extension(wire.capability_payload(0x5E00000000000001, None, False)),
         ("Objects", "client → server, no user"): extension(wire.capability_payload(0xC000000000000001, None, True)),
         ("Objects", "client → server, user ann"): extension(wire.capability_payload(0xC000000000000001, b"ann", True)),
+        ("Calls into answers", "on the only result"): pack(
+            ["cara:call", [{}, "call", [promised.written(THIRD, (0,)), 0xD2B4F6A8C0E21435, 0, [2], {}]], {}]
+        ),
         ("Batches", "one answer"): pack([(bytes.fromhex("c0" + 14 * "00" + "02"), wire.OK, b"\x07")]),
     }  # fmt: skip
     for (section, name), data in sent.items():
@@ -201,6 +211,9 @@ def test_the_library_reads_the_examples(room: Any) -> None:
     assert bytes_of("The greeting", "version 2").startswith(wire.HELLO_BEGINS)
     assert f"`{wire.HELLO_BEGINS.hex(' ')}`" in PAGE
     assert [kind for _, kind, _ in batches.parse(bytes_of("Batches", "one answer"))] == [wire.OK]
+    _, [_, _, [named, *_]], _ = CODEC.unpack_work(bytes_of("Calls into answers", "on the only result"))
+    assert (named.uid.hex(), named.path) == ("c0" + 14 * "00" + "03", (0,))
+    assert CODEC.take_promises() == [named]
 
 
 def test_the_ids_of_the_fields_are_those_of_the_compiled_schema(room: Any) -> None:
@@ -284,6 +297,11 @@ _IN_CODE: dict[tuple[str, str], Any] = {
     ("Bounds", "references given back before the greeting is answered"): references._MAX_DROPPED,
     ("Bounds", "unanswered calls kept while a login is under way"): client._MAX_UNANSWERED,
     ("Bounds", "`callback_timeout_s`"): greeting._MAX_PATIENCE_S,
+    ("Bounds", "answers kept for calls into them, per connection"): kept_answers.MOST_ANSWERS,
+    ("Bounds", "objects kept of one answer"): kept_answers.MOST_OBJECTS,
+    ("Bounds", "fields on the way to an object in an answer"): promised.MAX_PATH,
+    ("Bounds", "calls under way that one call waits for"): dependents.MOST_FIRSTS,
+    ("Bounds", "an error that is kept for calls into it"): kept_answers.MOST_ERROR_BYTES,
     ("Bounds", "a uuid"): wire.UUID_BYTES,
     ("Bounds", "an incarnation"): wire.INCARNATION_BYTES,
 }

@@ -158,7 +158,14 @@ class _Decoder:
             case _Which.FILE:
                 return FileNode(**common, text=file.text, path=file.path, shown_name=file.shown_name)
             case _Which.STRUCT:
-                return StructNode(**common, fields=self._fields(raw, qualified_name, docs), is_group=raw.bit(224))
+                return StructNode(
+                    **common,
+                    fields=self._fields(raw, qualified_name, docs),
+                    is_group=raw.bit(224),
+                    data_words=raw.unsigned(16, 7),
+                    pointers=raw.unsigned(16, 12),
+                    discriminant_offset=raw.unsigned(32, 8),
+                )
             case _Which.ENUM:
                 return EnumNode(**common, enumerants=self._enumerants(raw, qualified_name, docs))
             case _Which.INTERFACE:
@@ -202,6 +209,7 @@ class _Decoder:
             ordinal=raw.unsigned(16, 6) if raw.unsigned(16, 5) == 1 else None,
             annotations=self._annotations(raw, 1),
             doc=docs.get(f"{scope}.{name}", ""),
+            offset=0 if is_group else raw.unsigned(32, 1),
         )
 
     def _layout(self, id: int) -> LiteralLayout:

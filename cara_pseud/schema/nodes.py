@@ -102,7 +102,8 @@ class Field:
     Exactly one of ``type`` (a slot) and ``group_id`` (the node of a group or named union) is set.
     ``default`` is the value an unset field reads as: the explicit default, else 0, False, "" …; None for
     pointers without an explicit default and for groups. ``discriminant`` is the member's number within its
-    struct's union, None outside of one.
+    struct's union, None outside of one. ``offset`` is where Cap'n Proto's own encoding has a slot: an index in the
+    pointer section, or in the data section in units of the value's size (bits for Bool).
     """
 
     id: int
@@ -116,6 +117,7 @@ class Field:
     ordinal: int | None
     annotations: tuple[Annotation, ...] = ()
     doc: str = ""
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +194,17 @@ class FileNode(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StructNode(Node):
-    """A struct, a group or named union (``is_group``), or a method's anonymous parameter list."""
+    """A struct, a group or named union (``is_group``), or a method's anonymous parameter list.
+
+    In Cap'n Proto's own encoding it has so many ``data_words`` and ``pointers``, and the number of its union's active
+    member at ``discriminant_offset``, in units of 16 bits.
+    """
 
     fields: tuple[Field, ...]
     is_group: bool = False
+    data_words: int = 0
+    pointers: int = 0
+    discriminant_offset: int = 0
 
     @property
     def union(self) -> tuple[Field, ...]:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from gateway.access.rules import RoleRule
 from gateway.config.auth import AuthConfig, read_auth
-from gateway.config.connection import ConnectionConfig
+from gateway.config.connection import ConnectionConfig, NativeSource
 from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
 from gateway.config.rates import RatesConfig, read_rates
@@ -93,6 +93,7 @@ SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
     "schema": TEXT,
     "interface": TEXT,
     "endpoint": ENDPOINTS,
+    "protocol": one_of("pseud", "capnp"),
     "peer": TEXT,
     "security": one_of("noop", "plain", "curve"),
     "user_id": TEXT,
@@ -112,6 +113,11 @@ LIMIT_KEYS: Final[Mapping[str, ValueKind]] = {
 }
 
 _REQUIRED = ("schema", "interface", "endpoint")
+_OF_PSEUD: Final = (
+    "peer", "security", "user_id", "password", "password_env", "password_file", "server_public_key", "public_key",
+    "secret_key",
+)  # fmt: skip
+"""Keys that mean nothing to a service that speaks native Cap'n Proto RPC, which knows no logins."""
 _BELONGS_TO: Final = {
     "plain": ("user_id", "password", "password_env", "password_file"),
     "curve": ("server_public_key", "public_key", "secret_key"),
@@ -137,6 +143,8 @@ class ServiceConfig:
     Attributes:
         schema: the file, as a path that holds from the current directory.
         endpoints: where it is served; any of them can be asked.
+        protocol: ``"pseud"``, or ``"capnp"`` for native Cap'n Proto RPC, for which the gateway starts a bridge.
+        import_path: with ``"capnp"``, where the schema's imports are.
         timeout_s: of a call that names none; None = the gateway's.
         roles: what every caller needs, and whoever is to see the service.
     """
@@ -145,6 +153,8 @@ class ServiceConfig:
     schema: Path
     interface: str
     endpoints: tuple[str, ...]
+    protocol: str = "pseud"
+    import_path: tuple[Path, ...] = ()
     peer: str = "server"
     security: str = "noop"
     user_id: str | None = None
@@ -156,9 +166,17 @@ class ServiceConfig:
     roles: tuple[str, ...] = ()
     rules: tuple[RoleRule, ...] = ()
 
-    @property
-    def connections(self) -> tuple[ConnectionConfig, ...]:
-        """One for each endpoint. What is no part of them, such as the schema, can change without a new connection."""
+    def connections(self, fingerprint: str = "") -> tuple[ConnectionConfig, ...]:
+        """One for each endpoint. What is no part of them can change without a new connection.
+
+        Args:
+            fingerprint: of the schema; it is a part of them if there is a bridge, which is made for its schema.
+        """
+        native = None
+        if self.protocol == "capnp":
+            native = NativeSource(
+                schema=self.schema, import_path=self.import_path, interface=self.interface, fingerprint=fingerprint
+            )
         return tuple(
             ConnectionConfig(
                 service=self.name,
@@ -170,6 +188,7 @@ class ServiceConfig:
                 server_public_key=self.server_public_key,
                 public_key=self.public_key,
                 secret_key=self.secret_key,
+                native=native,
             )
             for endpoint in self.endpoints
         )
@@ -230,6 +249,22 @@ def load(path: Path, environment: Mapping[str, str], flags: Mapping[str, str] | 
         ConfigError: with every complaint there is.
     """
     return _Document(path, _parse(path), environment).config(flags or {})
+
+
+def without_file(
+    service: Mapping[str, Any], name: str, environment: Mapping[str, str], flags: Mapping[str, str] | None = None
+) -> GatewayConfig:
+    """Make a configuration with one service, as if a file in the current directory said nothing else.
+
+    Args:
+        service: the keys of ``[services.NAME]``.
+        environment, flags: as `load` takes them.
+
+    Raises:
+        ConfigError: with every complaint there is.
+    """
+    document = {"services": {name: dict(service)}}
+    return dataclasses.replace(_Document(Path("gateway.toml"), document, environment).config(flags or {}), files=())
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -294,9 +329,10 @@ class _Document:
             hosts, proxies = given.get("hosts", ()), given.get("trusted_proxies", ())
             if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
                 reading.complain("gateway.auth", fault)
+        import_path = tuple(reading.folder / folder for folder in given.get("import_path", ()))
         if "pages" in given and not (reading.folder / given["pages"]).is_dir():
             reading.complain("gateway.pages", f"there is no folder {quote(given['pages'])}")
-        configured = [self._service(name, settings) for name, settings in services.items()]
+        configured = [self._service(name, settings, import_path) for name, settings in services.items()]
         reading.known_variables()
         if reading.complaints:
             raise ConfigError(*reading.complaints)
@@ -304,7 +340,7 @@ class _Document:
         if "pages" in given:
             given["pages"] = reading.folder / given["pages"]
         if "import_path" in given:
-            given["import_path"] = tuple(reading.folder / folder for folder in given["import_path"])
+            given["import_path"] = import_path
         checked_limits = Limits(**bounds)
         return GatewayConfig(
             **given,
@@ -329,7 +365,7 @@ class _Document:
             )
         return placed
 
-    def _service(self, name: str, settings: Any) -> ServiceConfig | None:
+    def _service(self, name: str, settings: Any, import_path: tuple[Path, ...]) -> ServiceConfig | None:
         key, reading = f"services.{name}", self._reading
         try:
             check_service_name(name)
@@ -346,6 +382,7 @@ class _Document:
                 reading.complain(f"{key}.{missing}", "is missing")
         if len(reading.complaints) > before:
             return None
+        self._check_protocol(key, given)
         security = given.get("security", "noop")
         for plugin, names in _BELONGS_TO.items():
             for misplaced in (known for known in names if known in given and plugin != security):
@@ -361,7 +398,29 @@ class _Document:
         kept = {word: given[word] for word in given if not word.startswith("password") and word != "timeout"}
         kept["schema"] = reading.folder / kept["schema"]
         kept["endpoints"] = kept.pop("endpoint")
+        if kept.get("protocol") == "capnp":
+            kept["import_path"] = import_path
+            kept["endpoints"] = tuple(
+                f"unix:{reading.folder / each.removeprefix('unix:')}" if each.startswith("unix:") else each
+                for each in kept["endpoints"]
+            )
         return ServiceConfig(name=name, password=password, timeout_s=given.get("timeout"), rules=rules, **kept)
+
+    def _check_protocol(self, key: str, given: Mapping[str, Any]) -> None:
+        """Complain of what the service's protocol does not know."""
+        is_native = given.get("protocol") == "capnp"
+        for misplaced in (known for known in _OF_PSEUD if known in given and is_native):
+            self._reading.complain(f"{key}.{misplaced}", 'belongs to protocol = "pseud", but it is "capnp"')
+        wrong, right = ("ipc:", "unix:PATH") if is_native else ("unix:", "ipc://PATH")
+        for endpoint in given["endpoint"]:
+            if endpoint.startswith(wrong):
+                protocol = "capnp" if is_native else "pseud"
+                expected = f'with protocol = "{protocol}" it is "tcp://HOST:PORT" or "{right}"'
+                self._reading.complain(f"{key}.endpoint", f"{quote(endpoint)} is of another protocol: {expected}")
+            elif is_native and len(endpoint.encode()) > MAX_SOCKET_PATH_BYTES and endpoint.startswith("unix:"):
+                self._reading.complain(
+                    f"{key}.endpoint", f"the path of a socket may have {MAX_SOCKET_PATH_BYTES} bytes"
+                )
 
     def _password(self, key: str, given: Mapping[str, Any]) -> str | None:
         ways = [way for way in ("password", "password_env", "password_file") if way in given]

@@ -156,11 +156,11 @@ def _unix_listen(text: str) -> UnixListen:
 
 def _endpoint(value: Any) -> str:
     if not isinstance(value, str) or not _ENDPOINT.fullmatch(value):
-        raise ValueError(f'expected "tcp://HOST:PORT" or "ipc://PATH", not {shown(value)}')
+        raise ValueError(f'expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", not {shown(value)}')
     return value
 
 
-_ENDPOINT = re.compile(r"tcp://[^\s/]+:\d{1,5}|ipc://\S+")
+_ENDPOINT = re.compile(r"tcp://[^\s/]+:\d{1,5}|ipc://\S+|unix:(?!//)\S+")
 
 
 def _endpoints(value: Any) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ def _endpoints(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         return (_endpoint(value),)
     if not value:
-        raise ValueError('expected "tcp://HOST:PORT" or "ipc://PATH", or a list of at least one, not []')
+        raise ValueError('expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", or a list of at least one, not []')
     endpoints = tuple(_endpoint(item) for item in value)
     for endpoint in endpoints:
         if endpoints.count(endpoint) > 1:

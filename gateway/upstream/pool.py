@@ -32,12 +32,15 @@ class Pool:
         # Of services that are served no more: what these hold of clients keeps nobody.
         self._dismissed: set[EndpointConnection] = set()
 
-    def upstream(self, service: ServiceConfig) -> Upstream:
+    def upstream(self, service: ServiceConfig, fingerprint: str = "") -> Upstream:
         """The way to a service. A connection that is described as before stays the same one, whatever else changed.
 
         What is given out here is not ended before it was served, see `served`.
+
+        Args:
+            fingerprint: of the service's schema; see `gateway.config.connection.fingerprint`.
         """
-        configs = service.connections
+        configs = service.connections(fingerprint)
         with self._lock:
             connections = [self._connection(config) for config in configs]
             self._claimed.update(connections)

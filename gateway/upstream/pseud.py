@@ -17,7 +17,7 @@ from gateway.config.limits import Limits
 from gateway.upstream.base import Endpoint, ObjectName, State
 
 _PLUGINS: Final = {"noop": "noop_auth_backend", "plain": "plain", "curve": "curve"}
-_FIRST_CONNECTION_S: Final = 0.25
+FIRST_CONNECTION_S: Final = 0.25
 """How long the first calls wait for a service that has never been there, the same as after a loss."""
 
 _BACKLOG_BYTES: Final = 256 * 2**20
@@ -31,7 +31,13 @@ _LEAST_VALUES: Final = 1_000
 class PseudUpstream:
     """One client of one endpoint; implements `gateway.upstream.base.EndpointConnection`."""
 
-    def __init__(self, config: ConnectionConfig, limits: Limits, cork: Cork | None = None) -> None:
+    def __init__(
+        self,
+        config: ConnectionConfig,
+        limits: Limits,
+        cork: Cork | None = None,
+        first_connection_s: float = FIRST_CONNECTION_S,
+    ) -> None:
         self.endpoint = config.endpoint
         keys = (
             {
@@ -49,7 +55,7 @@ class PseudUpstream:
             "password": config.password,
             "security_plugin": _PLUGINS[config.security],
             "timeout": limits.default_call_timeout_s,
-            "connect_grace": _FIRST_CONNECTION_S,
+            "connect_grace": first_connection_s,
             "callback_timeout": limits.callback_timeout_s,
             "max_backlog_bytes": _BACKLOG_BYTES,
             "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),

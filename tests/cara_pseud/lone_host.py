@@ -7,6 +7,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import msgpack
+
 from cara_pseud import batches, wire
 from cara_pseud.connection import Connection
 from cara_pseud.cork import Cork
@@ -60,9 +62,9 @@ class Host:
         self.exports = HolderExports(lambda: next(ids), Quota(100))
         self.connection = Connection(self, b"peer", b"", self.exports, b"12345678")
 
-    def _export(self, obj: Any) -> bytes:
+    def _export(self, obj: Any) -> msgpack.ExtType:
         assert self.packing_for is not None
-        return wire.capability_payload(self.packing_for.export(obj), b"", False)
+        return self.packing_for.packed(obj, b"", False)
 
     def _expired(self, key: Any) -> None:
         assert isinstance(key, CallFuture)

@@ -19,6 +19,8 @@ ID = b"i" * 16
         ({"version": 2, "incarnation": ID}, Greeting(2, ID)),
         ({"version": 2, "incarnation": ID, "callback_timeout_s": 62.5}, Greeting(2, ID, 62.5)),
         ({"version": 7, "incarnation": ID, "more": {"of": "it"}}, Greeting(2, ID)),
+        ({"version": 2, "incarnation": ID, "pipelines": True}, Greeting(2, ID, pipelines=True)),
+        ({"version": 2, "incarnation": ID, "pipelines": 1}, Greeting(2, ID)),
         # Without a whole incarnation it is no version 2.
         ({"version": 2}, Greeting(1)),
         ({"version": 2, "incarnation": b"short"}, Greeting(1)),
@@ -38,6 +40,6 @@ def test_what_is_said_is_read(said: Any, expected: Greeting) -> None:
 
 
 def test_what_is_written_is_read_alike() -> None:
-    assert greeting.read(greeting.written(ID, patience_s=60)) == Greeting(2, ID, 60)
-    assert greeting.read(greeting.written(ID)) == Greeting(2, ID)
+    assert greeting.read(greeting.written(ID, patience_s=60)) == Greeting(2, ID, 60, True)
+    assert greeting.read(greeting.written(ID)) == Greeting(2, ID, None, True)
     assert greeting.written(ID, version=1) == {"version": 1}

@@ -43,7 +43,7 @@ _PING_S: Final = 30.0
 
 
 class SocketChannel:
-    """One WebSocket: a `gateway.protocols.jsonrpc.conversation.Channel` and a `TransportOwner`.
+    """One WebSocket: a `gateway.protocols.jsonrpc.channel.Channel` and a `TransportOwner`.
 
     Attributes:
         conversation: who gets what comes.
@@ -199,7 +199,7 @@ class SocketChannel:
             self._end()
 
     def hold(self, holds: bool) -> None:
-        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        """See `gateway.protocols.jsonrpc.channel.Channel`."""
         if self._transport is None or holds == self._held:
             return
         # Once it is closing nothing is taken any more, and the answer to our close frame is waited for.
@@ -208,7 +208,7 @@ class SocketChannel:
         self._heard_at = self._loop.time()
 
     def carry(self, conversation: Conversation) -> None:
-        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        """See `gateway.protocols.jsonrpc.channel.Channel`."""
         self._earlier_calls = conversation.pace.calls - self.calls
         self.conversation = conversation
 
@@ -250,7 +250,7 @@ class SocketChannel:
             self._put(frames.binary_header(len(data)) + data)
 
     def close(self, code: int, reason: str) -> None:
-        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        """See `gateway.protocols.jsonrpc.channel.Channel`."""
         if self._reader.closing:
             return
         self._reader.closing = True
@@ -262,7 +262,7 @@ class SocketChannel:
         self._end_soon(_SLOW_CLOSE_S if code == SLOW_READER else _CLOSE_S)
 
     def cut(self, code: int, reason: str) -> None:
-        """See `gateway.protocols.jsonrpc.conversation.Channel`."""
+        """See `gateway.protocols.jsonrpc.channel.Channel`."""
         if not self._reader.closing:
             self._forget_waiting()
             self.close(code, reason)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cara_pseud.capabilities import WireValue
-from cara_pseud.schema.nodes import BoundMethod, Kind, substitute
+from cara_pseud.schema.nodes import BoundMethod, Kind, Type, substitute
 from gateway.errors import GatewayError
 from gateway.json.codec.conversions import Conversions
-from gateway.json.codec.layout import FieldLayout
+from gateway.json.codec.layout import FieldLayout, Role
 from gateway.json.codec.objects import LiveObjects, Outgoing
 from gateway.json.codec.params import default, in_written_order
 from gateway.json.codec.refusal import FAILURES, Refusal
@@ -110,6 +110,37 @@ class Results:
         return {
             member.field.name: wire.get(member.id, default(member.field, member.type)) for member in self._members
         }
+
+    def place(self, path: Sequence[str], *, unbox: bool) -> tuple[tuple[int, ...], Type] | None:
+        """Where the object is on the wire that lies at a place of the results, and with which interface.
+
+        Args:
+            path: the JSON names of members, from the results as a client gets them.
+
+        Returns:
+            The ids of the fields that lead there from the struct of the results; None if there is no such place, or
+            one that several fields share, or what lies there is no object or one of which the schema does not say more.
+        """
+        ids: tuple[int, ...] = ()
+        type, layout = self._type, None
+        if unbox and self._single is not None:
+            if self._single.type is None:
+                return None
+            ids, type = (self._single.id,), self._single.type
+        for name in path:
+            if layout is None:
+                if type.kind is not Kind.STRUCT:
+                    return None
+                layout = self._conversions.layouts.struct(type)
+            slot = layout.slots.get(name)
+            field = None if slot is None or slot.role not in (Role.FIELD, Role.VARIANT) else slot.field
+            if field is None:
+                return None
+            ids = (*ids, field.id)
+            layout = field.group
+            if field.type is not None:
+                type = field.type
+        return (ids, type) if layout is None and type.kind is Kind.INTERFACE else None
 
     def _compile(self) -> Callable[[WireValue, list[Outgoing]], JSON]:
         self._write_fast = fast = self._conversions.fast_writer(self._type)

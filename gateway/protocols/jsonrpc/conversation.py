@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeAlias
 
 from cara_pseud.capabilities import CallOptions
 from gateway.access.principals import Principal
@@ -28,11 +28,13 @@ from gateway.protocols.jsonrpc import events, messages
 from gateway.protocols.jsonrpc.acknowledgements import Acknowledgements
 from gateway.protocols.jsonrpc.answers import Questioner, answer_question
 from gateway.protocols.jsonrpc.call_pace import LONG_ANSWER_BYTES, CallPace
+from gateway.protocols.jsonrpc.channel import Channel
 from gateway.protocols.jsonrpc.entrance import Entrance
 from gateway.protocols.jsonrpc.farewell import lose_what_lives, without_calls
+from gateway.protocols.jsonrpc.following import Following
 from gateway.protocols.jsonrpc.intake import Intake
 from gateway.protocols.jsonrpc.resuming import stream_to_resume
-from gateway.protocols.jsonrpc.slow_client import Outlet, SlowClient
+from gateway.protocols.jsonrpc.slow_client import SlowClient
 from gateway.protocols.jsonrpc.stream import Stream
 from gateway.protocols.jsonrpc.stream_references import StreamReferences
 from gateway.protocols.jsonrpc.waiting_calls import WaitingCalls
@@ -42,25 +44,10 @@ from gateway.sessions.session import Session
 from gateway.sessions.sessions import Sessions
 from gateway.turns import Turns
 
+_Channel: TypeAlias = "Channel[Conversation]"
 _ID_BYTES: Final = 18
 _DONE_S: Final = 2.0
 """How long a stream is kept whose client closed with 1000: it is done, or its library knows no other code."""
-
-
-class Channel(Outlet, Protocol):
-    """What carries a stream's messages."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Send what is under way, then close with a code of RFC 6455 or ours. Nothing more is taken from the client."""
-
-    def cut(self, code: int, reason: str) -> None:
-        """As `close`, but what is not under way yet is not sent."""
-
-    def hold(self, holds: bool) -> None:
-        """Stop reading what the client sends, or go on."""
-
-    def carry(self, conversation: Conversation) -> None:
-        """Give what comes from now on to that conversation."""
 
 
 class Conversation:
@@ -78,7 +65,7 @@ class Conversation:
         calls: Calls,
         sessions: Sessions,
         limits: Limits,
-        channel: Channel | None,
+        channel: _Channel | None,
         admission: Admission | None = None,
         stream: Stream | None = None,
         turns: Turns | None = None,
@@ -100,6 +87,7 @@ class Conversation:
         self._acknowledgements = Acknowledgements(lambda: self.run(self.stream.acknowledge()))
         self._away: asyncio.TimerHandle | None = None
         self.stream = Stream(secrets.token_urlsafe(_ID_BYTES), limits, kept=sessions.kept) if stream is None else stream
+        self.stream.follows, self._following = True, Following(self.stream, self._running)
         self.pace = pace = CallPace(self.stream, limits, self)
         self._entrance = Entrance(self, sessions, limits, admission or Admission(), address)
         self.principal: Principal = self._entrance.principal
@@ -164,7 +152,7 @@ class Conversation:
             channel.cut(close_codes.UNAUTHENTICATED, reason)
             self.channel_closed(channel)
 
-    def channel_closed(self, channel: Channel, code: int | None = None) -> None:
+    def channel_closed(self, channel: _Channel, code: int | None = None) -> None:
         """The channel is gone, whoever closed it. A stream that said hello waits for another one; else it ends.
 
         Args:
@@ -186,7 +174,7 @@ class Conversation:
         if self._session is not None:
             self._sessions.left(self._session)
 
-    def channel_failed(self, channel: Channel) -> None:
+    def channel_failed(self, channel: _Channel) -> None:
         """The channel is closed because of what the client sent or did not read: the stream is over."""
         if channel is self._channel:
             self.end()
@@ -350,7 +338,7 @@ class Conversation:
         self.end()
         other._resume(channel, id, received, intake, entrance)
 
-    def _resume(self, channel: Channel, id: messages.Id, received: int, intake: Intake, entrance: Entrance) -> None:
+    def _resume(self, channel: _Channel, id: messages.Id, received: int, intake: Intake, entrance: Entrance) -> None:
         """Go on over that channel, and answer there the hello of that id; behind it came what is in that intake."""
         happened = self.stream.resume(id, received, self._limits.resume_window_s)
         self._intake.clear()  # the client sends it again: what was received is settled before hello is answered
@@ -393,9 +381,11 @@ class Conversation:
             if type(target) is events.ServiceTarget:
                 method = method_of_service(self._served.catalogue, target.service, event.method, self.principal)
                 capability = method.service.upstream.root
-            else:
-                assert type(target) is events.HandleTarget
+            elif type(target) is events.HandleTarget:
                 method, capability = method_of_handle(session, target.token, event.method)
+            else:
+                assert type(target) is events.PromisedTarget
+                method, capability = target.method, target.capability
         except GatewayError as error:
             self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
             return True
@@ -452,7 +442,7 @@ class Conversation:
         """See `gateway.calls.CallWaiter`."""
         had_begun = self._running.pop(call.key, None) is not None
         if not self._over:
-            self.run(self.stream.fail(call.key, error))
+            self.run(self.stream.fail(call.key, self._following.failed(call.key, error)))
             if had_begun:
                 self.pace.ended(call.key)
 
@@ -460,8 +450,16 @@ class Conversation:
         call = self._running.get(event.call)
         if call is not None:
             call.cancel()
+        elif self.stream.pipeline.is_waiting(event.call):
+            self.run(self.stream.fail(event.call, GatewayError(Status.CANCELLED, "the call was cancelled")))
         else:
             self.pace.drop(event.call)
+
+    def _on_follow(self, event: events.FollowRequested) -> None:
+        begun, session = None, self._session
+        if session is not None and not self._over and self.pace.room > 0 and not self._held:
+            begun = self._following.begun(event, self._served.catalogue, session)
+        self.run(self.stream.place(*event) if begun is None else [begun])
 
     def _wait_expired(self, call: int) -> None:
         detail = "the calls that it refers to were not answered in time"
@@ -490,6 +488,7 @@ _ACTIONS: Final[Mapping[type[Any], Callable[[Conversation, Any], object]]] = {
     events.Close: lambda stream, event: stream.close(event.code, event.reason),
     events.Hello: lambda stream, event: stream._entrance.hello(event),
     events.CallRequested: Conversation._on_call,
+    events.FollowRequested: Conversation._on_follow,
     events.CallbackAnswered: lambda stream, event: stream.callbacks.answered(event.key, event.result, event.error),
     events.CancelRequested: Conversation._on_cancel,
     events.ReleaseRequested: Conversation._on_release,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from cara_pseud.capabilities import Capability
+from cara_pseud.schema.nodes import Type
+from gateway.catalogue import ServiceMethod
 from gateway.errors import GatewayError
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.messages import Id, Meta
@@ -73,6 +76,21 @@ class ResultTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class PromisedTarget:
+    """An object that an answer will bring, which can be called before that; and what is called on it."""
+
+    method: ServiceMethod
+    capability: Capability
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedResults:
+    """Objects in an answer that has not come, by their places, each with the interface that it is declared with."""
+
+    objects: Mapping[tuple[str | int, ...], tuple[Capability, Type]]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a call ended, for those that call into its answer: with an error, or a result as its client is sent it."""
 
@@ -89,11 +107,21 @@ class CallRequested(NamedTuple):  # as messages.Request: made once per call
 
     call: int
     notification: bool
-    target: ServiceTarget | HandleTarget | ResultTarget
+    target: ServiceTarget | HandleTarget | ResultTarget | PromisedTarget
     method: str
     params: dict[str, JSON] | list[JSON] | None
     meta: Meta
-    results: Mapping[Id, Outcome] | None = None
+    results: Mapping[Id, Outcome | PromisedResults] | None = None
+
+
+class FollowRequested(NamedTuple):
+    """Begin a call that refers to answers, or that may not overtake others that do; or give it to `Stream.place`.
+
+    ``refers`` is whether its parameters may hold ``$result``.
+    """
+
+    request: CallRequested
+    refers: bool
 
 
 class CastRequested(CallRequested):
@@ -183,5 +211,5 @@ NO_OBJECTS: Final = Outcome(None)
 
 Event: TypeAlias = (
     "Send | Close | BufferFull | Hello | CallRequested | CancelRequested | CallbackAnswered | ReleaseRequested"
-    " | CastRequested | DescribeRequested | AnswerDropped | RequestDropped | CallWaits | WaitEnded"
+    " | CastRequested | DescribeRequested | AnswerDropped | RequestDropped | CallWaits | WaitEnded | FollowRequested"
 )

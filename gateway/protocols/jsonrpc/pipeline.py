@@ -20,7 +20,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from gateway.errors import GatewayError, Status, quote, shortened
 from gateway.json.codec.objects import Where
 from gateway.json.text import JSON
-from gateway.protocols.jsonrpc.events import CallRequested, HandleTarget, Outcome, ResultTarget, ServiceTarget
+from gateway.protocols.jsonrpc.events import (
+    CallRequested,
+    HandleTarget,
+    Outcome,
+    PromisedResults,
+    PromisedTarget,
+    ResultTarget,
+    ServiceTarget,
+)
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.targets import ids_meant
 from gateway.reference_form import HANDLE, REFERENCE_FORM, RESULT, RESULT_AS_TEXT
@@ -102,15 +110,16 @@ class Pipeline:
             None if it waits.
         """
         target = request.target
+        assert not isinstance(target, PromisedTarget)  # it waits for nothing
         place = self._place(request, target, in_flight) if isinstance(target, ResultTarget) else target
         if isinstance(place, GatewayError):
             return Progress([], [(request.call, place)])
         waiting = _Waiting(request, place, {})
         if isinstance(place, tuple):
             waiting.needs[place[0]] = []
-        for id in set(_referred(request.params)) if refers else ():
+        for id in {id for id, _ in referred(request.params)} if refers else ():
             call = in_flight.get(id, request.call)
-            if call != request.call:
+            if call < request.call:
                 waiting.needs.setdefault(call, []).append(id)
             elif id in self._answered:
                 waiting.results[id] = self._answered[id]
@@ -127,7 +136,7 @@ class Pipeline:
     ) -> _Place | GatewayError:
         for id in ids_meant(target.id):
             call = in_flight.get(id, request.call)
-            if call != request.call:
+            if call < request.call:
                 return call, target.path
             if id in self._answered:
                 return _handle(self._answered[id], target.path)
@@ -149,6 +158,14 @@ class Pipeline:
             self._start(place, step)
         step.started.sort(key=lambda request: request.call)
         return step
+
+    def is_held_up(self, place: ServiceTarget | HandleTarget | tuple[int, tuple[str, ...]]) -> bool:
+        """Whether calls wait that go before the next one of that object."""
+        return place in self._queues
+
+    def answer(self, id: Id) -> Outcome | None:
+        """The answer to a call that can be called into."""
+        return self._answered.get(id)
 
     def is_waiting(self, call: int) -> bool:
         """Whether that call has not begun."""
@@ -203,17 +220,24 @@ def _started(waiting: _Waiting) -> CallRequested:
     return waiting.request._replace(target=waiting.place, results=waiting.results)
 
 
-def _referred(value: JSON) -> Iterator[Id]:
+def referred(value: JSON) -> Iterator[tuple[Id, tuple[str | int, ...]]]:
+    """The ids of the calls that parameters refer to, each with the place in its answer."""
     # No recursion: nobody has looked yet how deep the value is.
     left = [value]
     while left:
         value = left.pop()
         if type(value) is dict:
             if REFERENCE_FORM.recognise(value) == RESULT and type(value[RESULT]) in (int, str):
-                yield value[RESULT]
+                yield value[RESULT], way_in(value)
             left += value.values()
         elif type(value) is list:
             left += value
+
+
+def way_in(obj: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The place in an answer that a reference means."""
+    way = obj.get("path")
+    return tuple(way) if type(way) is list else ()
 
 
 def _handle(outcome: Outcome, path: tuple[str, ...]) -> HandleTarget | GatewayError:
@@ -247,7 +271,9 @@ def find_object(outcome: Outcome, path: tuple[str | int, ...]) -> str:
     return token
 
 
-def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None, where: Where) -> str:
+def token_of_result(
+    obj: Mapping[str, Any], results: Mapping[Id, Outcome | PromisedResults] | None, where: Where
+) -> str:
     """The token of the object in an answer that a reference means.
 
     Args:
@@ -258,14 +284,14 @@ def token_of_result(obj: Mapping[str, Any], results: Mapping[Id, Outcome] | None
     Raises:
         GatewayError: FAILED_PRECONDITION, there is no such answer; or as `find_object`.
     """
-    id, way = obj[RESULT], obj.get("path") or ()
+    id, way = obj[RESULT], way_in(obj)
     outcome = None if results is None else results.get(id)
-    if outcome is None:
+    if not isinstance(outcome, Outcome):
         path = where()
         detail = f"{path}: {quote(id) if isinstance(id, str) else id}: {NOT_THERE}"
         raise GatewayError(Status.FAILED_PRECONDITION, detail, path=path, reason="result")
     try:
-        return find_object(outcome, tuple(way))
+        return find_object(outcome, way)
     except GatewayError as error:
         path = where()
         error.path, error.detail = path, f"{path}: {error.detail}"

@@ -9,7 +9,7 @@ from cara_pseud.capabilities import Capability
 from cara_pseud.schema.nodes import Type
 from gateway.catalogue import ServiceMethod
 from gateway.json.codec.objects import Where
-from gateway.protocols.jsonrpc.events import Outcome
+from gateway.protocols.jsonrpc.events import Outcome, PromisedResults
 from gateway.protocols.jsonrpc.messages import Id
 from gateway.protocols.jsonrpc.pipeline import token_of_result
 from gateway.protocols.rest.request_session import RequestSession
@@ -22,7 +22,8 @@ class SingleReferences(HttpReferences):
     __slots__ = ("_results",)
 
     def __init__(
-        self, method: ServiceMethod, owner: RequestSession, results: Mapping[Id, Outcome] | None, *, discards: bool
+        self, method: ServiceMethod, owner: RequestSession, results: Mapping[Id, Outcome | PromisedResults] | None,
+        *, discards: bool,
     ) -> None:
         super().__init__(method.service, owner, method, discards=discards)
         self._results = results

@@ -51,6 +51,7 @@ from gateway.protocols.jsonrpc.events import (
     Close,
     DescribeRequested,
     Event,
+    FollowRequested,
     Hello,
     Outcome,
     ReleaseRequested,
@@ -85,6 +86,8 @@ class Stream:
         calls: the calls in flight.
         ids: the same by their JSON-RPC ids.
         requests: those to the client that it has not answered.
+        follows: whether its edge can begin calls before the answers that they refer to are there.
+        pipeline: what calls wait for.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class Stream:
     ) -> None:
         self.id = id
         self._read_control = read_control
-        self.unbox = self._may_refer = self.must_greet = False
+        self.unbox = self._may_refer = self.must_greet = self.follows = False
         over_all = KeptBytes(limits.max_kept_bytes_over_all) if kept is None else kept
         self.out = Outbound(limits, over_all, record)
         self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
@@ -108,7 +111,7 @@ class Stream:
         self.calls: Collection[int] = self._calls.keys()
         self.ids: Mapping[Id, int] = self._ids
         self._frame: Frame | None = None
-        self._pipeline = Pipeline(limits.max_remembered_answers)
+        self.pipeline = Pipeline(limits.max_remembered_answers)
         self._session_id = ""
         self.requests: Collection[str] = self._requests.keys
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
@@ -192,7 +195,7 @@ class Stream:
         """Forget what was not looked at: it was not received."""
         self._frame = None
         if self._state is StreamState.PLAIN:
-            self._pipeline.forget(0)  # what could be called into from the same array only
+            self.pipeline.forget(0)  # what could be called into from the same array only
 
     def _and_confirmed(self, events: list[Event]) -> list[Event]:
         if self._state is not _CLOSED and self.counting.is_due:
@@ -224,7 +227,7 @@ class Stream:
         self._end(call)
         events = self._send(data) if record.place is None else self.out.reply(record.place, data)
         # Else nobody can have called into it, or will.
-        if self._state is _COUNTED or self._frame is not None or self._pipeline.waiting:
+        if self._state is _COUNTED or self._frame is not None or self.pipeline.waiting:
             step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
             if step is not None:
                 self._go_on(step, events)
@@ -395,25 +398,22 @@ class Stream:
         request = tuple.__new__(
             CallRequested, (call, message.notification, where, method, message.params, message.meta, None)
         )
-        if self._may_refer or type(where) is ResultTarget or self._pipeline.waiting:
-            self._place(request, events)
+        if self._may_refer or type(where) is ResultTarget or self.pipeline.waiting:
+            refers = self._may_refer
+            events += [FollowRequested(request, refers)] if self.follows else self.place(request, refers)
         else:
             events.append(request)
 
-    def _place(self, request: CallRequested, events: list[Event]) -> None:
+    def place(self, request: CallRequested, refers: bool) -> list[Event]:
         """Begin a call, or let it wait for those that it refers to and for those before it."""
-        pipeline = self._pipeline
+        pipeline = self.pipeline
         if len(pipeline.waiting) >= self._limits.max_calls_per_session:
             detail = f"{len(pipeline.waiting)} calls of the stream wait for others already"
-            events += self.fail(request.call, GatewayError(Status.RESOURCE_EXHAUSTED, detail))
-            return
-        step = pipeline.arrive(request, self._ids, self._may_refer)
+            return self.fail(request.call, GatewayError(Status.RESOURCE_EXHAUSTED, detail))
+        step = pipeline.arrive(request, self._ids, refers)
         if step is None:
-            events.append(CallWaits(request.call, request.meta.timeout_s))
-            return
-        events += step.started
-        for call, error in step.failed:
-            events += self.fail(call, error)
+            return [CallWaits(request.call, request.meta.timeout_s)]
+        return [*step.started, *[event for call, error in step.failed for event in self.fail(call, error)]]
 
     def _control(self, message: Request, control: Control, place: BatchPlace | None, events: list[Event]) -> None:
         error = control.error
@@ -426,7 +426,7 @@ class Stream:
         elif isinstance(control, Ack):
             if self.greeted:
                 if self.counting.acknowledge(control.received):
-                    self._pipeline.forget(control.received)
+                    self.pipeline.forget(control.received)
                 else:
                     events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
@@ -435,7 +435,7 @@ class Stream:
         elif isinstance(control, Cast):
             call, to = self._begin(message, place), control.target
             cast = CastRequested(call, message.notification, to, control.interface, None, message.meta)
-            self._place(cast, events)
+            events += self.place(cast, self._may_refer)
         else:
             if isinstance(control, Release):
                 events.append(ReleaseRequested(control.handle, control.count))
@@ -445,14 +445,14 @@ class Stream:
                 events += self.out.put(place, dump(messages.result(message.id, {})))
 
     def _cancel(self, call: int, events: list[Event]) -> None:
-        if self._pipeline.is_waiting(call):
+        if self.pipeline.is_waiting(call):
             events += self.fail(call, GatewayError(Status.CANCELLED, "the call was cancelled"))
         else:
             events.append(CancelRequested(call))
 
     def _failed(self, call: int, record: CallRecord, error: GatewayError) -> list[Event]:
         events: list[Event] = []
-        withdrawn = self._pipeline.withdraw(call)
+        withdrawn = self.pipeline.withdraw(call)
         if withdrawn is not None:
             events.append(WaitEnded(call))
             events += withdrawn.started
@@ -463,8 +463,8 @@ class Stream:
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
         if id is not None and (self._state is _COUNTED or self._frame is not None):
-            self._pipeline.remember(id, outcome, self.counting.sent)
-        return self._pipeline.ended(call, outcome) if self._pipeline.waiting else None
+            self.pipeline.remember(id, outcome, self.counting.sent)
+        return self.pipeline.ended(call, outcome) if self.pipeline.waiting else None
 
     def _go_on(self, step: Progress | None, events: list[Event]) -> None:
         """Begin the calls that waited for one that ended; what called into a failed one fails too, and so on."""

@@ -49,7 +49,7 @@ def test_a_service_may_have_several_endpoints(tmp_path: Path) -> None:
     text = SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "ipc:///run/b"]')
     (service,) = read(tmp_path, text).services
     assert service.endpoints == ("tcp://a:1", "ipc:///run/b")
-    assert [connection.endpoint for connection in service.connections] == ["tcp://a:1", "ipc:///run/b"]
+    assert [connection.endpoint for connection in service.connections()] == ["tcp://a:1", "ipc:///run/b"]
     (service,) = read(tmp_path, text, {"CARA_GATEWAY_SERVICES_CALCULATOR_ENDPOINT": "tcp://c:1, tcp://d:2"}).services
     assert service.endpoints == ("tcp://c:1", "tcp://d:2")
 
@@ -302,16 +302,17 @@ def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: 
         ),
         (
             SERVICE.replace("tcp://127.0.0.1:5555", "127.0.0.1:5555"),
-            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", not "127.0.0.1:5555"',
+            'services.calculator.endpoint: expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", '
+            'not "127.0.0.1:5555"',
         ),
         (
             SERVICE.replace('"tcp://127.0.0.1:5555"', "[]"),
-            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", '
+            'services.calculator.endpoint: expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", '
             "or a list of at least one, not []",
         ),
         (
             SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "b:2"]'),
-            'services.calculator.endpoint: expected "tcp://HOST:PORT" or "ipc://PATH", not "b:2"',
+            'services.calculator.endpoint: expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", not "b:2"',
         ),
         (
             SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "tcp://a:1"]'),
@@ -451,3 +452,42 @@ def test_operators_address_is_of_the_same_forms(tmp_path: Path) -> None:
     both = read(tmp_path, f'[gateway]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n{SERVICE}')
     assert both.admin == Listen("127.0.0.1", 0)
     assert read(tmp_path, SERVICE).admin is None
+
+
+NATIVE = """
+[gateway]
+import_path = ["schemas"]
+[services.mining]
+protocol = "capnp"
+schema = "mining.capnp"
+interface = "Mining"
+endpoint = {endpoint}
+"""
+
+
+def test_a_native_service_is_reached_by_a_bridge_made_for_its_schema(tmp_path: Path) -> None:
+    (service,) = read(tmp_path, NATIVE.format(endpoint='["unix:node.sock", "tcp://b:2"]')).services
+    assert service.endpoints == (f"unix:{tmp_path / 'node.sock'}", "tcp://b:2")
+    first, second = service.connections("abc")
+    assert (first.native, second.native) == (second.native, first.native)
+    assert first.native is not None
+    assert (first.native.fingerprint, first.native.import_path) == ("abc", (tmp_path / "schemas",))
+    assert service.connections("abc") == service.connections("abc") != service.connections("other")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (NATIVE.format(endpoint='"ipc://x"'), "services.mining.endpoint: \"ipc://x\" is of another protocol"),
+        (NATIVE.format(endpoint='"unix:/x"') + 'peer = "p"\n', 'services.mining.peer: belongs to protocol = "pseud"'),
+        (NATIVE.format(endpoint='"unix:/x"').replace('"capnp"', '"grpc"'), "services.mining.protocol: expected"),
+        (NATIVE.format(endpoint=f'"unix:/{"x" * 120}"'), "services.mining.endpoint: the path of a socket may have 107"),
+        (
+            NATIVE.format(endpoint='"unix:/x"').replace('protocol = "capnp"', ""),
+            'services.mining.endpoint: "unix:/x" is of another protocol: with protocol = "pseud" it is',
+        ),
+    ],
+)
+def test_what_does_not_belong_to_the_protocol_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    (said,) = complaints(tmp_path, text)
+    assert said.startswith(complaint)
