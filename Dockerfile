@@ -24,7 +24,7 @@ RUN groupadd --system --gid 10001 gateway \
  && useradd --system --uid 10001 --gid gateway --create-home gateway \
  && install -d -o gateway -g gateway /var/lib/cara-gateway
 COPY --from=build /opt/cara-gateway /opt/cara-gateway
-ENV PATH=/opt/cara-gateway/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/cara-gateway/bin:$PATH PYTHONDONTWRITEBYTECODE=1 CARA_GATEWAY_CONFIG=/etc/cara-gateway/gateway.toml
 # By its number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 WORKDIR /home/gateway
@@ -33,4 +33,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
 ENTRYPOINT ["cara-gateway"]
-CMD ["demo", "--listen", "0.0.0.0:8080"]
+# What is configured, and nothing else: docker run -p 8080:8080 cara-gateway demo --listen 0.0.0.0:8080 shows the demo.
+CMD ["serve"]

@@ -3,8 +3,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-native test test-pythons test-clients check coverage mutants attacks soak corpus bench bench-check conformance lock lock-conformance \
-  clean node-tools native-tools test-tools
+.PHONY: help demo demo-native test test-pythons test-clients check coverage mutants attacks soak corpus bench bench-check conformance dist lock \
+  lock-conformance clean node-tools native-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -17,6 +17,7 @@ CLIENTS := tests/clients
 CLIENTS_STAMP := $(CLIENTS)/node_modules/.stamp
 CLIENTS_PYTHON := .venvs/clients
 NATIVE := build/native
+DIST_PYTHON := .venvs/dist
 JS := tests/js
 JS_STAMP := $(JS)/node_modules/.stamp
 
@@ -103,6 +104,15 @@ conformance: $(STAMPS)/project ## run the Autobahn test suite for WebSockets on 
 	$(MAKE) --no-print-directory PYTHON2="$$python" $(AUTOBAHN)/.stamp && \
 	$(PY) tests/conformance/autobahn.py "$$python" $(AUTOBAHN)/packages .venvs/autobahn/report
 
+# Nothing of the moment is in them, so that who builds the same commit gets the same bytes.
+dist: $(STAMPS)/project $(DIST_PYTHON)/.stamp | node-tools ## build the wheel, the source archive and the npm package into dist/, and check them
+	@rm -rf dist
+	@$(PY) -m hatchling build --directory dist
+	@cd static/client && npm pack --silent --pack-destination ../../dist
+	@$(DIST_PYTHON)/bin/python -m twine check --strict dist/*.whl dist/*.tar.gz
+	@cd static/client && npm pack --dry-run
+	@cd dist && sha256sum *
+
 lock-conformance: ## write requirements/conformance.txt anew (needs Python 2.7)
 	@python=$(call find_python2); rm -rf .venv-lock/python2 && \
 	"$$python" -m pip install -qq --disable-pip-version-check --target .venv-lock/python2 pip-tools==5.5.0 && \
@@ -116,7 +126,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	.venv-lock/bin/python -m pip install -qq --disable-pip-version-check pip-tools==7.6.2
 	cd requirements && set -e && export CUSTOM_COMPILE_COMMAND="make lock" && \
 	for pair in ../pyproject.toml:runtime.txt build.in:build.txt dev.in:dev.txt stock-pseud.in:stock-pseud.txt \
-	    clients.in:clients.txt; do \
+	    clients.in:clients.txt dist.in:dist.txt; do \
 	  ../.venv-lock/bin/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options \
 	    --no-emit-index-url --no-emit-find-links $(ARGS) --output-file "$${pair#*:}" "$${pair%%:*}"; \
 	done
@@ -238,6 +248,12 @@ $(JS_STAMP): $(JS)/package.json $(JS)/package-lock.json | node-tools
 $(CLIENTS_STAMP): $(CLIENTS)/package.json $(CLIENTS)/package-lock.json | node-tools
 	@echo 'Installing the generators of clients'
 	@cd $(CLIENTS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(DIST_PYTHON)/.stamp: requirements/dist.txt
+	$(call make_venv,$(DIST_PYTHON))
+	@$(DIST_PYTHON)/bin/python -m pip install -qq --disable-pip-version-check --no-warn-script-location \
+	  --require-hashes -r requirements/dist.txt
 	@touch $@
 
 $(CLIENTS_PYTHON)/.stamp: requirements/clients.txt

@@ -241,7 +241,7 @@ class _Stub:
             return self._beside(struct, "Promised") if variant is None else f"{variant}Promised"
         if type.kind is Kind.INTERFACE:
             return self._given(type)
-        return "_cara.Reference" if type.kind is Kind.ANY_POINTER else None
+        return "_cara.Reference" if type.kind in (Kind.ANY_POINTER, Kind.CAPABILITY) else None
 
     def _beside(self, node: Node, what: str) -> str:
         """A class that is made for a declaration, at the top of its file's stub."""

@@ -212,7 +212,7 @@ def test_the_table_of_the_run_time_has_every_dependency_and_nothing_else() -> No
 
 
 def test_the_table_of_development_has_every_tool_and_nothing_else() -> None:
-    files = ["dev.in", "build.in", "conformance.in", "clients.in"]
+    files = ["dev.in", "build.in", "conformance.in", "clients.in", "dist.in"]
     tools = names([line for file in files for line in text(f"requirements/{file}").splitlines()])
     for folder in ("js", "clients"):
         tools |= json.loads(text(f"tests/{folder}/package.json"))["devDependencies"].keys()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import email.message
 import email.parser
+import hashlib
+import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import urllib.request
 import venv
 import zipfile
@@ -70,6 +74,36 @@ def test_the_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert {name for name in packed if not name.endswith("py.typed")} == expected
+
+
+def test_another_copy_makes_the_same_packages(wheel: Path, tmp_path: Path) -> None:
+    """Whatever its files' times are and its user's umask is; as `make dist` makes them."""
+    copy = tmp_path / "copy"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+    run("sh", "-c", f"umask 077; {sys.executable} -m hatchling build -t wheel -d made", cwd=copy)
+    (made,) = (copy / "made").glob("*.whl")
+    assert digest(made) == digest(wheel)
+    for folder, place in ((ROOT, "first"), (copy, "second")):
+        (tmp_path / place).mkdir()
+        run("npm", "pack", "--silent", "--pack-destination", tmp_path / place, cwd=folder / "static" / "client")
+    (first,), (second,) = ((tmp_path / place).glob("*.tgz") for place in ("first", "second"))
+    assert digest(first) == digest(second)
+    with tarfile.open(first) as archive:
+        packed = {name.removeprefix("package/") for name in archive.getnames()}
+    assert packed == {path.name for path in (ROOT / "static" / "client").iterdir()}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_both_packages_are_of_one_version(wheel: Path) -> None:
+    package = json.loads((ROOT / "static" / "client" / "package.json").read_text("utf-8"))
+    assert metadata(wheel)["Version"] == package["version"]
 
 
 def test_the_wheel_says_what_it_is(wheel: Path) -> None:

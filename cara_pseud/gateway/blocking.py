@@ -12,10 +12,11 @@ from cara_pseud.gateway.callbacks import RunPlain
 from cara_pseud.gateway.connection import GatewayConnection, service_of
 from cara_pseud.gateway.objects import GatewayCapability
 from cara_pseud.gateway.plain_objects import PlainObject
+from cara_pseud.gateway.session_facts import SessionFacts
 from cara_pseud.proxies import Remote, make_proxy
 
 
-class BlockingGateway:
+class BlockingGateway(SessionFacts):
     """A session of a gateway whose calls wait for their results.
 
     Use it in a ``with`` statement, or `close` it; the end of the program does so as well. Functions and objects that
@@ -45,16 +46,11 @@ class BlockingGateway:
             return connection
 
         try:
-            self._connection = background.wait(connected)
+            super().__init__(background.wait(connected))
         except BaseException:
             background.stop(None)
             raise
         self._end = weakref.finalize(self, background.stop, _Closing(self._connection))
-
-    @property
-    def session(self) -> str | None:
-        """The secret id of the session, for REST calls in it (header ``Session-Id``)."""
-        return cast(GatewayConnection, self._connection).session.id
 
     def service(self, name: str, interface: Any = None) -> Any:
         """The proxy of a service; see `GatewaySession.service`."""

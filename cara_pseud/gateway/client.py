@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -11,13 +11,13 @@ from cara_pseud.gateway import plain_objects
 from cara_pseud.gateway.blocking import BlockingGateway
 from cara_pseud.gateway.callbacks import RunPlain
 from cara_pseud.gateway.connection import GatewayConnection, service_of
-from cara_pseud.gateway.greeting import Resumption
+from cara_pseud.gateway.session_facts import SessionFacts
 from cara_pseud.proxies import make_proxy
 
 _Client = TypeVar("_Client")
 
 
-class GatewaySession:
+class GatewaySession(SessionFacts):
     """A session of a gateway. Made by `cara_pseud.gateway.connect`; lives in the loop that made it.
 
     A lost connection is mended by itself: calls run once and are answered once, objects and callbacks live on. Only a
@@ -25,31 +25,6 @@ class GatewaySession:
     `OutcomeUnknown`; those that were not are made in the new session, or fail with `Unavailable` if they need an object
     of the old one.
     """
-
-    def __init__(self, connection: GatewayConnection) -> None:
-        """Wrap a connection."""
-        self._connection = connection
-
-    @property
-    def state(self) -> str:
-        """``open``, ``reconnecting`` or ``closed``; before the first of them ``connecting``."""
-        state = self._connection.state
-        return "connecting" if state is None else state.value
-
-    @property
-    def limits(self) -> Mapping[str, Any]:
-        """What the gateway allows, such as ``max_message_bytes``."""
-        return dict(self._connection.session.limits)
-
-    @property
-    def session(self) -> str | None:
-        """The secret id of the session, for REST calls in it (header ``Session-Id``)."""
-        return self._connection.session.id
-
-    @property
-    def resumption(self) -> Resumption | None:
-        """What another process needs to go on with this stream, as plain data: ``connect(url, resume=…)``."""
-        return self._connection.session.resumption
 
     @overload
     def service(self, name: str) -> plain_objects.PlainObject: ...

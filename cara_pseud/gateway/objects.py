@@ -29,6 +29,7 @@ from cara_pseud.gateway.references import MessageReferences
 from cara_pseud.gateway.targets import AnswerPlace, Callee, ObjectCallee, PendingAnswer, ServiceCallee
 from cara_pseud.gateway.typed_values import JsonReader, JsonWriter
 from cara_pseud.generics import Classes
+from cara_pseud.implementations import Implementation
 from cara_pseud.local import Forwarder, LocalCapability
 from cara_pseud.proxies import make_proxy
 from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Type
@@ -311,15 +312,21 @@ class TypedOutgoing:
         """The JSON of an object."""
         if isinstance(capability, GatewayCapability):
             return passed(capability, self._references, holder, key, path)
+        known = self._known
         if interface is None:
-            reason = f"{path}: an object of this process can only be passed where the schema names its interface"
-            raise RpcError("invalid_argument", reason, {"path": path})
+            # The service says by whose methods it calls it.
+            own_target = getattr(getattr(capability, "target", None), "own", getattr(capability, "target", None))
+            if not isinstance(own_target, Implementation):
+                reason = f"{path}: an object at a peer can only be passed where the schema names its interface"
+                raise RpcError("invalid_argument", reason, {"path": path})
+            declaration = type(own_target.value).__declaration__  # type: ignore[attr-defined]
+            interface, known = declaration.type, Known(declaration.classes)
         if not isinstance(capability, LocalCapability):
             # An object at another peer is called through this process.
             capability = LocalCapability(Forwarder(capability), capability.key)
-        own, known = capability, self._known
+        own, declared = capability, interface
         return self._references.callback(
-            (own.key, interface), lambda: self._connection.own.typed(own, interface, known)
+            (own.key, declared), lambda: self._connection.own.typed(own, declared, known)
         )
 
 
@@ -394,7 +401,7 @@ class ResultShape:
         if isinstance(of, Type) and of.kind is Kind.INTERFACE:
             interface = self._known.classes.resolve(of, (), ())
             return make_proxy(interface.__proxy_class__, GatewayCapability(self._connection, place, of))
-        if isinstance(of, Type) and of.kind is Kind.ANY_POINTER:
+        if isinstance(of, Type) and of.kind in (Kind.ANY_POINTER, Kind.CAPABILITY):
             return Reference(GatewayCapability(self._connection, place))
         return TypedPlace(place, ResultShape(self._connection, self._known, of))
 

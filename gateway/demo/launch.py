@@ -19,6 +19,7 @@ from gateway.config.auth import AuthConfig
 from gateway.config.exposure import reach
 from gateway.config.file import GatewayConfig, ServiceConfig
 from gateway.config.values import UNIX_URL, Listen, UnixListen
+from gateway.host_names import ANY_HOST
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -100,8 +101,15 @@ class DemoServices:
                 )
             )
         # Whoever shows the demo to other machines means everybody; that is said at the start all the same.
-        auth = None if reach(listen, (), ()) is None else AuthConfig(required=False)
-        return GatewayConfig(listen=listen, expose_errors=True, auth=auth, services=tuple(services))
+        is_for_others = reach(listen, (), ()) is not None
+        return GatewayConfig(
+            listen=listen,
+            # By whatever name they know this machine.
+            hosts=(ANY_HOST,) if is_for_others and isinstance(listen, Listen) else (),
+            expose_errors=not is_for_others,
+            auth=AuthConfig(required=False) if is_for_others else None,
+            services=tuple(services),
+        )
 
     def _line(self) -> str:
         assert self._process is not None

@@ -55,6 +55,8 @@ def _method(method: Description) -> Iterator[str]:
     marks = [mark for word, mark in (("read_only", "$readOnly"), ("idempotent", "$idempotent")) if method.get(word)]
     # What is read-only is idempotent anyway.
     shown = f" {marks[0]}" if marks else ""
+    if (raw := method.get("raw_body")) is not None:
+        shown += f' $body("{raw["type"]}")'
     yield f"{method['signature']}{shown};"
     yield from _comment(method.get("doc", ""), "")
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from cara_pseud.schema.loader import schema_files
 from gateway.watched_files import Stamp, stamps
 
 MAX_FILES: Final = 3_000
-"""So many files are looked at ten times a second; a folder with more is no service's own."""
+"""So many files are looked at ten times a second, in as many folders; one with more is no service's own."""
 _TESTS: Final = re.compile(r"test_.*|.*_test\.py|conftest\.py")
 """Beside a service, and no part of it."""
 _OTHERS: Final = frozenset({"node_modules", "__pycache__", "venv", "site-packages"})
@@ -86,14 +87,12 @@ def _below(folder: Path, suffix: str, beside: Path | None = None) -> Iterator[Pa
 
 
 def _folders(folder: Path) -> Iterator[Path]:
-    for number, (place, _, _) in enumerate(_walk(folder, None)):
-        if number >= MAX_FILES:
-            return
+    for place, _, _ in _walk(folder, None):
         yield Path(place)
 
 
 def _walk(folder: Path, beside: Path | None) -> Iterator[tuple[str, list[str], list[str]]]:
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in islice(os.walk(folder), MAX_FILES):
         folders[:] = [
             name for name in folders
             if not name.startswith(".") and name not in _OTHERS and Path(place, name) != beside

@@ -285,3 +285,44 @@ def test_a_beginning_with_an_error_is_told_too(tmp_path: Path) -> None:
         soon(lambda: ready(url) == {"status": "ready", "services": {"calculator": "up"}})
     finally:
         developer.end()
+
+
+SERVERS = """import asyncio
+
+import cara_pseud
+
+schema = cara_pseud.load("calculator.capnp")
+
+async def main():
+    one, two = cara_pseud.Server("one", security_plugin="trusted_peer"), cara_pseud.Server("two")
+    one.bind("tcp://127.0.0.1:*")
+    two.bind("tcp://127.0.0.1:*")
+    async with one, two:
+        # As in programs whose servers listen before they serve anything.
+        cara_pseud.register_interface(one, schema.Calculator, {"add": lambda first, second: first + second})
+        cara_pseud.register_interface(two, schema.AddressBook, {"has": lambda name: name == "Ann"})
+        await asyncio.Event().wait()
+
+cara_pseud.run(main)
+"""
+LOCKED = SERVICE.replace("MyCalculator()", 'MyCalculator(), security="plain", passwords={"ann": "secret"}')
+
+
+def test_each_server_of_a_service_is_found_unless_it_wants_a_login(tmp_path: Path) -> None:
+    developer = Developer(tmp_path)
+    try:
+        developer.write("calculator.capnp", SCHEMA + "interface AddressBook { has @0 (name :Text) -> (has :Bool); }\n")
+        developer.write("service.py", SERVERS)
+        url = developer.url
+        soon(lambda: ready(url) == {"status": "ready", "services": {"calculator": "up", "addressbook": "up"}}, 5)
+        json_type = {"Content-Type": "application/json"}
+        asked = urllib.request.Request(f"{url}/api/addressbook/has", b'{"name":"Ann"}', json_type)
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.read() == b'{"has":true}'
+        developer.write("service.py", LOCKED)
+        wants = "service.py wants a login (security 'plain'), whose secrets only you know"
+        soon(lambda: wants in ready(url).get("reasons", {}).get("calculator", ""), 5)
+        developer.write("service.py", SERVICE)
+        soon(lambda: ready(url) == {"status": "ready", "services": {"calculator": "up"}}, 5)
+    finally:
+        developer.end()

@@ -6,6 +6,7 @@ import shutil
 import site
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -49,6 +50,16 @@ def test_it_holds_the_package_cara_and_nothing_of_the_first(wheel: Path) -> None
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     sources = (path for path in (ROOT / "compat" / "cara").rglob("*.py"))
     assert names == {str(path.relative_to(ROOT / "compat")) for path in sources}
+
+
+def test_it_is_of_the_same_version_as_the_first_and_wants_just_that() -> None:
+    first, second = (
+        tomllib.loads(path.read_text("utf-8"))["project"]
+        for path in (ROOT / "pyproject.toml", ROOT / "compat" / "pyproject.toml")
+    )
+    assert second["version"] == first["version"]
+    assert second["dependencies"] == [f"{first['name']}=={first['version']}"]
+    assert second["requires-python"] == first["requires-python"]
 
 
 def test_a_generated_module_runs_in_both_roles_as_it_is(python: Path) -> None:

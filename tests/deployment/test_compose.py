@@ -18,6 +18,7 @@ from tests.deployment.programs import DEPLOY, ROOT
 
 COMPOSE = ROOT / "docker-compose.yml"
 VERSION = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*(?:@sha256:[0-9a-f]{64})?")
+OURS = "cara-gateway"
 GATEWAYS = ("gateway-1", "gateway-2")
 INSTANCES = ("services-1", "services-2")
 
@@ -56,7 +57,7 @@ def test_the_specification_notices_a_wrong_key(tmp_path: Path) -> None:
 
 
 def test_every_image_of_others_has_a_version() -> None:
-    images = {name: service["image"] for name, service in SERVICES.items() if "build" not in service}
+    images = {name: service["image"] for name, service in SERVICES.items() if service["image"] != OURS}
     assert images
     assert [name for name, image in images.items() if not VERSION.fullmatch(image)] == []
     bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
@@ -64,9 +65,13 @@ def test_every_image_of_others_has_a_version() -> None:
     assert [image for image in bases if not VERSION.fullmatch(image)] == []
 
 
-def test_what_is_built_is_what_runs() -> None:
-    built = {name: (service["build"], service["image"]) for name, service in SERVICES.items() if "build" in service}
-    assert built == dict.fromkeys((*GATEWAYS, *INSTANCES), (".", "cara-gateway"))
+def test_one_image_is_built_and_the_file_says_how() -> None:
+    ours = {name: service for name, service in SERVICES.items() if service["image"] == OURS}
+    assert ours.keys() == {*GATEWAYS, *INSTANCES}
+    # Each would build it anew under one name; and nobody has it but this machine.
+    assert [name for name, service in ours.items() if "build" in service] == []
+    assert {service["pull_policy"] for service in ours.values()} == {"never"}
+    assert f"#     docker build -t {OURS} .\n" in COMPOSE.read_text("utf-8")
 
 
 @each_service
@@ -195,3 +200,30 @@ def test_the_gateways_look_for_the_services_where_they_are() -> None:
         for service in config["services"]:
             endpoints = environment[f"CARA_GATEWAY_SERVICES_{service.upper()}_ENDPOINT"].split(",")
             assert [listening.get(endpoint) for endpoint in endpoints] == [service] * len(endpoints)
+
+
+OWN = DEPLOY / "own-service"
+
+
+def test_a_service_of_one_s_own_has_its_recipe(tmp_path: Path) -> None:
+    runs(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(OWN / "compose.yml"))
+    recipe = yaml.safe_load((OWN / "compose.yml").read_text("utf-8"))
+    gateway, service = recipe["services"]["gateway"], recipe["services"]["calculator"]
+    dockerfile = (OWN / "Dockerfile").read_text("utf-8")
+    assert f"FROM {OURS}\n" in dockerfile
+    (copied,) = re.findall(r"^COPY (.+) \./$", dockerfile, re.MULTILINE)
+    assert [name for name in copied.split() if not (OWN / name).is_file()] == []
+    # What is mounted is what the image looks for, and the configuration is valid there.
+    for mounted in gateway["configs"]:
+        name = Path(mounted["target"])
+        assert name.parent == Path("/etc/cara-gateway")
+        (tmp_path / name.name).write_text((OWN / recipe["configs"][mounted["source"]]["file"]).read_text("utf-8"))
+    image = (ROOT / "Dockerfile").read_text("utf-8")
+    assert "CARA_GATEWAY_CONFIG=/etc/cara-gateway/gateway.toml" in image
+    assert re.search(r'^CMD \["serve"\]$', image, re.MULTILINE)
+    said = runs(sys.executable, "-m", "gateway", "check", "--config", str(tmp_path / "gateway.toml"))
+    assert "fine, 1 service" in said
+    endpoint = tomllib.loads((tmp_path / "gateway.toml").read_text())["services"]["calculator"]["endpoint"]
+    assert endpoint == f"tcp://calculator:{service['environment']['CARA_ENDPOINT'].rpartition(':')[2]}"
+    assert service["networks"] == ["services"]
+    assert recipe["networks"]["services"] == {"internal": True}

@@ -1,4 +1,4 @@
-"""The files of examples/deploy: the pages show them as they are."""
+"""The files of examples: the pages show them as they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "examples" / "deploy"
 PAGES = tuple(sorted((ROOT / "docs").glob("*.md")))
 SHOWN = re.compile(
-    r"\[(?P<name>examples/deploy/[^]]+)\]\(\.\./(?P<link>[^)]+)\):\n\n```\w*\n(?P<text>.*?)^```$",
+    r"\[(?P<name>examples/[^]]+)\]\(\.\./(?P<link>[^)]+)\):\n\n```\w*\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 

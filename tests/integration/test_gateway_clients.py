@@ -134,6 +134,10 @@ def test_objects_live_as_long_as_somebody_has_them(url: str) -> None:
         await living(gateway, "one")
         assert (await first.thing.base()).startswith("one, ")
         assert (await thing.generic(first.thing)).cast(schema.Thing) == first.thing
+        # What the schema says nothing of, and less than it is.
+        assert await thing.whole(any=first.thing).any.cast(schema.Thing).import_("abc") == 3
+        assert (await (await thing.whole(any=first.thing)).any.cast(schema.Thing).base()).startswith("one, ")
+        assert (await schema.Base(first.thing).base()).startswith("one, ")
         del first, same
         await living(gateway)
 
@@ -199,6 +203,7 @@ def test_objects_of_ours_are_called(url: str) -> None:
 
         back = await thing.whole(text="call", thing=Mine())
         assert back.place.x == len("mine")
+        assert (await thing.whole(text="call any", any=Mine())).place.x == len("mine")
 
     run(url, test)
 
@@ -326,6 +331,7 @@ def test_scripts_wait_for_their_calls(url: str) -> None:
         with pytest.raises(DeadlineExceeded):
             cara_pseud.with_options(thing, timeout=0.05).whole(text="slow")
         assert gateway.describe("thing")["methods"]
+        assert (gateway.state, gateway.limits["max_values"], bool(gateway.session)) == ("open", 2000, True)
     with pytest.raises(RuntimeError, match="closed"):
         thing.base()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from gateway.describe.description_text import symbol_text
 from tests.browser.conftest import CHROMIUM, CHROMIUM_FLAGS
 from tests.integration.conftest import Start, Web
 
@@ -191,3 +192,5 @@ def test_documents_say_it(web: Web) -> None:
     methods = {method["name"]: method for method in described}
     assert methods["put"]["raw_body"] == {"type": "image/png", "param": "image", "result": None}
     assert "raw_body" not in methods["open"]
+    text = symbol_text(web.get("/api/gallery").json, "get")
+    assert text == 'get(name :Text) -> (image :Data) $readOnly $body("image/png");'

@@ -48,6 +48,8 @@ async def main(endpoint: str) -> None:
                 raise cara_pseud.RpcError("out_of_range", "too wrong", {"path": "$.text"})
             if every.text == "call":
                 every.place.x = len(await every.thing.base())
+            if every.text == "call any":
+                every.place.x = len(await every.any.cast(schema.Thing).base())
             return every
 
         def several(self, color: Any) -> dict[str, Any]:

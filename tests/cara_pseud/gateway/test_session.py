@@ -243,6 +243,31 @@ def test_late_answers_are_nobody_s() -> None:
     assert stage.unclaimed_values == [{"$handle": "H1", "interface": None}]
 
 
+def test_an_object_of_a_lost_session_is_not_called() -> None:
+    stage = Stage().connect()
+    before = stage.session.generation
+    stage.close(4002, "")
+    stage.connect({**HELLO, "session": "S2"})
+    assert stage.session.generation == before + 1
+    with pytest.raises(RpcError, match="belonged to a session that was lost"):
+        stage.call("@H1.m", generation=before)
+    stage.session.release("H1", before)
+    stage.clock.advance()
+    assert stage.written == []
+
+
+def test_what_is_called_off_in_the_frame_that_asks_for_it_is_not_begun() -> None:
+    stage = Stage().connect()
+    request = {"jsonrpc": "2.0", "id": "g:1", "method": "!c1.m", "params": [{"$handle": "H1", "interface": None}]}
+    stage.session.received(json.dumps([request, {"jsonrpc": "2.0", "method": "rpc.cancel", "params": {"id": "g:1"}}]))
+    stage.clock.advance()
+    assert stage.unclaimed_values == [request["params"]]
+    assert stage.written == []
+    stage.session.received(json.dumps([{**request, "id": "g:2"}]))
+    stage.clock.advance()
+    assert [message["result"] for message in stage.frames if "result" in message] == [["c1", "m", *request["params"]]]
+
+
 def test_nothing_runs_on_after_the_end() -> None:
     stage = Stage().connect()
     stage.call("a.b")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +53,7 @@ def struct(schema: Schema, name: str) -> Type:
     return Type(Kind.STRUCT, node.id)
 
 
-def cases() -> Iterator[Any]:
-    for case in CASES:
-        yield pytest.param(case, id=case["id"])
-
-
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_both_sides_mean_the_same_by_a_value(case: dict[str, Any], schemas: dict[str, Schema]) -> None:
     schema = schemas[case["schema"]]
     type, forms = struct(schema, case["type"]), Forms(schema)
