@@ -38,7 +38,7 @@ class ResultPlace(NamedTuple):
     def is_any(self) -> bool:
         """Whether an object may be there whose interface is not known."""
         type = getattr(self.type, "__type__", None)
-        return type is not None and type.kind is Kind.ANY_POINTER
+        return type is not None and type.kind in (Kind.ANY_POINTER, Kind.CAPABILITY)
 
     def member(self, name: object) -> ResultPlace:
         """The place of a field of the struct that is here.

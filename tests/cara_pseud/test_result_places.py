@@ -18,6 +18,7 @@ interface Shop {
   only @3 () -> (shelf :Shelf);
   none @4 () -> ();
   any @5 () -> (any :AnyPointer);
+  unnamed @6 () -> (any :Capability);
 }
 interface Counter { add @0 (by :Int32) -> (total :Int32); }
 struct Shelf {
@@ -76,8 +77,9 @@ def test_what_is_not_there_is_named_with_what_is(shop: Any, method: str, names: 
         place_of(of, before[0]).member(last) if before else place_of(of, last)
 
 
-def test_an_only_result_is_known_as_such(shop: Any) -> None:
-    only = only_place(signature(shop, "any"))
+@pytest.mark.parametrize("method", ["any", "unnamed"])
+def test_an_only_result_is_known_as_such(shop: Any, method: str) -> None:
+    only = only_place(signature(shop, method))
     assert only is not None
     assert (only.path, only.is_any, only.is_object, only.is_struct) == ((0,), True, False, False)
     assert only_place(signature(shop, "look")) is None
