@@ -334,6 +334,13 @@ class Callbacks:
         if refs is not None and self.client.withdraw(key):
             refs.take_back()
 
+    def drop(self) -> None:
+        """Another client takes the place: what this one is asked is withdrawn, and its objects end."""
+        for callback in self._callbacks.values():
+            callback.orphan()
+        self._callbacks.clear()
+        self.withdraw()
+
     def end(self) -> None:
         """The client is gone: what it is asked fails, and so does what it will be asked."""
         self._ended = True

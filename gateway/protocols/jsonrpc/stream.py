@@ -371,7 +371,7 @@ class Stream:
         call = self._begin(message, None)
         self._state = StreamState.GREETING
         self.unbox = hello.unbox
-        events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token))
+        events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token, hello.anew))
 
     def _answered(self, message: Answer, events: list[Event]) -> None:
         # An answer that is late, repeated or to no question of ours is forgotten.
@@ -423,12 +423,8 @@ class Stream:
             )
         if error is not None:
             events += self._refuse(message, place, error)
-        elif isinstance(control, Ack):
-            if self.greeted:
-                if self.counting.acknowledge(control.received):
-                    self._pipeline.forget(control.received)
-                else:
-                    events.append(self._close("rpc.ack of a message that was not sent"))
+        elif isinstance(control, Ack) and self.greeted and not self.counting.acknowledge(control.received):
+            events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
             call = self._begin(message, place)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
@@ -437,7 +433,9 @@ class Stream:
             cast = CastRequested(call, message.notification, to, control.interface, None, message.meta)
             self._place(cast, events)
         else:
-            if isinstance(control, Release):
+            if isinstance(control, Ack) and self.greeted:
+                self._pipeline.forget(control.received)
+            elif isinstance(control, Release):
                 events.append(ReleaseRequested(control.handle, control.count))
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)
