@@ -237,7 +237,7 @@ class CallingHandler(ApiHandler):
             GatewayError: instead of it, that one may not.
         """
         self.site.calls.authorise(self.principal, method)
-        return error.at(method.service_name, method.name)
+        return error.at(method.service_name, method.label)
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
         verb, downstream = self.request.method, self.downstream
@@ -311,7 +311,7 @@ class CallHandler(CallingHandler):
     def check_existence(self) -> None:
         # Calls pass their own hook. What else is answered must not tell what there is in a service that is not seen.
         if self.request.method != "POST" and self._method.service_name not in self.seen.routes:
-            raise denied(self.principal, self._method.service_name, self._method.name)
+            raise denied(self.principal, self._method.service_name, self._method.label)
 
     def methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD", "POST") if self._method.facts.read_only else ("POST",)

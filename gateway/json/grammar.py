@@ -38,8 +38,8 @@ def parse_within(data: bytes, most: int, max_depth: int) -> JSON:
     """Parse one JSON text.
 
     Raises:
-        GatewayError: TOO_LARGE, it holds more values than that; INVALID_ARGUMENT, it is no JSON, or holds what cannot be
-            taken, with the path then.
+        GatewayError: TOO_LARGE, it holds more values than that; INVALID_ARGUMENT, it is no JSON, or holds what cannot
+            be taken, with the path then.
     """
     try:
         obj, is_exact = parse_quickly(data)

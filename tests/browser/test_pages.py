@@ -78,7 +78,7 @@ async (resume) => {
 """
 
 
-# A page that holds an object and a callback, and what of these there is; callbacks of pages before would be called first.
+# A page that holds an object and a callback, and what of these there is.
 HOLDS = """
 async () => {
   const { connect } = await import('/client/index.js');

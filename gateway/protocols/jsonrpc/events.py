@@ -35,8 +35,8 @@ BUFFER_FULL: Final = BufferFull()
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The client wants a session: ``session`` None is a new one. ``stream`` and ``received`` are set to resume, ``anew`` to
-    do so as another client than before, which knows nothing of what that one held.
+    """The client wants a session: ``session`` None is a new one. ``stream`` and ``received`` are set to resume,
+    ``anew`` to do so as another client than before, which knows nothing of what that one held.
 
     ``token`` says who it is, if it says so.
 
