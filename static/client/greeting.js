@@ -42,7 +42,7 @@ export class Greeting {
     this.#token = token;
     this.#joins = session;
     if (resume) {
-      this.said = { session: resume.session, stream: resume.stream, anew: true };
+      this.said = { ...resume, anew: true };
     }
   }
 
