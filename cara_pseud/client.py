@@ -178,7 +178,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         for timer in (self._step_timer, self._beat_timer):
             if timer is not None:
                 timer.cancel()
-        connection.fail_waiting(Unavailable(f"the {type(self).__name__} was stopped before the call was sent"))
+        connection.fail_waiting(Unavailable(f"the {type(self).__name__.lower()} was stopped before the call was sent"))
         super()._end(connection)
         self._tell_state()
 

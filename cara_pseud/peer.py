@@ -243,7 +243,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
 
     def _end(self, connection: Connection) -> None:
         connection.lost = True
-        error = OutcomeUnknown(f"the {type(self).__name__} was stopped before the answer came")
+        error = OutcomeUnknown(f"the {type(self).__name__.lower()} was stopped before the answer came")
         for task, _ in connection.running.values():
             cancel_begun(task)
         for uid in list(connection.pending):

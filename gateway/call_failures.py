@@ -45,11 +45,11 @@ def failure_told(
         told = from_rpc_error(error, expose_errors=expose_errors)
     else:
         told = GatewayError(Status.INTERNAL, "the gateway failed to make this call")
-    told.at(method.service_name, method.name, request_id)
+    told.at(method.service_name, method.label, request_id)
     method.counts.fail(told.status.code)
     if told.status in _LOGGED or isinstance(error, Unauthenticated):
         unexpected = not isinstance(error, GatewayError | RpcError)
-        place = f"{method.service_name}.{method.name}"
+        place = f"{method.service_name}.{method.label}"
         if method.has_secrets:
             text = _without_secrets(error, method, args)
             _LOG.warning("%s: %s: %s [%s]", place, told.status.code, text, request_id)

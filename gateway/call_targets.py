@@ -56,5 +56,5 @@ def method_of_object(
             if handle.service.interface_name(ancestor) == interface:
                 return handle.service.object_method(ancestor, name, session.principal.roles), handle.capability
     expected = f"an object of {quote(service)} with the interface {quote(interface)}"
-    got = f"{handle.service.name}'s, with the interface {handle.interface_name}"
+    got = f"{handle.service.name}'s, with the interface {handle.interface_name or '(unknown)'}"
     raise GatewayError(Status.INVALID_ARGUMENT, f"expected {expected}, this is {got}")

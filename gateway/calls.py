@@ -414,5 +414,5 @@ class Calls:
         told = failure_told(error, method, request_id, args, expose_errors=self.expose_errors)
         fault = self._faults.get(method.service_name)
         if fault and told.status is Status.UNAVAILABLE:
-            told = GatewayError(told.status, fault).at(method.service_name, method.name, request_id)
+            told = GatewayError(told.status, fault).at(method.service_name, method.label, request_id)
         return told

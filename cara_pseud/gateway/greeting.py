@@ -71,11 +71,14 @@ class FirstWords:
         self.renews = renews
         # The session that was named, as long as there is no stream.
         self._joins = session
+        # Whether it is the stream of a process that is no more.
+        self._anew = resume is not None
 
     def hello(self, received: int, token: str | None) -> bytes:
         """The message; ``received`` are those of the stream that is asked for."""
         session, stream = self.said.get("session", self._joins), self.said.get("stream")
-        asked = {"session": session, "stream": stream, "received": received if stream else None, "token": token}
+        asked: dict[str, Any] = {"session": session, "stream": stream, "received": received if stream else None}
+        asked |= {"anew": True if stream and self._anew else None, "token": token}
         params = {"protocol": 1, "unbox": True, **{name: value for name, value in asked.items() if value is not None}}
         return text_of({"id": HELLO_ID, "method": "rpc.hello", "params": params})
 
@@ -88,7 +91,7 @@ class FirstWords:
             return None
         result = message.get("result")
         if message.get("error") is None and isinstance(result, Mapping):
-            self._joins = None
+            self._joins, self._anew = None, False
             return HelloAnswer(accepted=result)
         failure = from_answer(message.get("error"))
         session, stream = self.said.get("session"), self.said.get("stream")

@@ -50,7 +50,7 @@ class Permissions:
                 lacks a role.
         """
         if not self.may_call(principal, method):
-            raise denied(principal, method.service_name, method.name)
+            raise denied(principal, method.service_name, method.label)
 
     def _decide(self, key: tuple[frozenset[str], ServiceMethod]) -> bool:
         if len(self._known) >= _MAX_KEPT:

@@ -35,6 +35,7 @@ from gateway.config.values import (
     ENDPOINTS,
     FLAG,
     HOSTS,
+    LEVELS,
     LISTEN,
     MODE,
     NETWORKS,
@@ -110,7 +111,7 @@ SERVICE_KEYS: Final[Mapping[str, ValueKind]] = {
 
 LIMIT_KEYS: Final[Mapping[str, ValueKind]] = {
     bound.name: SECONDS if isinstance(bound.default, float) else COUNT for bound in dataclasses.fields(Limits)
-}
+} | {"max_depth": LEVELS}
 
 _REQUIRED = ("schema", "interface", "endpoint")
 _OF_PSEUD: Final = (

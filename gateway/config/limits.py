@@ -9,6 +9,11 @@ CALLBACK_MARGIN_S: Final = 5.0
 """What a client that comes back at the last moment has left to answer, at least."""
 
 
+MOST_LEVELS: Final = 250
+"""Of `Limits.max_depth`: JSON is written down to 254 levels, and an answer takes a few around its value. Deeper values
+would be read, and called with, before anybody knew that nothing can be answered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The bounds, all settable under ``[gateway.limits]``."""
@@ -23,7 +28,8 @@ class Limits:
     """Headers of a request. Browsers behind several proxies send some fifty; Apache permits 100."""
 
     max_depth: int = 64
-    """Levels of arrays and objects, from the parameters' root. Cap'n Proto's own codec and reader stop there too."""
+    """Levels of arrays and objects, from the parameters' root. Cap'n Proto's own codec and reader stop there too.
+    At most `MOST_LEVELS`."""
 
     max_values: int = 100_000
     """Elements and members of one message, in and out. To build and convert so many takes 50 ms, and nobody else is

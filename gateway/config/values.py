@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote as percent_encoded
 
+from gateway.config.limits import MOST_LEVELS
 from gateway.errors import quote
 from gateway.host_names import ANY_HOST, host_pattern
 from gateway.path_prefix import path_prefix
@@ -98,6 +99,12 @@ def _parse_texts(text: str) -> Any:
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"expected a whole number from 1 on, not {shown(value)}")
+    return value
+
+
+def _levels(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_LEVELS:
+        raise ValueError(f"expected a whole number from 1 to {MOST_LEVELS}, not {shown(value)}")
     return value
 
 
@@ -290,6 +297,7 @@ SECRET = ValueKind(_secret)
 FLAG = ValueKind(_flag, _parse_flag)
 TEXTS = ValueKind(_texts, _parse_texts)
 COUNT = ValueKind(_count, _parse_number)
+LEVELS = ValueKind(_levels, _parse_number)
 SECONDS = ValueKind(_seconds, _parse_number)
 DELAY = ValueKind(_delay, _parse_number)
 FRACTION = ValueKind(_fraction, _parse_number)

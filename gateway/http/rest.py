@@ -20,8 +20,9 @@ from gateway.http.rate_fields import rate_fields
 from gateway.http.raw_exchange import answer_raw, with_body
 from gateway.http.session_cookie import cookie_attributes
 from gateway.http.site import Site
+from gateway.json.grammar import parse_within
 from gateway.json.text import JSON, dump
-from gateway.json.value_count import check_values, parse_within
+from gateway.json.value_count import check_values
 from gateway.protocols.jsonrpc.messages import MAX_META_CHARS
 from gateway.protocols.rest.rest_references import RestReferences
 from gateway.protocols.rest.text_parameters import http_params, query_params
@@ -112,9 +113,18 @@ class ApiHandler(BaseHandler):
         """The parsed body; None without one.
 
         Raises:
-            GatewayError: UNSUPPORTED_MEDIA_TYPE, TOO_LARGE, or it is no JSON.
+            GatewayError: UNSUPPORTED_MEDIA_TYPE, or as `parsed`.
         """
-        return parse_within(self.json_text(), self.site.limits.max_values) if self.request.body else None
+        return self.parsed(self.json_text()) if self.request.body else None
+
+    def parsed(self, text: bytes) -> JSON:
+        """What a text of the client says.
+
+        Raises:
+            GatewayError: as `parse_within`.
+        """
+        limits = self.site.limits
+        return parse_within(text, limits.max_values, limits.max_depth)
 
     def json_text(self, others: Collection[str] = ()) -> bytes:
         """The body, which says of itself that it is JSON.
@@ -227,7 +237,7 @@ class CallingHandler(ApiHandler):
             GatewayError: instead of it, that one may not.
         """
         self.site.calls.authorise(self.principal, method)
-        return error.at(method.service_name, method.name)
+        return error.at(method.service_name, method.label)
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:
         verb, downstream = self.request.method, self.downstream
@@ -301,7 +311,7 @@ class CallHandler(CallingHandler):
     def check_existence(self) -> None:
         # Calls pass their own hook. What else is answered must not tell what there is in a service that is not seen.
         if self.request.method != "POST" and self._method.service_name not in self.seen.routes:
-            raise denied(self.principal, self._method.service_name, self._method.name)
+            raise denied(self.principal, self._method.service_name, self._method.label)
 
     def methods(self) -> tuple[str, ...]:
         return ("GET", "HEAD", "POST") if self._method.facts.read_only else ("POST",)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from gateway.errors import GatewayError, Status
 from gateway.http.rest import ApiHandler
 from gateway.reference_form import handle as handle_form
-from gateway.sessions.handles import REST
 
 
 class SessionHandler(ApiHandler):
@@ -30,7 +29,7 @@ class SessionHandler(ApiHandler):
                     {
                         **handle_form(handle.token, handle.interface_name),
                         "service": handle.service.name,
-                        "count": handle.counts.get(REST, 0),
+                        "count": sum(handle.counts.values()),
                     }
                     for handle in session.handles
                 ],

@@ -17,7 +17,6 @@ from gateway.http.base import PROBLEM_TYPE
 from gateway.http.rest import ApiHandler
 from gateway.http.site import Site
 from gateway.http.tcp import give_up_after, untaken_bytes
-from gateway.json.text import parse
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc.messages import Answer
 from gateway.protocols.sse.callback_answers import answer_of_problem, answer_of_results
@@ -205,7 +204,7 @@ class CallbackAnswerHandler(ApiHandler):
     def _answer(self) -> Answer:
         kind = self.sent.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind == PROBLEM_TYPE:
-            return answer_of_problem(self._id, parse(self.request.body))
+            return answer_of_problem(self._id, self.parsed(self.request.body))
         if self.request.body and kind != JSON_TYPE:
             detail = f"the body must be {JSON_TYPE} with the results, or {PROBLEM_TYPE} with an error"
             raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, detail)

@@ -49,11 +49,15 @@ def parse(text: str | bytes) -> JSON:
     """Parse one JSON text.
 
     Raises:
-        GatewayError: it is no JSON; the detail says why and where (line and column from 1).
+        GatewayError: it is no JSON, or holds what `gateway.json.grammar` permits; the detail says why and where (line
+            and column from 1).
     """
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     obj, is_exact = parse_quickly(data)
-    return obj if is_exact else parse_exactly(data)
+    try:
+        return obj if is_exact else parse_exactly(data)
+    except RecursionError:
+        raise GatewayError.unparsable("no JSON: nested too deeply") from None
 
 
 def parse_quickly(data: bytes) -> tuple[JSON, bool]:
@@ -74,20 +78,16 @@ def parse_quickly(data: bytes) -> tuple[JSON, bool]:
 def parse_exactly(data: bytes) -> JSON:
     """Parse a text that `parse_quickly` takes, ten times as slowly, with `InexactFloat` where it has to be.
 
-    Raises:
-        GatewayError: it is nested too deeply for that.
+    It reads by recursion, so a text that may be deep is for `gateway.json.grammar`.
     """
-    try:
-        return _EXACT.decode(data.decode("utf-8"))
-    except RecursionError:
-        raise GatewayError.unparsable(_TOO_DEEP) from None
+    return EXACT_DECODER.decode(data.decode("utf-8"))
 
 
 class ExactElements:
-    """The elements of an array that `parse_quickly` takes, parsed exactly and one by one."""
+    """The elements of an array, which is known to be JSON and not nested too deeply, parsed exactly and one by one."""
 
-    def __init__(self, data: bytes) -> None:
-        self._text = data.decode("utf-8")
+    def __init__(self, text: str) -> None:
+        self._text = text
         self._at = self._text.index("[") + 1
 
     def take(self, *, exactly: bool = True) -> JSON:
@@ -95,15 +95,9 @@ class ExactElements:
 
         Args:
             exactly: False is faster and for those that nobody needs.
-
-        Raises:
-            GatewayError: it is nested too deeply; those behind it cannot be found.
         """
         begin = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
-        try:
-            element, self._at = (_EXACT if exactly else _INEXACT).raw_decode(self._text, begin)
-        except (RecursionError, ValueError):  # the plain decoder also minds integers of thousands of digits
-            raise GatewayError.unparsable(_TOO_DEEP) from None
+        element, self._at = (EXACT_DECODER if exactly else _INEXACT).raw_decode(self._text, begin)
         return element
 
 
@@ -194,7 +188,7 @@ def _int_or_marked(text: str) -> int | float:
     return InexactFloat(float(text))
 
 
-_EXACT: Final = json.JSONDecoder(parse_float=_exact_or_marked, parse_int=_int_or_marked)
+EXACT_DECODER: Final = json.JSONDecoder(parse_float=_exact_or_marked, parse_int=_int_or_marked)
+"""Python's own, with `InexactFloat` where it has to be; it reads what `parse_quickly` does not take, too."""
 _INEXACT: Final = json.JSONDecoder(parse_int=float)
 _SPACE: Final = re.compile(r"[ \t\r\n,]*")
-_TOO_DEEP: Final = "no JSON: nested too deeply"

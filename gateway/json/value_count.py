@@ -8,7 +8,7 @@ parsed value is looked at, up to the bound.
 from __future__ import annotations
 
 from gateway.errors import GatewayError, Status
-from gateway.json.text import JSON, parse_exactly, parse_quickly
+from gateway.json.text import JSON
 
 
 def may_exceed(data: bytes, most: int) -> bool:
@@ -38,18 +38,6 @@ def exceeds(obj: JSON, most: int) -> bool:
 def too_many(most: int) -> GatewayError:
     """The error of a value that holds more."""
     return GatewayError(Status.TOO_LARGE, f"more than {most} values (elements and members) are in one message")
-
-
-def parse_within(data: bytes, most: int) -> JSON:
-    """Parse one JSON text.
-
-    Raises:
-        GatewayError: TOO_LARGE, it holds more values than that; or as `gateway.json.text.parse`.
-    """
-    obj, is_exact = parse_quickly(data)
-    if may_exceed(data, most) and exceeds(obj, most):
-        raise too_many(most)
-    return obj if is_exact else parse_exactly(data)
 
 
 def check_values(data: bytes, obj: JSON, most: int, what: str) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from cara_pseud.capabilities import IncomingCall
+from cara_pseud.capabilities import IncomingCall, WireValue
 from cara_pseud.errors import CODES, DeadlineExceeded, RpcError, Unavailable
 from cara_pseud.local import LocalCapability
 from cara_pseud.schema.nodes import Type
@@ -58,6 +58,15 @@ class CallbackCapability(LocalCapability):
 
     def left(self, *, gone: bool) -> None:
         self.target.left(gone=gone)
+
+
+class _Asked(NamedTuple):
+    """A request to the client that waits for its answer."""
+
+    answer: asyncio.Future[WireValue]
+    callback: Callback
+    refs: RequestReferences
+    read: Callable[[JSON], WireValue]
 
 
 class Callback:
@@ -120,7 +129,10 @@ class Callback:
         try:
             params = called.write_params(args, kwargs, refs)
             traceparent = asked_in(call.traceparent) if trace is None else trace.ask()
-            answer = callbacks.ask(self, called.name, params, call, refs, traceparent)
+            unbox = callbacks.client.unboxes
+            answer = callbacks.ask(
+                self, called.name, params, call, refs, lambda obj: called.read_results(obj, refs, unbox), traceparent
+            )
         except GatewayError as error:
             refs.take_back()
             _end(trace, error.status)
@@ -131,18 +143,15 @@ class Callback:
             raise
         if trace is not None:
             answer.add_done_callback(partial(_settle, trace))
-        unbox = callbacks.client.unboxes
         result: asyncio.Future[Any] = answer.get_loop().create_future()
 
-        def pass_on(answer: asyncio.Future[JSON]) -> None:
+        def pass_on(answer: asyncio.Future[WireValue]) -> None:
             if result.done():
                 return
             try:
-                result.set_result(called.read_results(answer.result(), refs, unbox))
+                result.set_result(answer.result())
             except asyncio.CancelledError:
                 result.set_exception(Unavailable(GONE))
-            except GatewayError as error:
-                result.set_exception(as_rpc_error(error))
             except Exception as error:
                 result.set_exception(error)
 
@@ -202,7 +211,7 @@ class Callbacks:
         self._check_room = check_room
         self._timeout_s = timeout_s
         self._callbacks: dict[tuple[str, str], Callback] = {}
-        self._asked: dict[str, tuple[asyncio.Future[JSON], Callback, RequestReferences]] = {}
+        self._asked: dict[str, _Asked] = {}
         self._ended = False
 
     def __len__(self) -> int:
@@ -247,9 +256,9 @@ class Callbacks:
                 continue
             del self._callbacks[key]
             callback.orphan()
-            for answer, asked, _ in list(self._asked.values()):
-                if asked is callback:
-                    answer.cancel()
+            for asked in list(self._asked.values()):
+                if asked.callback is callback:
+                    asked.answer.cancel()
             if not any(name == callback.name for name, _ in self._callbacks):
                 reason = "a call that it was passed in is not permitted any more"
                 self.client.callback_ended(callback.name, Status.PERMISSION_DENIED.code, reason)
@@ -263,9 +272,9 @@ class Callbacks:
             code, reason = "released", f"{service.name} holds it no more"
         else:
             code, reason = Status.UNAVAILABLE.code, f"{service.name} is gone, and with it what it held"
-            for answer, asked, _ in list(self._asked.values()):
-                if asked is callback:  # and who asked is gone, too
-                    answer.cancel()
+            for asked in list(self._asked.values()):
+                if asked.callback is callback:  # and who asked is gone, too
+                    asked.answer.cancel()
         if not any(name == callback.name for name, _ in self._callbacks):
             self.client.callback_ended(callback.name, code, reason)
 
@@ -276,9 +285,10 @@ class Callbacks:
         params: list[JSON],
         call: IncomingCall,
         refs: RequestReferences,
+        read: Callable[[JSON], WireValue],
         traceparent: str | None = None,
-    ) -> asyncio.Future[JSON]:
-        """Send a request to the client, now; a future of its answer.
+    ) -> asyncio.Future[WireValue]:
+        """Send a request to the client, now; a future of its answer as ``read`` makes it.
 
         Cancelling the future withdraws the request. ``refs`` knows the handles in it, ``traceparent`` names its trace.
 
@@ -292,15 +302,15 @@ class Callbacks:
             timeout_s = min(timeout_s, call.deadline - loop.time())
             if timeout_s <= 0:
                 raise DeadlineExceeded("the deadline had passed before the client could be asked")
-        answer: asyncio.Future[JSON] = loop.create_future()
+        answer: asyncio.Future[WireValue] = loop.create_future()
         key = self.client.request(callback.name, method, params, traceparent)
         if self._ended:  # by the request itself: the client reads too slowly
             answer.cancel()
             return answer
-        self._asked[key] = (answer, callback, refs)
+        self._asked[key] = _Asked(answer, callback, refs, read)
         timer = loop.call_later(timeout_s, self._expired, key)
 
-        def forget(_: asyncio.Future[JSON]) -> None:
+        def forget(_: asyncio.Future[WireValue]) -> None:
             timer.cancel()
             # If nobody waits any more: it expired, or the service gave it up.
             self._withdraw(key)
@@ -310,29 +320,52 @@ class Callbacks:
 
     def answered(self, key: str, result: JSON, error: GatewayError | None) -> None:
         """Take the client's answer; one that nobody waits for is forgotten."""
-        answer, _, _ = self._asked.pop(key, (None, None, None))
-        if answer is None or answer.done():
+        asked = self._asked.get(key)
+        if asked is None:
             return
-        if error is not None:
-            answer.set_exception(as_rpc_error(error))
-        else:
-            answer.set_result(result)
+        try:
+            if error is not None:
+                raise error
+            self.accept(key, result)
+        except Exception as failure:
+            del self._asked[key]
+            if not asked.answer.done():
+                asked.answer.set_exception(as_rpc_error(failure) if isinstance(failure, GatewayError) else failure)
+
+    def accept(self, key: str, result: JSON) -> None:
+        """Take the client's results, if they fit; else the call waits on. Those that nobody waits for are forgotten.
+
+        Raises:
+            GatewayError: INVALID_ARGUMENT with the path, they do not fit the schema.
+        """
+        asked = self._asked.get(key)
+        if asked is not None and not asked.answer.done():
+            wire = asked.read(result)
+            del self._asked[key]
+            asked.answer.set_result(wire)
 
     def _expired(self, key: str) -> None:
-        answer, _, _ = self._asked.get(key, (None, None, None))
-        if answer is not None and not answer.done():
-            answer.set_exception(DeadlineExceeded("the client did not answer in time"))
+        asked = self._asked.get(key)
+        if asked is not None and not asked.answer.done():
+            asked.answer.set_exception(DeadlineExceeded("the client did not answer in time"))
 
     def withdraw(self) -> None:
         """Give every request up, now: the client goes where its answers do not come."""
-        for key, (answer, _, _) in list(self._asked.items()):
+        for key, asked in list(self._asked.items()):
             self._withdraw(key)
-            answer.cancel()
+            asked.answer.cancel()
 
     def _withdraw(self, key: str) -> None:
-        _, _, refs = self._asked.pop(key, (None, None, None))
-        if refs is not None and self.client.withdraw(key):
-            refs.take_back()
+        asked = self._asked.pop(key, None)
+        if asked is not None and self.client.withdraw(key):
+            asked.refs.take_back()
+
+    def drop(self) -> None:
+        """Another client takes the place: what this one is asked is withdrawn, and its objects end."""
+        for callback in self._callbacks.values():
+            callback.orphan()
+        self._callbacks.clear()
+        self.withdraw()
 
     def end(self) -> None:
         """The client is gone: what it is asked fails, and so does what it will be asked."""
@@ -341,8 +374,8 @@ class Callbacks:
             callback.orphan()
         self._callbacks.clear()
         asked, self._asked = self._asked, {}
-        for answer, _, _ in asked.values():
-            answer.cancel()
+        for each in asked.values():
+            each.answer.cancel()
 
 
 def _settle(trace: CallTrace, answer: asyncio.Future[JSON]) -> None:

@@ -30,7 +30,7 @@ export class Greeting {
   #token;
   /** The session that the page named, as long as there is no stream. @type {string | undefined} */
   #joins;
-  /** What the gateway said last; with `stream` there is one to resume. @type {Record<string, any>} */
+  /** What the gateway said last; with `stream` there is one to resume, with `anew` another page's. @type {Record<string, any>} */
   said = {};
   /** Why hello was refused. @type {GatewayError | undefined} */
   failure;
@@ -42,7 +42,7 @@ export class Greeting {
     this.#token = token;
     this.#joins = session;
     if (resume) {
-      this.said = { session: resume.session, stream: resume.stream };
+      this.said = { ...resume, anew: true };
     }
   }
 
@@ -67,8 +67,8 @@ export class Greeting {
       send(undefined);
       return;
     }
-    const { session = this.#joins, stream } = this.said;
-    const params = { protocol: 1, unbox: true, session, stream, received: stream && received, token };
+    const { session = this.#joins, stream, anew } = this.said;
+    const params = { protocol: 1, unbox: true, session, stream, received: stream && received, anew, token };
     send(textOf({ id: HELLO_ID, method: 'rpc.hello', params }));
   }
 

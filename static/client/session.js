@@ -60,7 +60,6 @@ export class Session {
   #limits = {};
   /** Why the stream was lost that the next takes the place of. @type {string | undefined} */
   #lost;
-  #takesOver;
   /** How many messages the gateway has taken, if it takes no more calls. */
   #taken = Infinity;
   /** Why the session was closed. @type {GatewayError | undefined} */
@@ -91,7 +90,6 @@ export class Session {
     );
     this.#requests = new Requests(events, (answer) => this.#outbox.post(answer));
     const whole = isResumption(resume) ? resume : undefined;
-    this.#takesOver = !!whole;
     this.#greeting = new Greeting({ ...greeting, resume: whole });
     this.#acknowledgements.restart(whole?.received);
     if (resume && !whole) {
@@ -310,7 +308,7 @@ export class Session {
   #open(hello) {
     const write = (/** @type {string} */ frame) => this.#socket?.send(frame);
     const { limits = {}, resumed } = hello;
-    const { session, stream } = this.#greeting.said;
+    const { session, stream, anew } = this.#greeting.said;
     if (!resumed && stream) {
       this.#loseStream('another stream began');
     }
@@ -328,7 +326,7 @@ export class Session {
       this.#outbox.open(write, limits);
       this.#events.state('open', { resumed });
     } else if (this.#outbox.resume(write, limits, hello.received)) {
-      if (this.#takesOver) {
+      if (anew) {
         // The page before may not be gone, and its count may be the same as this one's. With one message more between
         // here and the gateway it is not, so that it cannot take the stream back and believe that it goes on.
         this.ping();
@@ -342,7 +340,6 @@ export class Session {
       this.#loseStream(`it cannot have received ${hello.received} messages`);
       this.#socket?.close(4000, 'a wrong count');
     }
-    this.#takesOver = false;
   }
 
   /** The gateway keeps a stream without a socket for some time only. */

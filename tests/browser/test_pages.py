@@ -78,6 +78,36 @@ async (resume) => {
 """
 
 
+# A page that holds an object and a callback, and what of these there is.
+HOLDS = """
+async () => {
+  const { connect } = await import('/client/index.js');
+  const resume = JSON.parse(sessionStorage.getItem('resumption') ?? 'null');
+  const gateway = await connect(undefined, { resume });
+  const service = gateway.service('counting');
+  const before = await service.sum();
+  window.object = await service.object();
+  const heard = new Promise((resolve) => service.listen({ added: resolve }));
+  await service.add(1);
+  await heard;
+  let sum;
+  do {
+    sum = await service.sum();
+  } while (sum.heard === before.heard);
+  const session = await fetch('/api/session', { headers: { 'Session-Id': gateway.session } });
+  const { handles, callbacks } = await session.json();
+  addEventListener('pagehide', () => sessionStorage.setItem('resumption', JSON.stringify(gateway.resumption)));
+  return {
+    heard: sum.heard,
+    adders: sum.objects,
+    released: await service.released(),
+    handles: handles.length,
+    callbacks: callbacks.length,
+  };
+}
+"""
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     with ExitStack() as stack:
@@ -143,6 +173,17 @@ def test_a_doubled_tab_goes_on_and_the_other_gets_a_stream_of_its_own(window: Pa
         assert other.evaluate("told") == []
     finally:
         other.close()
+
+
+def test_what_a_page_held_is_let_go_when_the_next_goes_on_with_its_stream(window: Page, network: Network) -> None:
+    url = f"http://127.0.0.1:{network.port}"
+    open_blank(window, url)
+    window.evaluate("sessionStorage.clear()")
+    for page in range(4):
+        window.goto(f"{url}/blank.html")
+        held = window.evaluate(HOLDS)
+        # One object and one callback: this page's.
+        assert held == {"heard": page + 1, "adders": 1, "released": page, "handles": 1, "callbacks": 1}
 
 
 def test_packets_that_vanish_are_noticed_and_every_call_is_answered_once(window: Page, network: Network) -> None:

@@ -350,7 +350,7 @@ def test_a_watcher_is_told_once_however_its_call_ends(serving: Any, connected: A
             with pytest.raises(errors.OutcomeUnknown):
                 await lost
             await asyncio.sleep(0)
-            assert told.pop() == "lost the Client was stopped before the answer came"
+            assert told.pop() == "lost the client was stopped before the answer came"
             assert told == ["answered 7"]
 
     run(main())

@@ -29,7 +29,14 @@ test('another page can take the stream over', async () => {
   await settle();
   WebSocket.latest.emit('open', {});
   const { params } = JSON.parse(WebSocket.latest.frames[0]);
-  assert.deepEqual(params, { protocol: 1, unbox: true, session: 'secret-session', stream: 's1', received: 1 });
+  assert.deepEqual(params, {
+    protocol: 1,
+    unbox: true,
+    session: 'secret-session',
+    stream: 's1',
+    received: 1,
+    anew: true,
+  });
   const result = { ...HELLO_RESULT, resumed: true, received: 1 };
   WebSocket.latest.emit('message', { data: JSON.stringify({ id: 0, result }) });
   const gateway = await connecting;

@@ -37,6 +37,7 @@ class HelloParams:
     received: int | None = None
     unbox: bool = False
     token: str | None = field(default=None, repr=False)
+    anew: bool = False
     error: GatewayError | None = None
 
 
@@ -161,16 +162,17 @@ def _hello(params: Mapping[str, JSON]) -> HelloParams:
         text = params.get(name)
         if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= _MAX_TEXT_CHARS):
             return HelloParams(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
-    unbox, received = params.get("unbox", False), params.get("received")
-    if not isinstance(unbox, bool):
-        return HelloParams(error=GatewayError.invalid("expected true or false", "$.unbox"))
+    for name in ("unbox", "anew"):
+        if not isinstance(params.get(name, False), bool):
+            return HelloParams(error=GatewayError.invalid("expected true or false", f"$.{name}"))
+    unbox, anew, received = params.get("unbox", False), params.get("anew", False), params.get("received")
     if received is not None and (not _is_whole(received) or received < 0):
         return HelloParams(error=GatewayError.invalid("expected a number of messages", "$.received"))
     stream = params.get("stream")
     if stream is not None and (params.get("session") is None or received is None):
         missing = "session" if params.get("session") is None else "received"
         return HelloParams(error=GatewayError.invalid("a stream is resumed with session and received", f"$.{missing}"))
-    return HelloParams(params.get("session"), params.get("stream"), received, unbox, params.get("token"))
+    return HelloParams(params.get("session"), stream, received, unbox, params.get("token"), anew)
 
 
 def _ack(params: Mapping[str, JSON]) -> Control:

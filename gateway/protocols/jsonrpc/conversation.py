@@ -330,7 +330,7 @@ class Conversation:
     def go_on_as(self, hello: events.Hello, session: Session) -> None:
         """See `gateway.protocols.jsonrpc.entrance.Guest`."""
         received, channel = hello.received or 0, self._channel
-        other = stream_to_resume(session, hello.stream or "", received, Conversation, partial(self._restored, session))
+        other = stream_to_resume(session, hello, Conversation, partial(self._restored, session))
         assert channel is not None  # hello has come over it
         id, intake = self.stream.give_way(hello.call), self._intake
         self._intake, entrance = Intake(self, self._turns, intake.lane, self._hold), self._entrance

@@ -38,7 +38,8 @@ BUFFER_FULL: Final = BufferFull()
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The client wants a session: ``session`` None is a new one. ``stream`` and ``received`` are set to resume.
+    """The client wants a session: ``session`` None is a new one. ``stream`` and ``received`` are set to resume,
+    ``anew`` to do so as another client than before, which knows nothing of what that one held.
 
     ``token`` says who it is, if it says so.
 
@@ -51,6 +52,7 @@ class Hello:
     stream: str | None
     received: int | None
     token: str | None = field(default=None, repr=False)
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from gateway.errors import GatewayError, Status
+from gateway.json.grammar import Grammatical, fault_in
 from gateway.json.text import JSON, dump, parse
 from gateway.protocols.jsonrpc import events
 from gateway.protocols.jsonrpc.call_pace import CallPace
@@ -45,12 +46,19 @@ def without_calls(data: bytes) -> bytes | None:
     """What is still acted on of a client's text; None if that is nothing."""
     try:
         obj = parse(data)
-    except GatewayError:
-        return data  # the stream says what is wrong with it
+    except GatewayError as complaint:
+        try:
+            obj = Grammatical(data, complaint).exactly()
+        except GatewayError:
+            return data  # the stream says what is wrong with it
     if not isinstance(obj, list):
         return None if _is_call(obj) else data
     kept = [message for message in obj if not _is_call(message)]
-    return data if len(kept) == len(obj) else dump(kept) if kept else None
+    if len(kept) == len(obj):
+        return data
+    # What cannot be written is a message with a fault beside calls: nobody waits for what it would be told.
+    kept = [message for message in kept if fault_in(message, 0) is None]
+    return dump(kept) if kept else None
 
 
 def _is_call(message: JSON) -> bool:

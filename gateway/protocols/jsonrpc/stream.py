@@ -22,7 +22,7 @@ from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.json.text import JSON, dump, dump_marked
-from gateway.json.value_count import check_values, too_many
+from gateway.json.value_count import check_values
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
@@ -149,7 +149,7 @@ class Stream:
         assert state is not StreamState.GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
-            text_read = read(data, self._limits.max_values)
+            text_read = read(data, self._limits.max_values, self._limits.max_depth)
         except GatewayError as error:
             return self._unreadable(error)
         events: list[Event] = []
@@ -174,17 +174,13 @@ class Stream:
         if frame is None:
             return events
         batch, is_counted = frame.batch, self._state is _COUNTED
-        try:
-            for obj, is_too_much in frame.take(IN_ONE_STEP):
-                if is_counted and type(obj) is not dict:
-                    return [*events, self._close("an element of an array is no object, so no message")]
-                place = None if batch is None else batch.place()
-                self._message(obj, place, events, is_too_much)
-                if self._state is _CLOSED:
-                    return events
-        except GatewayError as error:
-            events += self._unreadable(error)
-            self.drop_unworked()
+        for obj, fault in frame.take(IN_ONE_STEP):
+            if is_counted and type(obj) is not dict:
+                return [*events, self._close("an element of an array is no object, so no message")]
+            place = None if batch is None else batch.place()
+            self._message(obj, place, events, fault)
+            if self._state is _CLOSED:
+                return events
         if not len(frame) or self._frame is None:
             self.drop_unworked()
             if batch is not None:
@@ -334,7 +330,9 @@ class Stream:
         else:
             events += self._send(self.out.error(None, error))
 
-    def _message(self, obj: JSON, place: BatchPlace | None, events: list[Event], is_too_much: bool = False) -> None:
+    def _message(
+        self, obj: JSON, place: BatchPlace | None, events: list[Event], fault: GatewayError | None = None
+    ) -> None:
         state = self._state
         if state is _CLOSED:
             return
@@ -342,18 +340,20 @@ class Stream:
         control = None
         if type(message) is Request and message.method.startswith(CONTROL):
             control = self._read_control(message)
+        # The gateway's own methods look at little, however much there is.
+        refused = fault if fault is None or control is None or fault.status is not Status.TOO_LARGE else None
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
         elif state is StreamState.FRESH:
             if isinstance(message, Request) and isinstance(control, HelloParams):
-                self._greet(message, control, events)
+                self._greet(message, control if refused is None else HelloParams(error=refused), events)
                 return
             if self.must_greet:
                 return events.append(self._close(*_STRANGER))
             self._state = StreamState.PLAIN
-        if is_too_much and control is None:  # the gateway's own methods look at little
-            message = messages.refused(parsed, too_many(self._limits.max_values))
+        if refused is not None:
+            message = messages.refused(parsed, refused)
         if type(message) is Request:  # as most are
             if message.id is not None and message.id in self._ids:
                 error = GatewayError.bad_request("a call with this id is under way")
@@ -374,7 +374,7 @@ class Stream:
         call = self._begin(message, None)
         self._state = StreamState.GREETING
         self.unbox = hello.unbox
-        events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token))
+        events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token, hello.anew))
 
     def _answered(self, message: Answer, events: list[Event]) -> None:
         # An answer that is late, repeated or to no question of ours is forgotten.
@@ -423,12 +423,8 @@ class Stream:
             )
         if error is not None:
             events += self._refuse(message, place, error)
-        elif isinstance(control, Ack):
-            if self.greeted:
-                if self.counting.acknowledge(control.received):
-                    self.pipeline.forget(control.received)
-                else:
-                    events.append(self._close("rpc.ack of a message that was not sent"))
+        elif isinstance(control, Ack) and self.greeted and not self.counting.acknowledge(control.received):
+            events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
             call = self._begin(message, place)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
@@ -437,7 +433,9 @@ class Stream:
             cast = CastRequested(call, message.notification, to, control.interface, None, message.meta)
             events += self.place(cast, self._may_refer)
         else:
-            if isinstance(control, Release):
+            if isinstance(control, Ack) and self.greeted:
+                self.pipeline.forget(control.received)
+            elif isinstance(control, Release):
                 events.append(ReleaseRequested(control.handle, control.count))
             elif isinstance(control, Cancel) and control.id in self._ids:
                 self._cancel(self._ids[control.id], events)

@@ -159,11 +159,18 @@ class Listener:
             self._away = asyncio.get_running_loop().call_later(self._limits.resume_window_s, self.end)
 
     def answered(self, key: str, result: JSON, error: GatewayError | None) -> bool:
-        """Take the answer to a request; False if it does not wait for one."""
-        if not self.log.answered(key):
+        """Take the answer to a request; False if it does not wait for one.
+
+        Raises:
+            GatewayError: INVALID_ARGUMENT with the path, the results do not fit; the request waits on.
+        """
+        if key not in self.log.requests:
             return False
-        self.callbacks.answered(key, result, error)
-        return True
+        if error is None:
+            self.callbacks.accept(key, result)
+        else:
+            self.callbacks.answered(key, None, error)
+        return self.log.answered(key)
 
     def end(self) -> None:
         """End the listener: callbacks fail, what only it held is released. Idempotent."""

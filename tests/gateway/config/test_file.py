@@ -294,7 +294,15 @@ def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: 
         ("[gateway]\nexpose_errors = 1\n" + SERVICE, "gateway.expose_errors: expected true or false, not 1"),
         (
             "[gateway.limits]\nmax_depth = 0\n" + SERVICE,
-            "gateway.limits.max_depth: expected a whole number from 1 on, not 0",
+            "gateway.limits.max_depth: expected a whole number from 1 to 250, not 0",
+        ),
+        (
+            "[gateway.limits]\nmax_depth = 100000\n" + SERVICE,
+            "gateway.limits.max_depth: expected a whole number from 1 to 250, not 100000",
+        ),
+        (
+            "[gateway.limits]\nmax_handles_per_session = 0\n" + SERVICE,
+            "gateway.limits.max_handles_per_session: expected a whole number from 1 on, not 0",
         ),
         (
             SERVICE + "timeout = -1\n",
@@ -379,7 +387,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 def test_a_wrong_variable_is_named_itself(tmp_path: Path) -> None:
     assert complaints(tmp_path, SERVICE, {"CARA_GATEWAY_LIMITS_MAX_DEPTH": "deep"}) == (
-        'CARA_GATEWAY_LIMITS_MAX_DEPTH: expected a whole number from 1 on, not "deep"',
+        'CARA_GATEWAY_LIMITS_MAX_DEPTH: expected a whole number from 1 to 250, not "deep"',
     )
     (line,) = complaints(tmp_path, SERVICE, {"CARA_GATEWAY_LISTN": "1"})
     assert line == 'CARA_GATEWAY_LISTN: no key has this variable; did you mean "CARA_GATEWAY_LISTEN"?'

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from typing import Any
 
 import pytest
 
 from gateway.config import limits
-from gateway.config.limits import Limits
+from gateway.config.limits import MOST_LEVELS, Limits
+from gateway.json.text import dump
+from gateway.protocols.jsonrpc import messages
 
 
 def test_every_limit_gives_its_reason() -> None:
@@ -34,3 +37,10 @@ def test_limits_become_others_all_at_once() -> None:
     in_force, others = Limits(max_depth=3), Limits(max_depth=5, max_sessions=7)
     in_force.adopt(others)
     assert in_force == others
+
+
+def test_what_is_as_deep_as_may_be_can_be_written_in_every_message() -> None:
+    value: Any = 1
+    for _ in range(MOST_LEVELS):
+        value = [value]
+    assert dump([messages.request("g:1", "!a.b", value), messages.result(1, value)])

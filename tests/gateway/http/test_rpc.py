@@ -17,6 +17,7 @@ from tests.gateway.http.conftest import FRIEND, Built, Edge, moves_time, problem
 
 pytestmark = pytest.mark.gen_test
 
+JSON = {"Content-Type": "application/json"}
 NOTIFICATION = {"jsonrpc": "2.0", "method": "calculator.add", "params": [1, 2]}
 
 
@@ -43,6 +44,17 @@ async def test_a_call_is_answered(edge: Edge, root: Any) -> None:
     answer = await asked
     assert read(answer) == {"jsonrpc": "2.0", "id": 7, "result": {"result": 7}}
     assert not {"Session-Id", "Set-Cookie", "Cache-Control"} & answer.headers.keys()
+
+
+@pytest.mark.parametrize("fault", [b'"\\ud83d"', b"1e400", b"[" * 1100 + b"]" * 1100])
+async def test_a_value_that_nobody_can_take_is_the_fault_of_its_call(edge: Edge, root: Any, fault: bytes) -> None:
+    bad = b'{"jsonrpc":"2.0","id":1,"method":"calculator.add","params":{"first":%b}}' % fault
+    message = read(await edge.post("/rpc", bad, JSON))
+    assert (message["id"], message["error"]["code"]) == (1, -32602)
+    assert message["error"]["data"]["path"].startswith("$.first")
+    asked = edge.asks("POST", "/rpc", b"[%b,%b]" % (bad, json.dumps(call(2, params=[2, 5])).encode()), JSON)
+    (await root.next_call()).reply(7)
+    assert codes(read(await asked)) == [(1, -32602), (2, {"result": 7})]
 
 
 async def test_an_error_is_an_answer_too(edge: Edge, root: Any) -> None:

@@ -149,7 +149,6 @@ async def test_a_call_of_the_service_is_an_event_and_its_answer_a_request(
         (b"", "application/json", 0),
         (b"", "text/plain", 0),
         (b"null", "application/json", 0),
-        ({"result": "x"}, "application/json", "invalid_argument"),
         ({"detail": "not today", "code": "aborted"}, "application/problem+json", "aborted"),
         ({"code": "aborted"}, "application/problem+json; charset=utf-8", "aborted"),
         ({}, "application/problem+json", "unknown"),
@@ -180,6 +179,7 @@ async def test_an_answer_is_results_or_a_problem(
         (7, "application/json", 400),
         (b"[]", "application/problem+json", 400),
         ({"result": 7}, "text/plain", 415),
+        (b'{"result":"\\ud83d"}', "application/json", 400),
     ],
 )
 async def test_an_answer_that_is_none_can_be_given_again(
@@ -192,6 +192,24 @@ async def test_an_answer_that_is_none_can_be_given_again(
     assert problem(await answer(edge, session, event, body, kind))["status"] == status
     assert (await answer(edge, session, event, {"result": 42})).code == 204
     assert await result == 42
+
+
+@pytest.mark.parametrize(
+    ("body", "path"), [({"result": "x"}, "$.result"), ({"result": 1.5}, "$.result"), ({"x": 1}, "$.x")]
+)
+async def test_results_that_do_not_fit_are_refused_with_the_path_and_can_be_given_again(
+    edge: Edge, root: Any, ask_callback: Asks, body: Any, path: str
+) -> None:
+    session = await edge.session()
+    listener = await Listener.begin(edge, session)
+    result = ask_callback(await passed(edge, root, session), 1)
+    event = await listener.next()
+    told = problem(await answer(edge, session, event, body))
+    assert (told["code"], told["path"]) == ("invalid_argument", path)
+    assert not result.done()
+    assert (await answer(edge, session, event, {"result": 42})).code == 204
+    assert await result == 42
+    assert problem(await answer(edge, session, event, {"result": 42}))["code"] == "not_found"
 
 
 async def test_a_call_that_is_called_off_is_an_event_too(edge: Edge, root: Any, ask_callback: Asks) -> None:

@@ -34,6 +34,8 @@ READINGS: list[tuple[str, Any, Control | None]] = [
     ("rpc.hello", {"protocol": 1, "unbox": False, "session": None, "token": None, "stream": None}, HelloParams()),
     ("rpc.hello", {"protocol": 1, "session": "s", "unbox": True}, HelloParams("s", unbox=True)),
     ("rpc.hello", {"protocol": 1, "session": "s", "stream": "t", "received": 0}, HelloParams("s", "t", 0)),
+    ("rpc.hello", {"protocol": 1, "session": "s", "stream": "t", "received": 0, "anew": True},
+     HelloParams("s", "t", 0, anew=True)),
     ("rpc.hello", {"protocol": 1, "received": 5}, HelloParams(received=5)),
     ("rpc.hello", {"protocol": 1, "token": LONGEST}, HelloParams(token=LONGEST)),
     ("rpc.ack", {"received": 0}, Ack(0)),

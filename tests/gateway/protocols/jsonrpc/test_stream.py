@@ -461,3 +461,14 @@ def test_a_greeted_client_is_told_what_is_gone(greeted: Stream) -> None:
     ]  # fmt: skip
     (told,) = read(greeted.released(callback="c", code="resource_exhausted", reason="r"))
     assert told["params"]["callback"] == "c"
+
+
+def test_an_acknowledgement_that_asks_for_an_answer_gets_one(greeted: Stream) -> None:
+    text = '{"jsonrpc":"2.0","id":5,"method":"rpc.ack","params":{"received":0}}'
+    assert read(greeted.receive(text)) == [{"jsonrpc": "2.0", "id": 5, "result": {}}]
+    assert (greeted.counting.received, greeted.counting.sent) == (0, 1)
+
+
+def test_an_acknowledgement_without_hello_confirms_nothing(stream: Stream) -> None:
+    text = '{"jsonrpc":"2.0","id":5,"method":"rpc.ack","params":{"received":3}}'
+    assert read(stream.receive(text)) == [{"jsonrpc": "2.0", "id": 5, "result": {}}]
