@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final
-from urllib.parse import unquote
 
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.seen import Seen
@@ -30,6 +29,7 @@ from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
 from gateway.protocols.admission import Admission
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
+from gateway.stray_paths import shown as shown_stray
 from gateway.trace_context import trace_id_of
 from gateway.turns import LARGE_BYTES
 
@@ -48,6 +48,7 @@ class BaseHandler(Exchange):
         downstream: how the client reached us.
         is_public: whether it answers everybody alike, so that it does not matter who asks.
         answers_any_address: whether it may be asked by any address, as probes do that know no name.
+        may_be_stray: whether it answers for paths at which nothing is.
         is_unknown: whether it passed although nobody knows who asks, who will say so later.
         is_lost: whether the client has left, so that nobody reads the answer.
         trace_id: of the trace that is recorded of its call; None if there is none.
@@ -58,6 +59,7 @@ class BaseHandler(Exchange):
     downstream: Downstream = Downstream("", "http", "", "", False)
     is_public: ClassVar[bool] = False
     answers_any_address: ClassVar[bool] = False
+    may_be_stray: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None
     is_unknown = False
     is_lost = False
@@ -408,7 +410,9 @@ class BaseHandler(Exchange):
 
     def logged_path(self) -> str:
         """The path as it may stand in a log."""
-        return self.site.served.catalogue.secret_paths.shown(self.request.path)
+        path, secret_paths = self.request.path, self.site.served.catalogue.secret_paths
+        is_stray = self.may_be_stray and self._status >= 400
+        return shown_stray(path, secret_paths) if is_stray else secret_paths.shown(path)
 
     def on_finish(self) -> None:
         request, status, answered = self.request, self._status, self.site.answered
@@ -468,6 +472,8 @@ def implemented_methods(handler: type[BaseHandler]) -> tuple[str, ...]:
 class RefusingHandler(BaseHandler):
     """Answers every method with one error: nothing is at this path."""
 
+    may_be_stray = True
+
     def initialize(self, site: Site, error: GatewayError) -> None:  # type: ignore[override]
         self.site = site
         self._error = error
@@ -477,17 +483,6 @@ class RefusingHandler(BaseHandler):
 
     def methods(self) -> tuple[str, ...]:
         return ()
-
-    def logged_path(self) -> str:
-        # Where nothing is a handle may stand all the same: one segment too many makes it no less secret.
-        path = super().logged_path()
-        return without_token(path) if unquote(path).startswith(("/api/handles/", "/admin/sessions/")) else path
-
-
-def without_token(path: str) -> str:
-    """A path without the secret that a handle's token is."""
-    parts = path.split("/")
-    return "/".join([*parts[:3], "…", *parts[4:]])
 
 
 class UnreadHandler(RefusingHandler):

@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 from gateway.config.file import ConfigError
 from gateway.errors import GatewayError, Status
 from gateway.http.admin.operations import Operations
-from gateway.http.base import PROBLEM_TYPE, BaseHandler, without_token
+from gateway.http.base import PROBLEM_TYPE, BaseHandler
 from gateway.http.site import Site
 from gateway.json.text import JSON, dump
+from gateway.stray_paths import without_token
 
 MOST_SESSIONS: Final = 1_000
 """Of a page. So many take 10 ms, in which nobody else is served."""
