@@ -10,8 +10,8 @@ from gateway.describe.descriptions import describe_handle
 from gateway.errors import GatewayError
 from gateway.http.rest import ApiHandler, CallingHandler, params_of
 from gateway.http.site import Site
+from gateway.logged_paths import without_token
 from gateway.sessions.handles import REST, Handle
-from gateway.stray_paths import without_token
 
 
 class HandleHandler(ApiHandler):

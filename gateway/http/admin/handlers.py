@@ -14,7 +14,7 @@ from gateway.http.admin.operations import Operations
 from gateway.http.base import PROBLEM_TYPE, BaseHandler
 from gateway.http.site import Site
 from gateway.json.text import JSON, dump
-from gateway.stray_paths import without_token
+from gateway.logged_paths import without_token
 
 MOST_SESSIONS: Final = 1_000
 """Of a page. So many take 10 ms, in which nobody else is served."""

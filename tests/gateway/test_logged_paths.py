@@ -1,4 +1,4 @@
-"""Paths at which nothing is, as logs show them."""
+"""Paths as logs show them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from cara_pseud.schema.nodes import Schema, Type
+from gateway.logged_paths import shortened, without_stray_secrets, without_token
 from gateway.routes import ServiceRoutes
 from gateway.sensitive import SecretPaths
-from gateway.stray_paths import shown, without_token
 
 SCHEMA = """
 using Gateway = import "/gateway.capnp";
@@ -56,12 +56,17 @@ def secret_paths(compile_text: Callable[[str], Schema], struct_type: Callable[[S
     ],
 )
 def test_what_could_be_a_secret_is_left_out(secret_paths: SecretPaths, path: str, logged: str) -> None:
-    assert shown(path, secret_paths) == logged
+    assert without_stray_secrets(path, secret_paths) == logged
 
 
 def test_a_long_path_takes_no_long_time(secret_paths: SecretPaths) -> None:
-    assert shown("/lab" * 16_000, secret_paths).startswith("/lab/lab/")
+    assert without_stray_secrets("/lab" * 16_000, secret_paths).startswith("/lab/lab/")
 
 
 def test_the_path_of_a_handle_is_known_by_its_form() -> None:
     assert without_token(f"/api/handles/{TOKEN}/value") == "/api/handles/…/value"
+
+
+def test_a_long_path_is_cut() -> None:
+    assert shortened("/" + "a" * 2_000) == "/" + "a" * 999 + "…"
+    assert shortened("/" + "a" * 999) == "/" + "a" * 999

@@ -1,4 +1,4 @@
-"""A path at which nothing is, as a log may show it: what could be a secret in the wrong place is left out."""
+"""Paths as a log may show them: short, and without what could be a secret where nothing is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ _MOST_LAYERS: Final = 3
 """So often a path may be escaped again, as each program on its way may do once."""
 _MOST_PARTS: Final = 20
 """What stands behind so many is left out: heads may be large, and no path that there is has so many."""
+_MAX_CHARS: Final = 1000
+"""Of a path in the log; a longer one is not there by accident, and heads may be large."""
 _BETWEEN: Final = re.compile(r"[/\\]+")
 
 
-def shown(raw_path: str, secret_paths: SecretPaths) -> str:
+def shortened(path: str) -> str:
+    """A path, or as much of it as anybody reads."""
+    return path if len(path) <= _MAX_CHARS else f"{path[:_MAX_CHARS]}{LEFT_OUT}"
+
+
+def without_stray_secrets(raw_path: str, secret_paths: SecretPaths) -> str:
     """The path as it came, if nothing in it could be a secret; else with single slashes and without that."""
     path = raw_path
     for _ in range(_MOST_LAYERS):
