@@ -51,7 +51,7 @@ class SessionsHandler(AdminHandler):
             page = overview.page(asked.get("after"), int(limit), asked.get("principal"))
         except ValueError as error:
             raise GatewayError(Status.INVALID_ARGUMENT, f"after: {error}") from None
-        self.answer({"sessions": page.sessions, "next": page.after, "total": len(overview)})
+        self.answer({"sessions": page.sessions, "next": page.after, "total": overview.count(asked.get("principal"))})
 
     head = get
 
