@@ -245,6 +245,8 @@ class HttpConnection:
         self._state = _State.BODY
         self._body_bytes = self._wire_bytes = 0
         self._chunks = ChunkReader() if request.length == CHUNKED else None
+        if 0 < request.length <= len(self._ahead) and self.client.refusal is None:
+            return  # it has come with its head, as most do, and is looked at once
         refusal = self._refusal_of_head(request)
         if refusal is not None:
             # Its sender may send all of it before it reads.
@@ -259,8 +261,6 @@ class HttpConnection:
         """Why a request is refused before its body has come."""
         if self.client.refusal is not None:
             return self.client.refusal
-        if 0 < request.length <= len(self._ahead):
-            return None  # it has come, and is looked at once
         if request.length > self._limits.max_message_bytes:
             return self._too_large()
         return self._owner.refusal_of_head(request)
