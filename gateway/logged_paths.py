@@ -42,7 +42,10 @@ def without_stray_secrets(raw_path: str, secret_paths: SecretPaths) -> str:
     ]
     if not any(hidden):
         return raw_path
-    told = [LEFT_OUT if is_hidden else quote(part) for part, is_hidden in zip(parts, hidden, strict=True)]
+    written = raw_path.split("/")[1:]
+    if [unquote(part) for part in written] != parts:
+        written = [quote(part) for part in parts]
+    told = [LEFT_OUT if is_hidden else part for part, is_hidden in zip(written, hidden, strict=True)]
     return "/" + "/".join(told)
 
 

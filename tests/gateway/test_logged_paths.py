@@ -39,6 +39,8 @@ def secret_paths(compile_text: Callable[[str], Schema], struct_type: Callable[[S
         ("/api//handles/short/value", "/api/handles/…/value"),
         ("/api%2Fhandles%2Fshort", "/api/handles/…"),
         ("/API/Handles/short", "/API/Handles/…"),
+        ("/api/%68andles/short/a%20b", "/api/%68andles/…/a%20b"),
+        ("/api%2Fhandles//short/a%20b", "/api/handles/…/a%20b"),
         ("/gw/api/handles/short/value", "/gw/api/handles/…/value"),
         ("/api/session/short", "/api/session/…"),
         ("/admin/sessions/short", "/admin/sessions/…"),
