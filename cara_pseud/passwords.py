@@ -45,6 +45,20 @@ def hash_password(password: bytes | str) -> str:
     return entry_of_password(as_bytes(password), secrets.token_bytes(_SALT_BYTES)).text()
 
 
+def fault_of_user(user: str) -> str | None:
+    """Why that cannot be a user of a password file; None if it is fine."""
+    if not user or ":" in user or user.startswith("#") or not user.isprintable() or user != user.strip():
+        return f"{user!r} cannot be a user: no colon, no # first, no blanks around it, printable only"
+    return None
+
+
+def fault_of_role(role: str) -> str | None:
+    """Why that cannot be a role in a password file; None if it is fine."""
+    if not role or set(role) & set(":,") or not role.isprintable() or role != role.strip():
+        return f"{role!r} cannot be a role: no colon, comma or blanks around it, printable only"
+    return None
+
+
 def set_password(path: Path, user: str, password: bytes | str, roles: Collection[str] | None = None) -> None:
     """Write a user's password into a file, in place of an earlier one; the file is made readable by its owner only.
 
@@ -54,11 +68,8 @@ def set_password(path: Path, user: str, password: bytes | str, roles: Collection
     Raises:
         PasswordFileError: the user's name or a role cannot stand in the file, or the file has a line of another form.
     """
-    if not user or ":" in user or user.startswith("#") or not user.isprintable() or user != user.strip():
-        raise PasswordFileError(f"{user!r} cannot be a user: no colon, no # first, no blanks around it, printable only")
-    for role in roles or ():
-        if not role or set(role) & set(":,") or not role.isprintable() or role != role.strip():
-            raise PasswordFileError(f"{role!r} cannot be a role: no colon, comma or blanks around it, printable only")
+    if fault := fault_of_user(user) or next(filter(None, map(fault_of_role, roles or ())), None):
+        raise PasswordFileError(fault)
     text = path.read_text("utf-8") if path.exists() else ""
     known = read_passwords(path, text).get(user.encode())
     if roles is None:

@@ -115,6 +115,9 @@ def _ask(client: RestClient, method: str, path: str) -> Reply:
 def _fail(error: GatewayError | Reply) -> NoReturn:
     """Print a problem on stderr and end with 1."""
     click.echo(dump(error.problem()).decode() if isinstance(error, GatewayError) else error.text, err=True)
+    # The admin listener has all paths that are asked here, and asks nobody who they are.
+    if isinstance(error, Reply) and (error.status == 401 or (error.status == 404 and '"reason"' not in error.text)):
+        click.echo("cara-gateway: that is not the admin listener; --admin takes the address that admin has", err=True)
     sys.exit(1)
 
 

@@ -19,7 +19,7 @@ import click
 
 from cara_pseud.errors import SchemaError
 from cara_pseud.password_entries import PasswordFileError
-from cara_pseud.passwords import set_password
+from cara_pseud.passwords import fault_of_role, fault_of_user, set_password
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.stubs import module_name, stub, stub_files
 from gateway.access.authentication import Authentication
@@ -34,7 +34,7 @@ from gateway.config.values import LISTEN, Listen, UnixListen
 from gateway.credential_commands import key
 from gateway.demo.launch import DemoServices, curl_lines
 from gateway.describe.openapi import openapi_document, security_of
-from gateway.describe.typescript import CLIENT, typescript_module
+from gateway.describe.typescript import PACKAGE, typescript_module
 from gateway.development.development import Development, Wishes
 from gateway.development.toml import toml_of
 from gateway.http.page_changes import PageChanges
@@ -282,10 +282,13 @@ def openapi(config_path: Path) -> None:
 
 @main.command()
 @_config_option
-@click.option("--client", default=CLIENT, show_default=True, help="What the types import the client's own from.")
+@click.option("--client", default=PACKAGE, show_default=True, help="What the types import the client's own from.")
 @click.argument("service", required=False)
 def types(config_path: Path, client: str, service: str | None) -> None:
-    """Print the TypeScript types of SERVICE, as /types/SERVICE.d.ts serves them; without SERVICE, those of all."""
+    """Print the TypeScript types of SERVICE, as /types/SERVICE.d.ts serves them; without SERVICE, those of all.
+
+    They import the client by its package's name, as a project of one's own does.
+    """
     config = _load(config_path, {})
     try:
         services, _ = load_routes(config)
@@ -339,6 +342,11 @@ def passwd(file: Path, user: str, roles: tuple[str, ...]) -> None:
 
     Asks for the password twice; from a pipe it is the first line.
     """
+    if fault := fault_of_user(user):
+        raise click.BadParameter(fault, param_hint="USER")
+    for role in roles:
+        if fault := fault_of_role(role):
+            raise click.BadParameter(fault, param_hint="--role")
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:

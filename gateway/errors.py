@@ -23,6 +23,15 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 
 
+_PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content", 499: "Client Closed Request"}
+"""Those that Python has by older names (RFC 9110), and nginx's, which is in no registry."""
+
+
+def phrase(http: int) -> str:
+    """The words for an HTTP status."""
+    return _PHRASES.get(http) or HTTPStatus(http).phrase
+
+
 class Status(enum.Enum):
     """Every way a call or a request can fail: (code, HTTP status, JSON-RPC code).
 
@@ -55,8 +64,7 @@ class Status(enum.Enum):
         self.code = code
         self.http = http
         self.jsonrpc = jsonrpc
-        # 499 is nginx's and has no phrase in the registry.
-        self.title = "Client Closed Request" if http == 499 else HTTPStatus(http).phrase
+        self.title = phrase(http)
 
     @classmethod
     def of(cls, code: str) -> Status:

@@ -87,7 +87,7 @@ def run(
         permit_descriptors(gateway.wanted_descriptors)
         with CollectorWatch(stalls), asyncio.Runner(loop_factory=partial(watched_loop, stalls)) as runner:
             life = _Life(
-                gateway, config, announce, supervisor,
+                gateway, config, announce, supervisor, stalls,
                 reloads=source is not None, watches=watches, began_ns=began_ns,
             )  # fmt: skip
             runner.run(life.run())
@@ -128,6 +128,7 @@ class _Life:
         config: GatewayConfig,
         announce: Announce,
         supervisor: Supervisor,
+        stalls: Stalls,
         *,
         reloads: bool,
         watches: bool,
@@ -138,6 +139,7 @@ class _Life:
         self._config = config
         self._announce = announce
         self._supervisor = supervisor
+        self._stalls = stalls
         self._reloads = reloads
         self._watches = watches
         self._tasks: set[asyncio.Task[None]] = set()
@@ -155,7 +157,7 @@ class _Life:
                 reason = (error.strerror or str(error)).lower()
                 raise StartError(f"cannot listen on {self._config.listen}: {reason}") from None
             give_back_large_blocks()
-            settle_collector()
+            settle_collector(self._stalls)
             if self._config.tls is not None:
                 self._begin(WatchedFiles(self._certificates, self._renew, _CERTIFICATES_S).run())
             if self._watches:

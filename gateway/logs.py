@@ -23,6 +23,8 @@ from gateway.log_drain import LogDrain, writer_to
 _FLUSH_S: Final = 0.1
 _MAX_LINES: Final = 1000
 _SHOWN_CHARS: Final = 300
+_MAX_TEXT_CHARS: Final = 4_000
+_MAX_TRACE_CHARS: Final = 16_000
 """How much of a value that a client chose a line has; no host's name is longer (RFC 1035 section 2.3.4)."""
 _MAX_PATH_CHARS: Final = 1000
 """Of a request's path in its line; a head has room for 64 times as much."""
@@ -169,6 +171,8 @@ class LogWriter:
 
     def message(self, record: logging.LogRecord, text: str, trace: str | None) -> None:
         """Write a line of the logging module."""
+        # Both may have texts of callers and of services, which are as long as messages may be.
+        text, trace = _cut(text, _MAX_TEXT_CHARS), None if trace is None else _cut(trace, _MAX_TRACE_CHARS)
         line = self._line(record.levelname.lower(), record.name, text, trace)
         with self._lock:
             self._lines.append(line)
@@ -256,6 +260,14 @@ def set_up(max_bytes: int) -> StderrLog:
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
     logging.captureWarnings(True)
     return writer
+
+
+def _cut(text: str, most: int) -> str:
+    """The text, or its beginning and its end."""
+    if len(text) <= most:
+        return text
+    tail = most // 4
+    return f"{text[: most - tail]} … ({len(text) - most} characters are left out) … {text[-tail:]}"
 
 
 def _now() -> str:

@@ -44,11 +44,15 @@ looked at only if a quarter more has stayed. That took 19 ms for what is there w
 """
 
 
-def settle_collector() -> None:
-    """Have the garbage collector pass over all that is there now: schemas, methods and code stay until the end."""
+def settle_collector(stalls: Stalls) -> None:
+    """Have the garbage collector pass over all that is there now: schemas, methods and code stay until the end.
+
+    To be called before anybody is served, so that nobody waits for it: it is no stall.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+    stalls.turn_begins(stalls.clock())
 
 
 _M_MMAP_THRESHOLD: Final = -3

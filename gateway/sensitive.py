@@ -113,6 +113,23 @@ class SecretPaths:
             hidden |= {filled[place] for place in self._hidden([segments[place] for place in filled])}
         return "/".join(LEFT_OUT if place in hidden and segment else segment for place, segment in enumerate(segments))
 
+    def first_secret(self, parts: Sequence[str]) -> int | None:
+        """From which of these segments on they may be secrets, if no path has just these; None if none is one.
+
+        Args:
+            parts: decoded, without empty ones. Where there are too few or too many, any of them may be the secret.
+        """
+        firsts = []
+        for template, secret in self._templates:
+            wanted = template[1:]
+            first = next(place for place, part in enumerate(wanted) if part.startswith("{"))
+            fits = len(parts) == len(wanted)
+            begin = secret[0] - 1 if fits else first
+            words = zip(wanted[: begin + 1], parts, strict=False)
+            if len(parts) > begin and all(w.startswith("{") or w.lower() == part.lower() for w, part in words):
+                firsts.append(begin)
+        return min(firsts, default=None)
+
     def _hidden(self, segments: Sequence[str]) -> set[int]:
         hidden: set[int] = set()
         if len(segments) > 1 and segments[1] in FIXED_ROUTES:

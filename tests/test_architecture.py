@@ -190,7 +190,7 @@ ROOMS = (
     {"config.limits", "turns", "loop", "reclaiming", "reloads"},
     {"json", "access.rules", "interface_names"},
     {"raw_bodies", "routes", "reference_form"},
-    {"sensitive", "redaction", "describe", "config"},
+    {"sensitive", "redaction", "logged_paths", "describe", "config"},
     {"upstream.base"},
     {"call_counts", "catalogue", "access"},
     {"client"},

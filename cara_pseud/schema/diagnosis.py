@@ -47,9 +47,12 @@ def diagnose(words: LastWords, files: Mapping[str, CompiledFile]) -> SchemaError
     # An error within the compiler's attempt to continue; what follows it says why.
     found = [match for match in found if not match["reason"].startswith("Internal compiler bug:")] or found
     if found:
-        reasons = [_reason(match, files) for match in found]
+        # An imported file that does not parse is told of each time that something of it is needed.
+        reasons = list(dict.fromkeys(_reason(match, files) for match in found))
         members = _MEMBER.findall(words.stderr)
-        if members:  # outermost first; names the place more exactly than the line does
+        # Outermost first; names the place more exactly than the line does. What does not parse has no members: then it
+        # is the one that needed the file.
+        if members and found[0]["reason"] != "Parse error.":
             reasons[0] += f' (in "{members[-1]}")'
         return SchemaError("; ".join(reasons), files[found[0]["file"]].shown_name, int(found[0]["line"]) + 1)
     file = files.get(words.compiling)

@@ -16,7 +16,7 @@ from gateway.access.issuer_keys import Fetch
 from gateway.access.keys import Keys
 from gateway.access.passwords import PasswordLogins
 from gateway.access.plugin import ForeignAuthenticator
-from gateway.access.presented import IN_WORDS, CredentialKind, Way, presented, unauthenticated
+from gateway.access.presented import AUTHORIZATION, IN_WORDS, CredentialKind, Way, presented, unauthenticated
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.proxied_users import ProxiedUsers
 from gateway.access.refusals import Refusals
@@ -29,6 +29,8 @@ from gateway.errors import GatewayError, Status
 REALM: Final = "cara-gateway"
 _BEARER: Final = f'Bearer realm="{REALM}"'
 _BASIC: Final = f'Basic realm="{REALM}", charset="UTF-8"'
+_BAD_TOKEN: Final = f'{_BEARER}, error="invalid_token"'
+"""To whoever has shown a token (RFC 6750 section 3.1); to others nothing is said of one (section 3)."""
 
 FAILURE_KINDS: Final[Mapping[CredentialKind | None, str]] = MappingProxyType({
     CredentialKind.KEY: "key",
@@ -155,9 +157,10 @@ class Authentication:
         Args:
             headers: of the request.
         """
-        if self._passwords is not None and headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
-            return _BASIC
-        return _BEARER
+        is_token_refused = headers.get(AUTHORIZATION, "").partition(" ")[0].lower() == "bearer"
+        asks_user = self._passwords is not None and _is_navigation(headers)
+        challenges = [_BAD_TOKEN] if is_token_refused else [] if asks_user else [_BEARER]
+        return ", ".join([*challenges, _BASIC] if asks_user else challenges)
 
     def on_removed(self, callback: OnRemoved) -> None:
         """Have each principal told that is known no more, when a reload is done or an issuer has withdrawn a key."""
@@ -268,3 +271,12 @@ class Authentication:
         for principal in principals:
             for callback in self._on_removed:
                 callback(principal)
+
+
+def _is_navigation(headers: Mapping[str, str]) -> bool:
+    """Whether a browser shows the answer as a page. Over plain HTTP browsers say so to loopback only; there a script
+    tells itself by what it takes, which is anything unless it says otherwise."""
+    mode = headers.get("Sec-Fetch-Mode")
+    if mode is not None:
+        return mode == "navigate"
+    return "text/html" in headers.get("Accept", "").lower()

@@ -48,6 +48,7 @@ from gateway.config.values import (
     UnixListen,
     ValueKind,
     one_of,
+    overlap,
 )
 from gateway.errors import quote
 from gateway.json.codec.options import CodecOptions
@@ -324,8 +325,9 @@ class _Document:
         for key in ("listen", "admin"):
             if isinstance(given.get(key), UnixListen):
                 given[key] = self._socket(key, given[key])
-        if (admin := given.get("admin")) == given.get("listen", DEFAULT_LISTEN) and getattr(admin, "port", 1):
-            reading.complain("gateway.admin", f"is the address of listen too, {admin}; it needs one of its own")
+        admin, listen = given.get("admin"), given.get("listen", DEFAULT_LISTEN)
+        if admin is not None and overlap(admin, listen):
+            reading.complain("gateway.admin", f"is the address of listen too, {listen}; it needs one of its own")
         if auth is None:
             hosts, proxies = given.get("hosts", ()), given.get("trusted_proxies", ())
             if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):

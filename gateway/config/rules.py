@@ -18,6 +18,10 @@ def _roles(value: Any) -> tuple[str, ...]:
     if not roles:
         # An empty list might be meant as nobody, and would be everybody.
         raise ValueError("expected one role at the least; who leaves the key out requires none")
+    for role in roles:
+        # Roles in files and headers stand with commas between, so that nobody could have it, and two may be meant.
+        if "," in role or not role.strip():
+            raise ValueError(f"a role has no comma and is not blank: {shown(role)}; several are several texts")
     return tuple(dict.fromkeys(roles))
 
 

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote as percent_encoded
@@ -49,6 +49,33 @@ class Listen:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def overlap(one: Listen | UnixListen, other: Listen | UnixListen) -> bool:
+    """Whether the two cannot both be bound, however they are written; what other names mean is not looked up."""
+    if isinstance(one, UnixListen) or isinstance(other, UnixListen):
+        return one == other
+    if one.port != other.port or not one.port:
+        return False
+    return any(_meet(mine, theirs) for mine in _addresses(one.host) for theirs in _addresses(other.host))
+
+
+def _addresses(host: str) -> tuple[str, ...]:
+    name = host.lower()
+    if name == "localhost":
+        return "127.0.0.1", "::1"
+    try:
+        return (str(ip_address(name)),)
+    except ValueError:
+        return (name,)
+
+
+def _meet(one: str, other: str) -> bool:
+    # All addresses of a family are one of them, too; a name may be any.
+    everywhere = (str(IPv4Address(0)), "."), (str(IPv6Address(0)), ":")
+    return one == other or any(
+        all_of_them in (one, other) and mark in one and mark in other for all_of_them, mark in everywhere
+    )
 
 
 @dataclass(frozen=True, slots=True)

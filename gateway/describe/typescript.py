@@ -21,6 +21,8 @@ from gateway.routes import ServiceRoutes, params_type
 
 CLIENT: Final = "../client/index.js"
 """Where the client lies from ``/types/{service}.d.ts``."""
+PACKAGE: Final = "cara-gateway-client"
+"""What a project that has installed it knows the client by."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*", re.ASCII)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_]+")
@@ -42,6 +44,11 @@ _UNTYPED: Final = {
     Kind.ANY_LIST: ("any[]", "readonly unknown[]"),
 }
 """What pointers are of which only the kind is known: as they are given, and as they are taken."""
+
+_OF_FUNCTIONS: Final = frozenset({"apply", "bind", "call", "toString"})
+"""Methods that every function has."""
+_NO_FUNCTION: Final = "readonly [Symbol.hasInstance]?: never;"
+"""In an object that has methods which functions have too: functions have this as well, so that none is taken for it."""
 
 _CALL: Final = "$call: CallbackCall"
 """Behind the parameters of a caller's method; `$` cannot begin a name of the schema's."""
@@ -127,6 +134,8 @@ class _Declarations:
             for method, bound in self._routes.for_interface(type).items():
                 yield from _indented(self._method(method, bound, local=suffix == "Callback"))
             yield from [] if suffix else [f"{_INDENT}{_CASTS}"]
+            if suffix and not _OF_FUNCTIONS.isdisjoint(self._routes.for_interface(type)):
+                yield f"{_INDENT}{_NO_FUNCTION}"
             yield "}"
 
     def _taken_interface(self, type: Type, name: str) -> Iterator[str]:
@@ -134,8 +143,17 @@ class _Declarations:
         forms = [f"Typed<{self._name(type, '')}>", self._name(type, "Callback")]
         methods = self._routes.schema.methods(type)
         if len(methods) == 1:
-            forms.append(f"(({self._params(methods[0], local=True)}) => {self._result(methods[0], local=True)})")
+            forms.append(self._function(methods[0]))
         yield f"export type {name} = {' | '.join(forms)};"
+
+    def _function(self, bound: BoundMethod) -> str:
+        """The function that stands for an object with one method."""
+        params, result = self._params(bound, local=True), self._result(bound, local=True)
+        name = bound.method.name
+        if name not in _OF_FUNCTIONS:
+            return f"(({params}) => {result})"
+        # What functions have by that name says nothing of the parameters of an object's method.
+        return f"{{ ({params}): {result}; readonly {name}: object }}"
 
     # Methods.
 

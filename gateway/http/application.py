@@ -55,6 +55,20 @@ class Application:
         base_path = self.site.proxies.base_path
         return (below(base_path, request.path) or request.path) if base_path else request.path
 
+    def refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
+        """What a request will be refused for whatever its body is, as far as that is known at once."""
+        path = request.path
+        kind, arguments = self._route(request)
+        handler = kind(request)
+        handler.initialize(**arguments)
+        try:
+            handler.look_at_head()
+        except GatewayError as error:
+            return error
+        finally:
+            request.path = path
+        return None
+
     def refuse(self, request: HttpRequest, error: GatewayError) -> BaseHandler:
         """Answer with an error, whatever is asked; without a method, nobody knows what that is."""
         if not request.method:

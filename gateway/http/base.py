@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final
-from urllib.parse import unquote
 
 from gateway.access.principals import ANONYMOUS, Principal
 from gateway.access.seen import Seen
@@ -28,6 +27,7 @@ from gateway.http.session_cookie import cookie_name
 from gateway.http.site import Site, downstream_of
 from gateway.json.error_text import write_error
 from gateway.json.text import JSON, dump
+from gateway.logged_paths import shortened, without_stray_secrets
 from gateway.protocols.admission import Admission
 from gateway.protocols.rest.representation import MIN_COMPRESSED_BYTES, accepts_gzip, compress, entity_tag, is_known
 from gateway.trace_context import trace_id_of
@@ -48,6 +48,7 @@ class BaseHandler(Exchange):
         downstream: how the client reached us.
         is_public: whether it answers everybody alike, so that it does not matter who asks.
         answers_any_address: whether it may be asked by any address, as probes do that know no name.
+        may_be_stray: whether it answers for paths at which nothing is.
         is_unknown: whether it passed although nobody knows who asks, who will say so later.
         is_lost: whether the client has left, so that nobody reads the answer.
         trace_id: of the trace that is recorded of its call; None if there is none.
@@ -58,6 +59,7 @@ class BaseHandler(Exchange):
     downstream: Downstream = Downstream("", "http", "", "", False)
     is_public: ClassVar[bool] = False
     answers_any_address: ClassVar[bool] = False
+    may_be_stray: ClassVar[bool] = False
     allowed: tuple[str, ...] | None = None
     is_unknown = False
     is_lost = False
@@ -99,6 +101,16 @@ class BaseHandler(Exchange):
         else:
             self.answers_later()
             self._task = self._waits = asyncio.ensure_future(self._identified(find_out))
+
+    def look_at_head(self) -> None:
+        """Look at a request of which the body is still to come.
+
+        Raises:
+            GatewayError: it will be refused, whatever that is.
+        """
+        self.prepare()
+        if self.authenticate() is None and not self._is_preflight() and not self._tells_nothing:
+            self.check_existence()
 
     async def _identified(self, find_out: FindsOut) -> None:
         """Go on when it is known who asks. The connection goes on as with every answer that takes time."""
@@ -363,7 +375,7 @@ class BaseHandler(Exchange):
         """Answer with an error, or break off an answer that has begun; of faults of our own the log is told."""
         if not isinstance(error, GatewayError):
             if not self.is_lost:
-                place = f"{shown_method(self.request)} {_shown_path(self.logged_path())}"
+                place = f"{shown_method(self.request)} {shortened(self.logged_path())}"
                 _LOG.error("a handler failed: %s", place, exc_info=error)
             error = GatewayError(Status.INTERNAL, "the gateway failed; its log says why")
         # Its frames have the request, and what made the handler has it: that would stay until the collector comes.
@@ -408,14 +420,16 @@ class BaseHandler(Exchange):
 
     def logged_path(self) -> str:
         """The path as it may stand in a log."""
-        return self.site.served.catalogue.secret_paths.shown(self.request.path)
+        path, secret_paths = self.request.path, self.site.served.catalogue.secret_paths
+        is_stray = self.may_be_stray and self._status >= 400
+        return without_stray_secrets(path, secret_paths) if is_stray else secret_paths.shown(path)
 
     def on_finish(self) -> None:
         request, status, answered = self.request, self._status, self.site.answered
         answered[status] = answered.get(status, 0) + 1
         self.site.log.request(
             shown_method(request) or "-",
-            _shown_path(self.logged_path()),
+            shortened(self.logged_path()),
             status,
             time.perf_counter() - request.began_s,
             self.shown_address(),
@@ -444,17 +458,9 @@ class BaseHandler(Exchange):
         return None if origin is None else ("origin", origin)
 
 
-_MAX_SHOWN_CHARS: Final = 1000
-"""Of a path in the log; a longer one is not there by accident, and heads may be large."""
-
-
 def shown_method(request: HttpRequest) -> str:
     """A request's method as it may stand in an answer and in the log."""
     return request.method if len(request.method) <= 20 else quote(request.method)
-
-
-def _shown_path(path: str) -> str:
-    return path if len(path) <= _MAX_SHOWN_CHARS else f"{path[:_MAX_SHOWN_CHARS]}…"
 
 
 _HEADER_LIST: Final = re.compile(r"[A-Za-z0-9, -]{1,400}", re.ASCII)
@@ -468,6 +474,8 @@ def implemented_methods(handler: type[BaseHandler]) -> tuple[str, ...]:
 class RefusingHandler(BaseHandler):
     """Answers every method with one error: nothing is at this path."""
 
+    may_be_stray = True
+
     def initialize(self, site: Site, error: GatewayError) -> None:  # type: ignore[override]
         self.site = site
         self._error = error
@@ -477,17 +485,6 @@ class RefusingHandler(BaseHandler):
 
     def methods(self) -> tuple[str, ...]:
         return ()
-
-    def logged_path(self) -> str:
-        # Where nothing is a handle may stand all the same: one segment too many makes it no less secret.
-        path = super().logged_path()
-        return without_token(path) if unquote(path).startswith(("/api/handles/", "/admin/sessions/")) else path
-
-
-def without_token(path: str) -> str:
-    """A path without the secret that a handle's token is."""
-    parts = path.split("/")
-    return "/".join([*parts[:3], "…", *parts[4:]])
 
 
 class UnreadHandler(RefusingHandler):

@@ -14,6 +14,7 @@ import select
 import socket
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import Final, Protocol
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -33,7 +34,7 @@ from gateway.http.request_head import (
 from gateway.turns import Work
 
 MAX_DRAINED_BYTES: Final = 64 * 2**20
-"""So much of a body that is too large is read before it is refused: its sender would not see an earlier answer."""
+"""So much of a body that is too large is read, though it is refused: its sender may read no answer before."""
 READ_BYTES: Final = 65536
 MAX_AHEAD_BYTES: Final = 65536
 """So much is read ahead of the request that is answered: some hundred calls."""
@@ -43,6 +44,8 @@ LINGER_S: Final = 2.0
 """How long a client that still sends has to read its last answer. Closed at once, the kernel would tell it of an error
 in place of the answer; nginx lingers too."""
 MAX_LINGER_BYTES: Final = 2**20
+_LINGERS_FROM_BYTES: Final = 32 * 2**10
+"""A body that is refused by its head is waited for longer while so much comes in `LINGER_S`: a slow line does that."""
 _LOG: Final = logging.getLogger(__name__)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -62,6 +65,9 @@ class ConnectionOwner(Protocol):
 
     def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
         """A piece of a body has come, maybe an empty one, behind which more must; or why that may not."""
+
+    def refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
+        """What a request will be refused for whatever its body is; None if nothing is known of that."""
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """A request is complete, or refused before it was."""
@@ -124,7 +130,8 @@ class HttpConnection:
         self._body: list[bytes] = []
         self._body_bytes = self._wire_bytes = 0
         self._written: asyncio.Future[None] | None = None
-        self._lingered_bytes = 0
+        self._lingered_bytes = self._lingered_mark = 0
+        self._max_linger_bytes = MAX_LINGER_BYTES
         self._linger: asyncio.TimerHandle | None = None
         stream.set_close_callback(self._lost)
         if is_ip:
@@ -163,7 +170,7 @@ class HttpConnection:
         self.client.received += len(data)
         if self._state is _State.LAST:
             self._lingered_bytes += len(data)
-            if self._lingered_bytes > MAX_LINGER_BYTES:
+            if self._lingered_bytes > self._max_linger_bytes:
                 self.close()
         else:
             self._ahead = self._ahead + data if self._ahead else data
@@ -238,14 +245,25 @@ class HttpConnection:
         self._state = _State.BODY
         self._body_bytes = self._wire_bytes = 0
         self._chunks = ChunkReader() if request.length == CHUNKED else None
-        limit = self._limits.max_message_bytes
-        if self.client.refusal is not None:
-            self._refuse(request, self.client.refusal)
-        elif request.length > limit and (request.length > MAX_DRAINED_BYTES or request.waits):
-            # Who waits to be told to send it is told not to.
-            self._refuse(request, self._too_large())
-        elif request.waits and not self._ahead:
+        if 0 < request.length <= len(self._ahead) and self.client.refusal is None:
+            return  # it has come with its head, as most do, and is looked at once
+        refusal = self._refusal_of_head(request)
+        if refusal is not None:
+            # Its sender may send all of it before it reads.
+            self._max_linger_bytes = max(MAX_LINGER_BYTES, min(request.length, MAX_DRAINED_BYTES))
+            self._refuse(request, refusal)
+            return
+        self.client.give_up = partial(self._refuse, request)
+        if request.waits and not self._ahead:
             self._write(_CONTINUE)
+
+    def _refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
+        """Why a request is refused before its body has come."""
+        if self.client.refusal is not None:
+            return self.client.refusal
+        if request.length > self._limits.max_message_bytes:
+            return self._too_large()
+        return self._owner.refusal_of_head(request)
 
     def _take_body(self) -> None:
         request, data = self._request, self._ahead
@@ -306,6 +324,7 @@ class HttpConnection:
     def _body_arrived(self, request: HttpRequest) -> None:
         if self._body_bytes > self._limits.max_message_bytes:
             self._state = _State.ANSWER
+            self.client.give_up = None
             self._owner.request_arrived(self)
             self._owner.refuse(request, self._too_large())
             return
@@ -322,6 +341,7 @@ class HttpConnection:
     def _begin(self, request: HttpRequest) -> None:
         self._state = _State.ANSWER
         self._chunks = None
+        self.client.give_up = None
         self._owner.request_arrived(self)
         if self.close_if_left():
             return
@@ -340,6 +360,7 @@ class HttpConnection:
 
     def _refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """Answer with an error and close, as it is not known where the next request begins."""
+        self.client.give_up = None
         request.connection = self
         request.keeps_alive = False
         request.remote_ip = request.remote_ip or self.remote_ip
@@ -414,13 +435,20 @@ class HttpConnection:
             self.close()
             return
         self._ahead = b""
-        self._linger = self._loop.call_later(LINGER_S, self.close)
+        self._linger = self._loop.call_later(LINGER_S, self._end_lingering)
         try:
             self.stream.end_writing()
         except OSError:
             self.close()
             return
         self._read()
+
+    def _end_lingering(self) -> None:
+        if self._lingered_bytes - self._lingered_mark < _LINGERS_FROM_BYTES:
+            self.close()
+            return
+        self._lingered_mark = self._lingered_bytes
+        self._linger = self._loop.call_later(LINGER_S, self._end_lingering)
 
     def detach(self) -> tuple[IOStream, bytes]:
         """Give the stream away, and what was read of it that is no part of the request.

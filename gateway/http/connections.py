@@ -11,13 +11,15 @@ the idle and the new go before the busy and the old, and of these those first th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from gateway.access.refusals import Refusals
 from gateway.access.shares import Shares
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
+from gateway.http.request_head import HeadError
 
 MAX_GUESTS: Final = 16
 """So many connections above the bound are heard all the same, to be told that there is no room, and to be answered
@@ -71,19 +73,21 @@ class ClientConnection:
         requests: how many were complete.
         received, handed: how many bytes have come, and how many were to be sent; counted by who reads and writes.
         refusal: why there is no room for it; None if there is.
+        give_up: answers what has come of a request with an error, and ends; None where no head has come.
         is_over: whether it is closed.
     """
 
     __slots__ = (
         "_came_at", "_carrier", "_mark", "_partial", "_place", "_reserved", "_sent_at", "_sent_mark", "_since",
-        "_unsent", "_unsent_mark", "_unsent_since", "_upgraded", "address", "handed", "is_over", "received", "refusal",
-        "requests",
+        "_unsent", "_unsent_mark", "_unsent_since", "_upgraded", "address", "give_up", "handed", "is_over", "received",
+        "refusal", "requests",
     )  # fmt: skip
 
     def __init__(self, carrier: Carrier, address: str, now: float) -> None:
         self.address = address
         self.requests = self.received = self.handed = 0
         self.refusal: GatewayError | None = None
+        self.give_up: Callable[[GatewayError], None] | None = None
         self.is_over = False
         self._carrier = carrier
         self._upgraded: Upgraded | None = None
@@ -187,6 +191,7 @@ class Connections:
         if connection.is_over:
             return
         connection.is_over = True
+        connection.give_up = None
         self._enter(connection, None)
         for table in (self._slow, self._sockets, self._unused):
             table.pop(connection, None)
@@ -291,9 +296,14 @@ class Connections:
     # Time.
 
     def end_overdue(self, now: float) -> None:
-        """End every connection that is too slow."""
+        """End every connection that is too slow; where the head of a request has come, with an answer."""
         for connection, reason in [*self._overdue(now)]:
-            self._end(connection, reason)
+            if reason == "slow_body" and connection.give_up is not None:
+                self._closings.count(reason)
+                self._refusals.count("head_s")
+                connection.give_up(self._too_slow())
+            else:
+                self._end(connection, reason)
         self._looked_at = now
 
     def _overdue(self, now: float) -> Iterator[tuple[ClientConnection, str]]:
@@ -337,6 +347,14 @@ class Connections:
                     yield connection, "slow_message"
         for address in {one.address for one in self._sockets if one._partial}:
             self._end_slowest(address)
+
+    def _too_slow(self) -> GatewayError:
+        limits = self._limits
+        detail = (
+            f"the body did not come in time: it may take {limits.head_s:g} s (head_s), and longer at "
+            f"{limits.min_bytes_per_s} bytes a second at the least (min_bytes_per_s)"
+        )
+        return HeadError(Status.DEADLINE_EXCEEDED, detail, HTTPStatus.REQUEST_TIMEOUT)
 
     # Room.
 

@@ -55,6 +55,8 @@ class ServicesHandler(DescribingHandler):
 class ServiceHandler(DescribingHandler):
     """``/api/{service}``"""
 
+    may_be_stray = True
+
     def initialize(self, site: Site, name: str) -> None:  # type: ignore[override]
         self.site = site
         self._name = name

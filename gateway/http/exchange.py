@@ -7,12 +7,12 @@ import time
 from collections.abc import Awaitable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
-from http import HTTPStatus
 from typing import Final
 
 from tornado.iostream import IOStream
 
 from gateway.describe.documents import JSON_TYPE
+from gateway.errors import phrase
 from gateway.http.request_head import HttpRequest
 
 SERVER: Final = "cara-gateway"
@@ -52,7 +52,7 @@ class Exchange:
     def set_status(self, status: int, reason: str | None = None) -> None:
         """Have the answer another status than 200."""
         self._status = status
-        self._reason = HTTPStatus(status).phrase if reason is None else reason
+        self._reason = phrase(status) if reason is None else reason
 
     def set_header(self, name: str, value: str) -> None:
         """Have the answer a header, in place of one of that name."""

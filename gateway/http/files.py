@@ -66,6 +66,7 @@ class FileHandler(BaseHandler):
     """Sends the file that `found` names. What is not there is 404, whatever the method."""
 
     is_public = True
+    may_be_stray = True
     _size = 0
 
     def check_existence(self) -> None:

@@ -47,7 +47,7 @@ def read_url(text: str, *, tls: bool = False) -> GatewayUrl:
     if text.startswith(_UNIX):
         path = text.removeprefix(_UNIX)
         path = path.removeprefix("//") if path.startswith("///") else path
-        if not path.startswith("/"):
+        if not path or path.startswith("//"):
             raise ValueError(f"expected {_FORMS}, not {text!r}")
         return GatewayUrl(text, tls, "localhost", 0, socket=path)
     whole = text if "://" in text else f"{'https' if tls else 'http'}://{text}"

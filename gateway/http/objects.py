@@ -8,9 +8,9 @@ from gateway.call_targets import method_of_handle, method_of_object
 from gateway.casts import cast, cast_form
 from gateway.describe.descriptions import describe_handle
 from gateway.errors import GatewayError
-from gateway.http.base import without_token
 from gateway.http.rest import ApiHandler, CallingHandler, params_of
 from gateway.http.site import Site
+from gateway.logged_paths import without_token
 from gateway.sessions.handles import REST, Handle
 
 

@@ -30,13 +30,15 @@ class OriginPolicy:
     Args:
         listen_host: the address that the gateway is bound to; None if it has none.
         hosts: further names and patterns of names; see `gateway.host_names.host_pattern`.
-        origins: origins of other pages that may use the gateway, as browsers write them.
+        origins: origins of other pages that may use the gateway, as browsers write them; None: no others ever may.
     """
 
-    def __init__(self, listen_host: str | None, hosts: Collection[str], origins: Collection[str]) -> None:
+    def __init__(self, listen_host: str | None, hosts: Collection[str], origins: Collection[str] | None) -> None:
         own = () if listen_host is None else (listen_host,)
         self._hosts = frozenset(host_pattern(host) for host in (*_LOCAL, *own, *hosts))
-        self._origins = frozenset(origin.lower() for origin in origins)
+        self._origins = frozenset(origin.lower() for origin in origins or ())
+        self._may_have_others = origins is not None
+        self._what = "gateway; see origins in its configuration" if self._may_have_others else "listener"
         self._is_ours = lru_cache(_REMEMBERED_HOSTS)(self._is_one_of_ours)
 
     def _is_one_of_ours(self, host: str) -> bool:
@@ -108,8 +110,8 @@ class OriginPolicy:
             GatewayError: PERMISSION_DENIED.
         """
         if not self.permits(origin, host, any_port=any_port):
-            detail = f"pages of {quote(origin)} may not use this gateway; see origins in its configuration"
-            if not any_port and self.permits(origin, host, any_port=True):
+            detail = f"pages of {quote(origin)} may not use this {self._what}"
+            if self._may_have_others and not any_port and self.permits(origin, host, any_port=True):
                 detail += ", or trusted_proxies if a proxy of its own dropped the port"
             raise GatewayError(Status.PERMISSION_DENIED, detail)
 

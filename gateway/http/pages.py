@@ -72,6 +72,8 @@ def file_below(root: str, path: str) -> Path | None:
     """The file that the path of a request names below a folder, whose index is ``/``; None if there is none."""
     folder = Path(root).resolve()
     relative = unquote_to_bytes(path).decode("utf-8", "replace").lstrip("/")
+    if relative.endswith("/"):
+        return None  # a file is no folder
     try:
         found = (folder / (relative or INDEX)).resolve()
         return found if found.is_relative_to(folder) and found.is_file() else None

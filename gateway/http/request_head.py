@@ -12,7 +12,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
-from gateway.errors import GatewayError, Status, quote
+from gateway.errors import GatewayError, Status, phrase, quote
 
 CHUNKED: Final = -1
 """The length of a body that comes in chunks."""
@@ -49,7 +49,7 @@ class HeadError(GatewayError):
         self.http = status.http if http is None else http
 
     def problem(self) -> dict[str, Any]:
-        return {**super().problem(), "title": HTTPStatus(self.http).phrase, "status": self.http}
+        return {**super().problem(), "title": phrase(self.http), "status": self.http}
 
 
 def bad_request(detail: str) -> HeadError:

@@ -415,6 +415,8 @@ class HttpRuleHandler(CallingHandler):
 class UnknownMethodHandler(BaseHandler):
     """``/api/{service}/{method}`` where there is none; what is told of others depends on who asks."""
 
+    may_be_stray = True
+
     def initialize(self, site: Site, service: str, name: str) -> None:  # type: ignore[override]
         self.site = site
         self._service = service

@@ -125,6 +125,10 @@ class GatewayServer(TCPServer):
         """See `gateway.http.connection.ConnectionOwner`."""
         return self._table.body_grows(connection.client, size, self._loop.time())
 
+    def refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
+        """See `gateway.http.connection.ConnectionOwner`."""
+        return self._application.refusal_of_head(request)
+
     def request_arrived(self, connection: HttpConnection) -> None:
         """See `gateway.http.connection.ConnectionOwner`."""
         self._table.arrived(connection.client)

@@ -36,8 +36,9 @@ class SessionOverview:
         self._sessions = sessions
         self._prefix = f"{epoch}-"
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self._sessions.everyone())
+    def count(self, principal: str | None = None) -> int:
+        """How many there are, of one principal or of all."""
+        return sum(principal is None or session.principal.name == principal for session in self._sessions.everyone())
 
     def page(self, after: str | None, most: int, principal: str | None = None) -> SessionPage:
         """The first sessions behind one, if that is still there or not.

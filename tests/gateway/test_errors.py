@@ -22,7 +22,7 @@ TABLE = [
     ("unavailable", 503, -32014, "Service Unavailable"),
     ("unauthenticated", 401, -32016, "Unauthorized"),
     ("outcome_unknown", 502, -32017, "Bad Gateway"),
-    ("too_large", 413, -32018, "Request Entity Too Large"),
+    ("too_large", 413, -32018, "Content Too Large"),
     ("method_not_allowed", 405, -32600, "Method Not Allowed"),
     ("not_acceptable", 406, -32600, "Not Acceptable"),
     ("unsupported_media_type", 415, -32600, "Unsupported Media Type"),

@@ -174,3 +174,14 @@ def test_what_was_lost_is_told_in_the_form_of_the_other_lines() -> None:
     assert (line["level"], line["message"]) == (
         "warning", "12 log lines were lost: they were not read, or could not be written"
     )
+
+
+def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
+    stream = io.StringIO()
+    LogWriter(stream, as_json=True).message(record("said"), "it said " + "x" * 900_000 + " [id-1]", "y" * 900_000 + "z")
+    told = json.loads(stream.getvalue())
+    assert told["message"].startswith("it said xxx")
+    assert "(896015 characters are left out)" in told["message"]
+    assert told["message"].endswith("xxx [id-1]")
+    assert told["traceback"].endswith("yyyz")
+    assert len(stream.getvalue()) < 21_000

@@ -74,7 +74,14 @@ def test_what_is_there_when_the_gateway_has_started_is_passed_over() -> None:
     program = (
         "import gc\n"
         "from gateway.loop import settle_collector\n"
-        "settle_collector()\n"
+        "from gateway.stalls import Stalls\n"
+        "times = [0.0]\n"
+        "stalls = Stalls(lambda: times[-1])\n"
+        "gc.callbacks.append(lambda phase, info: times.append(times[-1] + 1.0))\n"
+        "settle_collector(stalls)\n"
+        # Nobody is served yet, so nobody waits: it is no stall.
+        "stalls.turn_ends(times[-1])\n"
+        "assert times[-1] == 2.0 and stalls.count == 0\n"
         "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 100, gc.get_threshold())\n"
     )
     said = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, text=True)

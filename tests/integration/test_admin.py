@@ -51,6 +51,14 @@ def opened_by(process: Process) -> int:
     return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
 
 
+def test_the_public_port_is_told_from_the_admin_listener(start: Start, endpoint: str) -> None:
+    _, web = start.gateway(config(endpoint, "unix:admin.sock"))
+    for arguments in (["sessions"], ["sessions", "--end", "a-1"], ["upstreams"], ["reload"]):
+        refused = command(f"127.0.0.1:{web.port}", *arguments)
+        assert refused.returncode == 1
+        assert "that is not the admin listener; --admin takes the address that admin has" in refused.stderr
+
+
 def test_operators_look_and_act_by_commands_over_a_unix_socket(start: Start, endpoint: str) -> None:
     _, web = start.gateway(config(endpoint, "unix:admin.sock"))
     admin = f"unix:{start.folder}/admin.sock"

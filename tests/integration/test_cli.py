@@ -401,7 +401,7 @@ def test_passwd_keeps_a_hash_and_refuses_what_cannot_be_a_user(tmp_path: Path) -
     assert file.read_text().endswith("=:admin,staff\n")
     assert "'a,b' cannot be a role" in run("passwd", str(file), "ann", "--role", "a,b", stdin="x\n").stderr
     refused = run("passwd", str(file), "a:b", stdin="secret\n")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "'a:b' cannot be a user" in refused.stderr
     assert run("passwd", str(file), "ann", stdin="\n").returncode == 2
 

@@ -228,6 +228,7 @@ def test_guesses_are_rationed_for_those_who_guess(site: Site) -> None:
 
 
 def test_a_browser_that_opens_a_page_is_asked_and_a_script_of_one_is_not(site: Site) -> None:
-    assert site.add().headers["www-authenticate"].startswith("Basic ")
+    assert site.add(("Accept", "text/html")).headers["www-authenticate"].startswith("Basic ")
     assert site.add(("Sec-Fetch-Mode", "navigate")).headers["www-authenticate"].startswith("Basic ")
     assert site.add(("Sec-Fetch-Mode", "cors")).headers["www-authenticate"].startswith("Bearer ")
+    assert site.add().headers["www-authenticate"].startswith("Bearer ")

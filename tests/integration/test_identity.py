@@ -108,7 +108,7 @@ def test_an_identity_that_is_told_twice_is_none(guarded: Guarded) -> None:
 
 
 def test_only_a_browsers_own_page_is_asked_for_a_password(guarded: Guarded) -> None:
-    for mode, scheme in ((None, "Basic"), ("navigate", "Basic"), ("cors", "Bearer"), ("no-cors", "Bearer")):
+    for mode, scheme in ((None, "Bearer"), ("navigate", "Basic"), ("cors", "Bearer"), ("no-cors", "Bearer")):
         headers = {} if mode is None else {"Sec-Fetch-Mode": mode, "Sec-Fetch-Site": "same-origin"}
         assert guarded.web.get("/api", **headers).headers["www-authenticate"].startswith(scheme)
 

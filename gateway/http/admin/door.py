@@ -133,7 +133,7 @@ class AdminDoor:
     def _origins(self, config: GatewayConfig) -> OriginPolicy:
         # A gateway may answer to every name because a proxy stands before it; none stands here, and a page that points
         # its own name at this address could end sessions.
-        return OriginPolicy(self._host, [name for name in config.hosts if name != ANY_HOST], ())
+        return OriginPolicy(self._host, [name for name in config.hosts if name != ANY_HOST], None)
 
     async def close(self) -> None:
         """Take no more, and close what is open."""

@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 from gateway.config.file import ConfigError
 from gateway.errors import GatewayError, Status
 from gateway.http.admin.operations import Operations
-from gateway.http.base import PROBLEM_TYPE, BaseHandler, without_token
+from gateway.http.base import PROBLEM_TYPE, BaseHandler
 from gateway.http.site import Site
 from gateway.json.text import JSON, dump
+from gateway.logged_paths import without_token
 
 MOST_SESSIONS: Final = 1_000
 """Of a page. So many take 10 ms, in which nobody else is served."""
@@ -50,7 +51,7 @@ class SessionsHandler(AdminHandler):
             page = overview.page(asked.get("after"), int(limit), asked.get("principal"))
         except ValueError as error:
             raise GatewayError(Status.INVALID_ARGUMENT, f"after: {error}") from None
-        self.answer({"sessions": page.sessions, "next": page.after, "total": len(overview)})
+        self.answer({"sessions": page.sessions, "next": page.after, "total": overview.count(asked.get("principal"))})
 
     head = get
 

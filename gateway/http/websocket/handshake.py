@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
+from typing import Final
 
 from gateway.access.gatekeeper import NOT_SHOWN
-from gateway.errors import GatewayError, Status
+from gateway.errors import GatewayError, Status, quote
 from gateway.http.base import BaseHandler
 from gateway.http.connections import ClientConnection
 from gateway.http.websocket import frames
@@ -13,6 +15,9 @@ from gateway.http.websocket.channel import SocketChannel
 from gateway.http.websocket.deflate import Agreement, agree
 from gateway.logs import EndedSocket
 from gateway.protocols.jsonrpc.conversation import Conversation
+
+_KEY: Final = re.compile("[A-Za-z0-9+/]{21}[AQgw]==")
+"""16 bytes in base64; of the last character two bits count."""
 
 
 class SocketHandler(BaseHandler):
@@ -74,11 +79,15 @@ class SocketHandler(BaseHandler):
 
     def _key(self) -> str:
         headers = self.request.headers
-        upgrade = headers.get("Upgrade", "").lower()
-        connection = [part.strip().lower() for part in headers.get("Connection", "").split(",")]
-        key = headers.get("Sec-Websocket-Key", "")
-        if upgrade != "websocket" or "upgrade" not in connection or not key:
-            raise GatewayError(Status.FAILED_PRECONDITION, "this path is a WebSocket; a request must upgrade to it")
+        # That of HTTP/1.0 is not to be heeded, as proxies of that version pass it on unread (RFC 9110 section 7.8).
+        upgrades = () if self.request.minor == 0 else _listed(headers.get("Upgrade", ""))
+        key = headers.get("Sec-Websocket-Key")
+        if "websocket" not in upgrades or "upgrade" not in _listed(headers.get("Connection", "")) or key is None:
+            detail = "this path is a WebSocket; a request must upgrade to it, by HTTP/1.1"
+            raise GatewayError(Status.FAILED_PRECONDITION, detail)
+        if not _KEY.fullmatch(key):
+            detail = f"Sec-WebSocket-Key must be 16 bytes in base64, not {quote(key)}"
+            raise GatewayError(Status.FAILED_PRECONDITION, detail)
         if headers.get("Sec-Websocket-Version") != "13":
             raise GatewayError(Status.FAILED_PRECONDITION, "the version of the WebSocket protocol must be 13")
         return key
@@ -86,6 +95,10 @@ class SocketHandler(BaseHandler):
     def error_headers(self, error: GatewayError) -> None:
         if error.status is Status.FAILED_PRECONDITION:
             self.set_header("Sec-WebSocket-Version", "13")
+
+
+def _listed(header: str) -> list[str]:
+    return [part.strip(" \t").lower() for part in header.split(",")]
 
 
 def _greeting(key: str, agreement: Agreement | None) -> bytes:

@@ -34,6 +34,12 @@ def diagnosed(
             "file0.capnp:0: failed: Bad.\n",
             ('Bad. (in "x")', "dir/a.capnp", 1),
         ),
+        # A file that is needed twice; the members are those that need it, not its own.
+        (
+            "capnp/compiler/node-translator.c++:1380: context: member.name = box\n"
+            "file0.capnp:1: failed: Parse error.\nfile0.capnp:1: failed: Parse error.\n",
+            ("Parse error at `struct A {`.", "dir/a.capnp", 2),
+        ),
         (
             "file0.capnp:0: failed: One.\nfile1.capnp:1: failed: Two.\n",
             ("One.; Two.", "dir/a.capnp", 1),

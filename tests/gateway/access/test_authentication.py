@@ -392,13 +392,25 @@ def test_a_plugin_that_cannot_be_used_changes_nothing() -> None:
     run(test)
 
 
+BASIC = 'Basic realm="cara-gateway", charset="UTF-8"'
+BEARER = 'Bearer realm="cara-gateway"'
+BAD_TOKEN = f'{BEARER}, error="invalid_token"'
+
+
 @pytest.mark.parametrize(
     ("config", "headers", "challenge"),
     [
-        (EVERYTHING, {}, 'Basic realm="cara-gateway", charset="UTF-8"'),
-        (EVERYTHING, {"Sec-Fetch-Mode": "navigate"}, 'Basic realm="cara-gateway", charset="UTF-8"'),
-        (EVERYTHING, {"Sec-Fetch-Mode": "cors"}, 'Bearer realm="cara-gateway"'),
-        (replace(EVERYTHING, passwords=None), {}, 'Bearer realm="cara-gateway"'),
+        (EVERYTHING, {"Sec-Fetch-Mode": "navigate"}, BASIC),
+        (EVERYTHING, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}, BASIC),
+        (EVERYTHING, {"Sec-Fetch-Mode": "cors"}, BEARER),
+        (EVERYTHING, {"Sec-Fetch-Mode": "cors", "Accept": "text/html"}, BEARER),
+        # Browsers send no Sec-Fetch-Mode over plain HTTP to other names than loopback.
+        (EVERYTHING, {"Accept": "*/*"}, BEARER),
+        (EVERYTHING, {}, BEARER),
+        (EVERYTHING, {"Accept": "*/*", "Authorization": "bearer a.b.c"}, BAD_TOKEN),
+        (EVERYTHING, {"Accept": "text/html", "Authorization": "Bearer key"}, f"{BAD_TOKEN}, {BASIC}"),
+        (EVERYTHING, {"Accept": "text/html", "Authorization": "Basic key"}, BASIC),
+        (replace(EVERYTHING, passwords=None), {"Accept": "text/html"}, BEARER),
     ],
 )
 def test_a_browser_asks_its_user_where_there_are_passwords_and_a_page_is_opened(

@@ -443,7 +443,17 @@ def test_every_key_has_a_variable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("listen", "admin"),
-    [("127.0.0.1:8080", "127.0.0.1:8080"), ("unix:a.sock", "unix:a.sock"), ("unix:a.sock", "unix:///a.sock")],
+    [
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("unix:a.sock", "unix:a.sock"),
+        ("unix:a.sock", "unix:///a.sock"),
+        # In other words, and where one of them takes all addresses.
+        ("127.0.0.1:8080", "localhost:8080"),
+        ("LOCALHOST:8080", "[::1]:8080"),
+        ("[0:0::1]:8080", "[::1]:8080"),
+        ("127.0.0.1:8080", "0.0.0.0:8080"),
+        ("[::]:8080", "[::1]:8080"),
+    ],
 )
 def test_operators_need_an_address_of_their_own(tmp_path: Path, listen: str, admin: str) -> None:
     admin = admin.replace("///", f"//{tmp_path}/")
@@ -456,6 +466,8 @@ def test_operators_address_is_of_the_same_forms(tmp_path: Path) -> None:
     config = read(tmp_path, f'[gateway]\nadmin = "unix:a.sock"\n{SERVICE}')
     assert config.admin == UnixListen(tmp_path / "a.sock")
     assert read(tmp_path, SERVICE, {"CARA_GATEWAY_ADMIN": "9090"}).admin == Listen("127.0.0.1", 9090)
+    for other in ("127.0.0.2:8080", "[::1]:8080", "127.0.0.1:8081", "unix:b.sock"):
+        assert read(tmp_path, f'[gateway]\nlisten = "127.0.0.1:8080"\nadmin = "{other}"\n{SERVICE}').admin is not None
     # Two that the system chooses are two.
     both = read(tmp_path, f'[gateway]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n{SERVICE}')
     assert both.admin == Listen("127.0.0.1", 0)

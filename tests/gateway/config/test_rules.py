@@ -45,6 +45,13 @@ def test_a_service_without_any_requires_nothing(tmp_path: Path) -> None:
     assert (service.roles, service.rules) == ((), ())
 
 
+@pytest.mark.parametrize("role", ["a,b", " "])
+def test_a_role_that_nobody_can_have_is_refused(tmp_path: Path, role: str) -> None:
+    for text in (f'roles = ["{role}"]', f'[[services.vault.rules]]\nmethods = ["seal"]\nroles = ["staff", "{role}"]'):
+        with pytest.raises(ConfigError, match=r"services\.vault\..*roles: a role has no comma and is not blank"):
+            read(tmp_path, text)
+
+
 def test_a_variable_has_the_roles_of_a_service(tmp_path: Path) -> None:
     assert read(tmp_path, "", CARA_GATEWAY_SERVICES_VAULT_ROLES="staff, night").roles == ("staff", "night")
 

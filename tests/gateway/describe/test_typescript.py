@@ -45,7 +45,9 @@ interface Shop extends(Base) {
   loose @11 (cap :Capability, struct :AnyStruct, list :AnyList)
       -> (struct :AnyStruct, list :AnyList, caps :List(Capability));
 }
-interface Base { ping @0 () -> (); }
+interface Base { ping @0 () -> (); turn @1 (one :Turn, many :Turns) -> (); }
+interface Turn { apply @0 (value :Int32) -> (result :Int32); }
+interface Turns { call @0 (value :Int32) -> (result :Int32); bind @1 (value :Int32) -> (result :Int32); }
 interface Listener { changed @0 (item :Item, color :Color) -> (more :Bool); }
 interface Receipt { cancel @0 (reason :Text = "none") -> (done :Bool); refund @1 (amount :Int64) -> (); }
 enum Color { red @0; blue @1 $Json.name("BLUE"); }
@@ -133,6 +135,9 @@ const both: { value: string; again: string } = await shop.both('x');
 const inferred: boolean = await shop.same(receipt, []).cancel();
 await shop.order({}, 2, { changed: (thing, color, { signal }) => signal.aborted && thing.size > 1 });
 await shop.order({}, 2, (thing, color, { signal }) => signal.aborted);
+const turns = { call: (value: number) => value, bind: async (value: number) => value };
+await shop.turn((value, { signal }) => (signal.aborted ? 0 : value), turns);
+await shop.turn({ apply: (value, { signal }) => (signal.aborted ? 0 : value) }, { call: (v) => v, bind: (v) => v });
 const pipelined: boolean = await shop.order({}, 1, () => true).cancel();
 const nested: string | undefined = await shop.list([]).next.all({ name: 'x' }).name;
 const again: RemoteObject<Shop> = next;
@@ -155,6 +160,12 @@ export type Kept = RemoteObject<Receipt>;
 
 # What is wrong, and a part of the compiler's complaint.
 WRONG = {
+    "a function for one of another result": (
+        "await shop.turn(() => new Date(), { call: (v) => v, bind: (v) => v });", "'() => Date' is not assignable"
+    ),
+    "a function for several methods that functions have": (
+        "await shop.turn((v) => v, (v: number) => v);", "'(v: number) => number' is not assignable"
+    ),
     "a parameter of another type": ("await shop.list('red');", "Argument of type 'string'"),
     "a parameter too few": ("await shop.order({});", "arguments, but got 1"),
     "a parameter too many": ("await shop.ping(1);", "Expected 0 arguments, but got 1"),

@@ -55,10 +55,13 @@ async def test_what_a_client_may_keep_secret_is_in_no_line(edge: Edge, built: Bu
     await edge.get("/api/handles/topsecret", by_key)
     await edge.post("/api/handles/topsecret/read", [], by_key)
     await edge.get("/api/handles/topsecret/too/many/parts", by_key)
+    for path in ("/api//handles/topsecret/value", "/api/session/topsecret", "/admin/sessions/topsecret"):
+        await edge.get(path, by_key)
+        await edge.get(path)
     await edge.get("/api/session", {**by_key, "Session-Id": "topsecret", "Cookie": "cara_session=topsecret"})
     await edge.get("/api", {"Authorization": "Basic dG9wc2VjcmV0"})
     found = await lines(built, clock)
-    assert len(found) == 6
+    assert len(found) == 12
     assert "dG9wc2VjcmV0" not in built.log.getvalue()
 
 

@@ -575,7 +575,7 @@ async def test_the_cookie_of_a_login_opens_sockets_of_our_own_pages(edge: Edge, 
     for lines in (("Origin: https://evil.example",), ("Sec-Fetch-Site: same-site",)):
         connection = await edge.connect()
         connection.ask(
-            "GET", "/ws", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: x",
+            "GET", "/ws", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
             "Sec-WebSocket-Version: 13", cookie, *lines,
         )  # fmt: skip
         assert (await connection.head()).status == 403

@@ -10,6 +10,7 @@ from gateway.access.refusals import Refusals
 from gateway.config.limits import Limits
 from gateway.errors import Status
 from gateway.http.connections import MAX_GUESTS, ClientConnection, Connections
+from gateway.http.request_head import HeadError
 
 LIMITS = Limits(
     max_connections=100, max_connections_per_address=50, max_half_open=40, max_half_open_per_address=20,
@@ -174,6 +175,17 @@ def test_a_body_must_keep_a_least_rate() -> None:
     table.end_overdue(1e6)
     assert not quick_wire.is_closed
     assert table.ended.counts == {"slow_body": 1}
+
+
+def test_a_slow_body_is_told_so_where_somebody_can() -> None:
+    table, told = Table(), []
+    connection, wire = table.come()
+    table.expect_body(connection, 0)
+    connection.give_up = told.append
+    table.end_overdue(10)
+    assert not wire.is_closed
+    assert isinstance(told[0], HeadError)
+    assert (told[0].http, table.refused.counts, table.ended.counts) == (408, {"head_s": 1}, {"slow_body": 1})
 
 
 def test_a_body_of_which_nothing_comes_has_the_time_of_a_head() -> None:

@@ -18,6 +18,8 @@ from gateway.http.gateway_url import GatewayUrl, read_url
         ("https://a.example/gw/", True, GatewayUrl("https://a.example/gw/", True, "a.example", 443, "/gw")),
         ("a.example:1/gw", False, GatewayUrl("a.example:1/gw", False, "a.example", 1, "/gw")),
         ("unix:/run/g.sock", False, GatewayUrl("unix:/run/g.sock", False, "localhost", 0, socket="/run/g.sock")),
+        # From the folder that the command is called in.
+        ("unix:run/g.sock", False, GatewayUrl("unix:run/g.sock", False, "localhost", 0, socket="run/g.sock")),
         ("http+unix://%2Fg/gw", False, GatewayUrl("http+unix://%2Fg/gw", False, "localhost", 0, "/gw", "/g")),
         ("unix:///run/g.sock", False, GatewayUrl("unix:///run/g.sock", False, "localhost", 0, socket="/run/g.sock")),
     ],
@@ -29,7 +31,7 @@ def test_what_can_be_meant_is_read(text: str, tls: bool, expected: GatewayUrl) -
 @pytest.mark.parametrize(
     "text",
     [
-        "nowhere", "", "http://", "ftp://a:1", "a:b", "a:99999", "unix:run/g.sock", "http://u:p@a", "http://a?b",
+        "nowhere", "", "http://", "ftp://a:1", "a:b", "a:99999", "unix:", "unix:////g", "http://u:p@a", "http://a?b",
         "a:1#c", "http://[::1",
     ],
 )  # fmt: skip

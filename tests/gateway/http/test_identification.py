@@ -78,6 +78,22 @@ async def test_no_door_opens_for_nobody_or_for_a_bad_key(edge: Edge, root: Any, 
     assert (await add(edge, root, ALICE)).principal == "key:alice"
 
 
+@pytest.mark.parametrize(
+    "length", ["Content-Length: 5000", "Content-Length: 5000\r\nExpect: 100-continue", "Transfer-Encoding: chunked"]
+)
+@pytest.mark.gen_test
+async def test_a_bad_key_is_refused_before_the_body_has_come(edge: Edge, length: str) -> None:
+    connection = await edge.connect()
+    connection.ask("POST", "/api/calculator/add", "X-Api-Key: forged", "Content-Type: application/json", length)
+    head, body = await connection.answer()
+    assert (head.status, json.loads(body)["code"]) == (401, "unauthenticated")
+    good = await edge.connect()
+    good.ask("POST", "/api/calculator/add", "X-Api-Key: a", "Content-Type: application/json", length)
+    if "Expect" in length:
+        assert (await good.head()).status == 100
+    assert await edge.is_open(good)
+
+
 @pytest.mark.parametrize(("method", "path", "status"), PUBLIC)
 @pytest.mark.gen_test
 async def test_what_is_public_asks_nobody(

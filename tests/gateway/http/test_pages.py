@@ -89,8 +89,9 @@ async def test_a_page_loads_from_here_alone_and_is_shown_in_no_frame(edge: Edge)
 @pytest.mark.parametrize(
     "path",
     [
-        "/nothing", "/client", "/client/", "/client/nothing.js", "/index.html/x", "/%00", "/index.html%00",
-        "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/client/../../secret.txt", "//etc/passwd",
+        "/nothing", "/client", "/client/", "/client/nothing.js", "/client/index.js/", "/index.html/x",
+        "/%00", "/index.html%00", "/../secret.txt", "/%2e%2e/secret.txt",
+        "/..%2fsecret.txt", "/client/../../secret.txt", "//etc/passwd",
         "/%2fetc/passwd", "/..", "/" + "a" * 300,
     ],
 )  # fmt: skip

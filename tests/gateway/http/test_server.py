@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.connection import HttpConnection
+from gateway.http.connection import LINGER_S, HttpConnection
 from tests.clock import MovedClock
 from tests.gateway.http.conftest import PATIENCE_S, Built, Edge, moves_time
 from tests.gateway.http.raw import WAIT_S, RawConnection
@@ -18,6 +18,7 @@ pytestmark = moves_time
 
 ADD = "/api/calculator/add"
 JSON_LINE = "Content-Type: application/json"
+POST = b"POST /api/calculator/add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 SWEEP_S = 5.0
 """How much later than its time a connection may be closed."""
 LATE_S = 0.5
@@ -40,11 +41,8 @@ async def is_closed_in_time(edge: Edge, connection: RawConnection, clock: MovedC
         [],
         [b"GET / HT"],
         [b"POST / HTTP/1.1\r\nHost: a\r\n"],
-        [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n", b"12345"],
-        [b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\n12345\r\n"],
-        [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n", b"12345"],
     ],
-    ids=["nothing", "half a line", "half a head", "half a body", "half of the chunks", "half of too much"],
+    ids=["nothing", "half a line", "half a head"],
 )
 async def test_half_a_request_is_not_waited_for(edge: Edge, clock: MovedClock, sent: list[bytes]) -> None:
     connection = await edge.connect()
@@ -53,6 +51,78 @@ async def test_half_a_request_is_not_waited_for(edge: Edge, clock: MovedClock, s
         # So that the pieces arrive one by one.
         assert await edge.is_open(connection)
     await is_closed_in_time(edge, connection, clock)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [b"Content-Length: 10\r\n\r\n", b"12345"],
+        [b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n"],
+        [b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\n12345\r\n"],
+    ],
+    ids=["half a body", "no body", "half of the chunks"],
+)
+async def test_who_sends_half_a_body_is_told_so(
+    edge: Edge, clock: MovedClock, built: Built, sent: list[bytes]
+) -> None:
+    connection = await edge.connect()
+    connection.send(POST)
+    for part in sent:
+        connection.send(part)
+        assert await edge.is_open(connection)
+    if b"Expect" in sent[0]:
+        assert (await connection.head()).status == 100
+    await clock.advance(PATIENCE_S - LATE_S)
+    assert await edge.is_open(connection)
+    await clock.advance(SWEEP_S + LATE_S)
+    head, body = await connection.answer()
+    told = json.loads(body)
+    assert (head.status, head.headers["connection"], told["status"]) == (408, "close", 408)
+    assert (told["title"], told["code"]) == ("Request Timeout", "deadline_exceeded")
+    assert f"it may take {PATIENCE_S:g} s (head_s)" in told["detail"]
+    assert await connection.rest() == b""
+    metrics = (await edge.get("/metrics")).body.decode()
+    assert 'cara_gateway_refused_total{reason="head_s"} 1' in metrics
+    assert 'cara_gateway_closed_total{reason="slow_body"} 1' in metrics
+    built.application.site.log.flush()
+    line = next(line for line in map(json.loads, built.log.getvalue().splitlines()) if line["status"] == 408)
+    assert (line["method"], line["path"], line["code"]) == ("POST", "/api/calculator/add", "deadline_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (b"Content-Length: 20000\r\n", 413),
+        (b"Content-Length: 20000\r\nExpect: 100-continue\r\n", 413),
+        (b"Content-Length: 10\r\nOrigin: http://evil.example\r\n", 403),
+        (b"Transfer-Encoding: chunked\r\nOrigin: http://evil.example\r\nExpect: 100-continue\r\n", 403),
+    ],
+)
+async def test_what_the_head_alone_is_refused_for_is_told_at_once(edge: Edge, more: bytes, status: int) -> None:
+    connection = await edge.connect()
+    connection.send(POST + more + b"\r\n")
+    head, _ = await connection.answer()
+    assert (head.status, head.headers["connection"]) == (status, "close")
+
+
+async def test_a_body_that_is_refused_may_still_come(edge: Edge, clock: MovedClock) -> None:
+    connection = await edge.connect()
+    connection.send(POST + b"Content-Length: 4000000\r\n\r\n")
+    assert (await connection.answer())[0].status == 413
+    for _ in range(40):
+        connection.send(b" " * 99_000)
+        # Each lets the other side read it; a close would reset what comes.
+        assert (await edge.get("/healthz")).code == 200
+        await clock.advance(LINGER_S / 2)
+        assert not connection.writer.is_closing()
+    # It is waited for no longer than it comes.
+    await clock.advance(LINGER_S + 0.1)
+    await clock.advance(LINGER_S + 0.1)
+    assert (await edge.get("/healthz")).code == 200
+    async with asyncio.timeout(WAIT_S):
+        while not connection.writer.is_closing():
+            connection.send(b" ")
+            await asyncio.sleep(0)
 
 
 async def test_it_is_looked_every_five_seconds(edge: Edge, clock: MovedClock) -> None:

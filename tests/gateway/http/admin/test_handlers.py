@@ -51,6 +51,8 @@ async def test_a_session_is_shown_with_what_it_has_and_without_its_secret(
     told = await sessions(admin)
     (session,) = told["sessions"]
     assert told["total"] == 1
+    of_nobody = json.loads((await admin.get("/admin/sessions?principal=key:nobody")).body)
+    assert (of_nobody["sessions"], of_nobody["total"]) == ([], 0)
     assert 7 <= session.pop("age_s") < 9
     assert session.pop("kept_bytes") > 0
     assert session.pop("id").endswith("-1")

@@ -11,7 +11,7 @@ from gateway.http.websocket.byte_transports import ByteTransports, LoopTransport
 from tests.clock import MovedClock
 from tests.conformance import rfc6455
 from tests.gateway.http.conftest import FRIEND, Built, Edge, problem
-from tests.gateway.http.raw import ACCEPTED, handshake, request
+from tests.gateway.http.raw import ACCEPTED, KEY, handshake, request
 
 pytestmark = pytest.mark.gen_test
 
@@ -30,6 +30,7 @@ async def test_the_answer_has_what_the_standard_wants_and_no_more(edge: Edge) ->
     "lines",
     [
         ("Upgrade: WebSocket", "Connection: keep-alive,  UPGRADE", *handshake()[2:]),
+        ("Upgrade: h2c , WebSocket", *handshake()[1:]),
         (*handshake(), "Origin: http://localhost"),
         (*handshake(), f"Origin: {FRIEND}"),
         (*handshake(), "Sec-Fetch-Site: same-origin"),
@@ -50,6 +51,11 @@ async def test_a_handshake_may_look_in_many_ways(edge: Edge, lines: tuple[str, .
         ((*handshake()[:2], *handshake()[3:]), "must upgrade"),
         (("Upgrade: h2c", *handshake()[1:]), "must upgrade"),
         (("Upgrade: websocket", "Connection: keep-alive", *handshake()[2:]), "must upgrade"),
+        ((*handshake()[:2], "Sec-WebSocket-Key:", handshake()[3]), "must be 16 bytes in base64, not \"\""),
+        ((*handshake()[:2], f"Sec-WebSocket-Key: {KEY[:-2]}", handshake()[3]), "must be 16 bytes"),
+        ((*handshake()[:2], "Sec-WebSocket-Key: abc", handshake()[3]), "must be 16 bytes in base64, not \"abc\""),
+        ((*handshake()[:2], "Sec-WebSocket-Key: eHh4eHh4eHh4eHh4eHh4", handshake()[3]), "must be 16 bytes"),
+        ((*handshake()[:2], f"Sec-WebSocket-Key: {KEY}, {KEY}", handshake()[3]), "must be 16 bytes"),
         (handshake(version="8"), "must be 13"),
         (handshake()[:3], "must be 13"),
     ],
@@ -65,6 +71,15 @@ async def test_what_is_no_handshake_is_told_which_version_is_spoken(
     assert found["code"] == "failed_precondition"
     assert says in found["detail"]
     assert (await edge.metrics())["sockets"] == 0
+
+
+async def test_http_1_0_has_no_upgrades(edge: Edge) -> None:
+    connection = await edge.connect()
+    head = "\r\n".join(["GET /ws HTTP/1.0", "Host: localhost", *handshake(), "", ""]).encode()
+    connection.send(head)
+    answer, body = await connection.answer()
+    assert answer.status == 400
+    assert "must upgrade to it, by HTTP/1.1" in json.loads(body)["detail"]
 
 
 @pytest.mark.parametrize(
