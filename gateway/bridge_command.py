@@ -20,6 +20,7 @@ from gateway.bridge.service import Bridge, ServedAs
 from gateway.config.limits import Limits
 from gateway.config.values import ENDPOINTS
 from gateway.loop import settle_collector
+from gateway.stalls import Stalls
 
 CONFIG_EXIT: Final = 2
 
@@ -95,7 +96,7 @@ async def _run(bridge: Bridge) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    settle_collector()
+    settle_collector(Stalls())
     await serve_until(bridge, stopped)
 
 

@@ -24,6 +24,7 @@ from gateway import logs
 from gateway.bridge.service import Bridge, ServedAs
 from gateway.config.limits import Limits
 from gateway.loop import give_back_large_blocks, settle_collector
+from gateway.stalls import Stalls
 
 BEAT_S: Final = 0.5
 """How often it says that its loop goes round."""
@@ -79,7 +80,7 @@ async def _until_told(bridge: Bridge) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 4096) else stopped.set())
     give_back_large_blocks()
-    settle_collector()
+    settle_collector(Stalls())
     await serve_until(bridge, stopped, _beat)
 
 

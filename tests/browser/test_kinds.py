@@ -124,7 +124,7 @@ def answered(main: Locator) -> Any:
     """The result as it came, from what the timeline says was received."""
     call(main)
     expect(entry(main)).to_contain_text("answered")
-    received = entry(main).locator("details.raw").last
+    received = entry(main).locator("details.raw", has_text="Received")
     received.locator("summary").click()
     return without_token(json.loads(received.locator("pre").inner_text())["result"])
 
