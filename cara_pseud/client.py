@@ -335,7 +335,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         return self._link.trouble if failure is None else str(failure)
 
     def on_state(self, callback: Callable[[str], None]) -> Callable[[], None]:
-        """Have every change of `state` told; call the result to be told no more."""
+        """Have every change of `state` told, and once more when objects end; call the result to be told no more."""
         self._listeners.append(callback)
         return lambda: self._listeners.remove(callback) if callback in self._listeners else None
 
@@ -384,6 +384,8 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
                 connection.go_bare()
             elif step is Step.FORGET:
                 connection.end_exports()
+                connection.give_up_references()
+                self._told = ""  # who keeps objects is to look at them
         self._after_event()
 
     def _greet(self) -> None:

@@ -51,7 +51,7 @@ class Step(Enum):
     GREET = "send the greeting, and tell whether it could be sent"
     GO_BARE = "send what needs no answer to the greeting"
     GIVE_UP = "take note that state is down"
-    FORGET = "free what the server held"
+    FORGET = "free what the server held, and what it keeps no more"
 
 
 class Link:

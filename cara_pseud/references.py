@@ -65,6 +65,17 @@ class References(Origin):
         self._dropped = []
         self._homes = []
 
+    def give_up_references(self) -> None:
+        """Take note that the peer was away for so long that it keeps nothing for us.
+
+        It is not asked before it is back. Should it be the same process then, which noticed later that we were gone,
+        all is given back to it.
+        """
+        held = [(held.id, held.count) for held in list(self._imports.values()) if not held.released_]
+        owed = [*self._dropped, *held][:_MAX_DROPPED]
+        self.end_references()
+        self._dropped = owed
+
     def note_held(self) -> None:
         """Take note that the connection is lost: what the peer holds of ours until now, another process does not."""
         self._held_before = {export.id: export.count for export in self.exports}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cara_pseud import errors
+from cara_pseud import errors, link
 from cara_pseud.client import Client
 from cara_pseud.local import LentCapability, LocalCapability
 from tests.cara_pseud.waiting import until_greeted
@@ -101,6 +101,34 @@ def test_a_callback_goes_to_its_process_over_the_newest_connection(serving: Any,
             async with connected(server.endpoint, **login) as client:
                 await client.ping()
                 assert not kept[0].alive
+
+    run(main())
+
+
+def test_what_a_server_held_for_us_ends_when_it_was_away_for_too_long(
+    serving: Any, connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        login: dict[str, Any] = {"security_plugin": "plain", "user_id": b"alice", "password": b"_"}
+        async with (
+            serving(security_plugin="plain", passwords={"alice": "_"}) as server,
+            connected(server.endpoint, **login) as client,
+        ):
+            target, told, ended = Recorder(), [], asyncio.Event()
+            server.register_rpc(lambda: LocalCapability(target), name="get")
+            held = await client.get()
+            client.on_state(lambda state: (told.append(state), held.alive or ended.set()))
+            with monkeypatch.context() as short:
+                short.setattr(link, "HOLDER_GRACE_S", 0.4)
+                client.disconnect(server.endpoint)
+            await ended.wait()
+            assert told[-2:] == ["down", "down"]
+            with pytest.raises(errors.RpcError, match="ended with the connection"):
+                await held.call(1, 0, (1,))
+            # It is the same process, which keeps it for longer: so it is given back.
+            assert not target.gone.is_set()
+            client.connect(server.endpoint)
+            await target.gone.wait()
 
     run(main())
 
