@@ -17,6 +17,7 @@ const FINAL_ERRORS = new Set(['unauthenticated', 'permission_denied', 'unimpleme
  * @property {string} session
  * @property {string} stream
  * @property {number} received messages
+ * @property {boolean} [anew] whether what the page before held is let go of; it is, if not told otherwise
  */
 
 /**
@@ -42,7 +43,7 @@ export class Greeting {
     this.#token = token;
     this.#joins = session;
     if (resume) {
-      this.said = { ...resume, anew: true };
+      this.said = { anew: true, ...resume };
     }
   }
 

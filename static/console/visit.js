@@ -74,7 +74,8 @@ export class Visit {
         },
       },
       desk.wireEvents,
-      { prefix: this.#prefix, resume: kept?.resumption },
+      // What the page before held is shown again.
+      { prefix: this.#prefix, resume: kept?.resumption && { ...kept.resumption, anew: false } },
     );
     desk.connection = connection;
   }

@@ -333,7 +333,7 @@ def test_of_many_signals_at_once_the_last_state_holds(start: Start, eventually: 
     for methods in (1, 2, 3, 4):
         site.grown(methods)
         site.hang_up()
-        time.sleep(0.02)  # signals that come together are one
+        time.sleep(0.001)  # signals that come together are one, and a reading takes some milliseconds
     eventually(lambda: site.web.post("/api/counting/more19").status == 501, WAIT_S)
     assert site.reloads() <= 3
 
