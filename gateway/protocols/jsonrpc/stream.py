@@ -400,7 +400,9 @@ class Stream:
         )
         if self._may_refer or type(where) is ResultTarget or self.pipeline.waiting:
             refers = self._may_refer
-            events += [FollowRequested(request, refers)] if self.follows else self.place(request, refers)
+            # Before hello what an array has answered is forgotten at its end, before its edge would look at this.
+            follows = self.follows and self._state is _COUNTED
+            events += [FollowRequested(request, refers)] if follows else self.place(request, refers)
         else:
             events.append(request)
 
