@@ -127,6 +127,20 @@ def dump(obj: JSON) -> bytes:
         raise GatewayError(Status.INTERNAL, f"an answer cannot be written as JSON: {error}") from None
 
 
+def dump_cautiously(obj: JSON) -> bytes:
+    """Write a parsed value as `dump` does, but each `InexactFloat` as a text.
+
+    Whoever reads it refuses it then, and never takes another number for it.
+
+    Raises:
+        GatewayError: as of `dump`.
+    """
+    try:
+        return orjson.dumps(obj, repr)
+    except TypeError as error:
+        raise GatewayError(Status.INTERNAL, f"a message cannot be written as JSON: {error}") from None
+
+
 def dump_marked(obj: JSON) -> bytes:
     """Write a JSON value as `dump` does, but each `FloatWord` as ``{"$float": "NaN"}``.
 

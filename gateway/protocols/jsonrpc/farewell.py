@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from gateway.errors import GatewayError, Status
 from gateway.json.grammar import Grammatical, fault_in
-from gateway.json.text import JSON, dump, parse
+from gateway.json.text import JSON, dump_cautiously, parse
 from gateway.protocols.jsonrpc import events
 from gateway.protocols.jsonrpc.call_pace import CallPace
 from gateway.protocols.jsonrpc.stream import Stream
@@ -58,7 +58,7 @@ def without_calls(data: bytes) -> bytes | None:
         return data
     # What cannot be written is a message with a fault beside calls: nobody waits for what it would be told.
     kept = [message for message in kept if fault_in(message, 0) is None]
-    return dump(kept) if kept else None
+    return dump_cautiously(kept) if kept else None
 
 
 def _is_call(message: JSON) -> bool:

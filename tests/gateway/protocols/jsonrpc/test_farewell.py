@@ -44,6 +44,16 @@ def test_calls_are_taken_out_of_an_array() -> None:
     assert json.loads(left) == [ANSWER, ACK]
 
 
+@pytest.mark.parametrize("number", ["9007199254740993.0", "123456789012345678901234567890"])
+def test_a_number_that_no_double_holds_is_not_made_another_beside_calls(number: str) -> None:
+    answer = json.dumps(ANSWER).replace("3}", number + "}")
+    left = without_calls(f"[{json.dumps(CALL)},{answer}]".encode())
+    assert left is not None
+    (kept,) = json.loads(left)
+    assert kept["id"] == ANSWER["id"]
+    assert isinstance(kept["result"]["result"], str)
+
+
 def test_what_is_no_json_is_left_to_the_stream() -> None:
     assert without_calls(b"{") == b"{"
 
