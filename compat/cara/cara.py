@@ -6,24 +6,9 @@ import collections.abc
 from typing import Any
 
 import cara_pseud
-from cara.declarations import (
-    Annotation,
-    Const,
-    Enum,
-    Enumerant,
-    Field,
-    Group,
-    Interface,
-    List,
-    Method,
-    MethodTemplate,
-    Param,
-    Struct,
-    TemplatedInterface,
-    TemplatedMethod,
-    TemplatedStruct,
-    Union,
-)
+from cara.declarations import Enum, Interface, Struct, TemplatedInterface, TemplatedStruct
+from cara.declared_types import List, MethodTemplate
+from cara.parts import Annotation, Const, Enumerant, Field, Group, Method, Param, TemplatedMethod, Union
 from cara_pseud import (
     AnyPointer,
     Bool,

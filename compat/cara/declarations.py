@@ -4,27 +4,25 @@
     Person.FinishDeclaration(fields=[…])            kept, until nothing that was begun is without its end
                                                     then: nodes are made of all, and the classes filled
 
-Until then a list of something or a bound type is a stand-in. All generated modules share one schema, so that they may
-name each other's declarations; it is the only thing here that changes.
+Until then a list of something or a bound type is a stand-in. All generated modules share one schema, see
+`cara.world`.
 """
 
 from __future__ import annotations
 
-import enum
-import hashlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
-import cara_pseud
-from cara_pseud.classes import SchemaClasses
+from cara.declared_types import Standin, as_tuple, bound, in_method, type_of
+from cara.parts import Annotation, Const, Enumerant, Field, Group, Method, Union, annotations_of, wire
+from cara.world import WORLD, World, synthetic
 from cara_pseud.enums import make_enum_class
-from cara_pseud.generics import Declaration, DeclaredType
+from cara_pseud.generics import Declaration
 from cara_pseud.interfaces import Interface as InterfaceBase
 from cara_pseud.interfaces import InterfaceType, make_interface_class
-from cara_pseud.lists import list_class
 from cara_pseud.registry import REGISTER_GLOBALLY
 from cara_pseud.schema import nodes
 from cara_pseud.schema.nodes import Kind, Type
@@ -34,280 +32,6 @@ from cara_pseud.structs import Struct as StructBase
 _ZEROES: Final[Mapping[Kind, Any]] = {
     Kind.BOOL: False, Kind.FLOAT32: 0.0, Kind.FLOAT64: 0.0, Kind.ENUM: 0, **dict.fromkeys(nodes.INT_RANGES, 0),
 }  # fmt: skip
-
-
-class World:
-    """All that generated modules have declared.
-
-    Attributes:
-        nodes: by id.
-        classes: of these nodes.
-        begun: what was begun and not finished, with what its end will say.
-    """
-
-    def __init__(self) -> None:
-        self.nodes: dict[int, nodes.Node] = {}
-        self.classes = SchemaClasses(nodes.Schema(self.nodes, ()))
-        self.begun: dict[int, _Begun] = {}
-        self.waiting: dict[int, _Begun] = {}
-
-    def begin(self, begun: _Begun) -> None:
-        """Note what is to be finished."""
-        self.begun[begun.id] = begun
-        self.waiting[begun.id] = begun
-
-    def finish(self, id: int) -> None:
-        """Note that something is finished; with the last of them make all of what is declared."""
-        del self.waiting[id]
-        if self.waiting:
-            return
-        begun, self.begun = list(self.begun.values()), {}
-        for each in begun:
-            each.make_node(self)
-        for each in begun:
-            each.fill(self)
-
-    def file_of(self, module: str) -> int:
-        """The id of the file that a generated module stands for."""
-        id = synthetic(module)
-        name = f"{module.rpartition('.')[2].removesuffix('_capnp')}.capnp"
-        self.nodes.setdefault(id, nodes.FileNode(id=id, name=name, display_name=name, scope_id=0))
-        return id
-
-    def take(self, declared: Any) -> None:
-        """Let a class of a loaded schema be named here."""
-        for id, node in declared.__schema__.nodes.items():
-            self.nodes.setdefault(id, node)
-        self.classes._made.setdefault((declared.__id__, (), ()), declared)
-
-
-def synthetic(*parts: object) -> int:
-    """An id for what has none, the same each time."""
-    digest = hashlib.sha256(repr(parts).encode()).digest()
-    return int.from_bytes(digest[:8], "big") | 1 << 63
-
-
-# Types as they stand in declarations.
-
-
-@dataclass(frozen=True)
-class Standin:
-    """A type in a declaration that is not finished: a list, a bound type, a type parameter."""
-
-    type: Callable[[], Type]
-    scopes: tuple[tuple[int, tuple[Any, ...]], ...] = ()
-    of: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        """A declaration within a bound one: ``Box[Text].Nested``."""
-        if name.startswith("_") or self.of is None:
-            raise AttributeError(name)
-        nested = getattr(self.of, name)
-        if isinstance(nested, Annotation):
-            return nested
-        return bound(nested, (), self.scopes)
-
-    def __getitem__(self, arguments: Any) -> Standin:
-        return bound(self.of, _tuple(arguments), self.scopes)
-
-
-def bound(declared: Any, arguments: tuple[Any, ...], outer: tuple[tuple[int, tuple[Any, ...]], ...]) -> Standin:
-    """A declaration with type parameters bound, its own and those of what it is declared in."""
-    scopes = (*outer, (declared.__id__, arguments)) if arguments else outer
-
-    def make() -> Type:
-        brand = tuple(sorted((id, tuple(type_of(argument) for argument in bound)) for id, bound in scopes))
-        return Type(type_of(declared).kind, declared.__id__, brand=brand)
-
-    return Standin(make, scopes, declared)
-
-
-def type_of(value: Any) -> Type:
-    """The schema's type of what stands in a declaration."""
-    if isinstance(value, Standin):
-        return value.type()
-    if isinstance(value, ForwardStruct):
-        return Type(Kind.STRUCT, value.__id__)
-    if isinstance(value, ForwardInterface):
-        return Type(Kind.INTERFACE, value.__id__)
-    made = getattr(value, "__type__", None)
-    if not isinstance(made, Type):
-        raise cara_pseud.WrongType(f"{value!r} is no type", path="")
-    if isinstance(value, DeclaredType) or (isinstance(value, type) and issubclass(value, cara_pseud.Enum)):
-        WORLD.take(value)
-    return made
-
-
-def _tuple(arguments: Any) -> tuple[Any, ...]:
-    return arguments if isinstance(arguments, tuple) else (arguments,)
-
-
-class _Lists:
-    """``cara.List(Text)``, ``cara.List[Text]``, and ``isinstance(x, cara.List)``."""
-
-    def __call__(self, element: Any) -> Any:
-        if WORLD.begun:
-            return Standin(lambda: Type(Kind.LIST, element=type_of(element)))
-        return list_class(element)
-
-    __getitem__ = __call__
-
-    def __instancecheck__(self, instance: object) -> bool:
-        return isinstance(instance, cara_pseud.List)
-
-
-List = _Lists()
-
-
-def MethodTemplate(index: int) -> Standin:
-    """A type parameter of the method that it stands in."""
-    return Standin(lambda: Type(Kind.ANY_POINTER, parameter=(_METHOD_SCOPE, index)))
-
-
-_METHOD_SCOPE: Final = synthetic("method")
-"""Stands for the method until it is known which one it is."""
-
-
-# Parts of declarations.
-
-
-@dataclass(frozen=True)
-class Enumerant:
-    """A name of an enum."""
-
-    name: str
-    ordinal: int
-    annotations: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Field:
-    """A field of a struct."""
-
-    id: int
-    name: str
-    type: Any
-    default: Any = None
-    annotations: Sequence[Any] = ()
-
-
-Param = Field
-
-
-@dataclass(frozen=True)
-class Group:
-    """A group, or a named union."""
-
-    id: int
-    name: str
-    fields: Sequence[Any]
-    annotations: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Union:
-    """The members of a struct's or group's union."""
-
-    fields: Sequence[Any]
-    annotations: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method of an interface."""
-
-    id: int
-    name: str
-    params: Any = ()
-    results: Any = ()
-    annotations: Sequence[Any] = ()
-    templates: Sequence[str] = ()
-
-
-TemplatedMethod = Method
-
-
-@dataclass(frozen=True)
-class AnnotationValue:
-    """An annotation as it is applied."""
-
-    annotation: Annotation
-    value: Any
-
-
-class Annotation:
-    """An annotation: called with a value, it is applied."""
-
-    ALL: Final = ("*",)
-
-    def __init__(self, name: str, id: int, **_: Any) -> None:
-        self.name = name
-        self.id = self.__id__ = id
-        self.type: Any = cara_pseud.Void
-        self.applies_to: Sequence[str] = ()
-
-    def FinishDeclaration(self, type: Any, applies_to: Sequence[str] = (), **_: Any) -> None:
-        """Say of which type its values are."""
-        self.type, self.applies_to = type, applies_to
-
-    def __call__(self, value: Any = None) -> AnnotationValue:
-        return AnnotationValue(self, value)
-
-    def applied(self, value: Any) -> nodes.Annotation:
-        """The annotation as a node has it."""
-        return nodes.Annotation(self.id, self.name, type_of(self.type), wire(value))
-
-    def __repr__(self) -> str:
-        return f"<annotation {self.name}>"
-
-
-class Const:
-    """A constant: ``.value`` and ``.type``."""
-
-    def __init__(self, name: str, id: int, **_: Any) -> None:
-        self.name = name
-        self.id = self.__id__ = id
-        self.type: Any = cara_pseud.Void
-        self._value: Any = None
-        self._annotations: Sequence[Any] = ()
-
-    def FinishDeclaration(self, type: Any, value: Any, annotations: Sequence[Any] = (), **_: Any) -> None:
-        """Say what it is."""
-        self.type, self._value, self._annotations = type, value, annotations
-
-    @property
-    def value(self) -> Any:
-        """The value; a new one each time where it can be changed."""
-        conversion = WORLD.classes.resolve(type_of(self.type)).__conversion__
-        return conversion.absent() if self._value is None else conversion.enter(wire(self._value))
-
-    def annotations(self) -> Mapping[str, Any]:
-        """The annotations applied to it, values by name."""
-        return cara_pseud.values.Annotations(annotations_of(self._annotations), WORLD.classes)
-
-    def __repr__(self) -> str:
-        return f"<constant {self.name}>"
-
-
-def wire(value: Any) -> Any:
-    """A value in a declaration as it is on the wire."""
-    if isinstance(value, enum.IntEnum):
-        return int(value)
-    if isinstance(value, Const):
-        return wire(value.value)
-    if isinstance(value, Mapping):
-        return {key: wire(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [wire(item) for item in value]
-    return value
-
-
-def annotations_of(given: Sequence[Any]) -> tuple[nodes.Annotation, ...]:
-    """Applied annotations as a node has them."""
-    return tuple(each.annotation.applied(each.value) for each in given)
-
-
-# Declarations.
 
 
 @dataclass
@@ -324,17 +48,17 @@ class _Begun:
 
     def path(self, world: World) -> str:
         """The name within its file, with the names around it."""
-        outer = world.begun.get(self.scope) or _FINISHED.get(self.scope)
+        outer = world.begun.get(self.scope) or world.finished.get(self.scope)
         return f"{outer.path(world)}.{self.name}" if outer is not None else self.name
 
     def common(self, world: World) -> dict[str, Any]:
         """What nodes of both kinds have."""
         scope = self.scope
-        outer = world.begun.get(self.scope) or _FINISHED.get(self.scope)
+        outer = world.begun.get(self.scope) or world.finished.get(self.scope)
         is_generic = bool(self.templates) or (outer is not None and outer.common(world)["is_generic"])
         while outer is not None:
             scope = outer.scope
-            outer = world.begun.get(scope) or _FINISHED.get(scope)
+            outer = world.begun.get(scope) or world.finished.get(scope)
         file = world.nodes[scope]
         return {
             "id": self.id, "name": self.name, "display_name": f"{file.display_name}:{self.path(world)}",
@@ -345,7 +69,6 @@ class _Begun:
     def make_node(self, world: World) -> None:
         """Make the node."""
         common = self.common(world)
-        _FINISHED[self.id] = self
         if isinstance(self.cls, ForwardStruct):
             self.make_struct(world, common, self.said.get("fields", ()), is_group=False)
         else:
@@ -381,14 +104,14 @@ class _Begun:
                 id = synthetic(self.id, method.id, what)
                 scope = self.scope_of(method)
                 fields = tuple(
-                    _slot(item, None, annotations_of(item.annotations), _in_method(type_of(item.type), scope))
+                    _slot(item, None, annotations_of(item.annotations), in_method(type_of(item.type), scope))
                     for item in given
                 )
                 name = f"{method.name}${what.capitalize()}"
                 world.nodes[id] = nodes.StructNode(id=id, name=name, display_name=name, scope_id=0, fields=fields)
                 types.append((Type(Kind.STRUCT, id), True))
             else:
-                types.append((_in_method(type_of(given), self.scope_of(method)), False))
+                types.append((in_method(type_of(given), self.scope_of(method)), False))
         (params, params_inline), (results, results_inline) = types
         return nodes.Method(
             method.id, method.name, method.id, params, results, params_inline, results_inline, False,
@@ -410,7 +133,7 @@ class _Begun:
             donor: Any = make_struct_class(self.name, StructBase, declaration, module)
         else:
             for each in self.said.get("superclasses", ()):
-                outer = _FINISHED.get(type_of(each).node_id)
+                outer = world.finished.get(type_of(each).node_id)
                 if outer is not None:
                     outer.fill(world)
             extends = tuple(declaration.resolve(type_of(each)) for each in self.said.get("superclasses", ()))
@@ -441,16 +164,6 @@ def _slot(
     )
 
 
-def _in_method(type: Type, scope: int) -> Type:
-    """A type with the method's own type parameters as its own."""
-    if type.parameter is not None and type.parameter[0] == _METHOD_SCOPE:
-        return Type(Kind.ANY_POINTER, parameter=(scope, type.parameter[1]))
-    if type.element is not None:
-        return Type(Kind.LIST, element=_in_method(type.element, scope))
-    brand = tuple((id, tuple(_in_method(inner, scope) for inner in types)) for id, types in type.brand)
-    return Type(type.kind, type.node_id, brand=brand, parameter=type.parameter)
-
-
 class _Forward:
     """What the metaclasses of declared classes have in common."""
 
@@ -467,7 +180,7 @@ class _Forward:
 
     def __getitem__(cls, arguments: Any) -> Any:
         if WORLD.begun:
-            return bound(cls, _tuple(arguments), ())
+            return bound(cls, as_tuple(arguments), ())
         return super().__getitem__(arguments)  # type: ignore[misc]
 
     def __getattr__(cls, name: str) -> Any:
@@ -490,6 +203,8 @@ class _Forward:
 class ForwardStruct(_Forward, StructType):
     """The metaclass of declared structs."""
 
+    declared_kind = Kind.STRUCT
+
     @property
     def __id__(cls) -> int:
         id: int = vars(cls).get("_declared_id") or cls.__declaration__.node.id
@@ -498,6 +213,8 @@ class ForwardStruct(_Forward, StructType):
 
 class ForwardInterface(_Forward, InterfaceType):
     """The metaclass of declared interfaces."""
+
+    declared_kind = Kind.INTERFACE
 
     @property
     def __id__(cls) -> int:
@@ -560,7 +277,3 @@ def Enum(*, name: str, enumerants: Sequence[Enumerant], id: int | None = None, *
 
     cls.FinishDeclaration = finish
     return cls
-
-
-WORLD: Final = World()
-_FINISHED: Final[dict[int, _Begun]] = {}
