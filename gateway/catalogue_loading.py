@@ -107,13 +107,13 @@ def make_catalogue(
 
 def _documents(routes: Sequence[ServiceRoutes], config: GatewayConfig) -> dict[str, Document]:
     """By their paths. Each is made when it is first asked for."""
-    options, security = config.codec, security_of(config.auth)
+    options, security, ours = config.codec, security_of(config.auth), version("cara-gateway")
 
     def openapi(prefix: str) -> bytes:
-        return dump(openapi_document(routes, options, version("cara-gateway"), prefix, config.limits, security))
+        return dump(openapi_document(routes, options, ours, prefix, config.limits, security))
 
     def openrpc(prefix: str) -> bytes:
-        return dump(openrpc_document(routes, options, version("cara-gateway"), control_methods(), prefix))
+        return dump(openrpc_document(routes, options, ours, control_methods(), prefix))
 
     def types(service: ServiceRoutes) -> bytes:
         return typescript_module([service], options).encode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,6 +24,11 @@ LONGEST = (
 """What has long files, those with the longest first."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: most tests wait for sockets, and two on two processors leave a third idle."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have long files run first: one that began last would go on alone, with the other processes done."""
 
@@ -31,3 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(first) if first in LONGEST else len(LONGEST)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collecting made out of the collector's runs: it lives to the end, and each run would walk it."""
+    gc.collect()
+    gc.freeze()

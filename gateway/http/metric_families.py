@@ -140,11 +140,13 @@ def _endpoint_calls(moment: Moment) -> Iterator[Point]:
         yield (service, number), float(endpoint.in_flight)
 
 
+_VERSION: Final = version("cara-gateway")
+"""Read once: it stands in a file, which cannot be opened when all descriptors are taken."""
 _METHOD: Final = ("service", "method")
 
 FAMILIES: Final = (
     Family("build_info", "gauge", "1; its labels say what runs.", ("version", "python"),
-           lambda now: [((version("cara-gateway"), platform.python_version()), 1.0)]),
+           lambda now: [((_VERSION, platform.python_version()), 1.0)]),
     Family("requests", "counter", "HTTP requests answered, by status.", ("status",),
            lambda now: [((str(status),), number) for status, number in sorted(now.site.answered.items())]),
     Family("calls", "counter", "Calls begun, through all doors.", _METHOD,
