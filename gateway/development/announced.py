@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from gateway.routes import RESERVED_SERVICE_NAMES, SERVICE_NAME
@@ -27,12 +28,14 @@ class Announcement:
         endpoint: where this machine reaches it.
         security: the name of its plugin.
         interfaces: by their names in the schema.
+        files: from which the service has loaded modules that are its own.
     """
 
     endpoint: str
     peer: str
     security: str
     interfaces: tuple[str, ...]
+    files: tuple[Path, ...] = ()
 
     @property
     def gateway_security(self) -> str | None:
@@ -45,15 +48,17 @@ def read_announcement(data: bytes) -> Announcement | None:
     try:
         told = json.loads(data)
         endpoint, peer, security = (told[key] for key in ("endpoint", "peer", "security"))
-        interfaces = told["interfaces"]
+        interfaces, files = told["interfaces"], told["files"]
     except (ValueError, KeyError, TypeError):
         return None
-    texts = (endpoint, peer, security, *interfaces) if isinstance(interfaces, list) else (None,)
-    if not all(isinstance(text, str) for text in texts) or len(interfaces) > _MAX_INTERFACES:
+    if not isinstance(interfaces, list) or not isinstance(files, list) or len(interfaces) > _MAX_INTERFACES:
+        return None
+    if not all(isinstance(text, str) for text in (endpoint, peer, security, *interfaces, *files)):
         return None
     if not all(_NAME.fullmatch(name) for name in interfaces):
         return None
-    return Announcement(_ANYWHERE.sub("tcp://127.0.0.1", endpoint), peer, security, tuple(interfaces))
+    endpoint = _ANYWHERE.sub("tcp://127.0.0.1", endpoint)
+    return Announcement(endpoint, peer, security, tuple(interfaces), tuple(Path(file) for file in files))
 
 
 def named(interfaces: Iterable[str]) -> dict[str, str]:

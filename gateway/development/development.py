@@ -81,7 +81,7 @@ class Development:
         self._wishes = wishes
         self._say, self._used = say, used
         self.page_changes = PageChanges()
-        self._sources = ServiceFiles(wishes.script, wishes.schema, wishes.import_path, wishes.pages)
+        self._sources = ServiceFiles(wishes.script.absolute(), wishes.schema, wishes.import_path, wishes.pages)
         self._announced: dict[str, Announcement] = {}
         self._heard: dict[str, Announcement] = {}
         self._is_stale = True
@@ -193,6 +193,7 @@ class Development:
         if announcement is None or not announcement.interfaces or self._process is None:
             return
         self._heard[announcement.endpoint] = announcement
+        self._sources.loaded = announcement.files
         if self._silence is not None:
             self._silence.cancel()
         if self._gathering is None:

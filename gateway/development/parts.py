@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import enum
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from cara_pseud.schema.loader import schema_files
+from gateway.development.imported_files import ImportedFiles
 from gateway.watched_files import Stamp, stamps
 
 MAX_FILES: Final = 3_000
 """So many files are looked at ten times a second, in as many folders; one with more is no service's own."""
-_TESTS: Final = re.compile(r"test_.*|.*_test\.py|conftest\.py")
-"""Beside a service, and no part of it."""
 _OTHERS: Final = frozenset({"node_modules", "__pycache__", "venv", "site-packages"})
 
 
@@ -29,25 +27,31 @@ class Part(enum.Enum):
     PAGES = "pages"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServiceFiles:
     """Where the files are.
 
     Attributes:
+        script: absolute.
         pages: the folder of the pages, which need not be there.
+        loaded: what the running service has told that it consists of, beyond what its source says.
     """
 
     script: Path
     schema: Path
     import_path: Sequence[Path]
     pages: Path
+    loaded: Sequence[Path] = ()
+    _imported: ImportedFiles = field(init=False, repr=False)
 
-    def found(self) -> dict[Path, Part]:
-        """The files that there are now."""
-        files = dict.fromkeys(_below(self.pages, ""), Part.PAGES)
-        code = (path for path in _below(self.script.parent, ".py", self.pages) if not _TESTS.fullmatch(path.name))
-        files |= dict.fromkeys(code, Part.CODE)
-        files[self.script] = Part.CODE
+    def __post_init__(self) -> None:
+        self._imported = ImportedFiles(self.script)
+
+    def found(self) -> dict[Path, Part | None]:
+        """The files that there are now. Python files that the service does not import are for nothing (None)."""
+        files: dict[Path, Part | None] = dict.fromkeys(_below(self.script.parent, ".py"))
+        files |= dict.fromkeys(_below(self.pages, ""), Part.PAGES)
+        files |= dict.fromkeys(self._imported.found(self.loaded), Part.CODE)
         files |= dict.fromkeys(schema_files(self.schema, self.import_path), Part.SCHEMA)
         return files
 
@@ -58,26 +62,25 @@ class ServiceFiles:
         folders |= {self.script.parent, self.schema.parent, *_folders(self.pages), *_folders(self.script.parent)}
         return [*files, *sorted(folders)]
 
-    def state(self) -> dict[Path, tuple[Part, Stamp]]:
+    def state(self) -> dict[Path, tuple[Part | None, Stamp]]:
         """What tells one state of the files from another."""
         files = self.found()
         return {path: (files[path], stamp) for path, stamp in stamps(files).items()}
 
 
-State = Mapping[Path, tuple[Part, Stamp]]
+State = Mapping[Path, tuple[Part | None, Stamp]]
 
 
 def changed(before: State, after: State) -> set[Part]:
-    """Which parts differ."""
-    paths = before.keys() | after.keys()
-    return {
-        (after.get(path) or before[path])[0] for path in paths if before.get(path) != after.get(path)
-    }  # fmt: skip
+    """Which parts differ: what a file is for now counts, and what one was for that has gone."""
+    none = (None, None)
+    differ = [path for path in before.keys() | after.keys() if before.get(path, none)[1] != after.get(path, none)[1]]
+    return {part for path in differ if (part := (after.get(path) or before[path])[0]) is not None}
 
 
-def _below(folder: Path, suffix: str, beside: Path | None = None) -> Iterator[Path]:
+def _below(folder: Path, suffix: str) -> Iterator[Path]:
     number = 0
-    for place, _, names in _walk(folder, beside):
+    for place, _, names in _walk(folder):
         for name in sorted(names):
             if name.endswith(suffix) and not name.startswith("."):
                 number += 1
@@ -87,15 +90,15 @@ def _below(folder: Path, suffix: str, beside: Path | None = None) -> Iterator[Pa
 
 
 def _folders(folder: Path) -> Iterator[Path]:
-    for place, _, _ in _walk(folder, None):
+    for place, _, _ in _walk(folder):
         yield Path(place)
 
 
-def _walk(folder: Path, beside: Path | None) -> Iterator[tuple[str, list[str], list[str]]]:
+def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     for place, folders, names in islice(os.walk(folder), MAX_FILES):
         folders[:] = [
             name for name in folders
-            if not name.startswith(".") and name not in _OTHERS and Path(place, name) != beside
+            if not name.startswith(".") and name not in _OTHERS
             and not os.path.exists(os.path.join(place, name, "pyvenv.cfg"))
         ]  # fmt: skip
         yield place, folders, names

@@ -177,6 +177,12 @@ def _page(url: str) -> bytes:
             return b""
 
 
+def _services(developer: Developer) -> set[int]:
+    """The processes of the service."""
+    children = Path(f"/proc/{developer.process.pid}/task").glob("*/children")
+    return {int(pid) for path in children for pid in path.read_text().split()}
+
+
 def called(page: Page, name: str = "add") -> Any:
     return page.evaluate("(name) => window.call(name)", name)
 
@@ -191,6 +197,27 @@ def test_changed_code_is_called_by_a_page_that_is_open(session: Page, developer:
     developer.write("service.py", SERVICE)
     soon(lambda: called(session) == 7)
     assert stays_connected(session)
+
+
+def test_another_program_in_the_folder_changes_nothing(session: Page, developer: Developer, url: str) -> None:
+    session.goto("about:blank")  # it would load itself again
+    process, before = _services(developer), _page(url)
+    assert process
+    developer.write("client.py", "print('not imported')\n")
+    developer.write("public/other.css", "")  # seen at the same look or a later one
+    soon(lambda: _page(url) != before)
+    assert _services(developer) == process
+
+
+def test_what_the_service_imports_by_a_name_made_at_run_time_is_followed(session: Page, developer: Developer) -> None:
+    developer.write("plugin.py", "BASE = 100\n")
+    by_name = 'import importlib\nbase = importlib.import_module("plug" + "in").BASE\n'
+    developer.write("service.py", by_name + SERVICE.replace("first + second", "base + first + second"))
+    soon(lambda: called(session) == 107)
+    developer.write("plugin.py", "BASE = 200\n")
+    soon(lambda: called(session) == 207)
+    developer.write("service.py", SERVICE)
+    soon(lambda: called(session) == 7)
 
 
 def test_a_changed_schema_is_called_by_a_page_that_is_open(session: Page, developer: Developer) -> None:

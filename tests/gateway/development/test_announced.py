@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.development.announced import Announcement, named, read_announcement
 
-TOLD = {"endpoint": "tcp://127.0.0.1:5555", "peer": "server", "security": "trusted_peer", "interfaces": ["Calculator"]}
+TOLD = {
+    "endpoint": "tcp://127.0.0.1:5555", "peer": "server", "security": "trusted_peer", "interfaces": ["Calculator"],
+    "files": ["/poll/service.py", "/poll/votes.py"],
+}  # fmt: skip
+FILES = (Path("/poll/service.py"), Path("/poll/votes.py"))
 
 
 def test_what_a_service_tells_is_read() -> None:
     read = read_announcement(json.dumps(TOLD).encode())
-    assert read == Announcement("tcp://127.0.0.1:5555", "server", "trusted_peer", ("Calculator",))
+    assert read == Announcement("tcp://127.0.0.1:5555", "server", "trusted_peer", ("Calculator",), FILES)
     assert read.gateway_security == "plain"
 
 
@@ -39,6 +44,7 @@ def test_a_server_that_listens_everywhere_is_at_this_machine(host: str) -> None:
         b"", b"{", b"[]", b"1", b'"a"', json.dumps({**TOLD, "interfaces": "Calculator"}).encode(),
         json.dumps({**TOLD, "interfaces": [1]}).encode(), json.dumps({**TOLD, "interfaces": ["a b"]}).encode(),
         json.dumps({**TOLD, "endpoint": None}).encode(), json.dumps({**TOLD, "interfaces": ["A"] * 101}).encode(),
+        json.dumps({**TOLD, "files": "a.py"}).encode(), json.dumps({**TOLD, "files": [1]}).encode(),
     ],
 )  # fmt: skip
 def test_what_is_none_is_nothing(told: Any) -> None:
