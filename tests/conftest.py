@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import settings
 
 # Schemas are compiled, and not found among those of other runs; processes that tests start have it from here.
 os.environ["CARA_CACHE_DIR"] = ""
+
+# A shell without job control has what it runs in the background ignore Ctrl-C, which all processes of ours inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,8 @@ import websockets.sync.client
 ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = Path(__file__).resolve().parent
 WAIT_S = 20.0
+LINE_S = 120.0
+"""A process that says nothing for so long is ended: nobody else would notice that a test waits for it."""
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -145,7 +148,11 @@ class Process:
 
     def line(self) -> str:
         assert self.popen.stdout is not None
+        late = threading.Timer(LINE_S, self.popen.kill)
+        late.start()
         line = self.popen.stdout.readline()
+        late.cancel()
+        late.join()
         assert line, f"ended with {self.popen.wait(WAIT_S)}: {self.log.read_text()}"
         return line.rstrip("\n")
 
