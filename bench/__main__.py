@@ -247,6 +247,20 @@ class Bench:
         for load in loads:
             load.close()
 
+    async def seen(self) -> None:
+        """A gateway as it is, and one that counts no calls and logs no requests."""
+        bare, bare_port = self.gateway_alone("unseen", module="bench.unseen")
+        ours, our_port = self.gateway_alone("seen")
+        rows = (
+            ("REST, POST, counted and logged (bare: neither)", CONNECTIONS, HttpLoad(bare_port), HttpLoad(our_port)),
+            ("WebSocket, counted (bare: not)", 64, WsLoad(bare_port), WsLoad(our_port)),
+        )
+        for title, in_flight, bare_load, our_load in rows:
+            await asyncio.gather(bare_load.connect(), our_load.connect())
+            await self.row(title, in_flight, against(bare_load, bare), against(our_load, ours))
+            bare_load.close()
+            our_load.close()
+
     async def codec(self) -> None:
         cost = CodecCost()
 
@@ -305,16 +319,17 @@ class Bench:
         """What grows with a schema."""
         print(*scale.lines(), sep="\n", flush=True)
 
-    def gateway_alone(self, name: str, more: str = "") -> tuple[Child, int]:
+    def gateway_alone(self, name: str, more: str = "", module: str = "gateway") -> tuple[Child, int]:
         """A gateway before a service of its own, with bounds that are wide enough; and its port.
 
         Args:
             more: of its configuration.
+            module: what runs it.
         """
         service = self.start("-m", "bench.cara_calls", "server")
         config = self._folder / f"{name}.toml"
         config.write_text(CONFIG.format(schema=SCHEMA, endpoint=service.line()) + WIDE + more, "utf-8")
-        gateway = self.start("-m", "gateway", "serve", "--config", str(config))
+        gateway = self.start("-m", module, "serve", "--config", str(config))
         return gateway, int(gateway.line().rpartition(":")[2])
 
     async def cara(self) -> None:
@@ -335,7 +350,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
         bench = Bench(children, Path(folder), pairs, seconds)
         await bench.run([
-            bench.gateway, bench.native, bench.keys, bench.cara, bench.codec, bench.refusals, bench.handles,
+            bench.gateway, bench.native, bench.keys, bench.seen, bench.cara, bench.codec, bench.refusals, bench.handles,
             bench.idle_sessions, bench.scale,
         ])  # fmt: skip
     print()

@@ -97,6 +97,9 @@ class Dispatcher:
     def __init__(self, host: ServiceHost, *, passes_on: bool = False) -> None:
         """Begin without handlers; ``passes_on`` as `cara_pseud.server.Server` takes it."""
         self._host = host
+        # See `cara_pseud.outgoing_calls.OutgoingCalls`: to look at a peer takes long.
+        self._codec, self._cork = host.codec, host.cork
+        self._max_calls, self._max_message_bytes = host.max_calls, host.max_message_bytes
         self._passes_on = passes_on
         self._slow: set[str] = set()
         self._called_call: WireHandler | None = None
@@ -132,14 +135,14 @@ class Dispatcher:
         try:
             if uid in connection.running:
                 raise ProtocolError("the uuid of this call is that of another one, which is being answered")
-            if len(connection.running) >= host.max_calls:
-                raise ResourceExhausted(f"{host.max_calls} calls are being answered for this peer already")
-            if len(body) > host.max_message_bytes:
-                raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
+            if len(connection.running) >= self._max_calls:
+                raise ResourceExhausted(f"{self._max_calls} calls are being answered for this peer already")
+            if len(body) > self._max_message_bytes:
+                raise TooLarge(f"the call takes {len(body)} bytes, at most {self._max_message_bytes} are permitted")
             if work is None:
-                name, args, kwargs = wire.parse_work(host.codec.unpack_work(body))
-                if host.codec.promises:
-                    self._dependents.take(connection, uid, body, (name, args, kwargs), host.codec.take_promises())
+                name, args, kwargs = wire.parse_work(self._codec.unpack_work(body))
+                if self._codec.promises:
+                    self._dependents.take(connection, uid, body, (name, args, kwargs), self._codec.take_promises())
                     return
             else:
                 name, args, kwargs = work
@@ -152,11 +155,11 @@ class Dispatcher:
         if connection.extended:
             call.surplus = host.dropped
         token = CURRENT.set(call)
-        waited = host.cork.waits
+        waited = self._cork.waits
         if waited:
             if self._slow and _inner_name(name, args) in self._slow:
                 # What waits for the end of the turn would wait for this handler as well.
-                host.cork.settle()
+                self._cork.settle()
             began = perf_counter()
         try:
             result = self.handler(name, call.user)(call, args, kwargs)
@@ -229,9 +232,9 @@ class Dispatcher:
         host.packing_for = connection
         connection.exports.begin()
         try:
-            body = host.codec.packb(value)
-            if len(body) > host.max_message_bytes:
-                raise TooLarge(f"the result takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
+            body = self._codec.packb(value)
+            if len(body) > self._max_message_bytes:
+                raise TooLarge(f"the result takes {len(body)} bytes, at most {self._max_message_bytes} are permitted")
         except RpcError as error:
             connection.exports.roll_back()
             self._reply_error(connection, uid, error, call)
@@ -256,10 +259,10 @@ class Dispatcher:
             _LOG.warning("a wrong result: %s: %s", self._described(call), error)
         text = "".join(traceback.format_exception(error)) if host.debug else ""
         # Only our own peers read a status beside the class of an exception; to others it would be a traceback.
-        body = host.codec.packb(wire.error_triple(error, text, with_status=connection.extended is True))
-        if len(body) > host.max_message_bytes:
+        body = self._codec.packb(wire.error_triple(error, text, with_status=connection.extended is True))
+        if len(body) > self._max_message_bytes:
             too_large = TooLarge(f"the error {type(error).__name__} is too large to be sent")
-            body = host.codec.packb(wire.error_triple(too_large))
+            body = self._codec.packb(wire.error_triple(too_large))
         if connection.pipelines:
             connection.kept.keep(uid, body if len(body) <= MOST_ERROR_BYTES else self._short_error(error))
         host.send_answer(connection, uid, wire.ERROR, body)
@@ -268,7 +271,7 @@ class Dispatcher:
         """What is kept in the place of a long error."""
         code = error.code if isinstance(error, RpcError) else "unknown"
         short = RpcError(code, "the call that it names failed, with an error that is too long to be repeated")
-        return self._host.codec.packb(wire.error_triple(short))
+        return self._codec.packb(wire.error_triple(short))
 
     def _results_of(self, call: IncomingCall) -> Sequence[str] | None:
         """The names of the results of what was called; None if they are one struct."""

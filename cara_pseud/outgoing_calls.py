@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
+from types import FunctionType
 from typing import Any, Final, Protocol, cast
 
 import msgpack
@@ -105,11 +106,18 @@ class OutgoingCalls(References):
         version: what the peer understands: 2, 1, 0 for an original peer, None while that is not known.
         greeting: what it said of itself; after a loss still what it said before.
         pipelines: whether it understands calls that name answers which have not come.
+        max_message_bytes: of a body, in both directions.
     """
 
     def __init__(self, host: Caller, exports: HolderExports, uid_prefix: bytes) -> None:
         super().__init__(exports)
         self.host = host
+        # A peer answers to names that it does not have, so each look at it takes long: what all calls need is here.
+        self._codec, self._packb = host.codec, host.codec.packb
+        self._max_calls, self.max_message_bytes = host.max_calls, host.max_message_bytes
+        self._thread: int | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._deadlines: Deadlines
         self.version: int | None = None
         self.greeting: Greeting | None = None
         self.pending: dict[bytes, CallFuture] = {}
@@ -150,16 +158,21 @@ class OutgoingCalls(References):
         loop, and asked for its ``result()`` without one.
         """
         host = self.host
-        if host.thread != get_ident() and host.thread is not None:
-            made = call_in_loop(host.running_loop, lambda: self.request(name, args, kwargs, options, convert))
-            return cast(CallFuture, made)
-        # What is called without an interface gives what it gave with pseud, a future and nothing else.
-        future = (CallFuture if convert is None else ProxyCall)(loop=host.loop or host.running_loop)
+        if self._thread != get_ident():
+            if host.thread != get_ident() and host.thread is not None:
+                made = call_in_loop(host.running_loop, lambda: self.request(name, args, kwargs, options, convert))
+                return cast(CallFuture, made)
+            # One that has not begun yet may not know its loop for good.
+            self._thread, self._loop, self._deadlines = host.thread, host.running_loop, host.deadlines
+        # What is called without an interface gives what it gave with pseud, a future and nothing else. So does what a
+        # gateway calls, which knows the results in its own way: a future that has attributes for them takes longer.
+        is_proxys = type(convert) is FunctionType and hasattr(convert, "signature")
+        future = (ProxyCall if is_proxys else CallFuture)(loop=self._loop)
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
         future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
         future.watcher, future.slot = None, -1
-        timeout = options.timeout
+        timeout = said_s = options.timeout
         if timeout is None:
             greeted = self.greeting
             timeout = host.timeout if greeted is None else greeted.callback_timeout_s or host.timeout
@@ -169,8 +182,8 @@ class OutgoingCalls(References):
         if exports.journal:
             exports.begin()
         try:
-            if len(self.pending) >= host.max_calls:
-                raise ResourceExhausted(f"{host.max_calls} calls are under way to this peer already")
+            if len(self.pending) >= self._max_calls:
+                raise ResourceExhausted(f"{self._max_calls} calls are under way to this peer already")
             if version is None or self.lost:
                 self._draft(future, name, args, kwargs, options, timeout)
                 return future
@@ -182,11 +195,12 @@ class OutgoingCalls(References):
             else:
                 named = dict(kwargs)
             if version and options is not NO_OPTIONS:
-                name, args = wire.EXT_CALL, (metadata(options, options.timeout), name, args)
-            body = host.codec.packb((name, args, named))
-            if len(body) > host.max_message_bytes:
-                raise TooLarge(f"the call takes {len(body)} bytes, at most {host.max_message_bytes} are permitted")
-            future.slot = host.deadlines.add(future, timeout)
+                name, args = wire.EXT_CALL, (metadata(options, said_s), name, args)
+            packb = self._packb
+            body = packb((name, args, named))
+            if len(body) > self.max_message_bytes:
+                raise TooLarge(f"the call takes {len(body)} bytes, at most {self.max_message_bytes} are permitted")
+            future.slot = self._deadlines.add(future, timeout)
             self.pending[uid] = future
             if exports.journal:
                 future.exported = tuple(exports.journal)
@@ -270,7 +284,7 @@ class OutgoingCalls(References):
         """Keep a call until it is known what the peer understands; values are packed as they are now."""
         host = self.host
         self.hold()
-        pack, most = host.codec.packb, host.max_message_bytes
+        pack, most = self._codec.packb, self.max_message_bytes
         until = host.running_loop.time() + timeout
         if type(kwargs) is TwoForms:
             bare, ours = _both_forms(kwargs, pack)
@@ -307,7 +321,7 @@ class OutgoingCalls(References):
         if options is NO_OPTIONS:
             return _ARRAY_OF_3 + draft.name + draft.ours
         remaining_s = None if options.timeout is None else max(draft.until - self.loop.time(), 0.0)
-        said = self.host.codec.packb(metadata(options, remaining_s))
+        said = self._codec.packb(metadata(options, remaining_s))
         return _EXTENDED_CALL + said + draft.name + draft.ours
 
     def send(self, uid: bytes, kind: bytes, body: bytes) -> None:
@@ -339,11 +353,12 @@ class OutgoingCalls(References):
         future = self.pending.pop(uid, None)
         if future is None:
             if ok and self.extended:
-                self.host.codec.let_go(body)
+                self._codec.let_go(body)
             return self._is_of_notice(uid)
-        self.host.deadlines.discard(future.slot, future)
+        if future.slot >= 0:
+            self._deadlines.discard(future.slot, future)
         try:
-            value = self.host.codec.unpackb(body)
+            value = self._codec.unpackb(body)
             if ok:
                 convert = future.convert
                 result = wire.with_tuples(value) if convert is None else convert(value)

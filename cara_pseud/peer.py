@@ -110,10 +110,10 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
         self.packer = self.codec
         self.packing_for: OutgoingCalls | None = None
         self._receiving_from: Connection | None = None
-        self._dispatcher = Dispatcher(self, passes_on=passes_on)
         self._incarnation = b""
         self._inboxes = Inboxes(self._on_one, self.dropped, self._on_behind)
         self.cork = Cork() if cork is None else cork
+        self._dispatcher = Dispatcher(self, passes_on=passes_on)
         self._transport = Transport(self, self.dropped, max_backlog_bytes, self.cork)
         self._started = False
         self._stopping = False
@@ -361,7 +361,7 @@ class PeerBase(BaseRPC, RootedPeer):  # type: ignore[misc]
             else:
                 self.dropped["bad uuid"] += 1
         elif kind == wire.OK or kind == wire.ERROR:
-            if len(body) > (limit := self.max_message_bytes):
+            if len(body) > (limit := connection.max_message_bytes):
                 connection.fail(uid, TooLarge(f"the answer takes {len(body)} bytes, at most {limit} are permitted"))
             elif not connection.answer(uid, kind == wire.OK, body):
                 self.dropped["answer to no call"] += 1

@@ -19,6 +19,8 @@ EXT_PROMISE: Final = 102
 MAX_PATH: Final = 64
 """Fields on the way to an object; no schema that people write is so deep."""
 _UUID_BYTES: Final = 16
+_BUFFER_BYTES: Final = 512
+"""Of what one is packed into; see `cara_pseud.batches`."""
 
 NOT_KEPT: Final = "not_kept"
 """The reason in the details of an error: the call was not begun, and may be made again with the object itself."""
@@ -61,7 +63,7 @@ def read(payload: bytes) -> Promised:
 
 def written(uid: bytes, path: Sequence[int]) -> msgpack.ExtType:
     """The extension for an object in the answer to a call."""
-    return msgpack.ExtType(EXT_PROMISE, msgpack.packb((uid, list(path)), use_bin_type=True))
+    return msgpack.ExtType(EXT_PROMISE, msgpack.packb((uid, list(path)), buf_size=_BUFFER_BYTES))
 
 
 def fulfilled(value: WireValue) -> WireValue:

@@ -206,12 +206,16 @@ def with_tuples(value: Any) -> Any:
     return value
 
 
+_PAYLOAD_BYTES: Final = 512
+"""The buffer that the payload of an extension is packed into; see `cara_pseud.batches`. It grows as needed."""
 _KEYS: Final = "the keys of a map must be integers, text or bytes"
 
 
 def capability_payload(id: int, pair_with: bytes | None, paired: bool) -> bytes:
     """The payload of ext 100: the bare id (server to client), or the pair (client to server) in the old raw family."""
-    payload: bytes = msgpack.packb((id, pair_with), use_bin_type=False) if paired else msgpack.packb(id)
+    payload: bytes = msgpack.packb(
+        (id, pair_with) if paired else id, use_bin_type=False, buf_size=_PAYLOAD_BYTES
+    )
     return payload
 
 

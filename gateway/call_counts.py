@@ -15,6 +15,7 @@ from gateway.json.codec.needless import NeedlessRefusals
 
 LATENCY_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """How long calls take, in classes: from what a service answers at once to what people give up."""
+_QUICK_S: Final = LATENCY_BOUNDS_S[0]
 
 
 class TracedCall(NamedTuple):
@@ -58,7 +59,7 @@ class MethodCounts:
     def ended(self, seconds: float) -> None:
         """Count the end of a call that was under way, however it ended."""
         self.in_flight -= 1
-        self.lasting[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
+        self.lasting[bisect_left(LATENCY_BOUNDS_S, seconds) if seconds > _QUICK_S else 0] += 1
         self.seconds += seconds
 
     def note_trace(self, call: TracedCall) -> None:

@@ -130,7 +130,8 @@ class Call:
         self.session = session
         self.args: Sequence[Any] = ()
         self.address = address
-        self.began_s = calls.clock()
+        clock = calls.clock  # not called as a method, for which Python would look it up in the class each time
+        self.began_s = clock()
         self.trace: CallTrace | None = None
         self.traceparent: str | None = None
 
@@ -158,7 +159,11 @@ class Call:
         session, refs = self.session, self.refs
         calls = self._calls
         calls.under_way.give(self.address)
-        calls.count_end(self)
+        clock = calls.clock
+        seconds = clock() - self.began_s
+        self.method.counts.ended(seconds)
+        if self.traceparent is not None or self.trace is not None:
+            self._note_trace(seconds)
         if session is None:
             calls.without_session -= 1
         else:
@@ -180,6 +185,11 @@ class Call:
         method = self.method
         if method.results.may_be_long:
             calls.stalls.spent("the answer of %s.%s", method.service_name, method.name)
+
+    def _note_trace(self, seconds: float) -> None:
+        trace_id = self.trace_id
+        if trace_id is not None:
+            self.method.counts.note_trace(TracedCall(trace_id, seconds, time.time()))
 
     def refuse(self, error: Exception) -> None:
         """End the call, of which nothing was sent."""
@@ -283,17 +293,19 @@ class Calls:
         Returns:
             None if the call was refused, of which the caller is told before this returns.
         """
-        call = Call(self, waiter, key, method, refs, options.request_id, session, address)
+        timeout_s, request_id, _, traceparent, _, _ = options
+        call = Call(self, waiter, key, method, refs, request_id, session, address)
         counts = method.counts
         counts.calls += 1
-        call.traceparent = options.traceparent
+        call.traceparent = traceparent
         tracer = method.service.tracer
         if tracer is not None:
-            call.trace = tracer.call(method.service_name, method.label, options.traceparent, tracestate)
+            call.trace = tracer.call(method.service_name, method.label, traceparent, tracestate)
         is_counted, admitted = False, None
         try:
-            if self._authorise is not None:
-                self._authorise(principal, method)
+            authorise = self._authorise
+            if authorise is not None:
+                authorise(principal, method)
             if session is not None:
                 session.check_calls()
             is_counted = self.under_way.may_take(address)
@@ -307,7 +319,6 @@ class Calls:
             args = reader.by_name(params, refs) if type(params) is dict else reader.read(params, refs)
             if method.has_secrets:
                 call.args = args
-            timeout_s = options.timeout
             if timeout_s is None or timeout_s > self._max_timeout_s:
                 timeout_s = min(method.timeout_s if timeout_s is None else timeout_s, self._max_timeout_s)
                 options = CallOptions(timeout_s, *options[1:])
@@ -320,7 +331,10 @@ class Calls:
             if call.trace is not None:
                 options = options._replace(traceparent=call.trace.ask())
             if admitted is None:
-                future = self._invoked(method, target, args, options, write, refs)
+                if method.facts.idempotent:
+                    future = self._invoked(method, target, args, options, write, refs)
+                else:  # as most, which shall not be called through it
+                    future = target.invoke(method.bound, args, NO_ARGUMENTS, options, write)
             else:
                 invoke = partial(self._invoked, method, target, args, options, write, refs)
                 future = once_admitted(admitted, invoke, None if refs is None else refs.never_sent)
@@ -349,15 +363,6 @@ class Calls:
             refs.never_sent()
         future.add_done_callback(call.settle)
         return call
-
-    def count_end(self, call: Call) -> None:
-        """Take note that a call that was under way is over."""
-        seconds = self.clock() - call.began_s
-        call.method.counts.ended(seconds)
-        if call.trace is not None or call.traceparent is not None:
-            trace_id = call.trace_id
-            if trace_id is not None:
-                call.method.counts.note_trace(TracedCall(trace_id, seconds, time.time()))
 
     def _too_many(self, address: str) -> GatewayError:
         under_way = self.under_way

@@ -55,8 +55,11 @@ class Turns:
 
     def has_time(self) -> bool:
         """Whether something small may be done now."""
+        if not self._watched:
+            return True
         stalls = self.stalls
-        return not self._watched or stalls.clock() - stalls.began < AT_ONCE_S
+        clock = stalls.clock
+        return clock() - stalls.began < AT_ONCE_S
 
     def add(self, lane: Hashable, work: Work) -> None:
         """Have work done piece by piece, until it says that there is no more. It must not raise."""

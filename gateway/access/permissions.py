@@ -26,14 +26,14 @@ class Permissions:
     def __init__(self, served: Served) -> None:
         self._served = served
         self._catalogue = served.catalogue
-        self._known: dict[tuple[frozenset[str], ServiceMethod], bool] = {}
+        self._known: dict[tuple[tuple[str, ...], ServiceMethod], bool] = {}
 
     def may_call(self, principal: Principal, method: ServiceMethod) -> bool:
         """Whether somebody may call a method now, whatever object it is called on."""
         if self._catalogue is not self._served.catalogue:
             self._catalogue = self._served.catalogue
             self._known.clear()
-        key = (principal.roles, method)
+        key = (principal.role_names, method)
         known = self._known.get(key)
         return self._decide(key) if known is None else known
 
@@ -49,14 +49,18 @@ class Permissions:
             GatewayError: UNAUTHENTICATED, who has not said who it is may not call this; PERMISSION_DENIED, the caller
                 lacks a role.
         """
+        # Of a call there is nothing else to be asked, so what is known is looked up here.
+        if self._catalogue is self._served.catalogue and self._known.get((principal.role_names, method)):
+            return
         if not self.may_call(principal, method):
             raise denied(principal, method.service_name, method.label)
 
-    def _decide(self, key: tuple[frozenset[str], ServiceMethod]) -> bool:
+    def _decide(self, key: tuple[tuple[str, ...], ServiceMethod]) -> bool:
         if len(self._known) >= _MAX_KEPT:
             self._known.clear()
         roles, method = key
-        permits = self._known[key] = self._catalogue.rules_of(method.service).required(method.bound) <= roles
+        required = self._catalogue.rules_of(method.service).required(method.bound)
+        permits = self._known[key] = required.issubset(roles)
         return permits
 
 

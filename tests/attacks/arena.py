@@ -21,13 +21,17 @@ HERE: Final = Path(__file__).resolve().parent
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 MEGABYTE: Final = 2**20
 SETTLE_S: Final = 15.0
-"""So long memory may take to come down after an attack."""
+"""So long memory may take to come down after an attack. What a lost stream holds is kept for `resume_window_s`, by
+default a minute; here it is shorter than that, so that one sees what stays."""
 GROWTH: Final = 1.1
 TIMES_ALONE: Final = 10
 ALWAYS_FINE_S: Final = 0.1
 CONFIG: Final = """\
 [gateway]
 listen = "127.0.0.1:0"
+
+[gateway.limits]
+resume_window_s = 5
 
 [services.victim]
 schema = "{schema}"

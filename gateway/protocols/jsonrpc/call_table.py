@@ -34,7 +34,7 @@ class CallTable:
     def begin(self, message: Request, place: BatchPlace | None) -> int:
         """Enter a request; its number."""
         self._last = call = self._last + 1
-        id, notification = message.id, message.notification
+        id, notification, _, _, _ = message
         self.by_number[call] = tuple.__new__(CallRecord, (id, notification, place))
         if id is not None:
             self.by_id[id] = call
@@ -45,6 +45,8 @@ class CallTable:
     def end(self, call: int) -> CallRecord | None:
         """Strike a call out; None if it is not there any more."""
         record = self.by_number.pop(call, None)
-        if record is not None and record.id is not None:
-            del self.by_id[record.id]
+        if record is not None:
+            id, _, _ = record
+            if id is not None:
+                del self.by_id[id]
         return record

@@ -113,18 +113,24 @@ class Conversation:
         if not self._over:
             self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
-    def act_on(self, data: bytes | None) -> None:
+    def act_on(self, data: bytes | None) -> bool:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
-        if self._draining and data is not None and self.stream.greeted and (data := without_calls(data)) is None:
-            return
-        before = self._counting.kept_bytes
-        self.run(self.stream.work_on() if data is None else self.stream.receive(data))
-        if (kept := self._counting.kept_bytes) > self._mark:
+        stream, counting = self.stream, self._counting
+        if self._draining and data is not None and stream.greeted and (data := without_calls(data)) is None:
+            return False
+        before = counting.kept_bytes
+        for event in stream.work_on() if data is None else stream.receive(data):
+            if type(event) is events.CallRequested:  # as most are
+                self._on_call(event)
+            else:
+                _ACTIONS[type(event)](self, event)
+        if (kept := counting.kept_bytes) > self._mark:
             self._slow.said_at_once(kept - before)
         if self._held:
             self.pace.begin_held()
-        if self.stream.greeted and not self._over:
+        if stream.out.counts and not self._over:
             self._acknowledgements.begin()
+        return stream.frame is not None
 
     def when_done(self, then: Callable[[], None]) -> None:
         """Have this called when all that the client sent is worked off."""
@@ -244,10 +250,8 @@ class Conversation:
     def is_unused(self) -> bool:
         if self.is_busy:
             return False
-        if not self.stream.greeted:
-            return self._session is None
-        counting = self.stream.counting
-        return not counting.received and not counting.sent
+        counting = self._counting
+        return not (counting.received or counting.sent) if self.stream.greeted else self._session is None
 
     @property
     def kept_bytes(self) -> int:
@@ -363,15 +367,14 @@ class Conversation:
         return self._on_call(event._replace(meta=replace(event.meta, timeout_s=timeout_s)), True)
 
     def _on_call(self, event: events.CallRequested, was_held: bool = False) -> bool:
-        meta = event.meta
-        timeout_s = meta.timeout_s if not self._waits.by_number else self._waits.left_s(event.call, meta.timeout_s)
+        number, _, target, name, params, meta, _ = event
+        timeout_s = meta.timeout_s if not self._waits.by_number else self._waits.left_s(number, meta.timeout_s)
         pace = self.pace
         if pace.room <= 0 or ((self._counting.kept_bytes > self._mark or self._held) and not was_held):
             if not was_held:
                 pace.hold(event, timeout_s, len(self._running))
             return False
-        request_id = meta.request_id or f"{self._request_prefix}-{event.call}"
-        target = event.target
+        request_id = meta.request_id or f"{self._request_prefix}-{number}"
         try:
             if self._loses or (self._draining and not self.stream.greeted):
                 raise GatewayError(Status.UNAVAILABLE, "the gateway shuts down")
@@ -379,18 +382,18 @@ class Conversation:
             if session is None or self._over:
                 session = self.live_session()
             if type(target) is events.ServiceTarget:
-                method = method_of_service(self._served.catalogue, target.service, event.method, self.principal)
+                method = method_of_service(self._served.catalogue, target.service, name, self.principal)
                 capability = method.service.upstream.root
             elif type(target) is events.HandleTarget:
-                method, capability = method_of_handle(session, target.token, event.method)
+                method, capability = method_of_handle(session, target.token, name)
             else:
                 assert type(target) is events.PromisedTarget
                 method, capability = target.method, target.capability
         except GatewayError as error:
-            self.run(self.stream.fail(event.call, error.at(request_id=request_id)))
+            self.run(self.stream.fail(number, error.at(request_id=request_id)))
             return True
         size = method.counts.answer_bytes
-        if size > LONG_ANSWER_BYTES and not pace.expect(event.call, size):
+        if size > LONG_ANSWER_BYTES and not pace.expect(number, size):
             if not was_held:
                 pace.hold(event, timeout_s, len(self._running))
             return False
@@ -400,20 +403,18 @@ class Conversation:
             refs = DiscardedReferences(given) if event.notification else given
         timeout_s = method.timeout_s if timeout_s is None else timeout_s
         principal = self.principal
-        options = tuple.__new__(
-            CallOptions,
-            (timeout_s, request_id, principal.name, meta.traceparent, meta.idempotency_key, principal.role_names),
-        )
+        said = timeout_s, request_id, principal.name, meta.traceparent, meta.idempotency_key, principal.role_names
+        options = tuple.__new__(CallOptions, said)
         call = self._calls.begin(
-            self, event.call, method, capability, event.params, refs, session, options, self.stream.unbox,
+            self, number, method, capability, params, refs, session, options, self.stream.unbox,
             self._address, principal, meta.tracestate,
         )  # fmt: skip
         pace.calls += 1
         if call is not None:
             pace.room -= 1
-            self._running[event.call] = call
-        elif event.call in self._expected:
-            pace.forget(event.call)
+            self._running[number] = call
+        elif number in self._expected:
+            pace.forget(number)
         return True
 
     def answered(self, call: Call, result: JSON) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from math import inf
 from typing import Final
 
 from gateway.client import StreamRecord
@@ -29,6 +30,7 @@ class Counting:
     Attributes:
         sent: messages sent, those included that are held.
         received: messages taken.
+        due_at: how many are to be taken until the client is told so at once.
         acknowledged: how many of the sent ones the client has confirmed.
         kept_bytes: the size of the rest.
         is_away: whether there is no socket.
@@ -43,6 +45,7 @@ class Counting:
         """
         self.sent = 0
         self.received = 0
+        self.due_at: float = ACK_MESSAGES
         self.acknowledged = 0
         self.kept_bytes = 0
         self.is_away = False
@@ -61,6 +64,7 @@ class Counting:
         counting._kept.extend(text.encode("utf-8") for text in record.kept)
         counting._grow(sum(map(len, counting._kept)))
         counting._confirmed = counting.received
+        counting.due_at = counting.received + ACK_MESSAGES
         counting.leave()
         return counting
 
@@ -74,13 +78,14 @@ class Counting:
     def take(self, messages: int, size: int) -> None:
         """Count messages that came in a text of that many bytes."""
         self.received += messages
-        self._unconfirmed_bytes += size
+        self._unconfirmed_bytes = size = self._unconfirmed_bytes + size
+        if size >= ACK_BYTES and not self._is_last:
+            self.due_at = self._confirmed + 1
 
     @property
     def is_due(self) -> bool:
         """Whether the client must be told at once what was taken."""
-        waiting = self.received - self._confirmed
-        return waiting > 0 and not self._is_last and (waiting >= ACK_MESSAGES or self._unconfirmed_bytes >= ACK_BYTES)
+        return self.received >= self.due_at
 
     def confirm(self, *, last: bool = False) -> int | None:
         """The number to acknowledge now; None if the client knows it already, or the last one was said.
@@ -93,6 +98,7 @@ class Counting:
         self._is_last = last
         self._confirmed = self.received
         self._unconfirmed_bytes = 0
+        self.due_at = inf if last else self.received + ACK_MESSAGES
         return self.received
 
     # Out.

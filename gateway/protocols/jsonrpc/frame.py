@@ -79,7 +79,8 @@ def read(data: bytes, max_values: int, max_depth: int) -> tuple[JSON, GatewayErr
         return _read_carefully(Grammatical(data, complaint), data, max_values, max_depth)
     if not is_exact and is_deep(data):
         return _read_carefully(Grammatical(data), data, max_values, max_depth)
-    most = max_values if may_exceed(data, max_values) else None
+    # The first of its questions, which is the only one for most texts, without a call.
+    most = max_values if len(data) > 2 * max_values and may_exceed(data, max_values) else None
     if type(obj) is list:
         return Frame(obj, None if is_exact else ExactElements(data.decode("utf-8")), most)
     if most is not None and exceeds(obj, most):

@@ -25,8 +25,12 @@ LONG_MESSAGES: Final = 256
 class Worker(Protocol):
     """Who acts on what was sent."""
 
-    def act_on(self, data: bytes | None) -> None:
-        """Take the next text, only when `unworked` is 0; or None: look at the next messages of the last one."""
+    def act_on(self, data: bytes | None) -> bool:
+        """Take the next text, only when `unworked` is 0; or None: look at the next messages of the last one.
+
+        Returns:
+            Whether there are messages of it that were not looked at.
+        """
 
     @property
     def unworked(self) -> int:
@@ -70,17 +74,18 @@ class Intake:
     def put(self, data: bytes) -> None:
         """Act on a text now, or when its turn comes."""
         if not self._is_queued and not self._is_stopped:
-            turns, worker = self._turns, self._worker
-            if len(data) < LARGE_BYTES and turns.has_time():
-                self._size = len(data)
-                worker.act_on(data)
-                while worker.unworked and turns.has_time() and not self._is_stopped:
-                    worker.act_on(None)
-                if not worker.unworked:
+            turns, size = self._turns, len(data)
+            if size < LARGE_BYTES and turns.has_time():
+                self._size = size
+                worker = self._worker
+                is_unfinished = worker.act_on(data)
+                while is_unfinished and turns.has_time() and not self._is_stopped:
+                    is_unfinished = worker.act_on(None)
+                if not is_unfinished:
                     return
             else:
                 self._texts.append(data)
-                self._bytes += len(data)
+                self._bytes += size
             self._queue()
         else:
             self._texts.append(data)

@@ -76,6 +76,23 @@ class Outbound:
                 return []
         return [tuple.__new__(Send, (data,))]
 
+    def answer(self, data: bytes) -> list[Event]:
+        """Say the answer to a call.
+
+        Raises:
+            GatewayError: TOO_LARGE, for any client or for one that has so much to read already; nothing is said.
+        """
+        counting, over_all = self.counting, self._over_all
+        kept = counting.kept_bytes
+        self.answer_bytes = size = len(data)
+        if kept + size > self._small_bytes or over_all.total + size > over_all.limit:
+            self._check_large(data, size, kept)
+        elif counting.written is None and not self._closed:
+            if self.counts:
+                counting.keep(data)  # with which it is not full, see the bound
+            return [tuple.__new__(Send, (data,))]
+        return self.send(data)
+
     def put(self, place: BatchPlace | None, data: bytes) -> list[Event]:
         """Answer a message that never became a call."""
         if place is None:
@@ -133,17 +150,6 @@ class Outbound:
         if not self.counts:  # nobody confirms it
             counting.acknowledge(counting.acknowledged + len(found))
         return found
-
-    def check_answer(self, data: bytes) -> None:
-        """Be sure that the answer to a call may be sent.
-
-        Raises:
-            GatewayError: TOO_LARGE, for any client or for one that has so much to read already.
-        """
-        self.answer_bytes = size = len(data)
-        kept, over_all = self.counting.kept_bytes, self._over_all
-        if kept + size > self._small_bytes or over_all.total + size > over_all.limit:
-            self._check_large(data, size, kept)
 
     def _check_large(self, data: bytes, size: int, kept: int) -> None:
         limits, counting = self._limits, self.counting

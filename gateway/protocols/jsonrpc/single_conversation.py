@@ -110,9 +110,10 @@ class SingleConversation:
         """Take the request's one text."""
         self._intake.put(text)
 
-    def act_on(self, data: bytes | None) -> None:
+    def act_on(self, data: bytes | None) -> bool:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
         self._work(self.stream.work_on() if data is None else self.stream.receive(data))
+        return self.stream.unworked > 0
 
     @property
     def unworked(self) -> int:

@@ -69,6 +69,8 @@ from gateway.sessions.kept_bytes import KeptBytes
 
 _CLOSED: Final = StreamState.CLOSED
 _COUNTED: Final = StreamState.COUNTED
+_FRESH: Final = StreamState.FRESH
+_GREETING: Final = StreamState.GREETING
 _STRANGER: Final = "nobody knows who this is: rpc.hello with a token comes first", close_codes.UNAUTHENTICATED
 IN_ONE_STEP: Final = 16
 """Messages of an array that are looked at before anything else can happen; few, for each may be a call."""
@@ -88,6 +90,7 @@ class Stream:
         requests: those to the client that it has not answered.
         follows: whether its edge can begin calls before the answers that they refer to are there.
         pipeline: what calls wait for.
+        frame: what is left of the last text; None if nothing is.
     """
 
     def __init__(
@@ -106,11 +109,11 @@ class Stream:
         self._send, self.counting, self._requests = self.out.send, self.out.counting, self.out.requests
         self._limits = limits
         self._state = StreamState.FRESH
-        table = CallTable()
-        self._calls, self._ids, self._begin, self._end = table.by_number, table.by_id, table.begin, table.end
+        self._table = table = CallTable()
+        self._calls, self._ids = table.by_number, table.by_id
         self.calls: Collection[int] = self._calls.keys()
         self.ids: Mapping[Id, int] = self._ids
-        self._frame: Frame | None = None
+        self.frame: Frame | None = None
         self.pipeline = Pipeline(limits.max_remembered_answers)
         self._session_id = ""
         self.requests: Collection[str] = self._requests.keys
@@ -146,7 +149,7 @@ class Stream:
         state = self._state
         if state is _CLOSED:
             return []
-        assert state is not StreamState.GREETING  # the edge answers hello before it reads on
+        assert state is not _GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
         try:
             text_read = read(data, self._limits.max_values, self._limits.max_depth)
@@ -156,21 +159,23 @@ class Stream:
         self._may_refer = may_refer(data)
         if state is _COUNTED:
             self.counting.take(0, len(data))
-        if isinstance(text_read, Frame):
+        if type(text_read) is Frame:
             self._open(text_read, events)
             return events + self.work_on()
         self._message(text_read[0], None, events, text_read[1])
-        return self._and_confirmed(events) if state is _COUNTED else events
+        if state is _COUNTED and self.counting.received >= self.counting.due_at:
+            return self._and_confirmed(events)
+        return events
 
     @property
     def unworked(self) -> int:
         """How many messages of the last text were not looked at yet; `work_on` does, before the next text is taken."""
-        return 0 if self._frame is None else len(self._frame)
+        return 0 if self.frame is None else len(self.frame)
 
     def work_on(self) -> list[Event]:
         """Look at the next messages of the last text, a few."""
         events: list[Event] = []
-        frame = self._frame
+        frame = self.frame
         if frame is None:
             return events
         batch, is_counted = frame.batch, self._state is _COUNTED
@@ -181,7 +186,7 @@ class Stream:
             self._message(obj, place, events, fault)
             if self._state is _CLOSED:
                 return events
-        if not len(frame) or self._frame is None:
+        if not len(frame) or self.frame is None:
             self.drop_unworked()
             if batch is not None:
                 events += self.out.finish_one(batch)
@@ -189,7 +194,7 @@ class Stream:
 
     def drop_unworked(self) -> None:
         """Forget what was not looked at: it was not received."""
-        self._frame = None
+        self.frame = None
         if self._state is StreamState.PLAIN:
             self.pipeline.forget(0)  # what could be called into from the same array only
 
@@ -209,29 +214,32 @@ class Stream:
                 still to be ended.
         """
         record = self._calls.get(call)
-        if record is None or record.notification:
-            self._end(call)
+        # Taken apart once: each look at a member of a named tuple takes as long.
+        id, notification, place = (None, True, None) if record is None else record
+        if notification:
+            self._table.end(call)
             return [AnswerDropped(call)]
-        data = (dump_marked if self.unbox else dump)(messages.result(record.id, result))
+        data = (dump_marked if self.unbox else dump)(messages.result(id, result))
         if len(data) > self._small_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")
-        if record.place is None:
-            self.out.check_answer(data)
+        if place is None:
+            events = self.out.answer(data)
+            self._table.end(call)
         else:
-            record.place.batch.check_answer(data, self._limits.max_message_bytes)
-        self._end(call)
-        events = self._send(data) if record.place is None else self.out.reply(record.place, data)
+            place.batch.check_answer(data, self._limits.max_message_bytes)
+            self._table.end(call)
+            events = self.out.reply(place, data)
         # Else nobody can have called into it, or will.
-        if self._state is _COUNTED or self._frame is not None or self.pipeline.waiting:
-            step = self._ended(call, record.id, Outcome(result) if may_hold_objects else NO_OBJECTS)
+        if self._state is _COUNTED or self.frame is not None or self.pipeline.waiting:
+            step = self._ended(call, id, Outcome(result) if may_hold_objects else NO_OBJECTS)
             if step is not None:
                 self._go_on(step, events)
         return events
 
     def fail(self, call: int, error: GatewayError) -> list[Event]:
         """End a call with an error; a call that nobody waits for, quietly."""
-        record = self._end(call)
+        record = self._table.end(call)
         if self._state is StreamState.GREETING:
             self._state = StreamState.FRESH
             self.unbox = False
@@ -239,7 +247,7 @@ class Stream:
 
     def welcome(self, call: int, session_id: str, resume_window_s: float = 0) -> list[Event]:
         """Answer hello: the stream is in that session now, and counted."""
-        record = self._end(call)
+        record = self._table.end(call)
         assert record is not None  # hello is answered once, by the edge it was given to
         self._state, self.out.counts, self.must_greet = StreamState.COUNTED, True, False
         self._session_id = session_id
@@ -247,7 +255,7 @@ class Stream:
 
     def give_way(self, call: int) -> Id:
         """Leave hello, and the socket, to the stream that goes on: this one is over. The id of hello."""
-        record = self._end(call)
+        record = self._table.end(call)
         assert record is not None
         self._state = StreamState.CLOSED
         return record.id
@@ -268,7 +276,7 @@ class Stream:
     def end(self) -> None:
         """The stream is over."""
         self._state = StreamState.CLOSED
-        self._frame = None
+        self.frame = None
         self.out.close()
 
     def _greeting(self, id: Id, resumed: bool, resume_window_s: float) -> Send:
@@ -326,7 +334,7 @@ class Stream:
             frame.batch = Batch()
         error = frame.fault(self._limits.max_batch_messages)
         if error is None:
-            self._frame = frame
+            self.frame = frame
         else:
             events += self._send(self.out.error(None, error))
 
@@ -345,7 +353,7 @@ class Stream:
         if state is _COUNTED:
             if control is None or (type(control) is not Ack and type(control) is not HelloParams):
                 self.counting.received += 1
-        elif state is StreamState.FRESH:
+        elif state is _FRESH:
             if isinstance(message, Request) and isinstance(control, HelloParams):
                 self._greet(message, control if refused is None else HelloParams(error=refused), events)
                 return
@@ -371,7 +379,7 @@ class Stream:
         if hello.error is not None:  # the stream stays fresh: the client may say hello again
             events += self._refuse(message, None, hello.error)
             return
-        call = self._begin(message, None)
+        call = self._table.begin(message, None)
         self._state = StreamState.GREETING
         self.unbox = hello.unbox
         events.append(Hello(call, hello.session, hello.stream, hello.received, hello.token, hello.anew))
@@ -389,15 +397,14 @@ class Stream:
             events += self.out.put(place, self.out.error(message.id, message.error, place))
 
     def _call(self, message: Request, place: BatchPlace | None, events: list[Event]) -> None:
-        target = read_target(message.method)
+        _, notification, method, params, meta = message
+        target = read_target(method)
         if isinstance(target, GatewayError):
             events += self._refuse(message, place, target)
             return
         where, method = target
-        call = self._begin(message, place)
-        request = tuple.__new__(
-            CallRequested, (call, message.notification, where, method, message.params, message.meta, None)
-        )
+        call = self._table.begin(message, place)
+        request = tuple.__new__(CallRequested, (call, notification, where, method, params, meta, None))
         if self._may_refer or type(where) is ResultTarget or self.pipeline.waiting:
             refers = self._may_refer
             # Before hello what an array has answered is forgotten at its end, before its edge would look at this.
@@ -428,10 +435,10 @@ class Stream:
         elif isinstance(control, Ack) and self.greeted and not self.counting.acknowledge(control.received):
             events.append(self._close("rpc.ack of a message that was not sent"))
         elif isinstance(control, Describe):
-            call = self._begin(message, place)
+            call = self._table.begin(message, place)
             events.append(DescribeRequested(call, control.kind, control.name, control.service))
         elif isinstance(control, Cast):
-            call, to = self._begin(message, place), control.target
+            call, to = self._table.begin(message, place), control.target
             cast = CastRequested(call, message.notification, to, control.interface, None, message.meta)
             events += self.place(cast, self._may_refer)
         else:
@@ -462,7 +469,7 @@ class Stream:
         return events
 
     def _ended(self, call: int, id: Id, outcome: Outcome) -> Progress | None:
-        if id is not None and (self._state is _COUNTED or self._frame is not None):
+        if id is not None and (self._state is _COUNTED or self.frame is not None):
             self.pipeline.remember(id, outcome, self.counting.sent)
         return self.pipeline.ended(call, outcome) if self.pipeline.waiting else None
 
@@ -472,7 +479,7 @@ class Stream:
         events += () if step is None else step.started
         for call, error in failing:
             events.append(WaitEnded(call))
-            record = self._end(call)
+            record = self._table.end(call)
             assert record is not None  # it waited
             if not record.notification:
                 events += self.out.reply(record.place, self.out.error(record.id, error, record.place))

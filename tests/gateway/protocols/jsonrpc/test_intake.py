@@ -26,7 +26,7 @@ class Worker:
         self.turns = Turns(Stalls(lambda: self.now), watched=True)
         self.intake = Intake(self, self.turns, "an address", self.held.append)
 
-    def act_on(self, data: bytes | None) -> None:
+    def act_on(self, data: bytes | None) -> bool:
         if data is not None:
             assert self.left == 0
             name, _, number = data.decode().strip().partition(":")
@@ -35,6 +35,7 @@ class Worker:
         self.now += self.step_s
         self.left = max(self.left - IN_A_STEP, 0)
         self.acted.append(".")
+        return self.left > 0
 
     @property
     def unworked(self) -> int:
