@@ -170,8 +170,9 @@ class OutgoingCalls(References):
         future = (ProxyCall if is_proxys else CallFuture)(loop=self._loop)
         self._counter = counter = self._counter + 1
         uid = self._uid_prefix + counter.to_bytes(8, "big")
-        future.connection, future.convert, future.exported, future.uid = self, convert, (), uid
-        future.watcher, future.slot = None, -1
+        future.connection = self
+        future.convert, future.exported = convert, ()
+        future.uid, future.watcher = uid, None
         timeout = said_s = options.timeout
         if timeout is None:
             greeted = self.greeting

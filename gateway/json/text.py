@@ -38,8 +38,8 @@ class FloatWord(str):
 _TO_CLASSES: Final = bytes.maketrans(b"0123456789E:,[- \t\r\n", b"0" * 10 + b"e" + b":" * 8)
 _TO_NUMBERS: Final = bytes.maketrans(b"0123456789.eE+-", b"0" * 15)
 _LONG_NUMBER: Final = b"0" * 16
-_SHORT: Final = 256
-"""Bytes below which it pays to look for a long number first."""
+SHORT_BYTES: Final = 256
+"""Below so many it pays to look for a long number first."""
 _LARGE_BYTES: Final = 65_536
 _LONG_INTEGER: Final = b":" + b"0" * 16
 _LONG_MANTISSA: Final = b"0" * 16 + b"e"
@@ -71,8 +71,18 @@ def parse_quickly(data: bytes) -> tuple[JSON, bool]:
     except orjson.JSONDecodeError as error:
         raise GatewayError.unparsable(_complaint(error, data)) from None
     # Most messages are short and have short numbers.
-    may_be_inexact = (len(data) >= _SHORT or _LONG_NUMBER in data.translate(_TO_NUMBERS)) and _may_be_inexact(data)
+    may_be_inexact = (len(data) >= SHORT_BYTES or _LONG_NUMBER in data.translate(_TO_NUMBERS)) and _may_be_inexact(data)
     return obj, not may_be_inexact
+
+
+def parse_usual(data: bytes) -> dict[str, JSON] | None:
+    """Parse what most texts are: an object with short numbers in fewer than `SHORT_BYTES`; None if it is anything else,
+    or no JSON. It is the first half of `parse_quickly`, for who has no time for the rest."""
+    try:
+        obj = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return None if type(obj) is not dict or _LONG_NUMBER in data.translate(_TO_NUMBERS) else obj
 
 
 def parse_exactly(data: bytes) -> JSON:

@@ -46,6 +46,7 @@ class CallPace:
 
     Attributes:
         room: how many may begin now, apart from what their answers are expected to take.
+        most: how many that is at most.
         held: those that wait, by the stream's numbers.
         calls: how many were begun, those included that were refused.
         expected: how long the answers of those under way will probably be, by their numbers, where that is long.
@@ -53,7 +54,7 @@ class CallPace:
 
     __slots__ = (
         "_beginner", "_expected_bytes", "_held", "_limits", "_room_timer", "_stream", "calls", "expected", "held",
-        "room",
+        "most", "room",
     )  # fmt: skip
 
     def __init__(self, stream: Stream, limits: Limits, beginner: Beginner) -> None:
@@ -64,7 +65,7 @@ class CallPace:
         self.held: Mapping[int, object] = self._held.by_number
         self.expected: dict[int, int] = {}
         self._expected_bytes = 0
-        self.room = limits.max_quick_calls
+        self.room = self.most = limits.max_quick_calls
         self.calls = 0
         self._room_timer: asyncio.TimerHandle | None = None
 
@@ -107,7 +108,7 @@ class CallPace:
 
     def ended(self, call: int) -> None:
         """A call that had begun is over; others may begin."""
-        if self.room < self._limits.max_quick_calls:
+        if self.room < self.most:
             self.room += 1
         if self.expected or self._held.by_number:
             self.forget(call)
@@ -152,7 +153,7 @@ class CallPace:
 
     def _more_room(self) -> None:
         self._room_timer = None
-        self.room = self._limits.max_quick_calls
+        self.room = self.most
         self.begin_held()
 
     def _expired(self, call: int) -> None:

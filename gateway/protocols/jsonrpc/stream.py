@@ -21,7 +21,7 @@ from typing import Final
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.json.text import JSON, dump, dump_marked
+from gateway.json.text import JSON, SHORT_BYTES, dump, dump_marked, parse_usual
 from gateway.json.value_count import check_values
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
@@ -117,7 +117,9 @@ class Stream:
         self.pipeline = Pipeline(limits.max_remembered_answers)
         self._session_id = ""
         self.requests: Collection[str] = self._requests.keys
+        # What is shorter cannot hold more values than permitted.
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
+        self._usual_bytes = min(SHORT_BYTES, 2 * limits.max_values)
 
     @classmethod
     def restored(
@@ -151,18 +153,22 @@ class Stream:
             return []
         assert state is not _GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        try:
-            text_read = read(data, self._limits.max_values, self._limits.max_depth)
+        size = len(data)
+        usual, fault = parse_usual(data) if size < self._usual_bytes else None, None
+        try:  # what is not usual is looked at again, with more care
+            obj = usual or read(data, self._limits.max_values, self._limits.max_depth)
         except GatewayError as error:
             return self._unreadable(error)
         events: list[Event] = []
         self._may_refer = may_refer(data)
         if state is _COUNTED:
-            self.counting.take(0, len(data))
-        if type(text_read) is Frame:
-            self._open(text_read, events)
+            self.counting.take(0, size)
+        if type(obj) is Frame:
+            self._open(obj, events)
             return events + self.work_on()
-        self._message(text_read[0], None, events, text_read[1])
+        if type(obj) is tuple:
+            obj, fault = obj
+        self._message(obj, None, events, fault)
         if state is _COUNTED and self.counting.received >= self.counting.due_at:
             return self._and_confirmed(events)
         return events
