@@ -161,11 +161,11 @@ def test_a_collector_that_hangs_holds_nobody_up_and_what_is_too_much_is_counted(
         asyncio.run(tracer.stop(0.1))
         assert time.perf_counter() - began < 2
         assert tracer.counts.sent == 0
+    assert caplog.records[-1].message.startswith("the last spans of traces are lost")
     for thread in threading.enumerate():  # it tries again at random times, beside tests that must be the same each time
         if thread.name == "spans":
             thread.join(30)
             assert not thread.is_alive()
-    assert caplog.records[-1].message.startswith("the last spans of traces are lost")
 
 
 def test_a_collector_that_is_not_there_disturbs_nobody() -> None:
