@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from cara_pseud.cork import Cork
 from gateway.config.limits import Limits
@@ -27,6 +27,7 @@ _LOG: Final = logging.getLogger(__name__)
 LOST: Final = 1006
 NO_CODE: Final = 1005
 """What stands for a close code that was not said: there was no close frame, or none in it (RFC 6455 section 7.4.1)."""
+_TEXTS: Final = frozenset({frames.TextMessage})
 _WRITE_BYTES: Final = 262_144
 """So much is written at a time, and when more waits, who has more to say is asked to keep it."""
 _CLOSE_S: Final = 3.0
@@ -144,7 +145,12 @@ class SocketChannel:
         reader = self._reader
         if self._has_left:
             return  # nothing counts behind a close frame
-        for event in reader.feed(data):
+        events = reader.feed(data)
+        if len(events) > 1 and not reader.closing and {*map(type, events)} == _TEXTS:
+            texts = [text for text, in cast("list[frames.TextMessage]", events)]
+            # The rest is for whoever has the channel then.
+            events = events[self.conversation.intake.put_some(texts) :]
+        for event in events:
             if type(event) is frames.TextMessage:
                 if not reader.closing:
                     self.conversation.receive(event.data)

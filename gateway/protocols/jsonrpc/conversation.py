@@ -54,7 +54,7 @@ class Conversation:
     """One stream from its first message to its end, over one channel after the other: a `gateway.client.Client`.
 
     Attributes:
-        stream, pace: its rules, and when its calls begin.
+        stream, pace, intake: its rules, when its calls begin, and what its client sent.
         principal: who its client is.
         callbacks: the client's objects that services hold.
     """
@@ -101,7 +101,7 @@ class Conversation:
         )  # fmt: skip
         self._request_prefix = self.stream.id[:8]
         self._turns = Turns() if turns is None else turns
-        self._intake = Intake(self, self._turns, address, self._hold)
+        self.intake = Intake(self, self._turns, address, self._hold)
         self._slow.stop = self.stop
         if channel is not None:
             self._entrance.begin()
@@ -111,7 +111,7 @@ class Conversation:
     def receive(self, text: str | bytes) -> None:
         """Take one text of the client, and act on it now or when it is its turn."""
         if not self._over:
-            self._intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+            self.intake.put(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
 
     def act_on(self, data: bytes | None) -> bool:
         """See `gateway.protocols.jsonrpc.intake.Worker`."""
@@ -134,7 +134,7 @@ class Conversation:
 
     def when_done(self, then: Callable[[], None]) -> None:
         """Have this called when all that the client sent is worked off."""
-        self._intake.when_done(then)
+        self.intake.when_done(then)
 
     @property
     def unworked(self) -> int:
@@ -147,14 +147,14 @@ class Conversation:
 
     def stop(self, stops: bool) -> None:
         """See `gateway.protocols.jsonrpc.entrance.Guest`."""
-        self._intake.stop(stops or self._entrance.waits)
+        self.intake.stop(stops or self._entrance.waits)
 
     def lapsed(self, reason: str) -> None:
         """See `gateway.protocols.jsonrpc.entrance.Guest`. What was taken goes on, as for every client that is away."""
         channel = self._channel
         if channel is not None:
             self.stream.drop_unworked()
-            self._intake.clear()
+            self.intake.clear()
             channel.cut(close_codes.UNAUTHENTICATED, reason)
             self.channel_closed(channel)
 
@@ -204,7 +204,7 @@ class Conversation:
         self._entrance.end()
         self._slow.end()
         self.pace.end()
-        self._intake.clear()
+        self.intake.clear()
         self._channel = None
         self._acknowledgements.stop()
         if self._away is not None:
@@ -244,7 +244,7 @@ class Conversation:
     def is_busy(self) -> bool:
         if self._draining and self._counting.is_held:
             return True  # it is sent away when it has read everything
-        return bool(self._running or self._waits or self._held or self._intake)
+        return bool(self._running or self._waits or self._held or self.intake)
 
     @property
     def is_unused(self) -> bool:
@@ -336,8 +336,8 @@ class Conversation:
         received, channel = hello.received or 0, self._channel
         other = stream_to_resume(session, hello, Conversation, partial(self._restored, session))
         assert channel is not None  # hello has come over it
-        id, intake = self.stream.give_way(hello.call), self._intake
-        self._intake, entrance = Intake(self, self._turns, intake.lane, self._hold), self._entrance
+        id, intake = self.stream.give_way(hello.call), self.intake
+        self.intake, entrance = Intake(self, self._turns, intake.lane, self._hold), self._entrance
         self._entrance = Entrance(self, self._sessions, self._limits, Admission(), self._address)
         self.end()
         other._resume(channel, id, received, intake, entrance)
@@ -345,7 +345,7 @@ class Conversation:
     def _resume(self, channel: _Channel, id: messages.Id, received: int, intake: Intake, entrance: Entrance) -> None:
         """Go on over that channel, and answer there the hello of that id; behind it came what is in that intake."""
         happened = self.stream.resume(id, received, self._limits.resume_window_s)
-        self._intake.clear()  # the client sends it again: what was received is settled before hello is answered
+        self.intake.clear()  # the client sends it again: what was received is settled before hello is answered
         replaced, self._channel = self._channel, channel
         if replaced is not None:
             replaced.close(close_codes.REPLACED, "another socket took this stream over")
@@ -358,7 +358,7 @@ class Conversation:
         self._slow.outlet = channel
         self.run(happened)
         self._slow.resumed(channel)
-        self._intake.take_over(intake)
+        self.intake.take_over(intake)
 
     # Calls of the client.
 

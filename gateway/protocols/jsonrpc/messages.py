@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.errors import GatewayError, Status
@@ -42,6 +43,8 @@ class Meta:
 
 NO_META: Final = Meta()
 _PARAMS: Final = (dict, list, type(None))
+_USUAL_MEMBERS: Final = 4
+_usual: Final = itemgetter("jsonrpc", "id", "method", "params")
 
 
 # A tuple costs half as much to make as a frozen dataclass, and half of that where `tuple.__new__` does it: the class
@@ -80,11 +83,16 @@ def parse(obj: JSON) -> Message:
     """What one JSON value is as a message. Never raises: what is no message is `Invalid`."""
     if type(obj) is not dict:
         return Invalid(None, GatewayError.bad_request("a message must be a JSON object"))
+    if len(obj) == _USUAL_MEMBERS:
+        try:
+            version, id, method, params = _usual(obj)
+        except KeyError:
+            pass  # others than those
+        else:  # as most have; what follows says the same of them
+            is_usual = type(id) is int and 0 <= id <= MAX_ID and type(method) is str and type(params) in _PARAMS
+            if is_usual and version == "2.0":
+                return tuple.__new__(Request, (id, False, method, params, NO_META))
     id, method, params = obj.get("id"), obj.get("method"), obj.get("params")
-    is_usual = type(id) is int and 0 <= id <= MAX_ID and type(method) is str and type(params) in _PARAMS
-    if is_usual and "meta" not in obj and obj.get("jsonrpc") == "2.0":
-        # As most are; what follows says the same of it.
-        return tuple.__new__(Request, (id, False, method, params, NO_META))
     wrong_id = None if type(id) is int and 0 <= id <= MAX_ID else _wrong_id(id)
     told_id = None if wrong_id else id
     if obj.get("jsonrpc") != "2.0":

@@ -170,3 +170,44 @@ def test_another_client_goes_on_with_its_texts_and_its_socket(worker: Worker, fa
         assert deque(worker.held) == deque([True, False])
 
     fakes.run(main())
+
+
+def test_of_several_texts_the_first_are_acted_on_as_long_as_there_is_time(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        assert worker.intake.put_some([b"a", b"b", b"c"]) == 3
+        assert worker.acted == ["a", ".", "b", ".", "c", "."]
+        worker.step_s = AT_ONCE_S / 4
+        assert worker.intake.put_some([b"x"] * 20) == 8  # the time is looked at now and then
+        assert not worker.intake
+        worker.begins_turn()
+        assert worker.intake.put_some([b"y", b"z" * LARGE_BYTES]) == 1  # what is long is not for this
+
+    fakes.run(main())
+
+
+def test_an_array_among_several_texts_holds_up_those_behind_it(worker: Worker, fakes: Any) -> None:
+    async def main() -> None:
+        worker.step_s = AT_ONCE_S
+        assert worker.intake.put_some([b"a:9", b"b"]) == 1
+        assert worker.intake.put_some([b"b"]) == 0  # what is left of the array comes before
+        worker.intake.put(b"b")
+        await worker.works(fakes)
+        assert worker.acted == ["a", ".", ".", ".", "b", "."]
+
+    fakes.run(main())
+
+
+def test_texts_behind_one_that_brings_another_client_are_for_that_one(fakes: Any) -> None:
+    class Resumed(Worker):
+        def act_on(self, data: bytes | None) -> bool:
+            super().act_on(data)
+            other.intake.take_over(self.intake)
+            return False
+
+    async def main() -> None:
+        worker = Resumed()
+        assert worker.intake.put_some([b"hello", b"a"]) == 1
+        assert worker.acted == ["hello", "."]
+
+    other = Worker()
+    fakes.run(main())
