@@ -179,7 +179,8 @@ class HttpConnection:
         self._read_on()
 
     def _read_on(self) -> None:
-        is_answered = self._state is _State.ANSWER
+        # What has come may be requests that wait for their turns, and grows meanwhile as fast as the client sends.
+        is_answered = self._state is _State.ANSWER or self._is_next_due
         if self._is_put_off:
             return
         # An upgrade takes what follows along, and the stream with it, so that nothing may read from it then.

@@ -272,6 +272,20 @@ async def test_more_than_is_read_ahead_is_read_when_its_turn_comes(edge: Edge, r
         assert (await connection.answer())[0].headers["x-request-id"] == str(number)
 
 
+async def test_no_more_is_read_than_can_be_begun_soon(edge: Edge, built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    admitted, admit = [], built.connections.admit
+    monkeypatch.setattr(built.connections, "admit", lambda *given: admitted.append(admit(*given)) or admitted[-1])
+    connection, request = await edge.connect(), b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % edge.port
+    connection.send(request * (40 * MAX_AHEAD_BYTES // len(request)))
+    answered = built.application.site.answered
+    async with asyncio.timeout(WAIT_S):
+        while answered.get(200, 0) < 500:
+            await asyncio.sleep(0)
+            begun = answered.get(200, 0) * len(request)
+            assert not admitted or admitted[0].received - begun <= 3 * MAX_AHEAD_BYTES
+    assert admitted[0].received > MAX_AHEAD_BYTES
+
+
 async def test_much_behind_the_last_request_hides_no_answer(edge: Edge, root: Any) -> None:
     connection = await edge.connect()
     connection.ask("POST", ADD, JSON_LINE, "Connection: close", body=b"[1,0]")
