@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 from gateway.errors import GatewayError, Status
 from gateway.json.grammar import Grammatical, is_deep
@@ -54,6 +55,15 @@ class Frame:
         """The next messages, and why one cannot be taken as it is: it holds too many values, and its numbers may be
         inexact then, or has a fault, and is without it then.
         """
+        if self._max_values is None and self._exact is None and self._max_depth is None:  # as in most arrays
+            at, objs = self._at, self._objs
+            some = objs[at : at + most]
+            self._at = upto = at + len(some)
+            objs[at:upto] = [None] * len(some)
+            return zip(some, repeat(None))
+        return self._take_carefully(most)
+
+    def _take_carefully(self, most: int) -> Iterator[tuple[JSON, GatewayError | None]]:
         objs, max_values, exactly, max_depth = self._objs, self._max_values, self._exact, self._max_depth
         for at in range(self._at, min(self._at + most, len(objs))):
             obj, objs[at], self._at = objs[at], None, at + 1
