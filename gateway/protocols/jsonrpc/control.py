@@ -11,6 +11,7 @@ from gateway.json.codec.scalars import show
 from gateway.json.text import JSON
 from gateway.protocols.jsonrpc.events import HandleTarget, ResultTarget
 from gateway.protocols.jsonrpc.messages import MAX_ID, Id, Request
+from gateway.protocols.jsonrpc.targets import CONTROL
 from gateway.reference_form import HANDLE, REFERENCE_FORM, RESULT, TOKEN
 
 PROTOCOL: Final = 1
@@ -92,8 +93,6 @@ class PingParams:
     error: None = None
 
 
-CONTROL: Final = "rpc."
-"""What the methods of the gateway itself begin with."""
 DISCOVER: Final = "rpc.discover"
 """What the OpenRPC specification calls the method that gives the document."""
 

@@ -48,8 +48,8 @@ class Intake:
     """
 
     __slots__ = (
-        "_bytes", "_is_left", "_is_paused", "_is_queued", "_is_stopped", "_pause", "_size", "_texts", "_then", "_turns", "_worker",
-        "lane",
+        "_bytes", "_is_left", "_is_paused", "_is_queued", "_is_stopped", "_pause", "_size", "_texts", "_then", "_turns",
+        "_worker", "lane",
     )  # fmt: skip
 
     def __init__(self, worker: Worker, turns: Turns, lane: Hashable, pause: Callable[[bool], None]) -> None:
@@ -104,7 +104,8 @@ class Intake:
         if self._is_queued:
             return 0
         for data in texts:
-            if self._is_stopped or self._is_left or len(data) >= _SHORT_BYTES or not (count % _TOGETHER or turns.has_time()):
+            is_over = self._is_stopped or self._is_left or len(data) >= _SHORT_BYTES
+            if is_over or not (count % _TOGETHER or turns.has_time()):
                 break
             count += 1
             is_unfinished = worker.act_on(data)  # if it was an array

@@ -21,7 +21,7 @@ from typing import Final
 from gateway.client import StreamRecord
 from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
-from gateway.json.text import JSON, SHORT_BYTES, dump, dump_marked, parse_usual
+from gateway.json.text import JSON, dump, dump_marked
 from gateway.json.value_count import check_values
 from gateway.protocols import close_codes
 from gateway.protocols.jsonrpc import messages
@@ -29,7 +29,6 @@ from gateway.protocols.jsonrpc.batch import Batch, BatchPlace
 from gateway.protocols.jsonrpc.call_table import CallRecord, CallTable
 from gateway.protocols.jsonrpc.client_requests import check_size
 from gateway.protocols.jsonrpc.control import (
-    CONTROL,
     Ack,
     Cancel,
     Cast,
@@ -64,7 +63,8 @@ from gateway.protocols.jsonrpc.messages import Answer, Id, Invalid, Message, Req
 from gateway.protocols.jsonrpc.outbound import Outbound
 from gateway.protocols.jsonrpc.pipeline import Pipeline, Progress, may_refer
 from gateway.protocols.jsonrpc.stream_state import StreamState
-from gateway.protocols.jsonrpc.targets import read_target
+from gateway.protocols.jsonrpc.targets import CONTROL, read_target
+from gateway.protocols.jsonrpc.usual_calls import UsualCalls
 from gateway.sessions.kept_bytes import KeptBytes
 
 _CLOSED: Final = StreamState.CLOSED
@@ -117,9 +117,8 @@ class Stream:
         self.pipeline = Pipeline(limits.max_remembered_answers)
         self._session_id = ""
         self.requests: Collection[str] = self._requests.keys
-        # What is shorter cannot hold more values than permitted.
         self._small_bytes = min(limits.max_message_bytes, 2 * limits.max_values)
-        self._usual_bytes = min(SHORT_BYTES, 2 * limits.max_values)
+        self._usual_calls = UsualCalls(table, self.pipeline, limits.max_values)
 
     @classmethod
     def restored(
@@ -153,25 +152,25 @@ class Stream:
             return []
         assert state is not _GREETING  # the edge answers hello before it reads on
         data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-        size = len(data)
-        usual, fault = parse_usual(data) if size < self._usual_bytes else None, None
-        try:  # what is not usual is looked at again, with more care
-            obj = usual or read(data, self._limits.max_values, self._limits.max_depth)
+        if state is not _FRESH and (usual := self._usual_calls.read(data)) is not None:
+            if state is not _COUNTED:
+                return [usual]
+            counting, events = self.counting, list[Event]([usual])
+            counting.take(1, len(data))
+            return events if counting.received < counting.due_at else self._and_confirmed(events)
+        try:
+            text_read = read(data, self._limits.max_values, self._limits.max_depth)
         except GatewayError as error:
             return self._unreadable(error)
-        events: list[Event] = []
+        events = []
         self._may_refer = may_refer(data)
         if state is _COUNTED:
-            self.counting.take(0, size)
-        if type(obj) is Frame:
-            self._open(obj, events)
+            self.counting.take(0, len(data))
+        if isinstance(text_read, Frame):
+            self._open(text_read, events)
             return events + self.work_on()
-        if type(obj) is tuple:
-            obj, fault = obj
-        self._message(obj, None, events, fault)
-        if state is _COUNTED and self.counting.received >= self.counting.due_at:
-            return self._and_confirmed(events)
-        return events
+        self._message(text_read[0], None, events, text_read[1])
+        return self._and_confirmed(events) if state is _COUNTED else events
 
     @property
     def unworked(self) -> int:
@@ -225,7 +224,7 @@ class Stream:
         if notification:
             self._table.end(call)
             return [AnswerDropped(call)]
-        data = (dump_marked if self.unbox else dump)(messages.result(id, result))
+        data = (dump_marked if self.unbox else dump)({"jsonrpc": "2.0", "id": id, "result": result})
         if len(data) > self._small_bytes:
             check_size(data, self._limits.max_message_bytes, "the result")
             check_values(data, result, self._limits.max_values, "the result")

@@ -10,6 +10,8 @@ from urllib.parse import unquote
 from gateway.errors import METHOD_NOT_FOUND, GatewayError, Status, quote
 from gateway.protocols.jsonrpc.events import HandleTarget, ResultTarget, ServiceTarget
 
+CONTROL: Final = "rpc."
+"""What the methods of the gateway itself begin with."""
 _KNOWN: Final = 1024
 _KNOWN_CHARS: Final = 128
 """So many services' methods, up to that length, are split once and then remembered."""
@@ -47,6 +49,17 @@ def read_target(method: str) -> tuple[ServiceTarget | HandleTarget | ResultTarge
     if owner.startswith("!"):
         return _not_found(f"{quote(method)}: callbacks are the client's own")
     return ServiceTarget(owner), name
+
+
+@lru_cache(_KNOWN)
+def usual_target(method: str) -> tuple[ServiceTarget, str] | None:
+    """The service addressed and its method's name; None where `read_target` has more to say, and of the gateway's own.
+
+    For methods of short messages: so many are remembered.
+    """
+    if method[:1] in "@#!" or method.startswith(CONTROL):
+        return None
+    return _service_target(method)
 
 
 @lru_cache(_KNOWN)
