@@ -183,14 +183,17 @@ class Stream:
         frame = self.frame
         if frame is None:
             return events
-        batch, is_counted = frame.batch, self._state is _COUNTED
+        batch, is_counted, are_plain = frame.batch, self._state is _COUNTED, not self._may_refer
         for obj, fault in frame.take(IN_ONE_STEP):
-            if is_counted and type(obj) is not dict:
+            if is_counted and are_plain and fault is None and (usual := self._usual_calls.begin(obj)) is not None:
+                self.counting.received += 1
+                events.append(usual)
+            elif is_counted and type(obj) is not dict:
                 return [*events, self._close("an element of an array is no object, so no message")]
-            place = None if batch is None else batch.place()
-            self._message(obj, place, events, fault)
-            if self._state is _CLOSED:
-                return events
+            else:
+                self._message(obj, None if batch is None else batch.place(), events, fault)
+                if self._state is _CLOSED:
+                    return events
         if not len(frame) or self.frame is None:
             self.drop_unworked()
             if batch is not None:
@@ -494,6 +497,4 @@ class Stream:
                 failing += more.failed
 
     def _refuse(self, message: Request, place: BatchPlace | None, error: GatewayError) -> list[Event]:
-        if message.notification:
-            return []
-        return self.out.put(place, self.out.error(message.id, error, place))
+        return [] if message.notification else self.out.put(place, self.out.error(message.id, error, place))

@@ -13,7 +13,7 @@ from gateway.protocols.jsonrpc.events import HandleTarget, ResultTarget, Service
 CONTROL: Final = "rpc."
 """What the methods of the gateway itself begin with."""
 _KNOWN: Final = 1024
-_KNOWN_CHARS: Final = 128
+KNOWN_CHARS: Final = 128
 """So many services' methods, up to that length, are split once and then remembered."""
 _MAX_CHARS: Final = 4096
 """Of a method with the way into an answer: more than any schema's names take at the permitted depth."""
@@ -27,7 +27,7 @@ def read_target(method: str) -> tuple[ServiceTarget | HandleTarget | ResultTarge
     """
     if len(method) > _MAX_CHARS:
         return _not_found(f"there is no method {quote(method)}; at most {_MAX_CHARS} characters name one")
-    if method[:1] not in "@#!" and len(method) <= _KNOWN_CHARS:
+    if method[:1] not in "@#!" and len(method) <= KNOWN_CHARS:
         target = _service_target(method)
         if target is not None:
             return target

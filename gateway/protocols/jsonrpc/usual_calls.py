@@ -6,13 +6,13 @@ is left to it.
 
 from __future__ import annotations
 
-from gateway.json.text import SHORT_BYTES, parse_usual
+from gateway.json.text import JSON, SHORT_BYTES, parse_usual
 from gateway.protocols.jsonrpc import messages
 from gateway.protocols.jsonrpc.call_table import CallTable
 from gateway.protocols.jsonrpc.events import CallRequested
 from gateway.protocols.jsonrpc.messages import Request
 from gateway.protocols.jsonrpc.pipeline import Pipeline, may_refer
-from gateway.protocols.jsonrpc.targets import usual_target
+from gateway.protocols.jsonrpc.targets import KNOWN_CHARS, usual_target
 
 
 class UsualCalls:
@@ -34,17 +34,19 @@ class UsualCalls:
 
     def read(self, data: bytes) -> CallRequested | None:
         """The call that a text is, which is in the table then; None if it is anything else, or may wait for others."""
-        if len(data) >= self._too_many_bytes or self._pipeline.waiting:
+        if len(data) >= self._too_many_bytes or may_refer(data):
             return None
         obj = parse_usual(data)
-        if obj is None:
-            return None
+        return None if obj is None else self.begin(obj)
+
+    def begin(self, obj: JSON) -> CallRequested | None:
+        """The same for a message of a text that refers to no answers, or one of an array of those."""
         message = messages.parse(obj)
-        if type(message) is not Request:
+        if type(message) is not Request or self._pipeline.waiting:
             return None
         id, notification, method, params, meta = message
-        target = usual_target(method)
-        if target is None or notification or id in self._ids or may_refer(data):
+        target = usual_target(method) if len(method) <= KNOWN_CHARS else None
+        if target is None or notification or id in self._ids:
             return None
         where, name = target
         call = self._table.begin(message, None)

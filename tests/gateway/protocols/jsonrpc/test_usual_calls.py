@@ -47,6 +47,11 @@ TEXTS = [
     USUAL + " ",
     USUAL + "x",
     f"[{USUAL}]",
+    f'[{USUAL},{USUAL.replace(":1", ":2")},{USUAL.replace(":1", ":3")}]',
+    f'[{USUAL},{USUAL.replace(":1", ":2").replace("{", chr(123) + " ")},7,{USUAL.replace(":1", ":3")}]',
+    f'[{USUAL.replace(":1,", ":7,")},{USUAL.replace("calculator.add", "#7.b.c")}]',
+    "[" + ",".join(USUAL.replace(":1", f":{number}") for number in range(1, 40)) + "]",
+    f'[{USUAL.replace("calculator.add", "calculator." + "a" * 5000)}]',
     '{"jsonrpc":"2.0","id":"g:1","result":1}',
     "{}",
     "7",
@@ -73,7 +78,7 @@ def test_what_comes_of_a_text_is_the_same(
     for limits in (Limits(), Limits(max_values=3)):
         shortly = read(begun_by, text, limits, times)
         with monkeypatch.context() as patched:
-            patched.setattr(UsualCalls, "read", lambda self, data: None)
+            patched.setattr(UsualCalls, "begin", lambda self, obj: None)
             assert repr(read(begun_by, text, limits, times)) == repr(shortly)
 
 
