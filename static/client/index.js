@@ -67,12 +67,12 @@ function socketAddress(url) {
 
 /**
  * Where the page's gateway is. It may serve its paths below a prefix; this file lies at `client/index.js` below it too,
- * unless it was bundled or comes from elsewhere.
+ * unless it was bundled or comes from elsewhere, such as from a linked package by way of vite's `/@fs/`.
  * @param {string} page
  */
 function gatewayOf(page) {
   // `import.meta` says it as well, but bundlers warn of that wherever they do not make a module.
-  const own = /https?:\S*\/(?=client\/index\.js:)/.exec(String(new Error().stack))?.[0];
+  const own = /https?:[^@\s]*\/(?=client\/index\.js:)/.exec(String(new Error().stack))?.[0];
   return own?.startsWith(new URL('/', page).href) ? own : '/';
 }
 
