@@ -69,6 +69,34 @@ export function writeJson(value, indent = 0) {
   return text.replaceAll(new RegExp(`"${quoted}(\\d+)"`, 'g'), (_, index) => numbers[Number(index)]);
 }
 
+// They take no room, and some of them turn the order of what stands beside them. Joiners belong to emoji and to scripts.
+const UNSEEN = /(?![\n\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** JSON in which what nobody sees stands as an escape: the same value, shown as it is. @param {string} json */
+export function visible(json) {
+  return json.replaceAll(UNSEEN, (found) =>
+    found
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
+/** A single value as people read it. @param {any} value no object and no array */
+export function scalarText(value) {
+  // JSON.stringify writes 0 for -0, and refuses a BigInt.
+  const isPlain = typeof value === 'bigint' || Object.is(value, -0);
+  return isPlain ? `${value === 0 ? '-' : ''}${value}` : visible(JSON.stringify(value) ?? 'null');
+}
+
+/** The word of a float that JSON has no number for, as `/ws` brings it. @param {any} value @returns {string | undefined} */
+export function floatWord(value) {
+  const word = value?.$float;
+  return typeof word === 'string' && /^(NaN|-?Infinity)$/.test(word) && Object.keys(value).length === 1
+    ? word
+    : undefined;
+}
+
 /** How many bytes a text has as UTF-8. @param {string} text */
 export function byteLength(text) {
   let extra = 0;

@@ -1,5 +1,6 @@
 // @ts-check
 /** The objects that this page holds, named by where they came from. Knows no page and no connection. */
+import { scalarText } from './json-text.js';
 
 /**
  * @typedef {object} LiveObject
@@ -124,7 +125,7 @@ function shortValue(value) {
           ? '[…]'
           : '{…}';
   }
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? 'null');
+  const text = scalarText(value);
   return text.length > MOST_CHARS ? `${text.slice(0, MOST_CHARS - 1)}…` : text;
 }
 

@@ -19,6 +19,11 @@ MARKUP: Final = "<img src=x onerror=hacked=1><script>hacked=1</script></pre></de
 RTL: Final = "\u202e\u2066\u200fdlrow\u2067 \u05d0\u05d1\u05d2"
 CONTROLS: Final = "a\x01\x07\x1b[31m\x7f\u0085\u2028\ufffe\ud7ff"
 TEXTS: Final = {"markup": MARKUP, "direction": RTL, "controls": CONTROLS}
+SHOWN: Final = {
+    "markup": MARKUP, "direction": r'"\u202e\u2066\u200fdlrow\u2067 ', "controls": r"[31m\u007f\u0085\u2028",
+}  # fmt: skip
+"""Of values: what nobody sees, and what turns the order of others, stands as JSON escapes it."""
+
 SCHEMA: Final = f"""@0xd3a7c1b5e9f24680;
 using Json = import "/capnp/compat/json.capnp";
 interface Hostile {{
@@ -98,6 +103,8 @@ def test_values_are_text(page: Page, name: str) -> None:
     call(main)
     shown = json.dumps({"__proto__": TEXTS[name]}, ensure_ascii=False)
     expect(answer(main)).to_contain_text('"__proto__"')
+    expect(answer(main)).to_contain_text(SHOWN[name])
+    expect(entry(main).locator("summary .preview")).to_contain_text(SHOWN[name][:12])
     assert json.loads(answer(main).text_content() or "") == json.loads(shown)
     assert page.evaluate(MADE) == [None, 0]
 

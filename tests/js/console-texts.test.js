@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { blocksOf } from '../../static/console/doc-text.js';
-import { byteLength } from '../../static/console/json-text.js';
+import { byteLength, floatWord, scalarText, visible } from '../../static/console/json-text.js';
 import { formatPlace, parsePlace } from '../../static/console/places.js';
 import { Search, objectHits } from '../../static/console/search.js';
 import { MASK, Redaction } from '../../static/console/secrets.js';
@@ -49,6 +49,37 @@ test('a comment becomes paragraphs, lists, code and links, and everything else s
     { is: 'paragraph', spans: [{ text: '<img src=x onerror=alert(1)> [a](javascript:alert(1))' }] },
   ]);
   assert.deepEqual(blocksOf(undefined), []);
+});
+
+test('what nobody sees, and what turns the order of others, is shown as an escape, and stays the same value', () => {
+  const shown = {
+    'a\u202eb': '"a\\u202eb"',
+    '\u200b\ufeff\u00ad': '"\\u200b\\ufeff\\u00ad"',
+    '\u007f\u0085\u2028': '"\\u007f\\u0085\\u2028"',
+    '\u{e0041}': '"\\udb40\\udc41"',
+    // Of a family and of a Persian word.
+    '👩‍👧 می‌خواهم': '"👩‍👧 می‌خواهم"',
+  };
+  for (const [text, json] of Object.entries(shown)) {
+    assert.equal(scalarText(text), json);
+    assert.equal(JSON.parse(json), text);
+  }
+  assert.equal(visible('{\n  "a": 1\n}'), '{\n  "a": 1\n}');
+});
+
+test('numbers that JSON.stringify loses are shown', () => {
+  assert.deepEqual([-0, 0, 12345678901234567890n, -1.5, null, true].map(scalarText), [
+    '-0',
+    '0',
+    '12345678901234567890',
+    '-1.5',
+    'null',
+    'true',
+  ]);
+  assert.equal(floatWord({ $float: '-Infinity' }), '-Infinity');
+  for (const other of [{ $float: 'NaN', a: 1 }, { $float: 'one' }, { $float: {} }, {}, null, 'NaN']) {
+    assert.equal(floatWord(other), undefined);
+  }
 });
 
 test('a comment of a megabyte is cut and takes no time', () => {

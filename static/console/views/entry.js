@@ -1,5 +1,6 @@
 // @ts-check
 /** One entry of the timeline: a line that opens, and what is behind it. */
+import { floatWord, scalarText } from '../json-text.js';
 import { duration, size } from '../latency.js';
 import { LANGUAGES, obstacle } from '../snippets.js';
 import { hasFailed } from '../timeline.js';
@@ -42,7 +43,7 @@ function preview({ status, message, result, kind }) {
 /** The beginning of a value, without making all of its text. @param {any} value @param {number} depth @returns {string} */
 function shortText(value, depth) {
   if (typeof value !== 'object' || value === null) {
-    return typeof value === 'string' ? JSON.stringify(value.slice(0, PREVIEW_CHARS)) : String(value);
+    return scalarText(typeof value === 'string' ? value.slice(0, PREVIEW_CHARS) : value);
   }
   if (Array.isArray(value)) {
     const some = depth > 1 ? value.slice(0, 6).map((item) => shortText(item, depth - 1)) : ['…'];
@@ -50,6 +51,10 @@ function shortText(value, depth) {
   }
   if (typeof value.$handle === 'string') {
     return value.interface ?? 'object';
+  }
+  const word = floatWord(value);
+  if (word) {
+    return word;
   }
   const names = Object.keys(value);
   const some = depth > 1 ? names.slice(0, 6).map((name) => `${name}: ${shortText(value[name], depth - 1)}`) : ['…'];

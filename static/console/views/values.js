@@ -1,5 +1,6 @@
 // @ts-check
 /** A value as JSON, with the objects in it as chips. Long lists and texts show their beginning, and more on request. */
+import { floatWord, scalarText, visible } from '../json-text.js';
 import { asHandle } from '../references.js';
 import { element } from './elements.js';
 
@@ -38,6 +39,11 @@ class Writer {
       this.#scalar(value);
       return;
     }
+    const word = floatWord(value);
+    if (word) {
+      this.#out.append(element('span', { class: 'number' }, JSON.stringify(word)));
+      return;
+    }
     const handle = asHandle(value);
     const chip = handle && this.#chip(handle.$handle);
     if (chip) {
@@ -60,7 +66,10 @@ class Writer {
       for (let index = from; index < to; index++) {
         writer.#out.append(`${index ? ',' : ''}\n${inner}`);
         if (!isArray) {
-          writer.#out.append(element('span', { class: 'key' }, element('bdi', {}, JSON.stringify(names[index]))), ': ');
+          writer.#out.append(
+            element('span', { class: 'key' }, element('bdi', {}, visible(JSON.stringify(names[index])))),
+            ': ',
+          );
         }
         writer.write(value[isArray ? index : names[index]], inner);
       }
@@ -73,7 +82,7 @@ class Writer {
 
   /** @param {any} value */
   #scalar(value) {
-    const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? 'null');
+    const text = scalarText(value);
     if (text.length <= MOST_CHARS) {
       this.#out.append(element('span', { class: value === null ? 'null' : typeof value }, element('bdi', {}, text)));
       return;
@@ -116,20 +125,26 @@ class Writer {
 
 /** An array of a few numbers and words stands in one line; '' for every other. @param {any[]} array */
 function shortArray(array) {
-  if (array.length > 40 || array.some((item) => typeof item === 'object' && item !== null)) {
+  const words = array.length > 40 ? [] : array.map((item) => floatWord(item) ?? item);
+  if (words.length === 0 || words.some((item) => typeof item === 'object' && item !== null)) {
     return '';
   }
-  const text = `[${array.map((item) => (typeof item === 'bigint' ? String(item) : JSON.stringify(item))).join(', ')}]`;
+  const text = `[${words.map(scalarText).join(', ')}]`;
   return text.length <= INLINE_CHARS ? text : '';
 }
 
+/** @param {string} json */
+function piece(json) {
+  return element('bdi', {}, visible(json));
+}
+
 /**
- * A text as it was sent, of which the beginning is shown.
+ * JSON as it was sent, of which the beginning is shown.
  * @param {string} text
  * @returns {HTMLElement}
  */
 export function textView(text) {
-  const made = element('pre', { class: 'text', tabindex: '0' }, element('bdi', {}, text.slice(0, MOST_CHARS)));
+  const made = element('pre', { class: 'text', tabindex: '0' }, piece(text.slice(0, MOST_CHARS)));
   let shown = MOST_CHARS;
   if (text.length > shown) {
     const button = element('button', { type: 'button', class: 'small quiet more' });
@@ -138,7 +153,7 @@ export function textView(text) {
       button.hidden = shown >= text.length;
     };
     button.addEventListener('click', () => {
-      button.before(element('bdi', {}, text.slice(shown, shown + MORE_CHARS)));
+      button.before(piece(text.slice(shown, shown + MORE_CHARS)));
       shown += MORE_CHARS;
       tell();
     });
