@@ -6,15 +6,16 @@ parameters), so that a look-up costs one dict access per shape and not one compa
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from cara_pseud.schema.nodes import UNTYPED, BoundMethod, Kind, Schema, Type, describe_type, substitute
+from cara_pseud.schema.nodes import UNTYPED, BoundMethod, FileNode, Kind, Schema, Type, describe_type, substitute
 from gateway import annotations as known
 from gateway.access.rules import NO_ROLES, ServiceRules
 from gateway.annotations import HttpRule, MethodFacts
@@ -81,6 +82,12 @@ class ServiceRoutes:
         self._by_interface: dict[Type, Mapping[str, BoundMethod]] = {}
         self._facts: dict[tuple[Type, int], MethodFacts] = {}
         self.methods: Mapping[str, BoundMethod] = self.for_interface(interface)
+
+    @cached_property
+    def version(self) -> str:
+        """A word that is another one when the text of any of the schema's files is another."""
+        files = [(node.display_name, node.text) for node in self.schema.nodes.values() if isinstance(node, FileNode)]
+        return hashlib.sha256(repr(sorted(files)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def method(self, json_name: str) -> BoundMethod:
         """A method of the service's own interface.

@@ -13,6 +13,7 @@ import { Asks } from './console/views/asks.js';
 import { element } from './console/views/elements.js';
 import { keysDialog, listenForKeys } from './console/views/keys.js';
 import { loginForm } from './console/views/login.js';
+import { closeMenus, listenForMenus, openMenu } from './console/views/menus.js';
 import { Navigation } from './console/views/navigation.js';
 import { SchemaPane } from './console/views/schema-pane.js';
 import { SearchBox } from './console/views/search-box.js';
@@ -70,7 +71,6 @@ const navigation = new Navigation(byId('services'), desk, {
   cast: async (object, interfaceName) => navigation.reveal(await desk.cast(object, interfaceName)),
   describe: (object) => services.describeObject(object, desk.connection),
   known: (service) => services.known(service),
-  rulesChanged: () => {},
 });
 const asks = new Asks(byId('asks'), {
   known: (service) => services.known(service),
@@ -82,7 +82,7 @@ const asks = new Asks(byId('asks'), {
 let searchBox;
 /** Calls that can still be cancelled. @type {Map<Entry, Running>} */
 const running = new Map();
-const stage = new Stage(byId('call'), {
+const stage = new Stage(byId('call'), byId('away'), {
   root: ROOT,
   desk,
   services,
@@ -149,8 +149,9 @@ function changeState(state, { reason, error }) {
 
 async function loadServices() {
   try {
-    const { isNew, changed } = await services.load();
+    const { isNew, changed, rewritten } = await services.load();
     changed.forEach(({ name, state }) => desk.note(state, `${name} is ${state}`, name));
+    rewritten.forEach(({ name }) => desk.note('schema', `${name} has another schema`, name));
     if (isNew) {
       navigation.show(services.list);
       byId('logout').hidden = localStorage.getItem(LOGGED_IN) === null;
@@ -159,6 +160,7 @@ async function loadServices() {
     } else {
       navigation.states(services.list);
     }
+    stage.showState();
   } catch (error) {
     if (error instanceof NotLoggedIn) {
       showLogin(error.message);
@@ -289,12 +291,6 @@ function edit({ place, params }) {
 
 // The page
 
-/** @param {'services' | 'schema'} id @param {boolean} [open] */
-function openMenu(id, open) {
-  const isOpen = document.body.classList.toggle(`shows-${id}`, open);
-  byId(`show-${id}`).setAttribute('aria-expanded', String(isOpen));
-}
-
 /** @param {import('./console/search.js').Hit} found */
 async function goTo({ place, service, type, kind }) {
   if (place && kind !== 'object') {
@@ -363,19 +359,17 @@ async function start() {
     desk.connection && byId('state').dataset.state !== 'closed' ? desk.connection.hurry() : visit.begin(),
   );
   byId('logout').addEventListener('click', () => void logOut());
-  byId('show-services').addEventListener('click', () => openMenu('services'));
-  byId('show-schema').addEventListener('click', () => openMenu('schema'));
+  listenForMenus();
   addEventListener('hashchange', () => {
-    openMenu('services', false);
+    closeMenus();
     if (services.list.length > 0) {
       void stage.show().then(() => byId('main').focus({ preventScroll: true }));
     }
   });
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible' && services.list.length > 0) {
-      void loadServices();
-    }
-  });
+  const look = () => document.visibilityState === 'visible' && services.list.length > 0 && void loadServices();
+  document.addEventListener('visibilitychange', look);
+  // Somebody comes from the editor in which they changed the schema.
+  addEventListener('focus', look);
   addEventListener('pagehide', () => {
     stage.write();
     visit.leave();

@@ -42,6 +42,7 @@ def describe_services(services: Iterable[ServiceRoutes], states: Mapping[str, st
             "interface": describe_type(routes.schema, routes.interface),
             "doc": routes.schema.nodes[routes.interface.node_id].doc,
             "methods": list(routes.methods),
+            "version": routes.version,
             "state": states[routes.name],
         }
         for routes in services

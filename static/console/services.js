@@ -44,19 +44,22 @@ export class Services {
 
   /**
    * Ask which services there are now.
-   * @returns {Promise<{isNew: boolean, changed: Service[]}>} whether there are others than before, or other methods; and
-   *   those that can be reached now and could not, or the other way round
+   * @returns {Promise<{isNew: boolean, changed: Service[], rewritten: Service[]}>} whether there are others than before,
+   *   or other schemas; those that can be reached now and could not, or the other way round; those of another schema
    */
   async load() {
     const { services } = await this.fetch('api');
-    const before = new Map(this.list.map(({ name, state }) => [name, state]));
-    const changed = services.filter((/** @type {Service} */ { name, state }) => (before.get(name) ?? state) !== state);
+    const before = new Map(this.list.map((service) => [service.name, service]));
+    /** @param {'state' | 'version'} what @returns {Service[]} */
+    const others = (what) =>
+      services.filter((/** @type {Service} */ one) => (before.get(one.name) ?? one)[what] !== one[what]);
+    const [changed, rewritten] = [others('state'), others('version')];
     const isNew = signature(services) !== signature(this.list);
     this.list = services;
     if (isNew) {
       this.#forget();
     }
-    return { isNew, changed };
+    return { isNew, changed, rewritten };
   }
 
   clear() {
@@ -122,5 +125,5 @@ export class Services {
 
 /** @param {Service[]} services */
 function signature(services) {
-  return JSON.stringify(services.map(({ name, methods }) => [name, methods]));
+  return JSON.stringify(services.map(({ name, methods, version }) => [name, methods, version]));
 }

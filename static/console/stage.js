@@ -34,7 +34,9 @@ const DRAFTS = 'drafts';
 
 export class Stage {
   #node;
+  #away;
   #with;
+  #service = '';
   /** @type {Map<string, CallState>} */
   #states = new Map();
   /** Of the page before, and of this one. @type {Record<string, import('./call-state.js').Stored>} */
@@ -44,9 +46,10 @@ export class Stage {
   /** @type {any} */
   #writing;
 
-  /** @param {HTMLElement} node @param {Surroundings} surroundings */
-  constructor(node, surroundings) {
+  /** @param {HTMLElement} node @param {HTMLElement} away says that the service cannot be reached @param {Surroundings} surroundings */
+  constructor(node, away, surroundings) {
     this.#node = node;
+    this.#away = away;
     this.#with = surroundings;
     this.#stored = surroundings.tab.read(DRAFTS) ?? {};
   }
@@ -57,11 +60,19 @@ export class Stage {
     this.#states.clear();
     this.#stored = {};
     this.#form = undefined;
+    this.#service = '';
+    this.showState();
     this.#with.tab.remove(DRAFTS);
   }
 
   submit() {
     this.#form?.submit();
+  }
+
+  /** Say of the service that is shown that it cannot be reached, which else one would learn by a call. */
+  showState() {
+    const isDown = this.#with.services.list.some(({ name, state }) => name === this.#service && state === 'down');
+    this.#away.textContent = isDown ? `${this.#service} cannot be reached at present.` : '';
   }
 
   /** Show what the address names now. */
@@ -71,6 +82,8 @@ export class Stage {
     const object = place.object === undefined ? undefined : desk.objects.numbered(place.object);
     const service = object?.service ?? place.service ?? '';
     this.#form = undefined;
+    this.#service = service;
+    this.showState();
     navigation.mark(formatPlace({ ...place, params: undefined }));
     document.title = place.method ? `${place.method} · cara gateway` : 'cara gateway';
     if (!services.has(service)) {
@@ -162,9 +175,9 @@ export class Stage {
     const { desk, makeCall } = this.#with;
     /** @type {import('./callbacks.js').Callback[]} */
     const callbacks = [];
-    const params = state.params((draft, field) => {
+    const params = state.params((draft, field, path) => {
       const facts = {
-        label: `${method.name}.${field.name}`,
+        label: `${method.name}${path.slice(1)}`,
         service: callee.service,
         interfaceName: field.shape.name ?? '',
         rules: draft.rules,

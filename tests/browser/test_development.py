@@ -272,7 +272,24 @@ def test_the_console_shows_what_is_wrong(window: Page, developer: Developer, url
     window.get_by_role("navigation").get_by_role("link", name="add").first.click()
     window.get_by_role("main").get_by_role("button", name=re.compile("^Call")).click()
     expect(window.get_by_text("service.py:6: SyntaxError").first).to_be_visible()
+    expect(window.locator("#away")).to_have_text("calculator cannot be reached at present.")
     developer.write("service.py", SERVICE)
+    soon(lambda: ready(url)["status"] == "ready")
+    expect(window.locator("#away")).to_be_empty()
+
+
+def test_the_console_has_the_form_of_the_schema_as_it_is_now(window: Page, developer: Developer, url: str) -> None:
+    window.goto(f"{url}/console/#calculator.add")
+    form = window.locator("#call")
+    form.get_by_label("first", exact=True).fill("2")
+    developer.write("calculator.capnp", SCHEMA.replace("second :Int32)", "second :Int32, third :Text)"))
+    soon(lambda: "third" in (_page(f"{url}/api/calculator")).decode())
+    # As somebody does who comes from the editor; else the page looks every five seconds.
+    window.evaluate("dispatchEvent(new Event('focus'))")
+    expect(form.get_by_label("third", exact=True)).to_be_visible()
+    expect(form.get_by_label("first", exact=True)).to_have_value("2")
+    expect(window.locator(".entries")).to_contain_text("calculator has another schema")
+    developer.write("calculator.capnp", SCHEMA)
     soon(lambda: ready(url)["status"] == "ready")
 
 

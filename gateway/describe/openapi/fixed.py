@@ -291,7 +291,7 @@ def _shapes(components: Components, services: Sequence[str]) -> dict[str, Shape]
     name_or_null = {"type": ["string", "null"]}
     states = named("ServiceStates", _STATES)
     summary = named("ServiceSummary", _object(
-        {"name": _TEXT, "interface": _TEXT, "doc": _TEXT, "methods": texts, "state": _STATE}
+        {"name": _TEXT, "interface": _TEXT, "doc": _TEXT, "methods": texts, "version": _TEXT, "state": _STATE}
     ))
     method = named("MethodDescription", _object({"name": _TEXT, "signature": _TEXT, "doc": _TEXT}))
     held = named("HeldObject", _object(

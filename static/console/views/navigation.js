@@ -13,6 +13,7 @@ import { defaultRule } from '../callbacks.js';
  * @property {string} name
  * @property {string} doc
  * @property {string[]} methods
+ * @property {string} version another one after each change of the schema
  * @property {string} state
  */
 
@@ -23,12 +24,14 @@ import { defaultRule } from '../callbacks.js';
  * @property {(object: LiveObject, interfaceName: string) => Promise<void>} cast rejected with why it is none
  * @property {(object: LiveObject) => Promise<Description>} describe
  * @property {(service: string) => Description | undefined} known
- * @property {() => void} rulesChanged
  */
 
 // All methods at once stay readable up to here; beyond it those of the service that one is at are shown.
 const MOST_METHODS = 80;
 const MOST_OBJECTS = 25;
+
+/** @type {import('../description.js').Tables} */
+const NO_TYPES = { structs: {}, enums: {}, interfaces: {} };
 
 export class Navigation {
   #node;
@@ -269,7 +272,8 @@ export class Navigation {
   #callback(callback) {
     let item = this.#callbackItems.get(callback);
     if (!item) {
-      const methods = this.#actions.known(callback.service)?.interfaces[callback.interfaceName]?.methods ?? [];
+      const tables = this.#actions.known(callback.service);
+      const methods = tables?.interfaces[callback.interfaceName]?.methods ?? [];
       item = element(
         'li',
         {},
@@ -279,9 +283,8 @@ export class Navigation {
           element('summary', {}, element('bdi', {}, callback.label), ' ', element('span', { class: 'hint calls' })),
           element('p', { class: 'hint' }, callback.interfaceName),
           ...methods.map((method) =>
-            ruleField(method, callback.rules[method.name] ?? defaultRule(method), (rule) => {
+            ruleField(method, tables ?? NO_TYPES, callback.rules[method.name] ?? defaultRule(method), (rule) => {
               callback.rules = { ...callback.rules, [method.name]: rule };
-              this.#actions.rulesChanged();
             }),
           ),
         ),

@@ -24,7 +24,7 @@ export function overview(services, root) {
     ),
     ...services
       .slice(0, MOST)
-      .map(({ name, doc, methods }) =>
+      .map(({ name, doc, methods, state }) =>
         element(
           'article',
           {},
@@ -33,7 +33,9 @@ export function overview(services, root) {
           element(
             'p',
             { class: 'quiet' },
-            `${methods.length} methods · `,
+            state === 'down' && element('span', { class: 'status failed' }, 'cannot be reached'),
+            state === 'down' && ' · ',
+            `${methods.length} ${methods.length === 1 ? 'method' : 'methods'} · `,
             element('a', { href: `${root}schema/${encodeURIComponent(name)}` }, 'schema'),
             ' · ',
             element('a', { href: `${root}types/${encodeURIComponent(name)}.d.ts` }, 'TypeScript types'),

@@ -83,8 +83,19 @@ def field(described: dict[str, Any], struct: str, name: str) -> dict[str, Any]:
 
 def test_services_are_listed(routes: ServiceRoutes) -> None:
     methods = ["order", "list", "all", "box", "ping"]
-    shop = {"name": "shop", "interface": "Shop", "doc": "Sells things.", "methods": methods, "state": "down"}
-    assert describe_services([routes], {"shop": "down"}) == {"services": [shop]}
+    shop = {"name": "shop", "interface": "Shop", "doc": "Sells things.", "methods": methods}
+    told = describe_services([routes], {"shop": "down"})
+    assert told == {"services": [{**shop, "version": routes.version, "state": "down"}]}
+
+
+def test_a_service_whose_schema_was_written_anew_has_another_version(
+    compile_text: Callable[[str], Schema], struct_type: Callable[[Schema, str], Type]
+) -> None:
+    versions = []
+    for text in (SCHEMA, SCHEMA, SCHEMA.replace("Sells things.", "Buys things.")):
+        schema = compile_text(text)
+        versions.append(ServiceRoutes("shop", schema, struct_type(schema, "Shop")).version)
+    assert versions[0] == versions[1] != versions[2]
 
 
 def test_a_service_has_its_methods_and_everything_they_lead_to(described: dict[str, Any]) -> None:
