@@ -118,7 +118,14 @@ export class CallState {
 
   /** Whether it can be sent. */
   get isWhole() {
-    return this.syntax === undefined && this.problems.length === 0;
+    return this.syntax === undefined && this.problems.length === 0 && this.deadlineProblem === '';
+  }
+
+  /** Why what stands in the deadline's field is none; '' if it is one, or there is none. */
+  get deadlineProblem() {
+    const seconds = Number(this.timeout_s);
+    const isFine = this.timeout_s.trim() === '' || (seconds > 0 && Number.isFinite(seconds));
+    return isFine ? '' : `expected a number of seconds above 0, got ${JSON.stringify(this.timeout_s)}`;
   }
 
   /**
@@ -138,8 +145,7 @@ export class CallState {
 
   /** Milliseconds, if somebody set a deadline. @returns {number | undefined} */
   get timeout_ms() {
-    const seconds = Number(this.timeout_s);
-    return this.timeout_s.trim() !== '' && seconds > 0 ? seconds * 1000 : undefined;
+    return this.timeout_s.trim() !== '' && this.deadlineProblem === '' ? Number(this.timeout_s) * 1000 : undefined;
   }
 
   /** Said beside the call. */

@@ -1,5 +1,8 @@
 // @ts-check
 /** The objects of this page that services may call, and what they answer. Knows no page and no connection. */
+import { membersDraft } from './checking.js';
+import { resultsShape } from './description.js';
+import { parseJson } from './json-text.js';
 import { callbackName } from './reading.js';
 
 /** @typedef {import('./drafts.js').Rule} Rule */
@@ -62,7 +65,7 @@ export class Callbacks {
   make(facts, wanted) {
     const free = wanted && !this.#callbacks.has(wanted) ? wanted : undefined;
     const name =
-      free ?? `${this.#prefix}${++this.#last}-${callbackName(wanted || facts.label.split('.').at(-1) || '')}`;
+      free ?? `${this.#prefix}${++this.#last}-${callbackName(wanted || facts.label.split('.').slice(1).join('.'))}`;
     const callback = { ...facts, name, calls: 0 };
     this.#callbacks.set(name, callback);
     this.#changed();
@@ -129,4 +132,30 @@ export class Callbacks {
  */
 export function defaultRule({ results }) {
   return { how: results.length > 0 ? 'ask' : 'at once', text: '' };
+}
+
+/**
+ * Why a rule's answer would be refused; '' if it would not. What refers to objects only the gateway can judge.
+ * @param {Rule} rule
+ * @param {import('./description.js').Method} method
+ * @param {import('./description.js').Tables} tables
+ */
+export function ruleProblem({ how, text }, method, tables) {
+  if (how !== 'value' || text.trim() === '') {
+    return '';
+  }
+  try {
+    const value = parseJson(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return 'expected an object of results by name';
+    }
+    const check = { tables, problems: /** @type {import('./reading.js').Problem[]} */ ([]) };
+    membersDraft(value, resultsShape(method), '$', check);
+    return check.problems
+      .map(({ path, message }) => `${path}: ${message}`)
+      .slice(0, 3)
+      .join('; ');
+  } catch (error) {
+    return /** @type {Error} */ (error).message;
+  }
 }

@@ -16,18 +16,19 @@ import { readData, readFloat, readInteger } from './scalars.js';
  * @typedef {object} Reading
  * @property {Tables} tables
  * @property {Problem[]} problems grows
- * @property {(draft: import('./drafts.js').ObjectDraft, field: {name: string, shape: Shape}) => string} callback
- *   the name that a callback is passed under
+ * @property {(draft: import('./drafts.js').ObjectDraft, field: {name: string, shape: Shape}, path: string) => string} callback
+ *   the name that a callback is passed under; `path` from the parameters: `$.pair.first`
  */
 
 /** A reading that makes nothing but JSON. @param {Tables} tables @returns {Reading} */
 export function previewReading(tables) {
-  return { tables, problems: [], callback: (draft, field) => draft.name || callbackName(field.name) };
+  return { tables, problems: [], callback: (draft, _, path) => draft.name || callbackName(path) };
 }
 
-/** What may stand in a callback's name. @param {string} text */
-export function callbackName(text) {
-  return text.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 40) || 'callback';
+/** A name for a callback at a path, or one with a name that somebody wants. @param {string} path */
+export function callbackName(path) {
+  const name = path.replace(/^\$\./, '').replaceAll(/\]/g, '');
+  return name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(-40) || 'callback';
 }
 
 /**
@@ -46,9 +47,9 @@ export function valueOf(draft, field, place, path, reading) {
       case 'list':
         return draft.given || draft.items.length > 0 || mustStand ? listOf(draft, field, path, reading) : undefined;
       case 'members':
-        return draft.given || mustStand ? membersValue(draft, shape, path, reading, '') : undefined;
+        return draft.given || mustStand ? structValue(draft, shape, mustStand, path, reading) : undefined;
       case 'object':
-        return objectValue(draft, field, mustStand, reading);
+        return objectValue(draft, field, mustStand, path, reading);
       case 'data':
         return draft.text === '' && !draft.given && !mustStand
           ? undefined
@@ -144,12 +145,26 @@ export function membersValue(draft, shape, path, reading, prefix) {
 }
 
 /**
+ * A struct that somebody opened is sent, be it empty; a group is always open, and sent with what is in it.
+ * @param {import('./drafts.js').MembersDraft} draft
+ * @param {Shape} shape
+ * @param {boolean} mustStand
+ * @param {string} path
+ * @param {Reading} reading
+ */
+function structValue(draft, shape, mustStand, path, reading) {
+  const value = membersValue(draft, shape, path, reading, '');
+  return shape.kind === 'group' && !mustStand && Object.keys(value).length === 0 ? undefined : value;
+}
+
+/**
  * @param {import('./drafts.js').ObjectDraft} draft
  * @param {Field} field
  * @param {boolean} mustStand
+ * @param {string} path
  * @param {Reading} reading
  */
-function objectValue(draft, field, mustStand, reading) {
+function objectValue(draft, field, mustStand, path, reading) {
   if (draft.choice === 'none') {
     return mustStand ? null : undefined;
   }
@@ -159,5 +174,5 @@ function objectValue(draft, field, mustStand, reading) {
     }
     return { $handle: draft.token };
   }
-  return { $callback: reading.callback(draft, field) };
+  return { $callback: reading.callback(draft, field, path) };
 }

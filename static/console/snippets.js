@@ -69,6 +69,15 @@ class Call {
     this.params = this.#marked(entry.params ?? {}, '');
   }
 
+  /** Whether it says more beside its parameters than how long it may take. */
+  get isAnnotated() {
+    return Object.keys(this.entry.meta ?? {}).length > 0;
+  }
+
+  get hasCallback() {
+    return hasCallback(this.entry.params);
+  }
+
   get isOfObject() {
     return this.entry.target?.startsWith('@') ?? false;
   }
@@ -259,8 +268,10 @@ function pythonText(text) {
 
 /** @param {Call} call */
 function javascript(call) {
-  // The client proves who one is by a key or token, and has no way to an object that somebody else was given.
-  return call.isOfObject || call.session || call.login === 'Basic' ? javascriptRequest(call) : javascriptClient(call);
+  // The client proves who one is by a key or token, says nothing beside a call but its deadline, and has no way to an
+  // object that somebody else was given.
+  const isMoreThanTheClients = call.isOfObject || call.session || call.login === 'Basic' || call.isAnnotated;
+  return isMoreThanTheClients && !call.hasCallback ? javascriptRequest(call) : javascriptClient(call);
 }
 
 /** @param {Call} call @param {string} text */

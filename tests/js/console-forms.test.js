@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { CallState } from '../../static/console/call-state.js';
+import { ruleProblem } from '../../static/console/callbacks.js';
 import { nearest } from '../../static/console/checking.js';
 import { memberDraft } from '../../static/console/drafts.js';
 import { parseJson, writeJson } from '../../static/console/json-text.js';
@@ -145,6 +146,44 @@ test('what was typed comes back, unfinished JSON too', () => {
   assert.equal(other.mode, 'json');
   assert.equal(other.timeout_ms, 2000);
   assert.deepEqual(other.params(), { node: { label: 'a' } });
+});
+
+test('an empty group is left out, and must stand where it is the member of a union', () => {
+  const group = { name: 'at', type: 'group', shape: { kind: 'group', fields: [field('x', 'int8')], union: [] } };
+  const one = state(group);
+  assert.deepEqual(json(one), {});
+  one.typedJson('{"at": {"x": 5}}');
+  assert.deepEqual(one.params(), { at: { x: 5 } });
+  const chosen = state({ name: 'of', type: 'union', shape: { kind: 'group', fields: [], union: [group] } });
+  chosen.typedJson('{"of": {"at": {}}}');
+  assert.deepEqual(chosen.params(), { of: { at: {} } });
+});
+
+test('a deadline that is none is said, and nothing is sent', () => {
+  const one = state(field('count', 'uint8'));
+  for (const typed of ['soon', '-1', '0', '1,5', 'Infinity']) {
+    one.timeout_s = typed;
+    assert.equal(one.deadlineProblem, `expected a number of seconds above 0, got "${typed}"`);
+    assert.deepEqual([one.isWhole, one.timeout_ms], [false, undefined]);
+  }
+  one.timeout_s = '1.5';
+  assert.deepEqual([one.deadlineProblem, one.isWhole, one.timeout_ms], ['', true, 1500]);
+});
+
+test('what a rule answers is judged by the results as it is typed', () => {
+  const method = { name: 'ask', signature: '', params: [], results: [field('count', 'uint8')], results_struct: null };
+  const problems = {
+    '{"count": 5}': '',
+    '': '',
+    '{"count": 256}': '$.count: 256 is out of range for UInt8 (0 … 255)',
+    '{"coumt": 5}': '$.coumt: unknown member; did you mean "count"?',
+    5: 'expected an object of results by name',
+  };
+  for (const [text, problem] of Object.entries(problems)) {
+    assert.equal(ruleProblem({ how: 'value', text }, method, TABLES), problem);
+  }
+  assert.match(ruleProblem({ how: 'value', text: '{' }, method, TABLES), /^no JSON: /);
+  assert.equal(ruleProblem({ how: 'fail', text: 'no' }, method, TABLES), '');
 });
 
 test('a callback has a name that may travel, and the one that is wanted', () => {

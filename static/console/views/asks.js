@@ -4,7 +4,8 @@ import { paramsDraft } from '../drafts.js';
 import { resultsShape } from '../description.js';
 import { membersValue, previewReading } from '../reading.js';
 import { element, freshId } from './elements.js';
-import { memberFields } from './fields.js';
+import { docNode } from './docs.js';
+import { firstControl, memberFields } from './fields.js';
 import { valueView } from './values.js';
 
 /** @typedef {import('../callbacks.js').Ask} Ask */
@@ -34,8 +35,10 @@ export class Asks {
   /** @param {Ask[]} asks */
   show(asks) {
     const ids = new Set(asks.map(({ id }) => id));
+    let leaveFocus = false;
     for (const [id, { node }] of this.#cards) {
       if (!ids.has(id)) {
+        leaveFocus ||= node.contains(document.activeElement);
         node.remove();
         this.#cards.delete(id);
       }
@@ -49,7 +52,17 @@ export class Asks {
       }
     }
     this.#node.hidden = asks.length === 0;
+    if (leaveFocus) {
+      this.#leadOn();
+    }
     this.#tick();
+  }
+
+  /** Who has answered goes on with what waits next, or with the method. */
+  #leadOn() {
+    const [next] = this.#cards.values();
+    const target = next ? firstControl(next.node) : document.getElementById('main');
+    /** @type {HTMLElement | null} */ (target)?.focus({ preventScroll: next === undefined });
   }
 
   #tick() {
@@ -78,6 +91,7 @@ export class Asks {
     node.append(
       element('h2', { id: titleId }, element('bdi', {}, `${callback.label}.${ask.method}`), ' asks'),
       element('p', { class: 'left' }, meter, ' ', left),
+      ...(method?.doc ? [docNode(method.doc) ?? ''] : []),
       element('h3', {}, 'Arguments'),
       valueView(
         Object.fromEntries(ask.args.map((arg, index) => [method?.params[index]?.name ?? `${index}`, arg])),
@@ -94,6 +108,7 @@ export class Asks {
   #form(ask, method, description) {
     const shape = resultsShape(method);
     const draft = paramsDraft(shape, description);
+    /** @type {import('./fields.js').Form['complaints']} */
     const complaints = new Map();
     const wrong = element('p', { class: 'complaint', role: 'alert' });
     /** @type {import('./fields.js').Form} */
@@ -107,8 +122,14 @@ export class Asks {
     const read = () => {
       const reading = previewReading(description);
       const value = membersValue(draft, shape, '$', reading, '');
-      complaints.forEach(({ node }) => node.replaceChildren());
-      reading.problems.forEach(({ path, message }) => complaints.get(path)?.node.append(message));
+      complaints.forEach(({ node, controls }) => {
+        node.replaceChildren();
+        controls.forEach((control) => control.removeAttribute('aria-invalid'));
+      });
+      for (const { path, message } of reading.problems) {
+        complaints.get(path)?.node.append(message);
+        complaints.get(path)?.controls.forEach((control) => control.setAttribute('aria-invalid', 'true'));
+      }
       wrong.textContent = reading.problems.length > 0 ? 'The answer is not whole yet.' : '';
       return reading.problems.length > 0 ? undefined : value;
     };
@@ -117,6 +138,9 @@ export class Asks {
       const value = read();
       if (value) {
         ask.answer(value);
+      } else {
+        const target = /** @type {HTMLElement} */ (event.currentTarget).querySelector('[aria-invalid=true]');
+        /** @type {HTMLElement | null} */ (target)?.focus();
       }
     };
     const fail = () => ask.fail(new Error('refused in the console'));

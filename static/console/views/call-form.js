@@ -26,6 +26,8 @@ export class CallForm {
   #complaints = new Map();
   #fields = element('div', { class: 'fields' });
   #elsewhere = element('div', { class: 'complaint', role: 'alert' });
+  /** What is wrong with the deadline, and its field. */
+  #deadline = element('div', { class: 'complaint', id: freshId(), 'aria-live': 'polite' });
   #call = element('button', { type: 'submit', class: 'primary' }, 'Call');
 
   /** @param {CallState} state @param {Surroundings} surroundings */
@@ -135,6 +137,7 @@ export class CallForm {
       });
       input.addEventListener('input', () => {
         take(input.value.trim());
+        this.#showProblems();
         this.#surroundings.changed();
       });
       return element('div', { class: 'field' }, element('label', { for: id }, label), input);
@@ -142,11 +145,14 @@ export class CallForm {
     const deadline =
       state.method.timeout_s === undefined ? 'the gateway’s' : `${state.method.timeout_s}, by the schema`;
     const isUsed = state.timeout_s !== '' || Object.keys(state.meta).length > 0;
+    const seconds = field('Deadline in seconds', state.timeout_s, (text) => (state.timeout_s = text), deadline);
+    seconds.querySelector('input')?.setAttribute('aria-describedby', this.#deadline.id);
+    seconds.append(this.#deadline);
     return element(
       'details',
       { class: 'beside', open: isUsed },
       element('summary', {}, 'Deadline and headers'),
-      field('Deadline in seconds', state.timeout_s, (text) => (state.timeout_s = text), deadline),
+      seconds,
       ...BESIDE.map(([key, label]) =>
         field(label, state.beside[key] ?? '', (text) => (state.beside = { ...state.beside, [key]: text }), 'none'),
       ),
@@ -195,7 +201,9 @@ export class CallForm {
   }
 
   #showProblems() {
-    const { problems, refusal, syntax, mode } = this.#state;
+    const { problems, refusal, syntax, mode, deadlineProblem } = this.#state;
+    this.#deadline.textContent = deadlineProblem;
+    this.#deadline.parentElement?.querySelector('input')?.setAttribute('aria-invalid', String(deadlineProblem !== ''));
     for (const { node, controls } of this.#complaints.values()) {
       node.replaceChildren();
       controls.forEach((control) => control.removeAttribute('aria-invalid'));
@@ -232,6 +240,7 @@ export class CallForm {
     const state = this.#state;
     if (!state.isWhole) {
       const wrong = /** @type {HTMLElement | null} */ (this.node.querySelector('[aria-invalid=true]'));
+      wrong?.closest('details')?.setAttribute('open', '');
       wrong?.focus();
       return;
     }

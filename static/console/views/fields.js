@@ -104,8 +104,8 @@ function listField(field, draft, place, path, form, label) {
   clear.setAttribute('aria-label', `Leave out ${label}`);
   const empty = element('p', { class: 'hint' });
   const inner = elementField(field);
-  /** @param {number} [focus] index of a row */
-  const show = (focus) => {
+  /** @param {number} [focus] index of a row @param {string} [action] whose button in it gets the focus, not its value */
+  const show = (focus, action) => {
     rows.replaceChildren(...draft.items.map((item, index) => row(item, index)));
     rows.hidden = draft.items.length === 0;
     const isEmpty = draft.items.length === 0;
@@ -119,17 +119,17 @@ function listField(field, draft, place, path, form, label) {
       : '';
     if (focus !== undefined) {
       const target = rows.children[Math.min(focus, rows.children.length - 1)];
-      firstControl(target)?.focus();
+      (action ? rowButton(target, action) : firstControl(target))?.focus();
       if (!target) {
         add.focus();
       }
     }
   };
-  /** @param {(items: Draft[]) => void} change @param {number} focus */
-  const edit = (change, focus) => {
+  /** @param {(items: Draft[]) => void} change @param {number} focus @param {string} [action] */
+  const edit = (change, focus, action) => {
     change(draft.items);
     draft.given = true;
-    show(focus);
+    show(focus, action);
     form.changed();
   };
   /** @param {Draft} item @param {number} index */
@@ -143,8 +143,9 @@ function listField(field, draft, place, path, form, label) {
           type: 'button',
           class: 'small quiet',
           'aria-label': `${words} ${name}`,
+          'data-action': words,
           disabled,
-          onclick: () => edit(change, focus),
+          onclick: () => edit(change, focus, words),
         },
         sign,
       );
@@ -180,9 +181,19 @@ function listField(field, draft, place, path, form, label) {
   return group(field, path, form, label, [rows, empty, element('p', { class: 'buttons' }, add, clear)], [add]);
 }
 
-/** @param {Element | undefined} node @returns {HTMLElement | null} */
-function firstControl(node) {
-  return node?.querySelector('input, select, textarea, button') ?? null;
+/** Where somebody begins to type, past the links of types. @param {Element | undefined} node @returns {HTMLElement | null} */
+export function firstControl(node) {
+  return node?.querySelector('input, select, textarea, button:not(.link)') ?? null;
+}
+
+/** The same button of a row, or where that has come to its end another. @param {Element | undefined} row @param {string} action @returns {HTMLElement | null} */
+function rowButton(row, action) {
+  /** @type {HTMLButtonElement[]} */
+  const buttons = [...(row?.querySelectorAll(':scope > .row-buttons > button') ?? [])].map(
+    (button) => /** @type {any} */ (button),
+  );
+  const enabled = buttons.filter(({ disabled }) => !disabled);
+  return enabled.find(({ dataset }) => dataset.action === action) ?? enabled[0] ?? null;
 }
 
 /** @param {Field} field @param {string} path @param {Form} form @param {string} label @param {Node[]} nodes @param {HTMLElement[]} controls */

@@ -1,6 +1,6 @@
 // @ts-check
 /** A field for an interface: one of the live objects, or a callback that this page answers by rules. */
-import { defaultRule } from '../callbacks.js';
+import { defaultRule, ruleProblem } from '../callbacks.js';
 import { element, freshId } from './elements.js';
 
 /** @typedef {import('../drafts.js').Rule} Rule */
@@ -51,7 +51,7 @@ export function objectControl(field, draft, _place, form) {
   });
   rules.append(
     ...methods.map((method) =>
-      ruleField(method, draft.rules[method.name] ?? defaultRule(method), (rule) => {
+      ruleField(method, form.tables, draft.rules[method.name] ?? defaultRule(method), (rule) => {
         draft.rules[method.name] = rule;
         form.changed();
       }),
@@ -65,29 +65,40 @@ export function objectControl(field, draft, _place, form) {
 /**
  * How one method of a callback is answered.
  * @param {import('../description.js').Method} method
+ * @param {import('../description.js').Tables} tables
  * @param {Rule} rule
  * @param {(rule: Rule) => void} changed
  * @returns {HTMLElement}
  */
-export function ruleField(method, rule, changed) {
+export function ruleField(method, tables, rule, changed) {
   const [id, textId] = [freshId(), freshId()];
   const select = element('select', { id }, ...HOWS.map(([how, words]) => element('option', { value: how }, words)));
   const text = element('input', { id: textId, type: 'text', class: 'code', autocomplete: 'off', spellcheck: 'false' });
   const label = element('label', { for: textId, class: 'sr' });
+  const complaint = element('div', { class: 'complaint', id: freshId(), 'aria-live': 'polite' });
+  text.setAttribute('aria-describedby', complaint.id);
   const sample = Object.fromEntries(method.results.map((result) => [result.name, result.default ?? null]));
   const show = () => {
     text.hidden = label.hidden = select.value !== 'value' && select.value !== 'fail';
     label.textContent = select.value === 'fail' ? `Words of ${method.name}` : `${method.name} answers`;
     text.placeholder = select.value === 'fail' ? 'why it fails' : JSON.stringify(sample);
   };
+  const said = () => ({ how: /** @type {Rule['how']} */ (select.value), text: text.value });
+  const judge = () => {
+    const problem = ruleProblem(said(), method, tables);
+    complaint.textContent = problem.slice(0, 1_000);
+    text.setAttribute('aria-invalid', String(problem !== ''));
+  };
   const tell = () => {
     show();
-    changed({ how: /** @type {Rule['how']} */ (select.value), text: text.value });
+    judge();
+    changed(said());
   };
   select.value = rule.how;
   text.value = rule.text;
   select.addEventListener('change', tell);
   text.addEventListener('input', tell);
   show();
-  return element('div', { class: 'rule' }, element('label', { for: id }, method.name), select, label, text);
+  judge();
+  return element('div', { class: 'rule' }, element('label', { for: id }, method.name), select, label, text, complaint);
 }

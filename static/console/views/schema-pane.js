@@ -1,6 +1,7 @@
 // @ts-check
 /** The types of a service, one at a time, with links between them. */
 import { paramsShape, resultsShape } from '../description.js';
+import { scalarText } from '../json-text.js';
 import { docNode } from './docs.js';
 import { element } from './elements.js';
 
@@ -9,6 +10,8 @@ import { element } from './elements.js';
 
 // A type of a thousand members shows the first, the schema's text has all.
 const MOST_MEMBERS = 300;
+/** What stands in a field that nobody set, without being said. @type {Set<unknown>} */
+const ZEROS = new Set([undefined, null, '', 0, '0', false]);
 
 export class SchemaPane {
   #node;
@@ -48,7 +51,7 @@ export class SchemaPane {
               .slice(0, MOST_MEMBERS)
               .map((name) => element('li', {}, this.link(service, description, name, name))),
           )
-        : element('p', { class: 'hint' }, 'Only types that the language has.'),
+        : element('p', { class: 'hint' }, 'It takes and gives built-in types only.'),
     ];
     this.#node.replaceChildren(...nodes.filter((node) => node !== undefined));
     if (method && names.length > 0 && names.length <= 4) {
@@ -113,7 +116,7 @@ export class SchemaPane {
   /** @param {string} service @param {Description} description @param {string} name */
   #type(service, description, name) {
     const { structs, enums, interfaces } = description;
-    /** @param {Field} field */
+    /** @param {Field} field @returns {Node[]} */
     const member = (field) => [
       element(
         'dt',
@@ -126,42 +129,46 @@ export class SchemaPane {
         'dd',
         {},
         docNode(field.doc),
-        field.default !== undefined &&
-          field.default !== null &&
-          field.default !== '' &&
-          element('p', { class: 'hint' }, `default ${JSON.stringify(field.default)}`),
+        !ZEROS.has(field.default) && element('p', { class: 'hint' }, `default ${defaultText(field)}`),
+        field.shape.kind === 'group' &&
+          element('dl', {}, ...members(field.shape.fields ?? [], field.shape.union ?? []).flat()),
       ),
     ];
-    /** @param {string} kind @param {string | undefined} doc @param {Node[][]} members @param {number} count */
-    const card = (kind, doc, members, count) =>
+    /** @param {Field[]} fields @param {Field[]} union */
+    const members = (fields, union) => [
+      ...fields.map(member),
+      ...(union.length > 0 ? [[element('dt', { class: 'quiet' }, 'one of'), element('dd')]] : []),
+      ...union.map(member),
+    ];
+    /** @param {string} kind @param {string | undefined} doc @param {Node[][]} nodes @param {number} count */
+    const card = (kind, doc, nodes, count) =>
       element(
         'article',
         { class: 'type-card' },
         element('h3', { tabindex: '-1' }, element('span', { class: 'quiet' }, `${kind} `), element('bdi', {}, name)),
         docNode(doc),
-        members.length > 0 && element('dl', {}, ...members.slice(0, MOST_MEMBERS).flat()),
+        nodes.length > 0 && element('dl', {}, ...nodes.flat()),
         count > MOST_MEMBERS && element('p', { class: 'hint' }, `and ${count - MOST_MEMBERS} more, in the schema`),
       );
     if (Object.hasOwn(structs, name)) {
       const { doc, fields, union } = structs[name];
-      const members = [...fields, ...union];
-      const nodes = members.slice(0, MOST_MEMBERS).map(member);
-      if (union.length > 0) {
-        nodes.splice(fields.length, 0, [element('dt', { class: 'quiet' }, 'one of'), element('dd')]);
-      }
-      return card('struct', doc, nodes, members.length);
+      const shown = fields.slice(0, MOST_MEMBERS);
+      const nodes = members(shown, union.slice(0, MOST_MEMBERS - shown.length));
+      return card('struct', doc, nodes, fields.length + union.length);
     }
     if (Object.hasOwn(enums, name)) {
       const { doc, values } = enums[name];
-      const nodes = values.map((value) => [
-        element(
-          'dt',
-          {},
-          element('code', {}, element('bdi', {}, value.name)),
-          element('span', { class: 'hint' }, ` ${value.number}`),
-        ),
-        element('dd', {}, docNode(value.doc)),
-      ]);
+      const nodes = values
+        .slice(0, MOST_MEMBERS)
+        .map((value) => [
+          element(
+            'dt',
+            {},
+            element('code', {}, element('bdi', {}, value.name)),
+            element('span', { class: 'hint' }, ` ${value.number}`),
+          ),
+          element('dd', {}, docNode(value.doc)),
+        ]);
       return card('enum', doc, nodes, values.length);
     }
     const { doc, methods, extends: ancestors = [] } = interfaces[name] ?? { methods: [] };
@@ -205,6 +212,11 @@ export class SchemaPane {
       .split(/([A-Za-z_][\w.]*)/)
       .map((word, index) => (index % 2 ? this.link(service, description, word, word) : word));
   }
+}
+
+/** @param {Field} field */
+function defaultText({ default: value, shape }) {
+  return shape.kind === 'enum' ? String(value) : scalarText(value);
 }
 
 /** @param {import('../description.js').Shape[]} shapes @param {Description} description */

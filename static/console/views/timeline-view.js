@@ -209,12 +209,9 @@ export class TimelineView {
   #showCount() {
     const { length } = this.#timeline.entries;
     const isWhole = this.#filter.text === '' && this.#filter.kind === '';
+    const some = this.#rows.size > 0 ? `some of ${length}` : `none of ${length}`;
     this.#count.textContent =
-      length === 0
-        ? 'Calls, callbacks and what becomes of the connection appear here.'
-        : isWhole
-          ? `${length}`
-          : `of ${length}`;
+      length === 0 ? 'Calls, callbacks and what becomes of the connection appear here.' : isWhole ? `${length}` : some;
   }
 
   #showPlot() {
