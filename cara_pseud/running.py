@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import inspect
 import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
+
+import zmq
 
 from cara_pseud.binding import register_interface
 from cara_pseud.errors import RegistrationError
@@ -80,7 +83,14 @@ async def _serve(
             register_interface(server, *one)
         else:
             register_interface(server, one)
-    server.bind(endpoint)
+    try:
+        server.bind(endpoint)
+    except zmq.ZMQError as error:
+        if error.errno == errno.EADDRINUSE:
+            error.add_note(
+                f"Another program listens there. run(…, endpoint=…) or {VARIABLE} says where else, such as tcp://127.0.0.1:*"
+            )
+        raise
     async with server:
         names = ", ".join(dict.fromkeys(server.served.values()))
         announce(f"{names} listening on {server.endpoint}")

@@ -20,6 +20,7 @@ import click
 from cara_pseud.errors import SchemaError
 from cara_pseud.password_entries import PasswordFileError
 from cara_pseud.passwords import fault_of_role, fault_of_user, set_password
+from cara_pseud.running import ENDPOINT
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.stubs import module_name, stub, stub_files
 from gateway.access.authentication import Authentication
@@ -184,6 +185,10 @@ def dev(
     stop_quietly()
     if written is not None and written.exists():
         raise click.BadParameter(f"{written} is there already; name another file", param_hint="--write")
+    if schema.suffix == ".py":
+        raise click.BadParameter(f"{schema} is a program; the schema stands before the service", param_hint="SCHEMA")
+    if pages is not None and not pages.is_dir():
+        click.echo(f"cara-gateway: there is no folder {pages} yet; its pages are served when it is there", err=True)
     wishes = Wishes(
         script=service,
         arguments=arguments,
@@ -191,6 +196,8 @@ def dev(
         import_path=import_path,
         pages=service.parent / "public" if pages is None else pages,
         listen=_wanted_listen(listen),
+        # Where it is found when it runs by itself, as the file is for then.
+        endpoint=None if written is None else ENDPOINT,
     )
 
     def used(config: GatewayConfig) -> None:
@@ -334,7 +341,10 @@ main.add_command(reload)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("user")
 @click.option(
-    "--role", "roles", multiple=True, metavar="ROLE",
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="ROLE",
     help="A role of USER at a gateway, in place of those so far. May be given several times.",
 )
 def passwd(file: Path, user: str, roles: tuple[str, ...]) -> None:

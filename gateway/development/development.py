@@ -56,6 +56,8 @@ class Wishes:
     Attributes:
         arguments: the service's own.
         pages: the folder of the pages, which need not be there yet.
+        endpoint: where the service is to listen, or beside it if that is taken; None = anywhere, so that programs that
+            listen where nobody says otherwise can be started meanwhile.
     """
 
     script: Path
@@ -64,6 +66,7 @@ class Wishes:
     import_path: tuple[Path, ...]
     pages: Path
     listen: Listen | UnixListen
+    endpoint: str | None = None
 
 
 class Development:
@@ -143,7 +146,7 @@ class Development:
         self._asked.bind(str(self._folder / _SOCKET))
         self._asked.setblocking(False)
         asyncio.get_running_loop().add_reader(self._asked, self._hear)
-        self._endpoint = os.environ.get(ENDPOINT_VARIABLE) or free_endpoint()
+        self._endpoint = os.environ.get(ENDPOINT_VARIABLE) or free_endpoint(self._wishes.endpoint)
         since_ns = time.time_ns()
         state = await asyncio.to_thread(self._sources.state)
         self._start()
@@ -212,7 +215,9 @@ class Development:
             self._silence.cancel()
         name = self._wishes.script.name
         ending = "ended; it has to stay, as cara_pseud.run() does" if not status else f"ended with status {status}"
-        if status < 0:
+        if not self._wishes.script.exists():
+            ending = "there is no such file"
+        elif status < 0:
             ending = f"was ended by {signal.Signals(-status).name}"
         self._fault(Part.CODE, (fault_of(said, Path.cwd()) if status > 0 else "") or f"{name}: {ending}")
         self._settle()
@@ -300,9 +305,9 @@ class Development:
         task.add_done_callback(self._tasks.discard)
 
 
-def free_endpoint() -> str:
-    """Where a service listens if nobody says otherwise, or at a port that is free if that one is taken."""
-    wanted = urlsplit(ENDPOINT)
+def free_endpoint(preferred: str | None) -> str:
+    """The preferred endpoint of this machine, or one at a port that is free if that one is taken or none is."""
+    wanted = urlsplit(preferred or f"{ENDPOINT.rpartition(':')[0]}:0")
     with socket.socket() as free:
         free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cara_pseud.running import ENDPOINT, VARIABLE
 from gateway.config.file import GatewayConfig, ServiceConfig
 
 
@@ -17,7 +18,9 @@ def toml_of(config: GatewayConfig, folder: Path) -> str:
 
 
 def _gateway(config: GatewayConfig, folder: Path) -> Iterator[str]:
-    yield "# What `cara-gateway dev` has used. Run the service, and then: cara-gateway serve --config FILE"
+    elsewhere = {endpoint for service in config.services for endpoint in service.endpoints} - {ENDPOINT}
+    run = f"Run the service with {VARIABLE}={elsewhere.pop()}" if len(elsewhere) == 1 else "Run the service"
+    yield f"# What `cara-gateway dev` has used. {run}, and then: cara-gateway serve --config FILE"
     yield "[gateway]"
     yield f"listen = {_text(str(config.listen))}"
     if config.pages is not None:

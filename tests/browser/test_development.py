@@ -320,13 +320,19 @@ def test_what_it_used_is_written(developer: Developer, url: str) -> None:
 
 def test_a_beginning_with_an_error_is_told_too(tmp_path: Path) -> None:
     (tmp_path / "calculator.capnp").write_text(SCHEMA)
-    developer = Developer(tmp_path)
+    developer = Developer(tmp_path, "--pages", "built")
     try:
         developer.write("service.py", "def\n")
         url = developer.url
+        assert developer.says("cara-gateway: there is no folder built yet; its pages are served when it is there")
+        assert _page(url).startswith(b"<!doctype html>")  # the console
+        developer.write("built/index.html", PAGE)
+        soon(lambda: PAGE.encode() in _page(url))
         soon(lambda: ready(url).get("reasons") == {"calculator": "service.py:1: SyntaxError: invalid syntax"}, 5)
         developer.write("service.py", SERVICE)
         soon(lambda: ready(url) == {"status": "ready", "services": {"calculator": "up"}})
+        (tmp_path / "service.py").unlink()
+        soon(lambda: ready(url).get("reasons") == {"calculator": "service.py: there is no such file"})
     finally:
         developer.end()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 
 import cara_pseud
 from cara_pseud.errors import RegistrationError, Unauthenticated, Unavailable
@@ -55,6 +56,17 @@ def test_it_serves_until_a_signal_comes(folder: Path, form: str, number: signal.
             assert service.wait(20) == 0
         finally:
             service.kill()
+
+
+def test_where_another_program_listens_it_says_what_helps(folder: Path) -> None:
+    schema: Any = cara_pseud.load(folder / "calculator.capnp")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        endpoint = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(zmq.ZMQError, match="Address already in use") as caught:
+            cara_pseud.run((schema.Calculator, {}), endpoint=endpoint)
+    assert ["CARA_ENDPOINT" in note for note in caught.value.__notes__] == [True]
 
 
 def test_nothing_to_serve_is_an_error() -> None:
@@ -141,6 +153,7 @@ def test_whoever_started_it_is_told_what_it_serves(folder: Path) -> None:
             try:
                 told = json.loads(asked.recv(10_000))
                 assert re.fullmatch(r"tcp://127\.0\.0\.1:\d+", told.pop("endpoint"))
+                assert told.pop("files") == [str(folder / "service.py")]
                 assert told == {"peer": "calc", "security": "trusted_peer", "interfaces": ["Calculator"]}
             finally:
                 service.kill()
