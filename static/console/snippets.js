@@ -3,7 +3,9 @@
  * A call as a program makes it, in the languages that people paste it into. Secrets and credentials stand in it as
  * variables of the environment, and never as themselves. Knows no page.
  */
+import { BASIC, KEY, variableName } from './credentials.js';
 import { writeJson } from './json-text.js';
+import { python } from './python-snippet.js';
 import { MASK } from './secrets.js';
 
 /** @typedef {import('./timeline.js').Entry} Entry */
@@ -19,10 +21,6 @@ export const LANGUAGES = /** @type {const} */ (['JavaScript', 'Python', 'curl', 
 
 /** @typedef {(typeof LANGUAGES)[number]} Language */
 
-/** The variables that snippets read the credentials from. */
-const KEY = 'CARA_GATEWAY_KEY';
-const BASIC = 'CARA_GATEWAY_BASIC';
-
 /**
  * @param {Language} language
  * @param {Entry} entry of a call
@@ -35,9 +33,14 @@ export function snippet(language, entry, surroundings) {
 
 /** Why a call cannot be written in a language; '' if it can. @param {Language} language @param {Entry} entry */
 export function obstacle(language, entry) {
-  return language !== 'JSON-RPC' && language !== 'JavaScript' && hasCallback(entry.params)
-    ? 'a callback needs a connection that stays: use JavaScript'
-    : '';
+  if (!hasCallback(entry.params) || language === 'JSON-RPC' || language === 'Python') {
+    return '';
+  }
+  if (language !== 'JavaScript') {
+    return 'a callback needs a connection that stays: use JavaScript or Python';
+  }
+  // The client has no way to an object that somebody else was given.
+  return isOfObject(entry) || holdsHandle(entry.params) ? 'a callback for an object of this session: use Python' : '';
 }
 
 /** @param {any} value @returns {boolean} */
@@ -49,7 +52,13 @@ function hasCallback(value) {
   );
 }
 
-class Call {
+/** @param {Entry} entry */
+function isOfObject({ target }) {
+  return target?.startsWith('@') ?? false;
+}
+
+/** A call, and what its writers in the languages ask of it. */
+export class Call {
   url;
   session;
   login;
@@ -79,7 +88,7 @@ class Call {
   }
 
   get isOfObject() {
-    return this.entry.target?.startsWith('@') ?? false;
+    return isOfObject(this.entry);
   }
 
   /** Below the gateway's address. */
@@ -90,6 +99,19 @@ class Call {
 
   get timeout_s() {
     return this.entry.timeout_ms === undefined ? undefined : this.entry.timeout_ms / 1000;
+  }
+
+  /** As it goes over `/ws`, with marks in the place of secrets. */
+  get message() {
+    const { target = '', meta = {} } = this.entry;
+    const said = { ...meta, ...(this.timeout_s === undefined ? {} : { timeout: this.timeout_s }) };
+    return {
+      jsonrpc: '2.0',
+      id: 1,
+      method: `${target}.${this.method}`,
+      params: this.params,
+      ...(Object.keys(said).length > 0 ? { meta: said } : {}),
+    };
   }
 
   /** The parameters as JSON, with marks in the place of secrets. */
@@ -150,14 +172,6 @@ class Call {
   }
 }
 
-/** @param {string} name of a field */
-export function variableName(name) {
-  return name
-    .replaceAll(/([a-z\d])([A-Z])/g, '$1_$2')
-    .replaceAll(/\W/g, '_')
-    .toUpperCase();
-}
-
 /** @param {any} value @returns {boolean} */
 function holdsHandle(value) {
   return (
@@ -216,57 +230,6 @@ function cli(call) {
 }
 
 /** @param {Call} call */
-function python(call) {
-  const variables = [...call.variables.values()];
-  const usesEnvironment = variables.length > 0 || call.login !== '';
-  const body = call.filled(pythonLiteral(call.params), (variable) => `os.environ["${variable}"]`, true);
-  const headers = call.headers.map(([name, value]) => `        ${JSON.stringify(name)}: ${JSON.stringify(value)},`);
-  if (call.login === 'Bearer') {
-    headers.push(`        "Authorization": f"Bearer {os.environ['${KEY}']}",`);
-  } else if (call.login === 'Basic') {
-    headers.push(`        "Authorization": "Basic " + base64.b64encode(os.environ["${BASIC}"].encode()).decode(),`);
-  }
-  return [
-    ...(call.login === 'Basic' ? ['import base64'] : []),
-    'import json',
-    ...(usesEnvironment ? ['import os'] : []),
-    'import urllib.request',
-    '',
-    'request = urllib.request.Request(',
-    `    ${JSON.stringify(call.url + call.path)},`,
-    `    data=json.dumps(${body}).encode(),`,
-    '    headers={',
-    '        "Content-Type": "application/json",',
-    ...headers,
-    '    },',
-    ')',
-    'with urllib.request.urlopen(request) as answer:',
-    '    print(json.load(answer))',
-  ].join('\n');
-}
-
-/** @param {any} value @returns {string} */
-function pythonLiteral(value) {
-  if (value === null || typeof value === 'boolean') {
-    return value === null ? 'None' : value ? 'True' : 'False';
-  }
-  if (Array.isArray(value)) {
-    return `[${value.map(pythonLiteral).join(', ')}]`;
-  }
-  if (typeof value === 'object') {
-    return `{${Object.entries(value)
-      .map(([name, inner]) => `${pythonText(name)}: ${pythonLiteral(inner)}`)
-      .join(', ')}}`;
-  }
-  return typeof value === 'string' ? pythonText(value) : String(value);
-}
-
-/** JSON's escapes are Python's, but for what stands in two halves. @param {string} text */
-function pythonText(text) {
-  return JSON.stringify(text).replaceAll('\u007f', '\\u007f');
-}
-
-/** @param {Call} call */
 function javascript(call) {
   // The client proves who one is by a key or token, says nothing beside a call but its deadline, and has no way to an
   // object that somebody else was given.
@@ -321,16 +284,7 @@ function javascriptRequest(call) {
 
 /** @param {Call} call */
 function jsonrpc(call) {
-  const { target = '', meta = {} } = call.entry;
-  const said = { ...meta, ...(call.timeout_s === undefined ? {} : { timeout: call.timeout_s }) };
-  const message = {
-    jsonrpc: '2.0',
-    id: 1,
-    method: `${target}.${call.method}`,
-    params: call.params,
-    ...(Object.keys(said).length > 0 ? { meta: said } : {}),
-  };
-  return call.filled(writeJson(message), (variable) => `$${variable}`);
+  return call.filled(writeJson(call.message), (variable) => `$${variable}`);
 }
 
 /** @type {Record<Language, (call: Call) => string>} */

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { variableName } from '../../static/console/credentials.js';
 import { blocksOf } from '../../static/console/doc-text.js';
 import { byteLength, floatWord, scalarText, visible } from '../../static/console/json-text.js';
 import { formatPlace, parsePlace } from '../../static/console/places.js';
 import { Search, objectHits } from '../../static/console/search.js';
 import { MASK, Redaction } from '../../static/console/secrets.js';
-import { LANGUAGES, obstacle, snippet, variableName } from '../../static/console/snippets.js';
+import { LANGUAGES, obstacle, snippet } from '../../static/console/snippets.js';
 import { Wire } from '../../static/console/wire.js';
 
 test('a comment becomes paragraphs, lists, code and links, and everything else stays the text that it is', () => {
@@ -201,11 +202,32 @@ test('a call of an object has its session', () => {
   }
 });
 
+test('what is said beside a call stands in JavaScript, too', () => {
+  assert.match(snippet('JavaScript', ENTRY, { url: 'http://h:1', login: '' }), /"Idempotency-Key": "k"/);
+  assert.match(snippet('JavaScript', { ...ENTRY, meta: {} }, { url: 'http://h:1', login: '' }), /timeout: 2500/);
+});
+
 test('a call with a callback is for who stays', () => {
   const entry = { ...ENTRY, params: { on: { $callback: 'x' } } };
-  assert.match(obstacle('curl', entry), /use JavaScript/);
-  assert.equal(obstacle('JavaScript', entry), '');
-  assert.match(snippet('JavaScript', entry, { url: 'http://h:1', login: '' }), /\(\.\.\.args\) =>/);
+  const surroundings = { url: 'https://h:1/gw', session: 'SESSION', login: '' };
+  for (const language of ['curl', 'CLI']) {
+    assert.match(obstacle(language, entry), /use JavaScript or Python/);
+  }
+  for (const language of ['JavaScript', 'Python', 'JSON-RPC']) {
+    assert.equal(obstacle(language, entry), '');
+  }
+  const written = snippet('JavaScript', entry, surroundings);
+  assert.match(written, /\(\.\.\.args\) =>/);
+  assert.match(written, /connect\(/);
+  assert.match(snippet('Python', entry, surroundings), /"wss:\/\/h:1\/gw\/ws"/);
+  assert.doesNotMatch(snippet('Python', entry, surroundings), /SESSION/);
+  for (const object of [
+    { ...entry, target: '@t1' },
+    { ...entry, params: { ...entry.params, of: { $handle: 't1' } } },
+  ]) {
+    assert.match(obstacle('JavaScript', object), /use Python/);
+    assert.match(snippet('Python', object, surroundings), /"session": "SESSION"/);
+  }
   assert.equal(variableName('accessPin-2'), 'ACCESS_PIN_2');
 });
 
