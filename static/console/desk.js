@@ -95,6 +95,7 @@ export class Desk {
       target,
       params: shown,
       secrets: [...redaction.paths],
+      untexted: [...redaction.untexted],
       meta,
       timeout_ms,
       resultName: onlyResult(method)?.name,

@@ -92,7 +92,8 @@ function authorization({ login }) {
 
 /** A value with what reads a variable in the place of each secret. @param {Call} call @param {any} value */
 function filled(call, value) {
-  return call.filled(pythonLiteral(value), (variable) => `os.environ["${variable}"]`, true);
+  const read = (/** @type {string} */ variable) => `os.environ["${variable}"]`;
+  return call.filled(pythonLiteral(value), read, (variable) => `json.loads(${read(variable)})`, true);
 }
 
 /** @param {any} value @returns {string} */

@@ -21,6 +21,8 @@ export class Redaction {
   secrets = new Set();
   /** Where they stood, as paths. @type {string[]} */
   paths = [];
+  /** Those of them that are no texts in JSON. @type {string[]} */
+  untexted = [];
   #tables;
   #reach;
 
@@ -84,6 +86,9 @@ export class Redaction {
       return value;
     }
     this.paths.push(path);
+    if (typeof value !== 'string') {
+      this.untexted.push(path);
+    }
     this.#collect(value);
     return MASK;
   }

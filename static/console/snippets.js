@@ -20,6 +20,7 @@ import { MASK } from './secrets.js';
 export const LANGUAGES = /** @type {const} */ (['JavaScript', 'Python', 'curl', 'CLI', 'JSON-RPC']);
 
 /** @typedef {(typeof LANGUAGES)[number]} Language */
+/** @typedef {{name: string, isJson: boolean}} Variable */
 
 /**
  * @param {Language} language
@@ -64,7 +65,7 @@ export class Call {
   login;
   entry;
   method;
-  /** The names of variables, by the marks that stand for secrets. @type {Map<string, string>} */
+  /** The variables of secrets, by the marks that stand for these; `isJson`: it has JSON, not a text. @type {Map<string, Variable>} */
   variables = new Map();
   params;
 
@@ -75,7 +76,7 @@ export class Call {
     this.entry = entry;
     this.session = this.isOfObject || holdsHandle(entry.params) ? session : undefined;
     this.method = (entry.method ?? '').split('.').at(-1) ?? '';
-    this.params = this.#marked(entry.params ?? {}, '');
+    this.params = this.#marked(entry.params ?? {}, '', '$');
   }
 
   /** Whether it says more beside its parameters than how long it may take. */
@@ -145,28 +146,38 @@ export class Call {
     return headers;
   }
 
-  /** @param {any} value @param {string} name @returns {any} */
-  #marked(value, name) {
+  /** @param {any} value @param {string} name @param {string} path @returns {any} */
+  #marked(value, name, path) {
     if (value === MASK) {
-      const variable = variableName(name || 'secret');
+      const taken = [...this.variables.values()].map((variable) => variable.name);
+      const short = variableName(name || 'secret');
       // Private use: no text of a schema or a form has it but on purpose.
       const mark = `\ue000${this.variables.size}\ue001`;
-      this.variables.set(mark, variable);
+      this.variables.set(mark, {
+        name: taken.includes(short) ? variableName(path.slice(2)) : short,
+        isJson: this.entry.untexted?.includes(path) ?? false,
+      });
       return mark;
     }
     if (Array.isArray(value)) {
-      return value.map((item) => this.#marked(item, name));
+      return value.map((item, index) => this.#marked(item, name, `${path}[${index}]`));
     }
     return typeof value === 'object' && value !== null
-      ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.#marked(item, key)]))
+      ? Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.#marked(item, key, `${path}.${key}`)]))
       : value;
   }
 
-  /** Put what reads a variable in the place of each mark. @param {string} text @param {(variable: string) => string} read @param {boolean} [quoted] the mark's quotes as well */
-  filled(text, read, quoted = false) {
+  /**
+   * Put what reads a variable in the place of each mark.
+   * @param {string} text
+   * @param {(name: string) => string} readText
+   * @param {(name: string) => string} readJson in the place of the mark's quotes as well
+   * @param {boolean} [quoted] `readText` stands in the place of its quotes as well
+   */
+  filled(text, readText, readJson, quoted = false) {
     let filled = text;
-    for (const [mark, variable] of this.variables) {
-      filled = filled.replaceAll(quoted ? `"${mark}"` : mark, () => read(variable));
+    for (const [mark, { name, isJson }] of this.variables) {
+      filled = filled.replaceAll(isJson || quoted ? `"${mark}"` : mark, () => (isJson ? readJson : readText)(name));
     }
     return filled;
   }
@@ -190,7 +201,7 @@ function shell(text) {
 function shellParams(call) {
   // Backslashes and quotes of the secret would end the JSON text that it stands in.
   const read = (/** @type {string} */ variable) => `'"$(printf %s "$${variable}" | sed 's/[\\\\"]/\\\\&/g')"'`;
-  return call.filled(shell(call.json), read);
+  return call.filled(shell(call.json), read, (variable) => `'"$${variable}"'`);
 }
 
 /** @param {Call} call */
@@ -239,7 +250,8 @@ function javascript(call) {
 
 /** @param {Call} call @param {string} text */
 function readingVariables(call, text) {
-  return call.filled(text, (variable) => `(globalThis.process?.env.${variable} ?? prompt('${variable}'))`, true);
+  const read = (/** @type {string} */ variable) => `(globalThis.process?.env.${variable} ?? prompt('${variable}'))`;
+  return call.filled(text, read, (variable) => `JSON.parse${read(variable)}`, true);
 }
 
 /** @param {Call} call */
@@ -284,7 +296,8 @@ function javascriptRequest(call) {
 
 /** @param {Call} call */
 function jsonrpc(call) {
-  return call.filled(writeJson(call.message), (variable) => `$${variable}`);
+  const read = (/** @type {string} */ variable) => `$${variable}`;
+  return call.filled(writeJson(call.message), read, read);
 }
 
 /** @type {Record<Language, (call: Call) => string>} */

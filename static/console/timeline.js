@@ -14,6 +14,7 @@
  * @property {string} [target] `addressbook`, or the token of an object behind `@`
  * @property {any} [params] JSON by name, without secrets
  * @property {string[]} [secrets] paths of what is not in `params`
+ * @property {string[]} [untexted] those of it that are no texts in JSON
  * @property {Record<string, string>} [meta] said beside the call
  * @property {number} [timeout_ms]
  * @property {string} [wireId] of its message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -94,11 +95,11 @@ def console(window: Page, web: Web) -> Page:
     return window
 
 
-def snippets(page: Page) -> dict[str, str]:
-    """What stands behind each button of the newest call."""
+def snippets(page: Page, *languages: str) -> dict[str, str]:
+    """What stands behind each button of the newest call, or behind these."""
     made = entry(page.get_by_role("main"))
     texts = {}
-    for language in ("JavaScript", "Python", "curl", "CLI", "JSON-RPC"):
+    for language in languages or ("JavaScript", "Python", "curl", "CLI", "JSON-RPC"):
         made.get_by_role("button", name=language, exact=True).click()
         expect(made.locator(".snippet .hint")).to_contain_text(language)
         texts[language] = made.locator(".snippet pre").text_content() or ""
@@ -161,6 +162,28 @@ def test_a_call_of_an_object_gives_what_the_page_shows(console: Page, web: Web) 
     text = made.locator(".snippet pre").text_content() or ""
     session = text.partition("Session-Id: ")[2].partition("'")[0]
     assert_same(console, web, "object", "name", session)
+
+
+def test_a_call_with_a_callback_is_answered_by_a_python_program(console: Page) -> None:
+    main = open_method(console, "vault", "watch")
+    field(main, "told").select_option("at once")
+    field(main, "pin").fill(PIN)
+    call(main)
+    expect(answer(main)).to_be_visible()
+    text = snippets(console, "Python")["Python"]
+    assert PIN not in text
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", text], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "PIN": PIN, "CARA_GATEWAY_KEY": KEY},
+    ) as program:  # fmt: skip
+        try:
+            assert program.stdout is not None
+            asked, told = (ast.literal_eval(program.stdout.readline()) for _ in range(2))
+        finally:
+            program.kill()
+    assert asked["method"].endswith(".told")
+    assert asked["params"] == [PIN]
+    assert told == {"jsonrpc": "2.0", "id": 1, "result": {"pin": ""}}
 
 
 def test_an_answer_that_is_a_secret_is_not_shown(console: Page) -> None:

@@ -195,6 +195,17 @@ for (const login of ['', 'Bearer', 'Basic']) {
   }
 }
 
+test('secrets that are no texts are read as JSON, and those of one name by their path', () => {
+  const params = { a: { pin: MASK, pins: MASK }, b: { pin: MASK } };
+  const entry = { ...ENTRY, params, meta: {}, untexted: ['$.a.pins'] };
+  const of = (language) => snippet(language, entry, { url: 'http://h:1', login: '' });
+  assert.match(of('Python'), /"pins": json\.loads\(os\.environ\["PINS"\]\)/);
+  assert.match(of('Python'), /"b": \{"pin": os\.environ\["B_PIN"\]\}/);
+  assert.match(of('JavaScript'), /"pins": JSON\.parse\(globalThis\.process\?\.env\.PINS \?\? prompt\('PINS'\)\)/);
+  assert.match(of('curl'), /"pins":'"\$PINS"'\}/);
+  assert.match(of('JSON-RPC'), /"pins":\$PINS\}/);
+});
+
 test('a call of an object has its session', () => {
   const entry = { ...ENTRY, target: '@t1', method: 'Updater.update', params: {} };
   for (const language of LANGUAGES.slice(0, 4)) {
