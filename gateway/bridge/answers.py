@@ -12,12 +12,13 @@ from gateway.bridge.pointers import STRUCT_POINTER, Malformed, ReceivedMessage
 
 
 class ResultForm(Protocol):
-    """The form of a method's results."""
+    """The form of a method's results.
+
+    Attributes:
+        type: the struct of the schema.
+    """
 
     type: Any
-
-    def as_result(self, wire: dict[int, Any]) -> Any:
-        """The results as cara's wire has them."""
 
 
 class NativeAnswer:
@@ -89,8 +90,8 @@ class NativeAnswer:
         else:
             self._waiting.append(begin)
 
-    def results_for(self, form: ResultForm) -> Any:
-        """The results as those of another method, which said that it ends with this call.
+    def results_for(self, form: ResultForm) -> dict[int, Any]:
+        """The struct of results as that of another method, which said that it ends with this call.
 
         Raises:
             RpcError: there are none, or they are of another type.
@@ -99,7 +100,7 @@ class NativeAnswer:
             raise self._error if isinstance(self._error, RpcError) else RpcError("unknown", type(self._error).__name__)
         if self._form is None or self._form.type.node_id != form.type.node_id:
             raise RpcError("internal", "the service passed a call on to a method with other results")
-        return form.as_result(self._wire)
+        return self._wire
 
     def object_at(self, path: Sequence[int]) -> Capability:
         """The object that pointers lead to, from the results.

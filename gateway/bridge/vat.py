@@ -24,6 +24,7 @@ from cara_pseud.errors import (
 )
 from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES
 from gateway.bridge import rpc_messages as messages
+from gateway.bridge.answers import NativeAnswer
 from gateway.bridge.native_errors import error_of, readable
 from gateway.bridge.native_methods import NULL_STRUCT, NativeMethod, NativeMethods, refused, unreadable
 from gateway.bridge.objects import Broken, NativeObject, ObjectTable
@@ -59,6 +60,8 @@ class Vat(ServiceCalls):
         self._has_room = has_room
         self._questions: dict[int, NativeQuestion] = {}
         self._given_up: set[int] = set()
+        # Answered by our own answer to another call, which is not there yet.
+        self._passed_on: set[int] = set()
         self._free: list[int] = []
         self._last_question = 0
 
@@ -148,9 +151,14 @@ class Vat(ServiceCalls):
 
     def give_up(self, question: NativeQuestion) -> None:
         """Tell the service that nobody waits for an answer any more."""
-        if self._questions.pop(question.id, None) is not None and not self.closed:
+        if self._questions.pop(question.id, None) is None or self.closed:
+            return
+        if question.id in self._passed_on:
+            self._passed_on.discard(question.id)
+            self._free.append(question.id)
+        else:
             self._given_up.add(question.id)
-            self._send(messages.finish(question.id, releases=True))
+        self._send(messages.finish(question.id, releases=True))
 
     def _on_return(self, view: View) -> None:
         returned = view.struct(0)
@@ -168,7 +176,11 @@ class Vat(ServiceCalls):
                 payload.incoming.objects = [self._received(entry) for entry in entries]
                 result = self._result(question, payload.incoming, *payload.at(0))
             elif came == Came.TAKEN_FROM_OTHER:
-                result = self._taken(question, returned.number(32, 64))
+                answer = self._other_answer(question, returned.number(32, 64))
+                if not answer.is_there:
+                    self._pass_on(question, id, answer)
+                    return
+                result = self._taken(question, answer)
             else:
                 error = self._failure(question, returned, came)
         except Malformed as malformed:
@@ -229,12 +241,37 @@ class Vat(ServiceCalls):
         question.found = form.read(incoming, segment, place, pointer)
         return form.as_result(question.found)
 
-    def _taken(self, question: NativeQuestion, answer_id: int) -> Any:
-        """The result that another call of the service's to us has: it said that this one ends with that."""
-        answer = self._answers.get(answer_id)
+    def _other_answer(self, question: NativeQuestion, id: int) -> NativeAnswer:
+        """The answer to another call, of the service's to us: it said that this one ends with that."""
+        answer = self._answers.get(id)
         if answer is None or not answer.is_elsewhere or question.method is None:
             raise Broken("it gave an answer that is none of its own calls'")
-        return answer.results_for(question.method.results)
+        return answer
+
+    def _taken(self, question: NativeQuestion, answer: NativeAnswer) -> Any:
+        assert question.method is not None  # see _other_answer
+        form = question.method.results
+        question.found = answer.results_for(form)
+        return form.as_result(question.found)
+
+    def _pass_on(self, question: NativeQuestion, id: int, answer: NativeAnswer) -> None:
+        """Have a call end when the other one does. Until then it is under way: the service may end that with this."""
+        self._questions[id] = question
+        self._passed_on.add(id)
+
+        def is_there() -> None:
+            if self._questions.get(id) is not question or id not in self._passed_on:
+                return
+            del self._questions[id]
+            self._passed_on.discard(id)
+            result, error = None, None
+            try:
+                result = self._taken(question, answer)
+            except RpcError as failed:
+                error = failed
+            self._end(question, id, result, error, is_ours=False)
+
+        answer.when_there(is_there)
 
     def _failure(self, question: NativeQuestion, returned: View, came: int) -> RpcError:
         if came == Came.EXCEPTION:

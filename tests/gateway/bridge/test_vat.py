@@ -249,6 +249,77 @@ def test_a_call_may_end_with_another_one_that_the_service_makes_of_us(methods: N
     play(scenario)
 
 
+async def passed_on(methods: NativeMethods, begun: asyncio.Future[Any]) -> tuple[Vat, list[int], Any]:
+    """A vat whose call of the service's `guest` is to end as a call of the service's does that has just begun: its
+    messages' kinds from then on, and the call of ours."""
+    sent: list[int] = []
+
+    def send(octets: bytes | bytearray) -> None:
+        for segments in Framing(2**20).take(bytes(octets)):
+            sent.append(messages.read_message(ReceivedMessage(segments))[0])
+
+    vat = Vat(methods, asyncio.get_running_loop(), send, lambda: True)
+    guest = interface(methods, "Guest")
+    stranger = NativeObject(vat, 0)
+    stranger.seen_as(guest)
+    id = vat.export(local(lambda: begun), guest)
+    text = called(stranger, "speak")
+    speak = methods.find((guest,), guest.node_id, "speak")
+    octets = bytearray(
+        messages.seal(messages.begin_call(7, id, guest.node_id, 0, speak.params.pointer, speak.params.words))
+    )
+    octets[messages.FRAME_BYTES + 3 * 8 + 6] = 1  # sendResultsTo.yourself
+    receive(vat, octets)
+    returned = messages.return_other(text.id, Came.TAKEN_FROM_OTHER)
+    returned[messages.FRAME_BYTES + 4 * 8] = 7
+    receive(vat, returned)
+    sent.clear()
+    return vat, sent, text
+
+
+def test_a_call_ends_when_the_one_does_that_it_was_passed_on_to(methods: NativeMethods) -> None:
+    """The service says so at once, while the other call is under way here."""
+
+    async def scenario() -> None:
+        begun: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        _, sent, text = await passed_on(methods, begun)
+        await asyncio.sleep(0)
+        # It is finished with only then: the service would end the other call with it.
+        assert (text.done(), sent) == (False, [])
+        begun.set_result("hello")
+        assert await text == "hello"
+        assert text.found == {0: "hello"}
+        assert sorted(sent) == [MessageKind.RETURN, MessageKind.FINISH]
+
+    play(scenario)
+
+
+def test_a_call_that_was_passed_on_fails_is_given_up_and_is_lost_as_others_are(methods: NativeMethods) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[Any] = loop.create_future()
+        _, _, text = await passed_on(methods, begun)
+        begun.set_exception(RpcError("not_found", "nobody"))
+        with pytest.raises(RpcError, match="nobody"):
+            await text
+
+        vat, sent, text = await passed_on(methods, begun := loop.create_future())
+        text.cancel()
+        assert sent == [MessageKind.FINISH]
+        assert (vat._questions, vat._given_up, vat._passed_on, vat._free) == ({}, set(), set(), [0])
+        begun.set_result("too late")
+        await asyncio.sleep(0)
+
+        vat, _, text = await passed_on(methods, begun := loop.create_future())
+        vat.close()
+        with pytest.raises(OutcomeUnknown):
+            await text
+        begun.set_result("too late")
+        await asyncio.sleep(0)
+
+    play(scenario)
+
+
 def receive(vat: Vat, octets: bytes | bytearray) -> None:
     for segments in Framing(2**20).take(bytes(octets)):
         vat.receive(segments)
