@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 WORD: Final = struct.Struct("<Q")
 _TWO_WORDS: Final = struct.Struct("<QQ")
@@ -35,8 +35,8 @@ class Malformed(Exception):
     """A message is none, or more than is read."""
 
 
-def _refuse(reason: str) -> NoReturn:
-    raise Malformed(reason)
+class TooMuch(Malformed):
+    """A message holds more than is read of one; nothing else is wrong with it."""
 
 
 class ReceivedMessage:
@@ -59,11 +59,11 @@ class ReceivedMessage:
         """Count what is read next.
 
         Raises:
-            Malformed: it is more than may be read of one message.
+            TooMuch: it is more than may be read of one message.
         """
         self.left -= units
         if self.left < 0:
-            raise Malformed("it holds more values than are read of one message")
+            raise TooMuch("it holds more values than are read of one message")
 
     def root(self) -> int:
         """The pointer at the beginning of the message."""
@@ -111,7 +111,7 @@ class ReceivedMessage:
             raise Malformed("a struct lies outside of its segment")
         self.left -= _OBJECT_UNITS + (size >> 3) + count
         if self.left < 0:
-            raise Malformed("it holds more values than are read of one message")
+            raise TooMuch("it holds more values than are read of one message")
         return segment, data, size, pointers, count
 
     def list(self, segment: bytes, place: int, pointer: int) -> tuple[bytes, int, int, int]:
@@ -213,7 +213,7 @@ class Copy:
         """
         incoming = self._incoming
         if depth > MAX_DEPTH:
-            _refuse(f"pointers lead through more than {MAX_DEPTH} levels")
+            raise TooMuch(f"pointers lead through more than {MAX_DEPTH} levels")
         if pointer & 3 == FAR_POINTER:
             segment, place, pointer = incoming.follow(pointer)
         kind = pointer & 3
@@ -226,7 +226,7 @@ class Copy:
         elif kind == LIST_POINTER:
             self._list(at, segment, place, pointer, depth)
         elif pointer & 0xFFFFFFFF != OTHER_POINTER:
-            _refuse("a pointer is of no known kind")
+            raise Malformed("a pointer is of no known kind")
         # An object is nothing outside of its connection: its pointer stays null.
 
     def _list(self, at: int, segment: bytes, place: int, pointer: int, depth: int) -> None:

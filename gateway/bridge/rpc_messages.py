@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from gateway.bridge.building import EMPTY_STRUCT, put_structs, put_text
 from gateway.bridge.framing import HEAD
-from gateway.bridge.pointers import OTHER_POINTER, WORD, Copy, Malformed, ReceivedMessage
+from gateway.bridge.pointers import OTHER_POINTER, WORD, Copy, Malformed, ReceivedMessage, TooMuch
 
 
 class MessageKind(IntEnum):
@@ -328,11 +328,12 @@ def read_table(payload: View, most: int) -> list[Descriptor]:
     """The table of objects of a call's parameters or results.
 
     Raises:
-        Malformed: it is none, or has more entries than permitted.
+        Malformed: it is none.
+        TooMuch: it has more entries than permitted.
     """
     entries = payload.structs(1)
     if len(entries) > most:
-        raise Malformed(f"it holds {len(entries)} objects, at most {most} are permitted")
+        raise TooMuch(f"it holds {len(entries)} objects, at most {most} are permitted")
     return [read_descriptor(entry) for entry in entries]
 
 

@@ -28,6 +28,7 @@ from gateway.bridge.pointers import (
     WORD,
     Malformed,
     ReceivedMessage,
+    TooMuch,
     segment_of,
 )
 
@@ -55,7 +56,7 @@ def _is_far_object(m: ReceivedMessage, pointer: int) -> bool:
 
 
 def _too_deep() -> NoReturn:
-    raise Malformed(f"it is nested more than {MAX_DEPTH} levels deep")
+    raise TooMuch(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def _another_list(m: ReceivedMessage, b: bytes, start: int, size: int, count: int, format: str, item: int) -> list[Any]:

@@ -60,7 +60,7 @@ ANSWERS: dict[str, tuple[Answer, str]] = {
     "a text outside of the message": (lambda id: results(id, text(2**28)), "internal"),
     "a struct where a text must be": (lambda id: results(id, 1 << 32, 0), "internal"),
     "an object where a text must be": (lambda id: results(id, 3, table=1), "internal"),
-    "more objects than anybody can hold": (lambda id: results(id, 0, table=20_000), "internal"),
+    "more objects than anybody can hold": (lambda id: results(id, 0, table=20_000), "too_large"),
     "an exception with a traceback and paths": (
         lambda id: bytes(messages.return_exception(id, TRACEBACK, 0)),
         "unknown",
@@ -187,7 +187,7 @@ def test_a_value_that_is_nested_too_deeply(scene: tuple[Hostile, Web, Process]) 
     with good_goes_on(web):
         assert web.post("/api/bad/echo", {"everything": {}}).status in (200, 500)
         # Everything's first pointer is a text; `next` is another one.
-        assert web.post("/api/bad/echoAny", {"any": None}).code == "internal"
+        assert web.post("/api/bad/echoAny", {"any": None}).code == "too_large"
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -223,5 +223,5 @@ def test_messages_that_stand_for_more_than_anybody_can_hold(scene: tuple[Hostile
     hostile.answer = answer
     with good_goes_on(web):
         began = time.monotonic()
-        assert web.post("/api/bad/echo", {"everything": {}}).status in (200, 500)
+        assert web.post("/api/bad/echo", {"everything": {}}).status in (200, 413)
         assert time.monotonic() - began < 3
