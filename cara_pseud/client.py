@@ -61,6 +61,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         timeout: seconds that a call waits for its answer unless it says otherwise.
         connect_grace: seconds that calls wait for the *first* connection; None = as long as their deadline.
         callback_timeout: seconds that the server shall wait for answers of objects passed to it; None = its own time.
+        why_nobody: gives the reason, as `trouble` has it, why nobody listens at the endpoint; empty if not known.
         max_message_bytes, max_calls, max_exports, max_backlog_bytes: see `cara_pseud.limits`.
         cork: a `cara_pseud.cork.Cork` at whose end calls leave that are made within it.
     """
@@ -76,6 +77,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         password: bytes | str | None = None,
         connect_grace: float | None = None,
         callback_timeout: float | None = None,
+        why_nobody: Callable[[], str] = str,
         **arguments: Any,
     ) -> None:
         if arguments.pop("routing_id", None):
@@ -91,7 +93,7 @@ class Client(PeerBase, StockClient):  # type: ignore[misc]
         self._callback_timeout_s = callback_timeout
         self._connection = self._new_connection(self.peer_routing_id, b"")
         self._root = RootCapability(self._connection)
-        self._link = Link(_spread)
+        self._link = Link(_spread, why_nobody)
         self._told = self._link.state
         self._step_timer: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None

@@ -61,12 +61,17 @@ class Link:
         state: ``"connecting"``, ``"up"`` or ``"down"``.
         connected: whether there is a connection, greeted or not.
         refusal: why calls fail, other than that the server cannot be reached.
-        trouble: what is wrong, as the end of a sentence; empty while it is up and the greeting was answered.
     """
 
-    def __init__(self, spread: Callable[[float], float]) -> None:
-        """Make one that is not started; ``spread`` varies a delay, so that not all clients come at once."""
+    def __init__(self, spread: Callable[[float], float], why_nobody: Callable[[], str] = str) -> None:
+        """Make one that is not started.
+
+        Args:
+            spread: varies a delay, so that not all clients come at once.
+            why_nobody: why nobody listens at the endpoint, as `trouble` has it; empty if that is not known.
+        """
         self._spread = spread
+        self._why_nobody = why_nobody
         self._times: dict[Step, float] = {}
         self._attempts = 0
         self._nobody_at = 0.0
@@ -75,7 +80,12 @@ class Link:
         self.refusal: RpcError | None = None
         self._asks_again = False
         self._failed_handshakes = 0
-        self.trouble = "there is no endpoint to connect to"
+        self._trouble = "there is no endpoint to connect to"
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, as the end of a sentence; empty while it is up and the greeting was answered."""
+        return (self._why_nobody() or NOBODY) if self._trouble is NOBODY else self._trouble
 
     def failure(self) -> RpcError | None:
         """What a call fails with at once now; None if it may wait or be sent."""
@@ -105,7 +115,7 @@ class Link:
 
     def connecting(self) -> None:
         """There is an endpoint now."""
-        self.trouble = "the server does not answer at its endpoint"
+        self._trouble = "the server does not answer at its endpoint"
 
     def on_connected(self, now: float) -> None:
         """The handshake succeeded: greet."""
@@ -117,7 +127,7 @@ class Link:
         self._nobody_at = now + NOBODY_S
         self.refusal = None
         self._asks_again = False
-        self.trouble = "the server does not answer the greeting"
+        self._trouble = "the server does not answer the greeting"
         self.state = CONNECTING
 
     def on_greeting_sent(self, now: float, sent: bool) -> None:
@@ -140,13 +150,13 @@ class Link:
         self._times.pop(Step.GO_BARE, None)
         self._times.pop(Step.FORGET, None)
         self.refusal = None
-        self.trouble = ""
+        self._trouble = ""
         self.state = UP
 
     def on_login(self) -> None:
         """The server wants a login before it answers; how long that takes is its own affair."""
         self._times.pop(Step.GO_BARE, None)
-        self.trouble = "the login is not answered"
+        self._trouble = "the login is not answered"
 
     def greet_again(self, now: float, after_s: float) -> None:
         """Send the greeting once more, as the server could not answer it."""
@@ -176,7 +186,7 @@ class Link:
         self._times.pop(Step.GO_BARE, None)
         if holds:
             self._times[Step.FORGET] = now + HOLDER_GRACE_S
-        self.trouble = "the connection was lost"
+        self._trouble = "the connection was lost"
         self.refusal = None
         self.state = CONNECTING
         self._times[Step.GIVE_UP] = now + GRACE_S
@@ -184,7 +194,7 @@ class Link:
     def on_failed(self, now: float, trouble: str | None = None) -> None:
         """An attempt to connect failed, or a connection ended: try again, later each time."""
         if trouble is not None:
-            self.trouble, self.refusal, self._failed_handshakes = trouble, None, 0
+            self._trouble, self.refusal, self._failed_handshakes = trouble, None, 0
         if not self.connected and Step.CONNECT not in self._times:
             delay_s = CONNECT_AGAIN_S[min(self._attempts, len(CONNECT_AGAIN_S) - 1)]
             self._times[Step.CONNECT] = now + self._spread(delay_s)
@@ -194,7 +204,7 @@ class Link:
         """What listens there hung up, without a word why: when it always does, calls are told at once."""
         self._failed_handshakes += 1
         if self.refusal is None:
-            self.trouble = trouble
+            self._trouble = trouble
             if self._failed_handshakes >= MAX_FAILED_HANDSHAKES:
                 self.refusal = Unavailable(trouble)
                 self.state = DOWN
@@ -212,5 +222,5 @@ class Link:
         """Do nothing any more."""
         self._times.clear()
         self.connected = False
-        self.trouble = "the client was stopped"
+        self._trouble = "the client was stopped"
         self.state = DOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable
@@ -67,7 +68,8 @@ class NativeConnection(asyncio.Protocol):
         self._outgoing.clear()
         self.vat.close()
         if not self.lost.done():
-            reason = self._reason or (str(exc) if exc is not None else "the connection was closed")
+            said = exc.strerror.lower() if isinstance(exc, OSError) and exc.strerror else exc and str(exc)
+            reason = self._reason or said or "the connection was closed"
             self.lost.set_result(reason)
 
     def close(self) -> None:
@@ -107,7 +109,13 @@ async def connect(
         OSError: it is not there.
     """
     if endpoint.startswith("unix:"):
-        _, connection = await loop.create_unix_connection(make, endpoint.removeprefix("unix:"))
+        transport, connection = await loop.create_unix_connection(make, endpoint.removeprefix("unix:"))
+        try:
+            transport.get_extra_info("socket").getpeername()
+        except OSError:
+            # A connection that finds no room at the service passes for made.
+            transport.abort()
+            raise BlockingIOError(errno.EAGAIN, "as many connections wait there as may") from None
     else:
         host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
         _, connection = await loop.create_connection(make, host.strip("[]"), int(port))

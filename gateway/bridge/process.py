@@ -1,7 +1,7 @@
 """The process of a bridge that a gateway started: what it is to do comes as one line of JSON on its standard input.
 
 It ends when that input does, with its parent at the latest. On standard output it has a beat, so that its parent sees
-that it does not hang.
+that it does not hang, and says what is wrong with the service; see `gateway.bridge.reports`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cara_pseud.errors import SchemaError
 from cara_pseud.schema.loader import compile_schema
 from cara_pseud.schema.nodes import InterfaceNode, Kind, Schema, Type
 from gateway import logs
+from gateway.bridge.reports import BEAT, report_of
 from gateway.bridge.service import Bridge, ServedAs
 from gateway.config.limits import Limits
 from gateway.loop import give_back_large_blocks, settle_collector
@@ -42,7 +43,7 @@ def main() -> None:
     try:
         schema, interface = compiled(said["schema"], said["import_path"], said["interface"])
         served_as = ServedAs(bind=said["bind"], peer=said["peer"])
-        bridge = Bridge(schema, interface, said["endpoint"], served_as, lambda _: None)
+        bridge = Bridge(schema, interface, said["endpoint"], served_as, lambda _: None, _report)
         asyncio.run(_until_told(bridge))
     except SchemaError as error:
         # The gateway has compiled the same schema, so somebody has just changed it; the next bridge may have more luck.
@@ -109,7 +110,13 @@ async def serve_until(bridge: Bridge, stopped: asyncio.Event, beat: Callable[[],
 
 
 def _beat() -> None:
-    os.write(sys.stdout.fileno(), b".")
+    os.write(sys.stdout.fileno(), BEAT)
+
+
+def _report(trouble: str) -> None:
+    # Who does not listen any more is noticed by the next beat.
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), report_of(trouble))
 
 
 if __name__ == "__main__":

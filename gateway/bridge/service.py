@@ -21,12 +21,15 @@ import zmq
 from cara_pseud.capabilities import Capability, IncomingCall
 from cara_pseud.cork import Cork
 from cara_pseud.errors import RpcError
+from cara_pseud.link import NOBODY
 from cara_pseud.schema.nodes import BoundMethod, Schema, Type
 from cara_pseud.server import Server
 from gateway.bridge.named_structs import SchemaStructs
 from gateway.bridge.native_connection import NativeConnection, connect
 from gateway.bridge.native_methods import NativeMethod, NativeMethods
 from gateway.bridge.objects import NativeObject
+from gateway.bridge.reports import SIGN_OF_LIFE
+from gateway.bridge.vat import Vat
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ CONNECT_AGAIN_S: Final = (0.05, 0.1, 0.2, 0.4, 0.7)
 """After a loss and each attempt that failed; the last one for ever."""
 _CONNECT_S: Final = 5.0
 """How long a service may take to answer at all."""
+_WELL_S: Final = 1.0
 _BIND_S: Final = 2.0
 _BIND_AGAIN_S: Final = 0.01
 
@@ -57,13 +61,20 @@ class Bridge:
     """Serves one native service until it is cancelled."""
 
     def __init__(
-        self, schema: Schema, interface: Type, endpoint: str, served_as: ServedAs, on_up: Callable[[str], None]
+        self,
+        schema: Schema,
+        interface: Type,
+        endpoint: str,
+        served_as: ServedAs,
+        on_up: Callable[[str], None],
+        on_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Begin without a connection.
 
         Args:
             endpoint: of the service; see `gateway.bridge.native_connection.connect`.
             on_up: is told where, each time that the service can be called.
+            on_trouble: is told why it cannot be, as the end of a sentence that callers may read; empty once it can.
         """
         self._methods = NativeMethods(schema, SchemaStructs(schema))
         self._bound = schema.methods(interface)
@@ -71,14 +82,17 @@ class Bridge:
         self._endpoint = endpoint
         self._served_as = served_as
         self._on_up = on_up
+        self._on_trouble = on_trouble
         self._cork = Cork()
         self._trouble = ""
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        attempts = 0
+        attempts, loop = 0, asyncio.get_running_loop()
         while True:
-            if await self._serve_once():
+            began = loop.time()
+            # Who is lost as soon as it is there is not asked again and again without a pause.
+            if await self._serve_once() and loop.time() - began >= _WELL_S:
                 attempts = 0
             pause_s = CONNECT_AGAIN_S[min(attempts, len(CONNECT_AGAIN_S) - 1)]
             attempts += 1
@@ -92,7 +106,9 @@ class Bridge:
             async with asyncio.timeout(_CONNECT_S):
                 connection = await connect(self._endpoint, make, loop)
         except (OSError, TimeoutError) as error:
-            self._say(f"cannot be reached: {_reason(error)}")
+            reason = _reason(error)
+            nobody = isinstance(error, FileNotFoundError | ConnectionRefusedError)
+            self._say(f"cannot be reached: {reason}", NOBODY if nobody else reason)
             return False
         try:
             root = await self._first_object(connection)
@@ -109,17 +125,16 @@ class Bridge:
             async with asyncio.timeout(_CONNECT_S):
                 root: Capability | None = await asked
         except RpcError as error:
-            ended = connection.lost.result() if connection.lost.done() else str(error)
-            self._say(f"has no object to begin with: {ended}")
+            reason = await connection.lost if connection.vat.closed else str(error)
+            self._say(f"has no object to begin with: {reason}", f"it has no object to begin with: {reason}")
             return None
         except TimeoutError:
-            self._say(f"does not answer within {_CONNECT_S:g} s")
+            self._say(f"does not answer within {_CONNECT_S:g} s", f"it does not answer within {_CONNECT_S:g} s")
             return None
-        if root is None:
-            self._say("has no object to begin with")
-        elif isinstance(root, NativeObject):
+        if isinstance(root, NativeObject):
             root.seen_as(self._interface)
             return root
+        self._say("has no object to begin with", "it has no object to begin with")
         return None
 
     async def _serve(self, connection: NativeConnection, root: Capability) -> None:
@@ -128,17 +143,21 @@ class Bridge:
         server = Server(served_as.peer.encode(), cork=self._cork, passes_on=True, **served_as.security)
         for bound in self._bound:
             self._register(server, root, bound)
+        server.register(SIGN_OF_LIFE, lambda call, args, kwargs: _answered(connection.vat))
         try:
             await self._bind(server)
             await server.start()
             self._trouble = ""
+            self._on_trouble("")
             _LOG.info("the service at %s is up", self._endpoint)
             self._on_up(server.endpoint)
             reason = await asyncio.shield(connection.lost)
-            self._say(f"was lost: {reason}")
+            self._say(f"was lost: {reason}", "the connection was lost")
         finally:
             connection.close()
             await server.stop()
+            # Only now: peers are to hear that who held their objects is gone, and not that it let them go.
+            connection.vat.forget()
 
     def _register(self, server: Server, root: NativeObject, bound: BoundMethod) -> None:
         method: NativeMethod | None = None  # a schema has many methods of which most are never called
@@ -168,10 +187,16 @@ class Bridge:
                     raise
             await asyncio.sleep(_BIND_AGAIN_S)
 
-    def _say(self, trouble: str) -> None:
+    def _say(self, trouble: str, to_callers: str) -> None:
+        self._on_trouble(to_callers)
         if trouble != self._trouble:
             self._trouble = trouble
             _LOG.warning("the service at %s %s", self._endpoint, trouble)
+
+
+async def _answered(vat: Vat) -> None:
+    """Wait until the service answers something."""
+    await vat.bootstrap()
 
 
 def _reason(error: OSError | TimeoutError) -> str:

@@ -336,7 +336,10 @@ class Vat(ServiceCalls):
         for answer in answers.values():
             if answer.running is not None:
                 answer.running.cancel()
+        self.root = None
+
+    def forget(self) -> None:
+        """Let go of the objects that the service held; it is gone."""
         self._held.clear()
         self._held_by_key.clear()
-        self.root = None
 

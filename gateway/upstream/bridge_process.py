@@ -11,6 +11,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from typing import Final
 
+from gateway.bridge.reports import read_report
 from gateway.config.connection import NativeSource
 
 _LOG: Final = logging.getLogger(__name__)
@@ -21,10 +22,15 @@ AGAIN_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0)
 """After each end; the last one for ever. Who ran for `_WELL_S` begins anew."""
 _WELL_S: Final = 10.0
 _STOP_S: Final = 3.0
+STARTS: Final = "the bridge to it is being started"
 
 
 class BridgeProcess:
-    """One bridge, from `start` to `stop`, in as many processes one after the other as it takes."""
+    """One bridge, from `start` to `stop`, in as many processes one after the other as it takes.
+
+    Attributes:
+        trouble: why the service cannot be called through it, as the end of a sentence; empty if nothing is wrong.
+    """
 
     def __init__(self, service: str, endpoint: str, native: NativeSource, bind: str) -> None:
         self._service = service
@@ -32,6 +38,7 @@ class BridgeProcess:
             "endpoint": endpoint, "bind": bind, "peer": "bridge", "schema": os.path.abspath(native.schema),
             "import_path": [os.path.abspath(folder) for folder in native.import_path], "interface": native.interface,
         })  # fmt: skip
+        self.trouble = STARTS
         self._process: Process | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -80,14 +87,18 @@ class BridgeProcess:
             while True:
                 try:
                     async with asyncio.timeout(SILENCE_S):
-                        beat = await process.stdout.read(4096)
+                        line = await process.stdout.readline()
                 except TimeoutError:
                     _LOG.warning("the bridge to service %s hangs, it is started anew", self._service)
                     return
-                if not beat:
+                if not line:
                     _LOG.warning("the bridge to service %s has ended, it is started anew", self._service)
                     return
+                trouble = read_report(line)
+                if trouble is not None:
+                    self.trouble = trouble
         finally:
+            self.trouble = STARTS
             await _end(process)
             self._process = None
 

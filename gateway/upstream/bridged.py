@@ -6,6 +6,7 @@ may enter. A bridge that dies or hangs is a service that is down, until the next
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from cara_pseud.cork import Cork
+from cara_pseud.errors import RpcError
+from gateway.bridge.reports import SIGN_OF_LIFE
 from gateway.config.connection import ConnectionConfig
 from gateway.config.limits import Limits
 from gateway.upstream.base import Upstream
@@ -34,7 +37,8 @@ class BridgedUpstream(PseudUpstream):
     def __init__(self, config: ConnectionConfig, limits: Limits, cork: Cork | None = None) -> None:
         assert config.native is not None  # it is a native service
         # Whoever may enter the folder may call.
-        super().__init__(replace(config, peer="bridge", security="noop"), limits, cork, _FIRST_CONNECTION_S)
+        as_peer = replace(config, peer="bridge", security="noop")
+        super().__init__(as_peer, limits, cork, _FIRST_CONNECTION_S, self._why_nobody)
         self._native = config.native
         self._service = config.service
         self._process: BridgeProcess | None = None
@@ -44,6 +48,18 @@ class BridgedUpstream(PseudUpstream):
     def process_id(self) -> int | None:
         """The bridge's process, while there is one; for tests and operators."""
         return None if self._process is None else self._process.pid
+
+    def _why_nobody(self) -> str:
+        return "" if self._process is None else self._process.trouble
+
+    async def answers(self, within_s: float) -> bool:
+        # The bridge answers for itself also while the service hangs.
+        try:
+            async with asyncio.timeout(within_s):
+                await self.root.call(0, SIGN_OF_LIFE)
+        except (RpcError, TimeoutError):
+            return False
+        return True
 
     async def start(self) -> None:
         self._folder = _private_folder()

@@ -37,7 +37,14 @@ class PseudUpstream:
         limits: Limits,
         cork: Cork | None = None,
         first_connection_s: float = FIRST_CONNECTION_S,
+        why_nobody: Callable[[], str] = str,
     ) -> None:
+        """Begin without a connection.
+
+        Args:
+            first_connection_s: how long the first calls wait for it.
+            why_nobody: why nobody listens at the endpoint, where somebody knows more than ZeroMQ does.
+        """
         self.endpoint = config.endpoint
         keys = (
             {
@@ -56,6 +63,7 @@ class PseudUpstream:
             "security_plugin": _PLUGINS[config.security],
             "timeout": limits.default_call_timeout_s,
             "connect_grace": first_connection_s,
+            "why_nobody": why_nobody,
             "callback_timeout": limits.callback_timeout_s,
             "max_backlog_bytes": _BACKLOG_BYTES,
             "max_message_bytes": max(DEFAULT_MAX_MESSAGE_BYTES, limits.max_message_bytes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cara_pseud.errors import Unauthenticated, Unavailable
-from cara_pseud.link import CONNECTING, DOWN, UP, Link, Step
+from cara_pseud.link import CONNECTING, DOWN, NOBODY, UP, Link, Step
 
 REFUSED = Unauthenticated()
 
@@ -133,6 +133,19 @@ def test_a_refused_connection_is_told_at_once_and_tried_each_second(link: Link) 
     assert isinstance(link.failure(), Unavailable)
     greeted(link, 2)
     assert (link.state, link.failure()) == (UP, None)
+
+
+def test_somebody_may_know_better_why_nobody_listens() -> None:
+    known = [""]
+    link = Link(lambda delay_s: delay_s, lambda: known[0])
+    link.start(0, 0.25)
+    link.on_failed(0.1, NOBODY)
+    link.due(0.25)
+    assert str(link.failure()) == f"the service cannot be reached: {NOBODY}"
+    known[0] = "it does not answer"
+    assert (link.trouble, str(link.failure())) == (known[0], "the service cannot be reached: it does not answer")
+    link.on_failed(0.3, "the server expects another security plugin")
+    assert link.trouble == "the server expects another security plugin"
 
 
 def test_who_always_hangs_up_in_the_handshake_will_not_let_us_in(link: Link) -> None:

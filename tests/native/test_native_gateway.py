@@ -195,6 +195,7 @@ def test_a_service_that_is_killed_and_comes_back(abacus: NativeService, gateway:
     with web.socket() as socket:
         welcome(socket)
         handle = socket.result("abacus.number", [1], id=1)["value"]["$handle"]
+        socket.result("abacus.watch", [{"$callback": "listener"}], id=3)
         socket.send({"jsonrpc": "2.0", "id": 2, "method": "abacus.wait", "params": [60_000]})
         assert census(web)["waiting"] == 1
         slowest, over = [0.0], threading.Event()
@@ -210,11 +211,13 @@ def test_a_service_that_is_killed_and_comes_back(abacus: NativeService, gateway:
         try:
             abacus.kill()
             told: dict[Any, Any] = {}
-            while not told.keys() >= {2, "rpc.released"}:
+            while not told.keys() >= {2, handle, "listener"}:
                 message = socket.receive()
-                told[message.get("id", message.get("method"))] = message
+                params = message.get("params", {})
+                told[message.get("id") or params.get("handle") or params.get("callback")] = message
             assert told[2]["error"]["data"]["code"] == "outcome_unknown"
-            assert told["rpc.released"]["params"]["handle"] == handle
+            # Nobody let go of anything: who had it is gone.
+            assert {told[gone]["params"]["code"] for gone in (handle, "listener")} == {"unavailable"}
             began = time.monotonic()
             assert web.post("/api/abacus/census").code == "unavailable"
             assert time.monotonic() - began < 0.5

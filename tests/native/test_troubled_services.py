@@ -1,0 +1,156 @@
+"""Services that are not there, hang, have no room, or are no native services: what is told of them, and to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from cara_pseud.errors import Unavailable
+from cara_pseud.schema.nodes import Kind, Type
+from gateway.bridge import rpc_messages as messages
+from gateway.bridge.rpc_messages import Descriptor, Hosted
+from gateway.bridge.service import CONNECT_AGAIN_S, Bridge, ServedAs
+from gateway.config.connection import ConnectionConfig, NativeSource
+from gateway.config.limits import Limits
+from gateway.upstream.bridged import BridgedUpstream
+from tests.native.bridges import TRIALS, WAIT_S, loaded
+from tests.native.services import NativeService
+
+Said = Callable[[bytes], bytes]
+"""What a service says when it hears something for the first time; then it hangs up."""
+
+
+def first_object(heard: bytes, hosted: Hosted = Hosted.BY_SENDER) -> bytes:
+    b = messages.begin_return(0, messages.object_pointer(0), 0)
+    messages.put_table(b, messages.RETURN_CONTENT + 8, [Descriptor(hosted, 0)])
+    return bytes(messages.seal(b))
+
+
+@asynccontextmanager
+async def saying(path: Path, said: Said) -> AsyncIterator[list[float]]:
+    """A service that says one thing to each who connects; when they did."""
+    times: list[float] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        times.append(asyncio.get_running_loop().time())
+        writer.write(said(await reader.read(4096)))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_unix_server(connected, path):
+        yield times
+
+
+@asynccontextmanager
+async def bridge_to(path: Path) -> AsyncIterator[asyncio.Queue[str]]:
+    """A bridge, and what it says of its service."""
+    troubles: asyncio.Queue[str] = asyncio.Queue()
+    compiled, _ = loaded(TRIALS)
+    trials = compiled.find("Trials")
+    assert trials is not None
+    bridge = Bridge(
+        compiled, Type(Kind.INTERFACE, trials.id), f"unix:{path}", ServedAs(bind=f"ipc://{path.parent / 'bridge'}"),
+        lambda _: None, troubles.put_nowait,
+    )  # fmt: skip
+    serving = asyncio.create_task(bridge.run())
+    try:
+        yield troubles
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+def play(scenario: Callable[[Path], Awaitable[None]]) -> None:
+    async def run() -> None:
+        # Not below pytest's folder, whose paths are too long for sockets.
+        with TemporaryDirectory() as folder:
+            async with asyncio.timeout(WAIT_S):
+                await scenario(Path(folder) / "service.sock")
+
+    asyncio.run(run())
+
+
+SAID: dict[str, tuple[Said, str]] = {
+    "another protocol": (
+        lambda heard: b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        "it has no object to begin with: a message has 1347703881 segments, at most 512 are permitted",
+    ),
+    "nothing": (lambda heard: b"", "it has no object to begin with: the service closed the connection"),
+    "no object": (lambda heard: first_object(heard, Hosted.NOWHERE), "it has no object to begin with"),
+    "an abort": (
+        lambda heard: bytes(messages.abort("see /srv/secret/reason")),
+        "it has no object to begin with: it ended the connection: see …/reason",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_it_is_told_why_a_service_cannot_be_called(name: str) -> None:
+    said, trouble = SAID[name]
+
+    async def scenario(path: Path) -> None:
+        async with saying(path, said), bridge_to(path) as troubles:
+            assert await troubles.get() == trouble
+
+    play(scenario)
+
+
+def test_nobody_and_no_room_are_told_apart() -> None:
+    async def scenario(path: Path) -> None:
+        async with bridge_to(path) as troubles:
+            assert await troubles.get() == "nobody listens at the endpoint"
+            with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as other:
+                listener.bind(str(path))
+                listener.listen(0)
+                other.connect(str(path))
+                while (trouble := await troubles.get()) == "nobody listens at the endpoint":
+                    pass
+                assert trouble == "as many connections wait there as may"
+
+    play(scenario)
+
+
+def test_who_is_lost_at_once_each_time_is_connected_to_after_a_pause_each_time() -> None:
+    async def scenario(path: Path) -> None:
+        async with saying(path, first_object) as times, bridge_to(path):
+            while len(times) < len(CONNECT_AGAIN_S):
+                await asyncio.sleep(0.02)
+            pauses = [later - earlier for earlier, later in pairwise(times)]
+            assert all(pause > 0.75 * least for pause, least in zip(pauses, CONNECT_AGAIN_S, strict=False)), pauses
+
+    play(scenario)
+
+
+def test_a_bridge_answers_for_a_service_only_if_that_does(abacus: NativeService) -> None:
+    """What decides whether one of several endpoints is given calls."""
+
+    async def run() -> None:
+        source = NativeSource(schema=TRIALS, import_path=(), interface="Trials")
+        upstream = BridgedUpstream(ConnectionConfig(service="abacus", endpoint=abacus.endpoint, native=source), Limits())
+        await upstream.start()
+        try:
+            while upstream.state != "up":
+                await asyncio.sleep(0.01)
+            assert await upstream.answers(WAIT_S)
+            abacus.hang()
+            assert not await upstream.answers(0.2)
+            abacus.go_on()
+            assert await upstream.answers(WAIT_S)
+            abacus.kill()
+            while upstream.state != "down":
+                await asyncio.sleep(0.01)
+            assert not await upstream.answers(WAIT_S)
+            with pytest.raises(Unavailable, match="nobody listens at the endpoint"):
+                await upstream.root.call(0, "census")
+        finally:
+            await upstream.stop()
+
+    asyncio.run(asyncio.wait_for(run(), 2 * WAIT_S))
+    abacus.start()
