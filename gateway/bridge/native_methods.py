@@ -13,7 +13,7 @@ from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Type, substitute
 from gateway.bridge.checks import Checks
 from gateway.bridge.layouts import Places, StructPlaces
-from gateway.bridge.pointers import Malformed, ReceivedMessage, TooMuch
+from gateway.bridge.pointers import BeyondBounds, Malformed, ReceivedMessage
 from gateway.bridge.rpc_messages import content_pointer
 from gateway.bridge.value_readers import ValueReaders
 from gateway.bridge.value_writers import FAILURES, AnyValueError, NamedStructs, Objects, ValueWriters
@@ -196,7 +196,7 @@ def refused(error: Exception, method: NativeMethod) -> RpcError:
 
 def unreadable(error: Malformed, label: str) -> RpcError:
     """What a caller is told of results that are none, or more than anybody reads."""
-    code = "too_large" if isinstance(error, TooMuch) else "internal"
+    code = "too_large" if isinstance(error, BeyondBounds) else "internal"
     return RpcError(code, f"what the service sent as the answer to {label} cannot be read: {error}")
 
 

@@ -35,7 +35,7 @@ class Malformed(Exception):
     """A message is none, or more than is read."""
 
 
-class TooMuch(Malformed):
+class BeyondBounds(Malformed):
     """A message holds more than is read of one; nothing else is wrong with it."""
 
 
@@ -59,11 +59,11 @@ class ReceivedMessage:
         """Count what is read next.
 
         Raises:
-            TooMuch: it is more than may be read of one message.
+            BeyondBounds: it is more than may be read of one message.
         """
         self.left -= units
         if self.left < 0:
-            raise TooMuch("it holds more values than are read of one message")
+            raise BeyondBounds("it holds more values than are read of one message")
 
     def root(self) -> int:
         """The pointer at the beginning of the message."""
@@ -111,7 +111,7 @@ class ReceivedMessage:
             raise Malformed("a struct lies outside of its segment")
         self.left -= _OBJECT_UNITS + (size >> 3) + count
         if self.left < 0:
-            raise TooMuch("it holds more values than are read of one message")
+            raise BeyondBounds("it holds more values than are read of one message")
         return segment, data, size, pointers, count
 
     def list(self, segment: bytes, place: int, pointer: int) -> tuple[bytes, int, int, int]:
@@ -213,7 +213,7 @@ class Copy:
         """
         incoming = self._incoming
         if depth > MAX_DEPTH:
-            raise TooMuch(f"pointers lead through more than {MAX_DEPTH} levels")
+            raise BeyondBounds(f"pointers lead through more than {MAX_DEPTH} levels")
         if pointer & 3 == FAR_POINTER:
             segment, place, pointer = incoming.follow(pointer)
         kind = pointer & 3

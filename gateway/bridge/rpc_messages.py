@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from gateway.bridge.building import EMPTY_STRUCT, put_structs, put_text
 from gateway.bridge.framing import HEAD
-from gateway.bridge.pointers import OTHER_POINTER, WORD, Copy, Malformed, ReceivedMessage, TooMuch
+from gateway.bridge.pointers import OTHER_POINTER, WORD, BeyondBounds, Copy, Malformed, ReceivedMessage
 
 
 class MessageKind(IntEnum):
@@ -329,11 +329,11 @@ def read_table(payload: View, most: int) -> list[Descriptor]:
 
     Raises:
         Malformed: it is none.
-        TooMuch: it has more entries than permitted.
+        BeyondBounds: it has more entries than permitted.
     """
     entries = payload.structs(1)
     if len(entries) > most:
-        raise TooMuch(f"it holds {len(entries)} objects, at most {most} are permitted")
+        raise BeyondBounds(f"it holds {len(entries)} objects, at most {most} are permitted")
     return [read_descriptor(entry) for entry in entries]
 
 

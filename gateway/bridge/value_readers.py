@@ -26,9 +26,9 @@ from gateway.bridge.pointers import (
     OTHER_POINTER,
     POINTER,
     WORD,
+    BeyondBounds,
     Malformed,
     ReceivedMessage,
-    TooMuch,
     segment_of,
 )
 
@@ -56,7 +56,7 @@ def _is_far_object(m: ReceivedMessage, pointer: int) -> bool:
 
 
 def _too_deep() -> NoReturn:
-    raise TooMuch(f"it is nested more than {MAX_DEPTH} levels deep")
+    raise BeyondBounds(f"it is nested more than {MAX_DEPTH} levels deep")
 
 
 def _another_list(m: ReceivedMessage, b: bytes, start: int, size: int, count: int, format: str, item: int) -> list[Any]:

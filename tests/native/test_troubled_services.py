@@ -133,7 +133,8 @@ def test_a_bridge_answers_for_a_service_only_if_that_does(abacus: NativeService)
 
     async def run() -> None:
         source = NativeSource(schema=TRIALS, import_path=(), interface="Trials")
-        upstream = BridgedUpstream(ConnectionConfig(service="abacus", endpoint=abacus.endpoint, native=source), Limits())
+        config = ConnectionConfig(service="abacus", endpoint=abacus.endpoint, native=source)
+        upstream = BridgedUpstream(config, Limits())
         await upstream.start()
         try:
             while upstream.state != "up":
