@@ -240,6 +240,12 @@ class Capability:
     def returned(self) -> None:
         """Learn that a peer that had it through us let go."""
 
+    def kept(self) -> None:
+        """Learn that somebody beside peers has a name for it; `kept_no_more` follows."""
+
+    def kept_no_more(self) -> None:
+        """Learn that one of these names has ended."""
+
     def disown(self, count: int) -> None:
         """Forget so many references without giving them back: somebody else has taken them over."""
 

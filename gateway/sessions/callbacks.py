@@ -59,6 +59,12 @@ class CallbackCapability(LocalCapability):
     def left(self, *, gone: bool) -> None:
         self.target.left(gone=gone)
 
+    def kept(self) -> None:
+        self.target.named()
+
+    def kept_no_more(self) -> None:
+        self.target.named_no_more()
+
 
 class _Asked(NamedTuple):
     """A request to the client that waits for its answer."""
@@ -79,7 +85,9 @@ class Callback:
         is_lost: whether a holder is gone that had it; not if somebody has got it since.
     """
 
-    __slots__ = ("_callbacks", "_holders", "_interfaces", "capability", "is_lost", "name", "passed_in", "service")
+    __slots__ = (
+        "_callbacks", "_handles", "_holders", "_interfaces", "capability", "is_lost", "name", "passed_in", "service"
+    )  # fmt: skip
 
     def __init__(
         self, callbacks: Callbacks, client_id: str, name: str, service: Service, interface: Type | None
@@ -91,8 +99,13 @@ class Callback:
         self.service = service
         self.passed_in: dict[tuple[str, str], ServiceMethod] = {}
         self.capability = CallbackCapability(self, ("callback", client_id, name, service.name))
-        self._holders = 0
+        self._holders = self._handles = 0
         self.is_lost = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no service has it any more, and only handles of clients are left that were given it by one."""
+        return 0 < self._handles == self._holders
 
     @property
     def is_alive(self) -> bool:
@@ -170,6 +183,17 @@ class Callback:
         self.is_lost = self.is_lost or gone
         if self._holders <= 0:
             self.released()
+
+    def named(self) -> None:
+        """Take note that a client was given it: it lives as long as that one's handle, too."""
+        self._handles += 1
+        self.taken()
+
+    def named_no_more(self) -> None:
+        """Take note that such a handle has ended."""
+        self._handles -= 1
+        self.left(gone=False)
+
     def _trace(self, called: CallbackMethod, call: IncomingCall) -> CallTrace | None:
         tracer = self.service.tracer
         return None if tracer is None else tracer.callback(self.service.name, called.label, call.traceparent)
@@ -240,7 +264,15 @@ class Callbacks:
             known.pass_again(service, interface)
             known.passed_in.update(passed_in)
             return known, False
-        self._check_room()
+        try:
+            self._check_room()
+        except GatewayError:
+            # Clients keep what came with a callback as long as that lives. So one that came home itself would live for
+            # ever, unless its client lets go of it.
+            idle = next((callback for callback in self._callbacks.values() if callback.is_idle), None)
+            if idle is None:
+                raise
+            idle.released()
         made = self._callbacks[key] = Callback(self, self.client.id, name, service, interface)
         made.passed_in.update(passed_in)
         return made, True

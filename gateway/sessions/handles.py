@@ -166,6 +166,7 @@ class Handles:
         token = handle.token
         self._records[token] = handle.record
         self._by_token[token] = handle
+        handle.capability.kept()
         if handle.record.is_cast:
             self._casts.setdefault(_object(handle), {})[handle.interface] = handle
         else:
@@ -244,6 +245,7 @@ class Handles:
         else:
             del self._casts[key]
         handle.counts.clear()
+        handle.capability.kept_no_more()
         heir = self._relative(key) if has_casts else None
         if heir is not None:
             heir.record.references += handle.record.references

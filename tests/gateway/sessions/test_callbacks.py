@@ -282,6 +282,57 @@ def test_callbacks_are_bounded_and_released_ones_make_room(calculator: Service, 
     fakes.run(main())
 
 
+async def comes_home(play: Any, name: str) -> tuple[LocalCapability, str]:
+    """Have the client pass an object that the service gives back and keeps no longer; it, and its handle."""
+    capability: LocalCapability = await play.pass_callback(name)
+    capability.taken()  # as a connection to the service does
+    play.says("calculator.accumulator", {"start": "0"}, id=f"{name} comes home")
+    play.calls[-1].reply(capability)
+    (answer,) = await play.hears()
+    play.calls[-2].reply([])
+    await play.hears()
+    capability.left(gone=False)
+    return capability, answer["result"]["accumulator"]["$handle"]
+
+
+def test_an_object_that_comes_home_lives_as_long_as_its_handle(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        capability, handle = await comes_home(play, "f")
+        assert await play.hears() == []
+        result = apply(calculator, capability, 21)
+        (request,) = await play.hears()
+        play.answers(request, result={"result": 42})
+        assert await result == 42
+        play.says("rpc.release", {"handle": handle, "count": 1})
+        released = (await play.hears())[0]
+        assert (released["method"], released["params"]["callback"]) == ("rpc.released", "f")
+        with pytest.raises(Unavailable):
+            apply(calculator, capability, 21)
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
+def test_objects_that_only_came_home_make_room_for_others(calculator: Service, fakes: Any) -> None:
+    async def main() -> None:
+        play = fakes.Play(calculator)
+        await play.hello()
+        await comes_home(play, "a")
+        await play.pass_callback("b")
+        await play.pass_callback("c")
+        (released,) = await play.hears()
+        assert (released["method"], released["params"]["callback"]) == ("rpc.released", "a")
+        assert play.conversation.callbacks.names == ["b", "c"]
+        play.says("calculator.map", {"values": [], "transform": {"$callback": "d"}}, id="d")
+        (refused,) = await play.hears()
+        assert code(refused) == "resource_exhausted"
+        play.sessions.end_all("done")
+
+    fakes.run(main())
+
+
 def test_a_callback_of_a_call_that_was_never_sent_is_not_kept(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         play = fakes.Play(calculator)
