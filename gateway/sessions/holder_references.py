@@ -50,14 +50,15 @@ class CountedHandles:
 
 def given(
     session: Session, token: str, service: Service, interface: Type | None, where: Where, beside: Capability | None
-) -> tuple[Capability, bool]:
+) -> tuple[Capability, Capability | None]:
     """The object behind a handle as a service gets it, if it has the interface that is expected there.
 
     Args:
         beside: the first object of the same message that comes home.
 
     Returns:
-        Whether it comes home, too: it is the service's own, and lives where that other one does.
+        The form in which it is given; and the object itself, if it comes home, too: it is the service's own, and lives
+        where that other one does.
 
     Raises:
         GatewayError: NOT_FOUND, there is no such handle; INVALID_ARGUMENT, it has another interface.
@@ -67,9 +68,12 @@ def given(
         expected, got = service.interface_name(interface), handle.interface_name
         raise GatewayError.invalid(f"expected an object with the interface {expected}, this one has {got}", where())
     capability = handle.capability
-    if _comes_home(handle, service.upstream, beside):
-        return capability, True
-    return session.passed.passed(handle.service, capability), False
+    home = capability if _comes_home(handle, service.upstream, beside) else None
+    if home is not None and len(service.upstream.connections) == 1:
+        return capability, home
+    # Of several endpoints only the one that it goes to knows whether the object is its own: a call is made where its
+    # target lives, or where there is an endpoint left.
+    return session.passed.passed(handle.service, capability), home
 
 
 def _comes_home(handle: Handle, upstream: Upstream, beside: Capability | None) -> bool:
@@ -137,9 +141,9 @@ class HolderReferences:
 
     def handle_in(self, token: str, interface: Type | None, where: Where) -> Capability:
         session = self._holder.live_session()
-        capability, comes_home = given(session, token, self._service, interface, where, self.coming_home)
-        if comes_home and self.coming_home is None:
-            self.coming_home = capability
+        capability, home = given(session, token, self._service, interface, where, self.coming_home)
+        if self.coming_home is None:
+            self.coming_home = home
         return capability
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:

@@ -30,7 +30,11 @@ interface Vault {
   box @0 () -> (box :Box);
   watch @1 (watcher :Watcher) -> ();
   interface Watcher { opened @0 () -> (); }
-  interface Box extends(Thing) { open @0 () -> (content :Text); inner @1 () -> (box :Box); }
+  interface Box extends(Thing) {
+    open @0 () -> (content :Text);
+    inner @1 () -> (box :Box);
+    pour @2 (other :Box) -> (content :Text);
+  }
   interface Thing { weigh @0 () -> (grams :Int32); }
 }
 """
@@ -61,7 +65,7 @@ class Houses:
         self.released = 0
         self.callers: list[tuple[str | None, tuple[str, ...]]] = []
         self.watchers: list[Any] = []
-        self.endpoints: dict[str, str] = {}
+        self.endpoints: dict[str, str | list[str]] = {}
         self.gateway: Any = None
         self._http = AsyncHTTPClient(max_clients=100)
 
@@ -71,7 +75,7 @@ class Houses:
         for name, endpoint in self.endpoints.items():
             text += (
                 f'[services.{name}]\nschema = "{name}.capnp"\ninterface = "{name.capitalize()}"\npeer = "{name}"\n'
-                f'endpoint = "{endpoint}"\nsecurity = "plain"\nuser_id = "gateway"\npassword = "secret"\n'
+                f'endpoint = {json.dumps(endpoint)}\nsecurity = "plain"\nuser_id = "gateway"\npassword = "secret"\n'
             )
         (self.folder / "gateway.toml").write_text(text + rules, "utf-8")
         return load(self.folder / "gateway.toml", {})
@@ -124,7 +128,7 @@ async def serve(schema: Any, name: str, implementation: Any) -> Any:
 
 
 @asynccontextmanager
-async def houses(folder: Path) -> AsyncIterator[Houses]:
+async def houses(folder: Path, vaults: int = 1) -> AsyncIterator[Houses]:
     state = Houses(folder)
     (folder / "vault.capnp").write_text(VAULT, "utf-8")
     (folder / "courier.capnp").write_text(COURIER, "utf-8")
@@ -138,6 +142,9 @@ async def houses(folder: Path) -> AsyncIterator[Houses]:
 
         def inner(self) -> Any:
             return Box()
+
+        async def pour(self, other: Any) -> str:
+            return str(await other.open())
 
         def weigh(self) -> int:
             return 7
@@ -171,8 +178,10 @@ async def houses(folder: Path) -> AsyncIterator[Houses]:
         def drop(self) -> None:
             del self.box
 
-    servers = [await serve(schema.Vault, "vault", Vault()), await serve(carrying.Courier, "courier", Courier())]
-    state.endpoints = {"vault": servers[0].endpoint, "courier": servers[1].endpoint}
+    servers = [await serve(schema.Vault, "vault", Vault()) for _ in range(vaults)]
+    servers.append(await serve(carrying.Courier, "courier", Courier()))
+    *own, courier = [server.endpoint for server in servers]
+    state.endpoints = {"vault": own if vaults > 1 else own[0], "courier": courier}
     config, log = state.config(), LogWriter(io.StringIO(), as_json=True)
     state.gateway = gateway = Gateway(config, log, source=lambda: load(folder / "gateway.toml", {}))
     await gateway.start()
@@ -262,6 +271,26 @@ def test_a_service_that_gives_a_passed_object_on_gives_no_more_than_it_has(tmp_p
             await state.have_rules(rule("Box.open"))
             refused = await state.post(path, session=session)
             assert json.loads(refused.body)["code"] == "permission_denied"
+
+    asyncio.run(main())
+
+
+def test_an_object_at_another_endpoint_of_its_service_is_called_by_the_rules_of_who_passed_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with houses(tmp_path, vaults=2) as state:
+            session = (await state.post("/api/session")).headers["Session-Id"]
+            # Where nothing is under way the endpoints take turns.
+            made = [await state.post("/api/vault/box", session=session) for _ in range(4)]
+            boxes = [json.loads(answer.body)["box"] for answer in made]
+
+            async def pour(other: Any) -> Any:
+                path = f"/api/handles/{boxes[0]['$handle']}/pour"
+                return json.loads((await state.post(path, {"other": other}, session)).body)
+
+            assert [await pour(other) for other in boxes] == [{"content": "gold"}] * 4
+            await state.have_rules(rule("Box.open"))
+            told = [(await pour(other)).get("code", "its own") for other in boxes]
+            assert told == ["its own", "permission_denied", "its own", "permission_denied"]
 
     asyncio.run(main())
 

@@ -78,9 +78,9 @@ class HttpReferences:
             path = where()
             detail = f"{path}: there is no such handle, because the request belongs to no session"
             raise GatewayError(Status.NOT_FOUND, detail, path=path)
-        capability, comes_home = given(session, token, self._service, interface, where, self.coming_home)
-        if comes_home and self.coming_home is None:
-            self.coming_home = capability
+        capability, home = given(session, token, self._service, interface, where, self.coming_home)
+        if self.coming_home is None:
+            self.coming_home = home
         return capability
 
     def callback_in(self, name: str, interface: Type | None, where: Where) -> Capability:
