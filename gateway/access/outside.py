@@ -101,8 +101,11 @@ def load_plugin(name: str) -> Authenticator:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise ConfigError(f"{key}: {module_name} cannot be imported: {error}") from None
-    except Exception as error:
+        detail = f"{key}: {module_name} cannot be imported: {error}"
+        if isinstance(error, ModuleNotFoundError) and module_name.startswith(error.name or "."):
+            detail += "; it is looked for among what is installed and in the folders of PYTHONPATH"
+        raise ConfigError(detail) from None
+    except (Exception, SystemExit) as error:
         _LOG.exception("importing %s failed", module_name)
         raise ConfigError(f"{key}: {module_name} cannot be imported: it raised {type(error).__name__}") from None
     factory = getattr(module, factory_name, None)
@@ -111,7 +114,7 @@ def load_plugin(name: str) -> Authenticator:
         raise ConfigError(f"{key}: {module_name} {what} {factory_name}")
     try:
         made: Authenticator = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _LOG.exception("%s failed", name)
         raise ConfigError(f"{key}: {name}() raised {type(error).__name__}") from None
     if not callable(getattr(made, "authenticate", None)):

@@ -24,6 +24,10 @@ MAX_NAME_CHARS: Final = 256
 _LOG: Final = logging.getLogger(__name__)
 
 
+class _BrokenOffError(Exception):
+    """It raised what is no `Exception`."""
+
+
 class ForeignAuthenticator:
     """See the module.
 
@@ -68,13 +72,23 @@ class ForeignAuthenticator:
             raise error
         if error is not None:
             # Its words may repeat what it was given.
-            _LOG.error("the authenticator %s failed: %s", self.name, _place(error))
+            cause = error.__cause__ if isinstance(error, _BrokenOffError) else error
+            _LOG.error("the authenticator %s failed: %s", self.name, _place(cause or error))
             raise _unavailable()
         return self._checked(task.result())
 
     async def _ask(self, credentials: Credentials) -> Principal | None:
         # In the task, so that whatever goes wrong goes wrong there.
-        return await self._authenticator.authenticate(credentials)
+        try:
+            return await self._authenticator.authenticate(credentials)
+        except Exception:
+            raise
+        except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # we gave up
+            # SystemExit, of a library that was made for commands, would end the loop, and all callers with it.
+            raise _BrokenOffError from error
 
     def close(self) -> list[Principal]:
         """Ask it no more; whom it knew. Who waits for it has to come again."""

@@ -152,6 +152,9 @@ def good():
 def fails():
     raise RuntimeError("hush")
 
+def ends():
+    raise SystemExit("hush")
+
 def gives_nothing():
     return None
 """
@@ -165,6 +168,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (folder / "__init__.py").touch()
     (folder / "tickets.py").write_text(MODULE)
     (folder / "broken.py").write_text("raise RuntimeError('hush')")
+    (folder / "needy.py").write_text("import nowhere_to_be_found")
+    (folder / "ends.py").write_text("raise SystemExit('hush')")
     monkeypatch.syspath_prepend(tmp_path)
     return "ticket_office.tickets"
 
@@ -177,11 +182,23 @@ def test_a_factory_gives_its_authenticator(module: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nowhere_to_be_found:make", "nowhere_to_be_found cannot be imported: No module named 'nowhere_to_be_found'"),
+        (
+            "nowhere_to_be_found:make",
+            "nowhere_to_be_found cannot be imported: No module named 'nowhere_to_be_found'; it is looked for among what is "
+            "installed and in the folders of PYTHONPATH",
+        ),
+        (
+            "ticket_office.lost:make",
+            "ticket_office.lost cannot be imported: No module named 'ticket_office.lost'; it is looked for among what is "
+            "installed and in the folders of PYTHONPATH",
+        ),
+        ("ticket_office.needy:make", "ticket_office.needy cannot be imported: No module named 'nowhere_to_be_found'"),
+        ("ticket_office.ends:make", "ticket_office.ends cannot be imported: it raised SystemExit"),
         ("ticket_office.broken:make", "ticket_office.broken cannot be imported: it raised RuntimeError"),
         ("ticket_office.tickets:missing", "ticket_office.tickets has no missing"),
         ("ticket_office.tickets:not_callable", "ticket_office.tickets is no function: not_callable"),
         ("ticket_office.tickets:fails", "ticket_office.tickets:fails() raised RuntimeError"),
+        ("ticket_office.tickets:ends", "ticket_office.tickets:ends() raised SystemExit"),
         (
             "ticket_office.tickets:gives_nothing",
             "ticket_office.tickets:gives_nothing() gives a NoneType, expected an object with async "

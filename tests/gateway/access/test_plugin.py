@@ -73,6 +73,9 @@ class Sync:
     ("authenticator", "said"),
     [
         (Given(RuntimeError("hush")), "the authenticator a.b:c failed: RuntimeError at "),
+        (Given(SystemExit("hush")), "the authenticator a.b:c failed: SystemExit at "),
+        (Given(KeyboardInterrupt("hush")), "the authenticator a.b:c failed: KeyboardInterrupt at "),
+        (Given(asyncio.CancelledError("hush")), "the authenticator a.b:c failed: CancelledError at "),
         (Given("alice"), "the authenticator a.b:c gave a str, expected a Principal with a name or None"),
         (Given(Principal(None)), "gave a Principal whose name is no printable text"),
         (Given(Principal("")), "gave a Principal whose name is no printable text"),
