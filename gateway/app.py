@@ -131,15 +131,15 @@ class Gateway:
         self._permissions = Permissions(self._served)
         self._authentication = Authentication(config.auth, AuthOutside())
         self._refusals, self._closings = Refusals(), Refusals()
+        self._rates = RatesInForce(self._refusals)
         self._sessions = Sessions(
-            config.limits, services=self._service, refusals=self._refusals,
+            config.limits, services=self._service, refusals=self._refusals, admits=self._rates.admit,
             permits=self._permissions.may_call, permits_object=self._permissions.may_call_object,
         )  # fmt: skip
         self._server: GatewayServer | None = None
         self._site: Site | None = None
         self._bound: BoundSockets | None = None
         self._application: GatewayApplication | None = None
-        self._rates = RatesInForce(self._refusals)
         self._admin: AdminDoor | None = None
         self._states = StateTimes(time.time)
         self.admin_url: str | None = None

@@ -1,7 +1,7 @@
 """One way for every call, whichever door it comes through.
 
-    resolve ─► authorise ─► admit ─► count ─► read ─► invoke ─► write ─► settle
-       └───────────┴──────────┴────────────────┴─ refused: nothing was sent     └─ the waiter is told, once
+    resolve ─► admit ─► authorise ─► count ─► read ─► invoke ─► write ─► settle
+       └─────────┴──────────┴──────────────────┴─ refused: nothing was sent     └─ the waiter is told, once
 
 A door brings names or a handle, the parsed parameters, what it knows of references, and itself as the `CallWaiter`.
 Knows neither how a door writes references nor which protocol a service speaks.
@@ -255,12 +255,14 @@ class Calls:
         self._max_timeout_s = self._limits.max_call_timeout_s
         self.under_way.rebound(self._limits.max_calls, self._limits.max_calls_per_address)
 
-    def authorise(self, principal: Principal, method: ServiceMethod) -> None:
-        """Be sure that somebody may call a method, as `begin` is, for who has to say something of it before.
+    def check_caller(self, principal: Principal, address: str, method: ServiceMethod) -> None:
+        """Count a call that does not come to `begin`, and be sure that its caller may make it, before anything is told.
 
         Raises:
-            GatewayError: PERMISSION_DENIED or UNAUTHENTICATED, it may not.
+            GatewayError: RESOURCE_EXHAUSTED, there were too many; PERMISSION_DENIED or UNAUTHENTICATED, it may not.
         """
+        if self.admit is not None and (admitted := self.admit(principal, address)) is not None:
+            admitted.cancel()
         if self._authorise is not None:
             self._authorise(principal, method)
 
@@ -303,6 +305,9 @@ class Calls:
             call.trace = tracer.call(method.service_name, method.label, traceparent, tracestate)
         is_counted, admitted = False, None
         try:
+            # First, as what is refused for another reason counts as well: nobody shall be refused without end.
+            if self.admit is not None:
+                admitted = self.admit(principal, address)
             authorise = self._authorise
             if authorise is not None:
                 authorise(principal, method)
@@ -311,8 +316,6 @@ class Calls:
             is_counted = self.under_way.may_take(address)
             if not is_counted:
                 raise self._too_many(address)
-            if self.admit is not None:
-                admitted = self.admit(principal, address)
             if refs is not None and method.may_give_objects:
                 refs.make_room()
             reader = method.params

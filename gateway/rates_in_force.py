@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.access.principals import Principal
 from gateway.access.rates import Rates
 from gateway.access.refusals import Refusals
 from gateway.access.shared_counts import CommonCounts
@@ -39,6 +40,11 @@ class RatesInForce:
             self._common = CommonCounts(RedisCounts(config.storage)) if config.is_shared else None
             self.rates = Rates(config, asyncio.get_running_loop().time, self._refusals, self._common)
         return self.rates
+
+    def admit(self, principal: Principal, address: str) -> asyncio.Future[None] | None:
+        """Count one call, if calls are counted; see `gateway.access.rates.Rates.admit`."""
+        rates = self.rates
+        return None if rates is None else rates.admit(principal, address)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -234,9 +234,10 @@ class CallingHandler(ApiHandler):
         """What is told of a request for a call that is none: nothing of the method to who may not call it.
 
         Raises:
-            GatewayError: instead of it, that one may not.
+            GatewayError: instead of it, that one may not, or not so often.
         """
-        self.site.calls.authorise(self.principal, method)
+        self._was_begun = True
+        self.site.calls.check_caller(self.principal, self.address, method)
         return error.at(method.service_name, method.label)
 
     def _references(self, method: ServiceMethod, session: Session | None) -> RestReferences:

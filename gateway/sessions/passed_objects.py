@@ -1,7 +1,7 @@
 """Objects of one service that a session has passed to another one, as that calls them.
 
-Each call is asked for as one of the session's own principal, by the rules of that moment, and none is made when the
-session is over. What a call gives to the service that made it, such as further objects, is passed in the same way:
+Each call is asked for as one of the session's own principal, by the rules of that moment, and counts as one that it
+makes itself; none is made when the session is over. What a call gives to the service that made it, such as further objects, is passed in the same way:
 otherwise one object that may be passed would lead to all that it gives.
 """
 
@@ -17,14 +17,21 @@ from cara_pseud.local import LentCapability, LocalCapability
 from cara_pseud.schema.nodes import InterfaceNode
 from gateway.access.principals import Principal
 from gateway.catalogue import Service
+from gateway.errors import GatewayError
 
 MayCall = Callable[[Principal, Service, int, int], bool]
 """Whether a principal may call a method of a service's object, by the id of the declaring interface and its own."""
+Admits = Callable[[Principal, str], "asyncio.Future[None] | None"]
+"""Whether one more call of a principal, or without one of an address, may begin; as `gateway.calls.Admit`."""
 
 
 def may_all(principal: Principal, service: Service, interface_id: int, method_id: int) -> bool:
     """Let everybody call everything."""
     return True
+
+
+def admit_all(principal: Principal, address: str) -> None:
+    """Let everybody call as often as they like."""
 
 
 class Passer(Protocol):
@@ -33,10 +40,14 @@ class Passer(Protocol):
     Attributes:
         principal: whose it is.
         ended: whether it is over.
+        address: of who opened it; "" if it is not known.
     """
 
     principal: Principal
     ended: bool
+
+    @property
+    def address(self) -> str: ...
 
 
 class PassedObjects:
@@ -45,13 +56,17 @@ class PassedObjects:
     Args:
         may_call: who may call what.
         now: seconds since 1970.
+        admits: whether who passed them may make one more call.
     """
 
-    __slots__ = ("_key", "_may_call", "_now", "_owner", "lent")
+    __slots__ = ("_admits", "_key", "_may_call", "_now", "_owner", "lent")
 
-    def __init__(self, owner: Passer, may_call: MayCall, now: Callable[[], float]) -> None:
+    def __init__(
+        self, owner: Passer, may_call: MayCall, now: Callable[[], float], admits: Admits = admit_all
+    ) -> None:
         self._owner = owner
         self._may_call = may_call
+        self._admits = admits
         self._now = now
         self._key = object()  # a holder may keep it longer than the session lives
         self.lent: set[PassedObject] = set()
@@ -68,6 +83,14 @@ class PassedObjects:
             capability: the object, whose references stay with whoever has them.
         """
         return LentCapability(capability, PassedObject(self, service, capability), (self._key, capability.key))
+
+    def admitted(self) -> asyncio.Future[None] | None:
+        """Count one call: None if it may begin now, or a future that is done when it may, or fails.
+
+        Raises:
+            GatewayError: RESOURCE_EXHAUSTED, there were too many; the future fails likewise.
+        """
+        return self._admits(self._owner.principal, self._owner.address)
 
     def authorise(self, service: Service, interface_id: int, method: int | str) -> int | str:
         """Let a call pass, or not; the method as it is told to the service.
@@ -123,11 +146,19 @@ class PassedObject:
         """Make the call that another service wants.
 
         Raises:
-            RpcError: it is not permitted, or too late.
+            RpcError: it is not permitted, one too many, or too late.
         """
         objects = self._objects
-        told = objects.authorise(self._service, interface_id, method)
-        return self._capability.call(interface_id, told, args, kwargs, objects.options(call), self._passed_on)
+
+        def begin() -> asyncio.Future[Any]:
+            told = objects.authorise(self._service, interface_id, method)
+            return self._capability.call(interface_id, told, args, kwargs, objects.options(call), self._passed_on)
+
+        try:
+            admitted = objects.admitted()
+        except GatewayError as error:
+            raise _too_many(error) from None
+        return begin() if admitted is None else asyncio.ensure_future(_once_admitted(admitted, begin))
 
     def _passed_on(self, value: Any) -> Any:
         """A result with its objects in the form in which they are given to another service."""
@@ -157,6 +188,19 @@ class PassedObject:
         """Nobody can call it any more."""
         while self._lent:
             self.released()
+
+
+async def _once_admitted(admitted: asyncio.Future[None], begin: Callable[[], asyncio.Future[Any]]) -> Any:
+    try:
+        await admitted
+    except GatewayError as error:
+        raise _too_many(error) from None
+    return await begin()
+
+
+def _too_many(error: GatewayError) -> RpcError:
+    """What the service is told whose call is one too many: the gateway's own errors are none of its peers'."""
+    return RpcError(error.status.code, f"who passed this object may not call now: {error.detail}")
 
 
 def _method_id(service: Service, interface_id: int, method: int | str) -> int | None:

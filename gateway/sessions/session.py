@@ -11,7 +11,7 @@ from gateway.config.limits import Limits
 from gateway.errors import GatewayError, Status
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST, Handles
-from gateway.sessions.passed_objects import MayCall, PassedObjects, may_all
+from gateway.sessions.passed_objects import Admits, MayCall, PassedObjects, admit_all, may_all
 from gateway.sessions.record import SessionRecord
 
 
@@ -59,6 +59,7 @@ class Session:
         may_call: MayCall = may_all,
         now: Callable[[], float] = lambda: 0.0,
         number: int = 0,
+        admits: Admits = admit_all,
     ) -> None:
         self.record = record
         self.principal = principal
@@ -68,7 +69,7 @@ class Session:
         self.calls_in_flight = 0
         self.relying: set[Relying] = set()
         self.ended = False
-        self.passed = PassedObjects(self, may_call, now)
+        self.passed = PassedObjects(self, may_call, now, admits)
         self.lost_callbacks: Sequence[str] = ()
         self._clients: dict[str, Attachment] = {}
         self._limits = limits
@@ -77,6 +78,11 @@ class Session:
     def id(self) -> str:
         """Its secret name."""
         return self.record.id
+
+    @property
+    def address(self) -> str:
+        """Of who opened it; "" if it is not known."""
+        return self.record.address
 
     # Clients.
 

@@ -31,7 +31,7 @@ from gateway.sessions.away import AwaySessions
 from gateway.sessions.callbacks import Callbacks
 from gateway.sessions.handles import REST, Handle
 from gateway.sessions.kept_bytes import KeptBytes
-from gateway.sessions.passed_objects import MayCall, may_all
+from gateway.sessions.passed_objects import Admits, MayCall, admit_all, may_all
 from gateway.sessions.record import SessionRecord
 from gateway.sessions.session import Session
 from gateway.sessions.shares import SessionShares
@@ -58,6 +58,7 @@ class Sessions:
         permits: whether somebody may call a method; asked of what they passed in calls, when their roles change.
         permits_object: the same for a method as it stands on the wire; asked when a service calls an object of another
             one that a session has passed to it.
+        admits: whether somebody may make one more call; asked likewise.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Sessions:
         refusals: Refusals | None = None,
         permits: Callable[[Principal, ServiceMethod], bool] | None = None,
         permits_object: MayCall = may_all,
+        admits: Admits = admit_all,
     ) -> None:
         self._limits = limits
-        self._permits_object = permits_object
+        self._permits_object, self._admits = permits_object, admits
         self.kept = KeptBytes(limits.max_kept_bytes_over_all)
         self._store: SessionStore = MemoryStore() if store is None else store
         self._services = services
@@ -112,9 +114,10 @@ class Sessions:
 
     # Opening and finding.
 
-    def private(self, principal: Principal = ANONYMOUS) -> Session:
+    def private(self, principal: Principal = ANONYMOUS, address: str = "") -> Session:
         """Make a session that cannot be found by its id and ends with whoever asked for it (see `end`)."""
-        session = self._made(SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal.name), principal)
+        record = SessionRecord(secrets.token_urlsafe(_ID_BYTES), principal.name, address=address)
+        session = self._made(record, principal)
         self._private.add(session)
         return session
 
@@ -242,7 +245,9 @@ class Sessions:
 
     def _made(self, record: SessionRecord, principal: Principal) -> Session:
         number = next(self._numbers)
-        return Session(record, self._limits, _new_token, principal, self._permits_object, self.now, number)
+        return Session(
+            record, self._limits, _new_token, principal, self._permits_object, self.now, number, self._admits
+        )
 
     def _check_room(self, address: str, rest: bool) -> None:
         now, shares = self.now(), self._shares

@@ -608,6 +608,20 @@ def test_whoever_admits_is_told_who_calls_and_from_where(calculator: Service, fa
     fakes.run(main())
 
 
+def test_a_call_that_may_not_be_made_counts_as_well(calculator: Service, fakes: Any) -> None:
+    def denies(principal: Principal, method: ServiceMethod) -> None:
+        raise GatewayError(Status.PERMISSION_DENIED, "no")
+
+    async def main() -> None:
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        calls = Calls(LIMITS, admit=lambda principal, address: told, authorise=denies)
+        with pytest.raises(GatewayError, match="no"):
+            await fakes.Begun(calls, calculator.method("add"), calculator.upstream.root, [2, 5])
+        assert told.cancelled()
+
+    fakes.run(main())
+
+
 def test_calls_that_wait_to_be_admitted_begin_in_their_order(calculator: Service, fakes: Any) -> None:
     async def main() -> None:
         root, loop = calculator.upstream.root, asyncio.get_running_loop()

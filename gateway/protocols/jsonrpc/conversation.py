@@ -312,7 +312,7 @@ class Conversation:
         if self._over:
             raise GatewayError(Status.UNAVAILABLE, "the stream has ended")
         if self._session is None:
-            self.join(self._sessions.private(self.principal))
+            self.join(self._sessions.private(self.principal, self._address))
         assert self._session is not None
         return self._session
 

@@ -62,6 +62,25 @@ async def test_principals_of_one_address_have_a_count_each_and_strangers_another
     assert await statuses(edge, {}, 2) == [200, 429]
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b'{"first": 2', {}, 400),
+        (b'{"first": "two"}', {}, 400),
+        (b"{}", {"Content-Type": "text/plain"}, 415),
+        (b"{}", {"Request-Timeout": "soon"}, 400),
+    ],
+)
+async def test_a_call_that_could_not_be_read_counts_as_well(
+    edge: Edge, service: Answering, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    said = {"Content-Type": "application/json", **ALICE, **headers}
+    told = [await edge.request("POST", ADD, body, said) for _ in range(4)]
+    assert [answer.code for answer in told] == [status] * 3 + [429]
+    assert told[0].headers["RateLimit"] == '"per_principal";r=2;t=20'
+    assert service.calls == 0
+
+
 async def test_it_is_told_whose_count_it_was(edge: Edge, service: Answering) -> None:
     answer = await edge.post(ADD, PARAMS, ALICE)
     assert answer.headers["RateLimit-Policy"] == '"per_principal";q=3;w=60'

@@ -14,6 +14,7 @@ from cara_pseud.local import LentCapability, LocalCapability
 from cara_pseud.schema.nodes import Schema, Type
 from gateway.access.principals import Principal
 from gateway.catalogue import Service
+from gateway.errors import GatewayError, Status
 from gateway.routes import ServiceRoutes
 from gateway.sessions.passed_objects import PassedObject, PassedObjects
 from tests.codecs import Codec
@@ -60,16 +61,24 @@ class Owner:
     def __init__(self) -> None:
         self.principal = Principal("key:ann", frozenset({"b", "a"}), NOW + 60)
         self.ended = False
+        self.address = "192.0.2.1"
 
 
 class Play:
-    """One object of Ann's, passed on; she may call all but `erase`."""
+    """One object of Ann's, passed on; she may call all but `erase`.
+
+    Attributes:
+        admitted: what is told when it is asked whether one more call may begin.
+        counted: for whom that was asked.
+    """
 
     def __init__(self, service: Service, struct_type: Callable[[Schema, str], Type]) -> None:
         self.owner, self.thing, self.now = Owner(), Thing(), NOW
         self.box, self.base = (struct_type(service.schema, name).node_id for name in ("Box", "Thing"))
         self.asked: list[tuple[Principal, int, int]] = []
-        self.objects = PassedObjects(self.owner, self.may_call, lambda: self.now)
+        self.admitted: Any = None
+        self.counted: list[tuple[str | None, str]] = []
+        self.objects = PassedObjects(self.owner, self.may_call, lambda: self.now, self.admits)
         self.lent = self.objects.passed(service, self.thing)
         self.passed = self.lent.lender
         assert isinstance(self.passed, PassedObject)
@@ -77,6 +86,12 @@ class Play:
     def may_call(self, principal: Principal, service: Service, interface_id: int, method_id: int) -> bool:
         self.asked.append((principal, interface_id, method_id))
         return (interface_id, method_id) != (self.base, 1)
+
+    def admits(self, principal: Principal, address: str) -> Any:
+        self.counted.append((principal.name, address))
+        if isinstance(self.admitted, Exception):
+            raise self.admitted
+        return self.admitted
 
     def calls(self, interface_id: int, method: int | str, **said: Any) -> Any:
         call = IncomingCall(b"courier")
@@ -142,6 +157,45 @@ def test_nothing_is_called_for_who_is_nobody_any_more(play: Play) -> None:
     play.owner.principal.is_removed = False
     play.owner.ended = True
     play.refused("not_found", play.box, 0)
+
+
+TOO_MANY = GatewayError(Status.RESOURCE_EXHAUSTED, "there were more: try again in 3 s", retry_after=3)
+
+
+def test_a_call_counts_as_one_of_who_passed_the_object_also_one_that_may_not_be_made(play: Play) -> None:
+    play.refused("permission_denied", play.base, 1)
+    play.calls(play.box, 0)
+    assert play.counted == [("key:ann", "192.0.2.1")] * 2
+
+
+def test_one_too_many_is_refused_before_it_is_asked_for(play: Play) -> None:
+    play.admitted = TOO_MANY
+    with pytest.raises(RpcError, match="who passed this object may not call now: there were more") as raised:
+        play.calls(play.box, 0)
+    assert (raised.value.code, play.asked, play.thing.calls) == ("resource_exhausted", [], [])
+
+
+@pytest.mark.parametrize("error", [None, TOO_MANY])
+def test_a_call_begins_when_others_have_counted_it(play: Play, fakes: Any, error: GatewayError | None) -> None:
+    async def main() -> None:
+        play.admitted = told = asyncio.get_running_loop().create_future()
+        play.thing.answer = asyncio.get_running_loop().create_future()
+        call = play.calls(play.box, 0)
+        await asyncio.sleep(0)
+        assert play.thing.calls == []
+        if error is not None:
+            told.set_exception(error)
+            with pytest.raises(RpcError) as raised:
+                await call
+            assert raised.value.code == "resource_exhausted"
+            return
+        told.set_result(None)
+        await asyncio.sleep(0)
+        assert len(play.thing.calls) == 1
+        play.thing.answer.set_result([])
+        assert await call == []
+
+    fakes.run(main())
 
 
 def test_the_deadline_goes_along(play: Play, fakes: Any) -> None:
