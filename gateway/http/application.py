@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError
 from gateway.http.base import BaseHandler, UnreadHandler
+from gateway.http.identification import FindsOut
 from gateway.http.metric_families import register_metrics
 from gateway.http.pages import BasePathHandler
 from gateway.http.path_table import PathTable, Route
@@ -55,18 +58,35 @@ class Application:
         base_path = self.site.proxies.base_path
         return (below(base_path, request.path) or request.path) if base_path else request.path
 
-    def refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
-        """What a request will be refused for whatever its body is, as far as that is known at once."""
+    def refusal_of_head(self, request: HttpRequest) -> GatewayError | Awaitable[GatewayError | None] | None:
+        """What a request will be refused for whatever its body is, as far as that is known at once.
+
+        Where it takes time to find out who asks, it is waited for only if the client waits, too, before it sends the body.
+        """
         path = request.path
         kind, arguments = self._route(request)
         handler = kind(request)
         handler.initialize(**arguments)
         try:
-            handler.look_at_head()
+            find_out = handler.look_at_head()
         except GatewayError as error:
             return error
         finally:
             request.path = path
+        return self._found_refusal(handler, find_out) if find_out is not None and request.waits else None
+
+    async def _found_refusal(self, handler: BaseHandler, find_out: FindsOut) -> GatewayError | None:
+        try:
+            async with asyncio.timeout(self.site.limits.default_call_timeout_s):
+                handler.request.sender = await find_out()
+        except GatewayError as error:
+            try:
+                handler.unidentified(error)
+            except GatewayError as refusal:
+                return refusal
+        except Exception:
+            # Whoever answers the request meets it again, and tells.
+            return None
         return None
 
     def refuse(self, request: HttpRequest, error: GatewayError) -> BaseHandler:

@@ -102,15 +102,17 @@ class BaseHandler(Exchange):
             self.answers_later()
             self._task = self._waits = asyncio.ensure_future(self._identified(find_out))
 
-    def look_at_head(self) -> None:
-        """Look at a request of which the body is still to come.
+    def look_at_head(self) -> FindsOut | None:
+        """Look at a request of which the body is still to come; gives what `authenticate` does.
 
         Raises:
             GatewayError: it will be refused, whatever that is.
         """
         self.prepare()
-        if self.authenticate() is None and not self._is_preflight() and not self._tells_nothing:
+        find_out = self.authenticate()
+        if find_out is None and not self._is_preflight() and not self._tells_nothing:
             self.check_existence()
+        return find_out
 
     async def _identified(self, find_out: FindsOut) -> None:
         """Go on when it is known who asks. The connection goes on as with every answer that takes time."""

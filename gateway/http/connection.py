@@ -66,8 +66,11 @@ class ConnectionOwner(Protocol):
     def body_grows(self, connection: HttpConnection, size: int) -> GatewayError | None:
         """A piece of a body has come, maybe an empty one, behind which more must; or why that may not."""
 
-    def refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
-        """What a request will be refused for whatever its body is; None if nothing is known of that."""
+    def refusal_of_head(self, request: HttpRequest) -> GatewayError | Awaitable[GatewayError | None] | None:
+        """What a request will be refused for whatever its body is; None if nothing is known of that.
+
+        It may take time to find out; then whoever waits to send the body has to be told.
+        """
 
     def request_arrived(self, connection: HttpConnection) -> None:
         """A request is complete, or refused before it was."""
@@ -106,6 +109,8 @@ class HttpConnection:
         client: what is known of it among all connections.
         certificate: what the client has shown of who it is.
     """
+
+    _asked: asyncio.Task[None] | None = None
 
     def __init__(self, stream: MeteredStream, address: object, owner: ConnectionOwner, limits: Limits) -> None:
         self.stream = stream
@@ -220,13 +225,14 @@ class HttpConnection:
                 if fault is not None:
                     raise fault
                 self._searched = max(0, len(data) - 3)
+                self.client.give_up = self._refuse_head
             if (len(data) if end < 0 else end + 4) > limit:
                 raise too_large_head(f"the head of a request may take {limit} bytes")
             if end < 0:
                 return
             request = parse_head(data[: end + 2], self._limits.max_head_lines)
         except HeadError as error:
-            self._refuse(HttpRequest("", "", "", {}, "", 1), error)
+            self._refuse_head(error)
             return
         self._searched = 0
         self._ahead = data[end + 4 :]
@@ -249,16 +255,27 @@ class HttpConnection:
         if 0 < request.length <= len(self._ahead) and self.client.refusal is None:
             return  # it has come with its head, as most do, and is looked at once
         refusal = self._refusal_of_head(request)
-        if refusal is not None:
+        if isinstance(refusal, GatewayError):
             # Its sender may send all of it before it reads.
             self._max_linger_bytes = max(MAX_LINGER_BYTES, min(request.length, MAX_DRAINED_BYTES))
             self._refuse(request, refusal)
             return
         self.client.give_up = partial(self._refuse, request)
-        if request.waits and not self._ahead:
+        if refusal is not None:
+            self._asked = asyncio.ensure_future(self._ask_for_body(request, refusal))
+        elif request.waits and not self._ahead:
             self._write(_CONTINUE)
 
-    def _refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
+    async def _ask_for_body(self, request: HttpRequest, refusal: Awaitable[GatewayError | None]) -> None:
+        """Have a body sent whose sender waits for that, or refuse the request; its sender may not have waited."""
+        error = await refusal
+        if self._request is request and self._state is _State.BODY:
+            if error is not None:
+                self._refuse(request, error)
+            elif not self._wire_bytes and not self._body_bytes:
+                self._write(_CONTINUE)
+
+    def _refusal_of_head(self, request: HttpRequest) -> GatewayError | Awaitable[GatewayError | None] | None:
         """Why a request is refused before its body has come."""
         if self.client.refusal is not None:
             return self.client.refusal
@@ -358,6 +375,10 @@ class HttpConnection:
             if poll.poll(0):
                 self.close()
         return self.stream.closed()
+
+    def _refuse_head(self, error: GatewayError) -> None:
+        """Refuse what is no request, or not a whole one."""
+        self._refuse(HttpRequest("", "", "", {}, "", 1), error)
 
     def _refuse(self, request: HttpRequest, error: GatewayError) -> None:
         """Answer with an error and close, as it is not known where the next request begins."""
@@ -471,6 +492,8 @@ class HttpConnection:
     def _lost(self) -> None:
         if self._linger is not None:
             self._linger.cancel()
+        if self._asked is not None:
+            self._asked.cancel()
         answerer, self._request, self._answerer = self._answerer, None, None
         self._owner.on_close(self)
         if answerer is not None:

@@ -31,6 +31,8 @@ _HALF_OPEN_PART: Final = 4
 _ROUND_TRIP_S: Final = 1.0
 """So long a new connection may take to send its request before it goes rather than one that is idle."""
 _RETRY_S: Final = 1
+_TOO_SLOW: Final = {"slow_head": "head", "slow_body": "body"}
+"""What of a request does not come in time, by the reason for which its connection goes."""
 _TOLD: Final = {
     "slow_message": "the rest of a message did not come in time",
     "waiting_bytes": "too much waits, and the rest of a message did not come",
@@ -73,7 +75,7 @@ class ClientConnection:
         requests: how many were complete.
         received, handed: how many bytes have come, and how many were to be sent; counted by who reads and writes.
         refusal: why there is no room for it; None if there is.
-        give_up: answers what has come of a request with an error, and ends; None where no head has come.
+        give_up: answers what has come of a request with an error, and ends; None where nothing of one has.
         is_over: whether it is closed.
     """
 
@@ -296,12 +298,12 @@ class Connections:
     # Time.
 
     def end_overdue(self, now: float) -> None:
-        """End every connection that is too slow; where the head of a request has come, with an answer."""
+        """End every connection that is too slow; where something of a request has come, with an answer."""
         for connection, reason in [*self._overdue(now)]:
-            if reason == "slow_body" and connection.give_up is not None:
+            if reason in _TOO_SLOW and connection.give_up is not None:
                 self._closings.count(reason)
                 self._refusals.count("head_s")
-                connection.give_up(self._too_slow())
+                connection.give_up(self._too_slow(reason))
             else:
                 self._end(connection, reason)
         self._looked_at = now
@@ -309,7 +311,7 @@ class Connections:
     def _overdue(self, now: float) -> Iterator[tuple[ClientConnection, str]]:
         limits = self._limits
         for table in (self._silent, self._idle):
-            for connection in [one for one in table if one.received != one._mark]:
+            for connection in [one for one in table if one.received != one._mark or one.give_up is not None]:
                 # A part of the head has come since the last look; to note each first byte would cost more.
                 self._enter(connection, self._heads)
                 connection._since = max(connection._since, self._looked_at)
@@ -348,12 +350,11 @@ class Connections:
         for address in {one.address for one in self._sockets if one._partial}:
             self._end_slowest(address)
 
-    def _too_slow(self) -> GatewayError:
+    def _too_slow(self, reason: str) -> GatewayError:
         limits = self._limits
-        detail = (
-            f"the body did not come in time: it may take {limits.head_s:g} s (head_s), and longer at "
-            f"{limits.min_bytes_per_s} bytes a second at the least (min_bytes_per_s)"
-        )
+        detail = f"the {_TOO_SLOW[reason]} did not come in time: it may take {limits.head_s:g} s (head_s)"
+        if reason == "slow_body":
+            detail += f", and longer at {limits.min_bytes_per_s} bytes a second at the least (min_bytes_per_s)"
         return HeadError(Status.DEADLINE_EXCEEDED, detail, HTTPStatus.REQUEST_TIMEOUT)
 
     # Room.

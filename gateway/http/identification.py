@@ -77,6 +77,9 @@ class Identification:
         except GatewayError as error:
             return self._logged_in(request, downstream, cookie, error)
         if found is None:
+            sender: Principal | None = getattr(request, "sender", None)
+            if sender is not None and not sender.is_removed:
+                return sender  # a credential may be good for once only
             return partial(self._awaited, credentials, request, downstream, cookie)
         return self._logged_in(request, downstream, cookie) if found is ANONYMOUS else found
 

@@ -78,16 +78,18 @@ class HttpRequest:
         keeps_alive: whether the connection goes on behind the answer.
         body: the whole body, when it has come.
         connection: what it came over, set by that.
+        sender: who sent it, where that was found out before its body was there; not set otherwise.
         remote_ip, protocol: the client's address, and ``http`` or ``https``.
         began_s: when the head was there, by the clock `time.perf_counter`.
     """
 
     __slots__ = (
         "began_s", "body", "connection", "headers", "host", "keeps_alive", "length", "method", "minor", "path",
-        "protocol", "query", "remote_ip", "repeated", "waits",
+        "protocol", "query", "remote_ip", "repeated", "sender", "waits",
     )  # fmt: skip
 
     connection: Any
+    sender: Any
 
     def __init__(self, method: str, path: str, query: str, headers: dict[str, str], host: str, minor: int) -> None:
         self.method = method

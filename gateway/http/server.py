@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from tornado.iostream import IOStream
@@ -125,7 +125,7 @@ class GatewayServer(TCPServer):
         """See `gateway.http.connection.ConnectionOwner`."""
         return self._table.body_grows(connection.client, size, self._loop.time())
 
-    def refusal_of_head(self, request: HttpRequest) -> GatewayError | None:
+    def refusal_of_head(self, request: HttpRequest) -> GatewayError | Awaitable[GatewayError | None] | None:
         """See `gateway.http.connection.ConnectionOwner`."""
         return self._application.refusal_of_head(request)
 

@@ -13,6 +13,7 @@ from gateway.access.principals import Principal
 from gateway.http.proxies import Proxies
 from tests.gatekeeper import FakeGatekeeper
 from tests.gateway.http.conftest import FRIEND, WAIT_S, Edge, problem
+from tests.gateway.http.raw import RawConnection
 
 ALICE = {"X-Api-Key": "a"}
 BOB = {"Authorization": "Bearer b"}
@@ -92,6 +93,67 @@ async def test_a_bad_key_is_refused_before_the_body_has_come(edge: Edge, length:
     if "Expect" in length:
         assert (await good.head()).status == 100
     assert await edge.is_open(good)
+
+
+async def waits_for_continue(edge: Edge, gatekeeper: FakeGatekeeper, key: str) -> RawConnection:
+    """A client that sends its body when it is told to, and shows what is looked at for a while."""
+    gatekeeper.slow[key] = asyncio.get_running_loop().create_future()
+    connection = await edge.connect()
+    said = ("Content-Type: application/json", "Content-Length: 5", "Expect: 100-continue")
+    connection.ask("POST", "/api/calculator/add", f"X-Api-Key: {key}", *said)
+    assert await edge.is_open(connection)
+    return connection
+
+
+@pytest.mark.gen_test
+async def test_a_body_is_sent_for_when_it_is_known_who_sends_it(
+    edge: Edge, root: Any, gatekeeper: FakeGatekeeper
+) -> None:
+    connection = await waits_for_continue(edge, gatekeeper, "a")
+    head = asyncio.ensure_future(connection.head())
+    assert (await edge.get("/healthz")).code == 200
+    assert not head.done()
+    gatekeeper.slow["a"].set_result(None)
+    assert (await head).status == 100
+    # It is not asked once more: a credential may be good for once only.
+    gatekeeper.slow["a"] = asyncio.get_running_loop().create_future()
+    connection.send(b"[2,5]")
+    call = await root.next_call()
+    call.reply(7)
+    assert call.options.principal == "key:alice"
+    assert (await connection.answer())[1] == b'{"result":7}'
+
+
+@pytest.mark.gen_test
+async def test_a_body_is_not_sent_for_where_nobody_is_known(edge: Edge, gatekeeper: FakeGatekeeper) -> None:
+    connection = await waits_for_continue(edge, gatekeeper, "forged")
+    gatekeeper.slow["forged"].set_result(None)
+    head, body = await connection.answer()
+    assert (head.status, head.headers["connection"]) == (401, "close")
+    assert (head.headers["www-authenticate"], json.loads(body)["code"]) == ("Basic", "unauthenticated")
+
+
+@pytest.mark.gen_test
+async def test_a_body_that_did_not_wait_is_read_when_it_is_known_who_sent_it(
+    edge: Edge, root: Any, gatekeeper: FakeGatekeeper
+) -> None:
+    connection = await waits_for_continue(edge, gatekeeper, "a")
+    connection.send(b"[2,")
+    assert await edge.is_open(connection)
+    gatekeeper.slow["a"].set_result(None)
+    assert await edge.is_open(connection)
+    connection.send(b"5]")
+    (await root.next_call()).reply(7)
+    assert (await connection.answer())[0].status == 200
+
+
+@pytest.mark.gen_test
+async def test_who_leaves_before_it_is_known_who_it_is_leaves_nothing(edge: Edge, gatekeeper: FakeGatekeeper) -> None:
+    connection = await waits_for_continue(edge, gatekeeper, "a")
+    await connection.close()
+    assert (await edge.get("/healthz")).code == 200
+    gatekeeper.slow["a"].set_result(None)
+    assert (await edge.get("/healthz")).code == 200
 
 
 @pytest.mark.parametrize(("method", "path", "status"), PUBLIC)

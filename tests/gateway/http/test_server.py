@@ -35,22 +35,49 @@ async def is_closed_in_time(edge: Edge, connection: RawConnection, clock: MovedC
     assert not await edge.is_open(connection)
 
 
+async def is_told_in_time(edge: Edge, connection: RawConnection, clock: MovedClock) -> dict[str, Any]:
+    """The same of one that has sent a part of a request: the answer that it gets then."""
+    await clock.advance(PATIENCE_S - LATE_S)
+    assert await edge.is_open(connection)
+    await clock.advance(SWEEP_S + LATE_S)
+    head, body = await connection.answer()
+    told: dict[str, Any] = json.loads(body)
+    assert (head.status, head.headers["connection"], told["status"]) == (408, "close", 408)
+    assert (told["title"], told["code"]) == ("Request Timeout", "deadline_exceeded")
+    assert await connection.rest() == b""
+    return told
+
+
+async def test_a_connection_without_a_request_is_closed_in_silence(edge: Edge, clock: MovedClock) -> None:
+    connection = await edge.connect()
+    await is_closed_in_time(edge, connection, clock)
+    assert await connection.rest() == b""
+
+
 @pytest.mark.parametrize(
     "sent",
     [
-        [],
-        [b"GET / HT"],
-        [b"POST / HTTP/1.1\r\nHost: a\r\n"],
+        b"GET / HT",
+        b"POST / HTTP/1.1\r\nHost: a\r\n",
+        # The beginning of the next one comes with a whole one.
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HT",
     ],
-    ids=["nothing", "half a line", "half a head"],
+    ids=["half a line", "half a head", "half of the second"],
 )
-async def test_half_a_request_is_not_waited_for(edge: Edge, clock: MovedClock, sent: list[bytes]) -> None:
+async def test_who_sends_half_a_head_is_told_so(edge: Edge, clock: MovedClock, built: Built, sent: bytes) -> None:
     connection = await edge.connect()
-    for part in sent:
-        connection.send(part)
-        # So that the pieces arrive one by one.
-        assert await edge.is_open(connection)
-    await is_closed_in_time(edge, connection, clock)
+    connection.send(sent)
+    if b"healthz" in sent:
+        assert (await connection.answer())[0].status == 200
+    assert await edge.is_open(connection)
+    told = await is_told_in_time(edge, connection, clock)
+    assert told["detail"] == f"the head did not come in time: it may take {PATIENCE_S:g} s (head_s)"
+    metrics = (await edge.get("/metrics")).body.decode()
+    assert 'cara_gateway_refused_total{reason="head_s"} 1' in metrics
+    assert 'cara_gateway_closed_total{reason="slow_head"} 1' in metrics
+    built.application.site.log.flush()
+    line = next(line for line in map(json.loads, built.log.getvalue().splitlines()) if line["status"] == 408)
+    assert (line["method"], line["path"], line["code"]) == ("-", "-", "deadline_exceeded")
 
 
 @pytest.mark.parametrize(
@@ -72,15 +99,8 @@ async def test_who_sends_half_a_body_is_told_so(
         assert await edge.is_open(connection)
     if b"Expect" in sent[0]:
         assert (await connection.head()).status == 100
-    await clock.advance(PATIENCE_S - LATE_S)
-    assert await edge.is_open(connection)
-    await clock.advance(SWEEP_S + LATE_S)
-    head, body = await connection.answer()
-    told = json.loads(body)
-    assert (head.status, head.headers["connection"], told["status"]) == (408, "close", 408)
-    assert (told["title"], told["code"]) == ("Request Timeout", "deadline_exceeded")
+    told = await is_told_in_time(edge, connection, clock)
     assert f"it may take {PATIENCE_S:g} s (head_s)" in told["detail"]
-    assert await connection.rest() == b""
     metrics = (await edge.get("/metrics")).body.decode()
     assert 'cara_gateway_refused_total{reason="head_s"} 1' in metrics
     assert 'cara_gateway_closed_total{reason="slow_body"} 1' in metrics
@@ -139,7 +159,8 @@ async def test_a_head_that_drips_has_no_more_time(edge: Edge, clock: MovedClock)
     connection.send(b"Host: localhost\r\n")
     assert await edge.is_open(connection)
     await clock.advance(SWEEP_S + 1)
-    assert not await edge.is_open(connection)
+    assert (await connection.answer())[0].status == 408
+    assert await connection.rest() == b""
 
 
 async def test_the_body_has_a_time_of_its_own(edge: Edge, root: Any, clock: MovedClock) -> None:
