@@ -24,6 +24,7 @@ from cara_pseud.cork import Cork
 from cara_pseud.dependents import Dependents, ReadCall, called_as_target
 from cara_pseud.errors import ProtocolError, RemoteError, ResourceExhausted, RpcError, TooLarge
 from cara_pseud.kept_answers import MOST_ERROR_BYTES, objects_in
+from cara_pseud.logged_failures import log_failure
 from cara_pseud.outgoing_calls import OutgoingCalls
 from cara_pseud.promised import Promised
 from cara_pseud.scalars import shown
@@ -254,7 +255,7 @@ class Dispatcher:
     ) -> None:
         host = self._host
         if not isinstance(error, _EXPECTED):
-            _LOG.warning("a handler failed: %s", self._described(call), exc_info=error)
+            log_failure(_LOG, logging.WARNING, error, "a handler failed: %s", self._described(call))
         elif isinstance(error, RemoteError) and error.code == "internal":
             _LOG.warning("a wrong result: %s: %s", self._described(call), error)
         text = "".join(traceback.format_exception(error)) if host.debug else ""

@@ -13,6 +13,7 @@ from typing import Final
 from cara_pseud.capabilities import Target
 from cara_pseud.errors import ResourceExhausted, RpcError
 from cara_pseud.local import LocalCapability
+from cara_pseud.logged_failures import log_failure
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -157,8 +158,8 @@ class HolderExports:
             del self.quota.by_id[export.id]
         try:
             export.capability.left(gone=gone)
-        except BaseException:
+        except BaseException as error:
             # Whatever it is, the others are to be freed as well: perhaps nobody comes by here again.
             target = export.capability.target
             name = getattr(target, "interface_name", type(target).__name__)
-            _LOG.exception("an object failed when it was let go: %s", name)
+            log_failure(_LOG, logging.ERROR, error, "an object failed when it was let go: %s", name)

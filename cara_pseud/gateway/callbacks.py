@@ -19,6 +19,7 @@ from cara_pseud.gateway.references import MessageReferences
 from cara_pseud.gateway.requests import CallbackReply
 from cara_pseud.gateway.typed_values import JsonReader, JsonWriter
 from cara_pseud.local import LocalCapability
+from cara_pseud.logged_failures import log_failure
 from cara_pseud.schema.nodes import BoundMethod, Type
 
 _LOG: Final = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class OwnObjects:
                 references.discard()
                 if not isinstance(error, RpcError):
                     # Whoever wrote the callback would never know.
-                    _LOG.exception("a callback failed: %s", name)
+                    log_failure(_LOG, logging.ERROR, error, "a callback failed: %s", name)
                 reply.fail(error)
             else:
                 reply.give(json, references.callbacks)
