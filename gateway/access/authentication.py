@@ -152,7 +152,8 @@ class Authentication:
             self.failures.count(FAILURE_KINDS[kind])
 
     def challenge(self, headers: Mapping[str, str]) -> str:
-        """The value of ``WWW-Authenticate`` in a refusal: Basic only where a browser should ask its user.
+        """The value of ``WWW-Authenticate`` in a refusal: Basic only to browsers that should ask their users, and to
+        programs, which ask nobody; wget and ``curl --anyauth`` show a password only to who wants one.
 
         Args:
             headers: of the request.
@@ -160,7 +161,9 @@ class Authentication:
         is_token_refused = headers.get(AUTHORIZATION, "").partition(" ")[0].lower() == "bearer"
         asks_user = self._passwords is not None and _is_navigation(headers)
         challenges = [_BAD_TOKEN] if is_token_refused else [] if asks_user else [_BEARER]
-        return ", ".join([*challenges, _BASIC] if asks_user else challenges)
+        if asks_user or (self._passwords is not None and _is_program(headers)):
+            challenges.append(_BASIC)
+        return ", ".join(challenges)
 
     def on_removed(self, callback: OnRemoved) -> None:
         """Have each principal told that is known no more, when a reload is done or an issuer has withdrawn a key."""
@@ -271,6 +274,12 @@ class Authentication:
         for principal in principals:
             for callback in self._on_removed:
                 callback(principal)
+
+
+def _is_program(headers: Mapping[str, str]) -> bool:
+    """Whether a request is no browser's, as it says itself: all of these have called themselves Mozilla ever since."""
+    agent = headers.get("User-Agent", "")
+    return "Sec-Fetch-Mode" not in headers and agent != "" and not agent.startswith("Mozilla/")
 
 
 def _is_navigation(headers: Mapping[str, str]) -> bool:

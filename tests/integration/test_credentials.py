@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -225,6 +226,22 @@ def test_guesses_are_rationed_for_those_who_guess(site: Site) -> None:
     began = time.monotonic()
     assert site.add(basic("bob", "the password of bob")).status == 200
     assert time.monotonic() - began < SLOW_S
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("wget", "-q", "-O", "-", "--user=bob", "--password=the password of bob", "--post-data=[1]", "--header"),
+        ("curl", "-s", "--anyauth", "-u", "bob:the password of bob", "-d", "[1]", "-H"),
+    ],
+    ids=["wget", "curl --anyauth"],
+)
+def test_a_program_that_shows_a_password_only_when_it_is_asked_is_asked(site: Site, command: tuple[str, ...]) -> None:
+    url = f"http://127.0.0.1:{site.port}/api/counting/add"
+    done = subprocess.run(
+        [*command, "Content-Type: application/json", url], capture_output=True, text=True, timeout=WAIT_S, check=True
+    )
+    assert list(json.loads(done.stdout)) == ["calls"]
 
 
 def test_a_browser_that_opens_a_page_is_asked_and_a_script_of_one_is_not(site: Site) -> None:

@@ -411,9 +411,14 @@ BAD_TOKEN = f'{BEARER}, error="invalid_token"'
         (EVERYTHING, {"Accept": "text/html", "Authorization": "Bearer key"}, f"{BAD_TOKEN}, {BASIC}"),
         (EVERYTHING, {"Accept": "text/html", "Authorization": "Basic key"}, BASIC),
         (replace(EVERYTHING, passwords=None), {"Accept": "text/html"}, BEARER),
+        (EVERYTHING, {"Accept": "*/*", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) …"}, BEARER),
+        (EVERYTHING, {"Accept": "*/*", "User-Agent": "Wget/1.21.3"}, f"{BEARER}, {BASIC}"),
+        (EVERYTHING, {"Authorization": "Bearer key", "User-Agent": "curl/7.88.1"}, f"{BAD_TOKEN}, {BASIC}"),
+        (EVERYTHING, {"Sec-Fetch-Mode": "cors", "User-Agent": "node"}, BEARER),
+        (replace(EVERYTHING, passwords=None), {"User-Agent": "Wget/1.21.3"}, BEARER),
     ],
 )
-def test_a_browser_asks_its_user_where_there_are_passwords_and_a_page_is_opened(
+def test_a_password_is_asked_for_of_who_opens_a_page_and_of_programs_where_there_are_some(
     config: AuthConfig, headers: dict[str, str], challenge: str
 ) -> None:
     async def test(authentication: Authentication, world: World) -> None:
