@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
+from gateway.access.presented import MAX_CREDENTIAL_CHARS
 from gateway.errors import GatewayError, Status
 from gateway.json.codec.scalars import show
 from gateway.json.text import JSON
@@ -18,8 +19,9 @@ PROTOCOL: Final = 1
 SUPPORTED = (PROTOCOL,)
 """The protocol versions that `rpc.hello` may ask for."""
 
-_MAX_TEXT_CHARS = 4096
-"""Of a session id or an access token (JWTs have a kilobyte or two)."""
+_MAX_NAME_CHARS: Final = 4096
+_LONGEST: Final = {"session": _MAX_NAME_CHARS, "stream": _MAX_NAME_CHARS, "token": MAX_CREDENTIAL_CHARS}
+"""How many characters each text of hello may have; a token as many as in a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +159,10 @@ def _hello(params: Mapping[str, JSON]) -> HelloParams:
             f"protocol {said} is not supported; supported: {', '.join(map(str, SUPPORTED))}",
             details={"supported": list(SUPPORTED)},
         ))
-    for name in ("session", "stream", "token"):
+    for name, longest in _LONGEST.items():
         text = params.get(name)
-        if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= _MAX_TEXT_CHARS):
-            return HelloParams(error=GatewayError.invalid(f"expected 1 to {_MAX_TEXT_CHARS} characters", f"$.{name}"))
+        if text is not None and (not isinstance(text, str) or not 1 <= len(text) <= longest):
+            return HelloParams(error=GatewayError.invalid(f"expected 1 to {longest} characters", f"$.{name}"))
     for name in ("unbox", "anew"):
         if not isinstance(params.get(name, False), bool):
             return HelloParams(error=GatewayError.invalid("expected true or false", f"$.{name}"))

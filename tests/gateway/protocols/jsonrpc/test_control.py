@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.access.presented import MAX_CREDENTIAL_CHARS
 from gateway.protocols.jsonrpc.control import (
     Ack,
     Cancel,
@@ -37,7 +38,8 @@ READINGS: list[tuple[str, Any, Control | None]] = [
     ("rpc.hello", {"protocol": 1, "session": "s", "stream": "t", "received": 0, "anew": True},
      HelloParams("s", "t", 0, anew=True)),
     ("rpc.hello", {"protocol": 1, "received": 5}, HelloParams(received=5)),
-    ("rpc.hello", {"protocol": 1, "token": LONGEST}, HelloParams(token=LONGEST)),
+    ("rpc.hello", {"protocol": 1, "session": LONGEST}, HelloParams(session=LONGEST)),
+    ("rpc.hello", {"protocol": 1, "token": 4 * LONGEST}, HelloParams(token=4 * LONGEST)),
     ("rpc.ack", {"received": 0}, Ack(0)),
     ("rpc.ack", {"received": 7, "new": 1}, Ack(7)),
     ("rpc.release", {"handle": "t-1_A"}, Release("t-1_A", 1)),
@@ -79,7 +81,9 @@ REFUSALS: list[tuple[str, Any, type[Control], str]] = [
     ("rpc.hello", {"protocol": "1"}, HelloParams, PROTOCOL.format('"1"')),
     ("rpc.hello", {"protocol": 1, "session": ""}, HelloParams, TEXT.format("session")),
     ("rpc.hello", {"protocol": 1, "stream": 5}, HelloParams, TEXT.format("stream")),
-    ("rpc.hello", {"protocol": 1, "token": LONGEST + "x"}, HelloParams, TEXT.format("token")),
+    ("rpc.hello", {"protocol": 1, "session": LONGEST + "x"}, HelloParams, TEXT.format("session")),
+    ("rpc.hello", {"protocol": 1, "token": "x" * (MAX_CREDENTIAL_CHARS + 1)}, HelloParams,
+     f"$.token: expected 1 to {MAX_CREDENTIAL_CHARS} characters"),
     ("rpc.hello", {"protocol": 1, "unbox": 1}, HelloParams, "$.unbox: expected true or false"),
     ("rpc.hello", {"protocol": 1, "unbox": None}, HelloParams, "$.unbox: expected true or false"),
     ("rpc.hello", {"protocol": 1, "received": -1}, HelloParams, RECEIVED),
