@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -205,7 +206,7 @@ def _check_base_path(base_path: str, routes: HttpRoutes) -> None:
 
 
 def _compile(service: ServiceConfig, config: GatewayConfig) -> Schema:
-    if not service.schema.is_file():
+    if not os.path.isfile(service.schema):
         raise ConfigError(f"services.{service.name}.schema: there is no file {service.schema}")
     schema = compile_schema([service.schema], config.import_path)
     Codec(schema, config.codec, form=REFERENCE_FORM).check()

@@ -22,6 +22,7 @@ from gateway.app import Gateway
 from gateway.config.file import ConfigError, GatewayConfig
 from gateway.config.lasting import check_guard
 from gateway.config.values import Listen, UnixListen
+from gateway.http.admin.door import AdminAddressError
 from gateway.http.descriptors import permit_descriptors
 from gateway.http.page_changes import PageChanges
 from gateway.loop import CollectorWatch, give_back_large_blocks, settle_collector, watched_loop
@@ -155,7 +156,9 @@ class _Life:
                 await gateway.start()
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                raise StartError(f"cannot listen on {self._config.listen}: {reason}") from None
+                is_admin = isinstance(error, AdminAddressError)
+                where = f"{self._config.admin}, which is admin" if is_admin else self._config.listen
+                raise StartError(f"cannot listen on {where}: {reason}") from None
             give_back_large_blocks()
             settle_collector(self._stalls)
             if self._config.tls is not None:

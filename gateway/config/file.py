@@ -333,7 +333,7 @@ class _Document:
             if fault := unguarded(given.get("listen", DEFAULT_LISTEN), hosts, proxies):
                 reading.complain("gateway.auth", fault)
         import_path = tuple(reading.folder / folder for folder in given.get("import_path", ()))
-        if "pages" in given and not (reading.folder / given["pages"]).is_dir():
+        if "pages" in given and not os.path.isdir(reading.folder / given["pages"]):
             reading.complain("gateway.pages", f"there is no folder {quote(given['pages'])}")
         configured = [self._service(name, settings, import_path) for name, settings in services.items()]
         reading.known_variables()

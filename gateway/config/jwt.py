@@ -12,7 +12,7 @@ from jwt.algorithms import HMACAlgorithm
 
 from gateway.config.jwk_set import PUBLIC_ALGORITHMS, JwkSet, read_jwk_set
 from gateway.config.reading import ConfigReading
-from gateway.config.values import TEXT, ValueKind, shown
+from gateway.config.values import NUL, TEXT, ValueKind, shown
 from gateway.errors import quote
 
 SECRET_BYTES: Final[Mapping[str, int]] = {"HS256": 32, "HS384": 48, "HS512": 64}
@@ -40,7 +40,7 @@ def _audience(value: Any) -> tuple[str, ...]:
 
 
 def _jwks(value: Any) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or NUL in value:
         raise ValueError(f"expected a URL or the path of a file, not {shown(value)}")
     if "://" in value:
         try:
@@ -125,7 +125,7 @@ def read_jwt(reading: ConfigReading, table: Mapping[str, Any] | None, prefix: st
 def _secret(reading: ConfigReading, given: Mapping[str, Any], algorithms: tuple[str, ...]) -> bytes | None:
     secretive = [name for name in algorithms if name in SECRET_BYTES]
     if "secret_env" not in given:
-        if secretive:
+        if secretive and not reading.is_wrong(f"{_JWT}.secret_env"):
             reading.complain(f"{_JWT}.secret_env", f"is missing, {', '.join(secretive)} need a secret")
         return None
     key = f"{_JWT}.secret_env"
@@ -156,7 +156,7 @@ def _keys(
     public = [name for name in algorithms if name in PUBLIC_ALGORITHMS]
     source = given.get("jwks")
     if source is None:
-        if public:
+        if public and not reading.is_wrong(f"{_JWT}.jwks"):
             reading.complain(f"{_JWT}.jwks", f"is missing, {', '.join(public)} need the issuer's public keys")
         return None, JwkSet()
     if not public:

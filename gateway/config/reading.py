@@ -142,6 +142,10 @@ class ConfigReading:
             return None
         return value
 
+    def is_wrong(self, key: str) -> bool:
+        """Whether something is complained of already that the key has: it is not missing then."""
+        return any(line.startswith(f"{key}:") for line in self.complaints)
+
     def complain(self, key: str, message: str) -> None:
         """Note what is wrong with a key or at a place."""
         self.complaints.append(f"{key}: {message}")

@@ -6,8 +6,8 @@ no key and no file.
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -21,6 +21,10 @@ from gateway.host_names import ANY_HOST, host_pattern
 from gateway.path_prefix import path_prefix
 from gateway.routes import FIXED_ROUTES
 
+NUL: Final = "\0"
+"""No path, name or address has one, and the system's functions refuse it in their own words."""
+_MOST: Final = sys.float_info.max
+"""A whole number beyond is none that a clock could count to, and no float either."""
 UNIX_URL: Final = "http+unix://"
 """How addresses of unix sockets begin; their path stands where a host would, with %2F for a slash."""
 
@@ -92,7 +96,7 @@ def shown(value: object) -> str:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or NUL in value:
         raise ValueError(f"expected a text, not {shown(value)}")
     return value
 
@@ -114,7 +118,7 @@ def _parse_flag(text: str) -> Any:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) and item and NUL not in item for item in value):
         raise ValueError(f"expected a list of texts, not {shown(value)}")
     return tuple(value)
 
@@ -136,13 +140,13 @@ def _levels(value: Any) -> int:
 
 
 def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _MOST:
         raise ValueError(f"expected a number of seconds above 0, not {shown(value)}")
     return float(value)
 
 
 def _delay(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _MOST:
         raise ValueError(f"expected a number of seconds from 0 on, not {shown(value)}")
     return float(value)
 

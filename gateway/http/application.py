@@ -61,7 +61,7 @@ class Application:
     def refusal_of_head(self, request: HttpRequest) -> GatewayError | Awaitable[GatewayError | None] | None:
         """What a request will be refused for whatever its body is, as far as that is known at once.
 
-        Where it takes time to find out who asks, it is waited for only if the client waits, too, before it sends the body.
+        Where it takes time to find out who asks, it is waited for only if the client waits, too, to send the body.
         """
         path = request.path
         kind, arguments = self._route(request)

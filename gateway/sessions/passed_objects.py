@@ -1,8 +1,8 @@
 """Objects of one service that a session has passed to another one, as that calls them.
 
 Each call is asked for as one of the session's own principal, by the rules of that moment, and counts as one that it
-makes itself; none is made when the session is over. What a call gives to the service that made it, such as further objects, is passed in the same way:
-otherwise one object that may be passed would lead to all that it gives.
+makes itself; none is made when the session is over. What a call gives to the service that made it, such as further
+objects, is passed in the same way: otherwise one object that may be passed would lead to all that it gives.
 """
 
 from __future__ import annotations

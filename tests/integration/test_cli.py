@@ -88,8 +88,8 @@ def test_check_says_what_is_wrong_with_credentials(tmp_path: Path) -> None:
     keys.chmod(0o644)
     done = run("check", "--config", "gateway.toml", folder=tmp_path)
     said = (
-        "gateway.auth.plugin: nowhere cannot be imported: No module named 'nowhere'; it is looked for among what is installed "
-        "and in the folders of PYTHONPATH\n"
+        "gateway.auth.plugin: nowhere cannot be imported: No module named 'nowhere'; it is looked for among what is "
+        "installed and in the folders of PYTHONPATH\n"
     )
     assert (done.returncode, done.stderr) == (2, said)
     write(tmp_path, '[gateway.auth]\nkeys = "keys.txt"\n' + CONFIG)

@@ -65,18 +65,22 @@ class AdminPaths:
         return self._fixed.get(path) or (RefusingHandler, {"site": self._site, "error": error})
 
 
+class AdminAddressError(OSError):
+    """The sockets of the admin listener cannot be bound; those of the gateway itself could be."""
+
+
 def bind_admin(config: GatewayConfig) -> BoundSockets | None:
     """Bind the sockets of the listener that a configuration has; None if it has none.
 
     Raises:
-        OSError: they cannot be bound.
+        AdminAddressError: they cannot be bound.
     """
     if config.admin is None:
         return None
     try:
         return bind(config.admin, SOCKET_MODE)
     except OSError as error:
-        raise OSError(error.errno, f"{error.strerror or error}, for admin = {config.admin}") from None
+        raise AdminAddressError(error.errno, error.strerror or str(error)) from None
 
 
 class AdminDoor:

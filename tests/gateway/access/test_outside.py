@@ -138,6 +138,7 @@ def test_passwords_are_checked_on_threads() -> None:
     assert refused == [Verdict.REFUSED] * 3
 
 
+LOOKED_FOR = "it is looked for among what is installed and in the folders of PYTHONPATH"
 MODULE = """
 class Tickets:
     async def authenticate(self, credentials):
@@ -184,13 +185,11 @@ def test_a_factory_gives_its_authenticator(module: str) -> None:
     [
         (
             "nowhere_to_be_found:make",
-            "nowhere_to_be_found cannot be imported: No module named 'nowhere_to_be_found'; it is looked for among what is "
-            "installed and in the folders of PYTHONPATH",
+            f"nowhere_to_be_found cannot be imported: No module named 'nowhere_to_be_found'; {LOOKED_FOR}",
         ),
         (
             "ticket_office.lost:make",
-            "ticket_office.lost cannot be imported: No module named 'ticket_office.lost'; it is looked for among what is "
-            "installed and in the folders of PYTHONPATH",
+            f"ticket_office.lost cannot be imported: No module named 'ticket_office.lost'; {LOOKED_FOR}",
         ),
         ("ticket_office.needy:make", "ticket_office.needy cannot be imported: No module named 'nowhere_to_be_found'"),
         ("ticket_office.ends:make", "ticket_office.ends cannot be imported: it raised SystemExit"),

@@ -304,6 +304,28 @@ def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: 
             "[gateway.limits]\nmax_handles_per_session = 0\n" + SERVICE,
             "gateway.limits.max_handles_per_session: expected a whole number from 1 on, not 0",
         ),
+        # What the functions of the system, or a float, would refuse in their own words.
+        (
+            SERVICE + f"timeout = 1{400 * '0'}\n",
+            f"services.calculator.timeout: expected a number of seconds above 0, not 1{38 * '0'}…",
+        ),
+        (
+            f"[gateway]\ndrain_s = 1{400 * '0'}\n" + SERVICE,
+            f"gateway.drain_s: expected a number of seconds from 0 on, not 1{38 * '0'}…",
+        ),
+        (
+            '[gateway.auth]\nkeys = "a\\u0000b"\n' + SERVICE,
+            'gateway.auth.keys: expected a text, not "a\ufffdb"',
+        ),
+        (
+            '[gateway.auth.jwt]\nissuer = "a"\naudience = "b"\njwks = "a\\u0000b"\n' + SERVICE,
+            'gateway.auth.jwt.jwks: expected a URL or the path of a file, not "a\ufffdb"',
+        ),
+        (
+            '[gateway]\nhosts = ["a\\u0000b"]\n' + SERVICE,
+            "gateway.hosts: expected a list of texts, not ['a\\x00b']",
+        ),
+        (f'[gateway]\npages = "{300 * "x"}"\n' + SERVICE, f'gateway.pages: there is no folder "{39 * "x"}…"'),
         (
             SERVICE + "timeout = -1\n",
             "services.calculator.timeout: expected a number of seconds above 0, not -1",

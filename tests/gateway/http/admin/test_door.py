@@ -13,7 +13,7 @@ import pytest
 from gateway.config.file import GatewayConfig
 from gateway.config.limits import Limits
 from gateway.config.values import UnixListen
-from gateway.http.admin.door import MAX_CONNECTIONS, bind_admin
+from gateway.http.admin.door import MAX_CONNECTIONS, AdminAddressError, bind_admin
 from gateway.http.proxies import Proxies
 from tests.gateway.http.admin.conftest import Reload
 from tests.gateway.http.conftest import FRIEND, Edge
@@ -121,12 +121,12 @@ async def test_too_many_connections_to_it_take_none_from_the_gateway(edge: Edge,
     assert sum([connection.is_at_end() for connection in flood]) >= 3 * MAX_CONNECTIONS - 20
 
 
-def test_an_address_that_is_taken_is_named(tmp_path: Path) -> None:
+def test_an_address_that_is_taken_is_told_apart_from_the_gateways_own(tmp_path: Path) -> None:
     path = tmp_path / "admin.sock"
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(path))
         other.listen()
-        with pytest.raises(OSError, match=rf"for admin = unix:{path}"):
+        with pytest.raises(AdminAddressError, match="already in use"):
             bind_admin(GatewayConfig(admin=UnixListen(path)))
 
 
