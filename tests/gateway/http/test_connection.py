@@ -272,9 +272,17 @@ async def test_more_than_is_read_ahead_is_read_when_its_turn_comes(edge: Edge, r
         assert (await connection.answer())[0].headers["x-request-id"] == str(number)
 
 
-async def test_no_more_is_read_than_can_be_begun_soon(edge: Edge, built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
-    admitted, admit = [], built.connections.admit
-    monkeypatch.setattr(built.connections, "admit", lambda *given: admitted.append(admit(*given)) or admitted[-1])
+async def test_no_more_is_read_than_is_begun_soon(
+    edge: Edge, built: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admitted: list[Any] = []
+    admit = built.connections.admit
+
+    def watched(*given: Any) -> Any:
+        admitted.append(admit(*given))
+        return admitted[-1]
+
+    monkeypatch.setattr(built.connections, "admit", watched)
     connection, request = await edge.connect(), b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % edge.port
     connection.send(request * (40 * MAX_AHEAD_BYTES // len(request)))
     answered = built.application.site.answered
