@@ -112,10 +112,9 @@ class Gateway:
         self.attempted = config
         self._source = (lambda: config) if source is None else source
         self._passed = list(passed)
-        self._page_changes = page_changes
         self.faults: dict[str, str] = {}
         self._reloads, self._reload_counts = Reloads(self._reload), ReloadCounts()
-        self._log = log
+        self._log, self._page_changes = log, page_changes
         self._transports = best_transports() if transports is None else transports
         self._tls = None if config.tls is None else Tls(config.tls)
         self.port = config.listen.port if isinstance(config.listen, Listen) else None
@@ -302,6 +301,7 @@ class Gateway:
         if site.identification is not None:
             site.identification.origins = site.origins
         site.proxies = Proxies(config.trusted_proxies, config.base_path)
+        self._log.adopt(config.log.level, config.log.format)
         site.compresses_sockets = config.websocket_compression
         site.pages = config.pages
         site.rates = rates = self._rates.adopt(config.rates)

@@ -77,6 +77,7 @@ def run(
         config = _at(listen_of(passed), config)
         source = None if source is None else partial(_read_at, config.listen, source)
     log = logs.set_up(config.limits.max_log_bytes)
+    log.adopt(config.log.level, config.log.format)
     stalls = Stalls()
     if passed:
         _LOG.info("listening at the sockets that were passed, the first of which is %s", config.listen)

@@ -67,7 +67,8 @@ class LogWriter:
         self._sink = sink
         # The collector may run while it is held, and what that ends may log.
         self._lock = threading.RLock()
-        self._as_json = as_json
+        self._as_json = self._as_json_by_itself = as_json
+        self._says_requests = True
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -75,6 +76,16 @@ class LogWriter:
     def lost(self) -> int:
         """The lines that nobody will read."""
         return 0
+
+    def adopt(self, level: str, form: str) -> None:
+        """Write from now on what is of that level or above, in that form.
+
+        Args:
+            level: ``info``, which requests have, ``warning`` or ``error``.
+            form: ``json``, ``text``, or ``auto``: what the sink is made for.
+        """
+        self._says_requests = level == "info"
+        self._as_json = self._as_json_by_itself if form == "auto" else form == "json"
 
     def request(
         self,
@@ -99,6 +110,8 @@ class LogWriter:
             trace_id: of the trace that it belongs to.
             size: the bytes of the answer's body.
         """
+        if not self._says_requests:
+            return
         milliseconds = round(seconds * 1000, 2)
         if len(path) > _MAX_PATH_CHARS:
             path = path[:_MAX_PATH_CHARS] + "…"
@@ -135,6 +148,8 @@ class LogWriter:
 
     def socket(self, ended: EndedSocket) -> None:
         """Note the end of a WebSocket, whose beginning was noted as a request."""
+        if not self._says_requests:
+            return
         if self._as_json:
             entry: dict[str, object] = {
                 "time": _now(),
@@ -237,6 +252,11 @@ class StderrLog(LogWriter):
     def lost(self) -> int:
         """The lines that nobody will read."""
         return self.drain.lost
+
+    def adopt(self, level: str, form: str) -> None:
+        """See `LogWriter.adopt`; it holds for all that the process logs."""
+        super().adopt(level, form)
+        logging.getLogger().setLevel(level.upper())
 
     def close(self) -> None:
         """Write what is left, if that does not take long."""

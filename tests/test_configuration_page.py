@@ -12,6 +12,7 @@ from gateway.config.auth import AUTH_KEYS, AuthConfig
 from gateway.config.file import DEFAULT_LISTEN, GATEWAY_KEYS, LIMIT_KEYS, SERVICE_KEYS, GatewayConfig, ServiceConfig
 from gateway.config.jwt import DEFAULT_ALGORITHMS, DEFAULT_ROLES_CLAIM, JWT_KEYS
 from gateway.config.limits import Limits
+from gateway.config.log import LOG_KEYS, LogConfig
 from gateway.config.mtls import MTLS_KEYS
 from gateway.config.proxy_headers import PROXY_KEYS
 from gateway.config.rates import RATES_KEYS, RatesConfig
@@ -38,6 +39,7 @@ def documented(heading: str) -> dict[str, str]:
         ("gateway.auth.proxy", PROXY_KEYS),
         ("gateway.auth.mtls", MTLS_KEYS),
         ("gateway.tls", TLS_KEYS),
+        ("gateway.log", LOG_KEYS),
         ("gateway.tracing", TRACING_KEYS),
         ("services.NAME", SERVICE_KEYS),
         ("[services.NAME.rules]", RULE_KEYS),
@@ -74,6 +76,8 @@ def test_the_defaults_on_the_page_are_those_in_the_code() -> None:
         "drain_delay_s": f"`{config.drain_delay_s}`",
         "drain_s": f"`{config.drain_s}`",
     }
+    log = LogConfig()
+    assert documented("gateway.log") == {"level": f'`"{log.level}"`', "format": f'`"{log.format}"`'}
     tracing = TracingConfig(otlp="http://collector:4318")
     assert documented("gateway.tracing") == {
         "otlp": "required", "sample": f"`{tracing.sample}`", "service_name": f'`"{tracing.service_name}"`',

@@ -22,6 +22,7 @@ from gateway.config.auth import AuthConfig, read_auth
 from gateway.config.connection import ConnectionConfig, NativeSource
 from gateway.config.exposure import unguarded
 from gateway.config.limits import Limits
+from gateway.config.log import LogConfig, read_log
 from gateway.config.rates import RatesConfig, read_rates
 from gateway.config.reading import ConfigReading, FileText
 from gateway.config.rules import ROLES, read_rules
@@ -68,7 +69,7 @@ OTHER_VARIABLES: Final = (
 )  # fmt: skip
 """Variables of the command line that are no key of the file."""
 
-GATEWAY_TABLES: Final = ("limits", "auth", "tls", "rates", "tracing")
+GATEWAY_TABLES: Final = ("limits", "auth", "tls", "rates", "log", "tracing")
 """The tables within ``[gateway]``, each with a module of its own that reads it."""
 
 GATEWAY_KEYS: Final[Mapping[str, ValueKind]] = {
@@ -213,6 +214,7 @@ class GatewayConfig:
         tls: None if it speaks plain HTTP.
         files: what it was read from, the file and those that it names, but for schemas.
         auth: None if nothing is said of who may call.
+        log: how much is logged, and how.
         tracing: None if nobody is told of traces.
     """
 
@@ -234,6 +236,7 @@ class GatewayConfig:
     rates: RatesConfig | None = None
     auth: AuthConfig | None = None
     tls: TlsConfig | None = None
+    log: LogConfig = field(default_factory=LogConfig)
     tracing: TracingConfig | None = None
     services: tuple[ServiceConfig, ...] = ()
     files: tuple[Path, ...] = ()
@@ -316,6 +319,7 @@ class _Document:
         bounds = reading.values("gateway.limits", tables.get("limits", {}), LIMIT_KEYS, ENVIRONMENT_PREFIX + "LIMITS_")
         auth = read_auth(reading, tables.get("auth"), ENVIRONMENT_PREFIX + "AUTH_")
         tls = read_tls(reading, tables.get("tls"), ENVIRONMENT_PREFIX + "TLS_")
+        log = read_log(reading, tables.get("log", {}), ENVIRONMENT_PREFIX + "LOG_")
         tracing = read_tracing(reading, tables.get("tracing"), ENVIRONMENT_PREFIX + "TRACING_")
         if auth is not None and auth.proxy is not None and not given.get("trusted_proxies"):
             reading.complain("gateway.auth.proxy", "is believed from trusted_proxies only, and there are none")
@@ -354,6 +358,7 @@ class _Document:
             auth=auth,
             rates=rates,
             tls=tls,
+            log=log,
             tracing=tracing,
             services=tuple(service for service in configured if service is not None),
             files=(self._path, *reading.files),

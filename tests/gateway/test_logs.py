@@ -139,6 +139,22 @@ def test_everything_that_is_logged_goes_to_stderr(root: logging.Logger, capsys: 
     assert "ValueError: why" in second["traceback"]
 
 
+def test_what_is_less_than_the_level_is_not_written_and_the_form_is_as_it_is_said(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = logs.set_up(10_000)
+    for level, form in (("warning", "text"), ("error", "json"), ("info", "auto")):
+        writer.adopt(level, form)
+        if level != "info":
+            writer.request("GET", "/", 200, 0.001, "127.0.0.1", "id-1", None)
+        for number in (logging.INFO, logging.WARNING, logging.ERROR):
+            logging.getLogger("somewhere").log(number, "said")
+    writer.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" ", 1)[1] for line in lines[:2]] == ["warning: said", "error: said"]
+    assert [json.loads(line)["level"] for line in lines[2:]] == ["error", "info", "warning", "error"]
+
+
 def test_a_log_call_whose_arguments_do_not_fit_is_written_all_the_same(
     root: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -179,6 +179,30 @@ def test_what_needs_a_new_start_is_named(start: Start, eventually: Eventually) -
     assert site.web.get("/api", Host="new.example").status == 200
 
 
+def test_how_much_is_logged_and_in_which_form_is_read_again(start: Start, eventually: Eventually) -> None:
+    site = Site(start)
+    lines = '[gateway.log]\nformat = "text"\n'
+    site.config.write_text(site.text("counting", gateway=lines), "utf-8")
+    site.hang_up()
+    eventually(lambda: " info: the configuration is reloaded: counting\n" in site.log(), WAIT_S)
+    # Refused for its path, and then because nothing else is said any more.
+    assert site.web.get("/first").status == 404
+    eventually(lambda: " 404 not_found GET /first " in site.log(), WAIT_S)
+    site.config.write_text(site.text("counting", gateway='[gateway.log]\nlevel = "warning"\n'), "utf-8")
+    site.hang_up()
+
+    def is_quiet() -> bool:
+        before = site.log()
+        site.web.get("/again")
+        time.sleep(0.2)  # twice as long as lines of requests are gathered
+        return site.log() == before
+
+    eventually(is_quiet, WAIT_S)
+    site.config.write_text(site.text("counting", gateway="[gateway.logg]"), "utf-8")
+    site.hang_up()
+    eventually(lambda: '"level":"error"' in site.log().splitlines()[-1], WAIT_S)
+
+
 def test_a_key_that_is_taken_away_is_good_no_more_and_a_role_acts_at_once(
     start: Start, eventually: Eventually
 ) -> None:
