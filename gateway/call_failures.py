@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Final
 
-from cara_pseud.errors import RemoteError, RpcError, Unauthenticated
+from cara_pseud.errors import OutcomeUnknown, RemoteError, RpcError, Unauthenticated
 from gateway.catalogue import ServiceMethod
 from gateway.errors import GatewayError, Status, from_rpc_error
 from gateway.redaction import WHOLE, redacted
@@ -41,6 +41,9 @@ def failure_told(
         told = GatewayError(Status.UNAVAILABLE, f"the service does not let the gateway in: {error.message}")
     elif isinstance(error, RemoteError) and error.code == Status.UNIMPLEMENTED.code:
         told = GatewayError(Status.UNIMPLEMENTED, "the schema has this method, but the service does not")
+    elif isinstance(error, OutcomeUnknown) and method.service.upstream.stopped:
+        # The library's words are of its own client, which is nothing to ours.
+        told = GatewayError(Status.OUTCOME_UNKNOWN, "the gateway shut down before the answer came")
     elif isinstance(error, RpcError):
         told = from_rpc_error(error, expose_errors=expose_errors)
     else:

@@ -433,7 +433,7 @@ def test_a_loss_by_our_own_stop_is_told_at_once(calculator: Service, fakes: Any)
         calculator.upstream.root.calls[0].set_exception(OutcomeUnknown())
         await fakes.settle()
         assert future.done()
-        with pytest.raises(GatewayError, match="the connection was lost"):
+        with pytest.raises(GatewayError, match="the gateway shut down before the answer came"):
             await future
 
     fakes.run(main())

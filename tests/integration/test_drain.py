@@ -114,7 +114,8 @@ def test_what_takes_too_long_is_broken_off_and_told(
         process.popen.send_signal(signal.SIGTERM)
         assert messages_until(socket, 1)[-1]["error"]["data"]["code"] == "outcome_unknown"
         assert socket.closed()[0] == 1001
-    assert rest.result(WAIT_S).code == "outcome_unknown"
+    told = rest.result(WAIT_S)
+    assert (told.code, told.json["detail"]) == ("outcome_unknown", "the gateway shut down before the answer came")
     assert process.popen.wait(WAIT_S) == 0
 
 
