@@ -198,4 +198,5 @@ def test_a_gateway_that_cannot_listen_for_operators_does_not_start(start: Start,
             capture_output=True, text=True, cwd=ROOT, timeout=WAIT_S, check=False,
         )  # fmt: skip
         assert done.returncode == 1
-        assert f"address already in use, for admin = 127.0.0.1:{taken.getsockname()[1]}" in done.stderr
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert done.stderr == f"cara-gateway: cannot listen on {where}, which is admin: address already in use\n"
