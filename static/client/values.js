@@ -63,24 +63,24 @@ export function encodeResult(value, outgoing, path = '$') {
  * @returns {unknown}
  */
 function encode(value, holder, key, path, depth, outgoing) {
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-      return value;
-    case 'number':
-      // JSON has no word for these; the gateway reads the names, as Cap'n Proto's own tool does.
-      return Number.isFinite(value) ? value : String(value);
-    case 'bigint':
-      return String(value);
-    case 'undefined':
-      return null;
-    case 'symbol':
-      throw refusal('a symbol', path);
-  }
-  if (value === null) {
+  if (value === undefined || value === null) {
     return null;
   }
-  const object = /** @type {object} */ (value);
+  if (typeof value === 'symbol') {
+    throw refusal('a symbol', path);
+  }
+  // JSON would carry it, and no Text can hold it.
+  if (typeof value === 'string' && /\p{Cs}/u.test(value)) {
+    throw refusal('half a character', path);
+  }
+  if (typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value)) {
+    return value;
+  }
+  // JSON has no word for what is not finite; the gateway reads the names, as Cap'n Proto's own tool does.
+  if (typeof value === 'number' || typeof value === 'bigint') {
+    return String(value);
+  }
+  const object = /** @type {object & { toJSON?: unknown }} */ (value);
   const reference = outgoing.reference(object, path);
   if (reference !== undefined) {
     return reference;
@@ -109,7 +109,7 @@ function encode(value, holder, key, path, depth, outgoing) {
       ? base64(new Uint8Array(object.buffer, object.byteOffset, object.byteLength))
       : encodeArray(Array.from(/** @type {Float64Array} */ (object)), path, depth + 1, outgoing);
   }
-  if ('toJSON' in object && typeof object.toJSON === 'function') {
+  if (typeof object.toJSON === 'function') {
     return encode(object.toJSON(), holder, key, path, depth + 1, outgoing);
   }
   if (NOT_SENDABLE.has(kind)) {

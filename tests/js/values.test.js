@@ -22,6 +22,7 @@ class Point {
 
 const VALUES = [
   ['text', 'ä', 'ä'],
+  ['a character of two halves', '😀', '😀'],
   ['a number', 1.5, 1.5],
   ['not a number', NaN, 'NaN'],
   ['minus infinity', -Infinity, '-Infinity'],
@@ -57,6 +58,8 @@ loop.again = loop;
 
 const REFUSED = [
   ['a symbol', [Symbol('s')], '$[0][0]: a symbol cannot be sent', '$[0][0]'],
+  ['half a character', [{ name: 'Ann \ud83d' }], '$[0][0].name: half a character cannot be sent', '$[0][0].name'],
+  ['its other half', '\ude00!', '$[0]: half a character cannot be sent', '$[0]'],
   ['a map', { byName: new Map() }, '$[0].byName: a value of type Map cannot be sent', '$[0].byName'],
   ['a promise', Promise.resolve(), '$[0]: a value of type Promise cannot be sent', '$[0]'],
   ['an error', new Error('x'), '$[0]: a value of type Error cannot be sent', '$[0]'],
