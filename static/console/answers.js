@@ -88,6 +88,15 @@ export class Answers {
     };
   }
 
+  /** The session is lost, and with it whoever waited for an answer. */
+  lose() {
+    for (const { entry } of this.#requests.values()) {
+      this.#desk.timeline.change(entry, { status: 'cancelled', message: 'the session was lost before the answer' });
+    }
+    this.#requests.clear();
+    this.#arrived.length = 0;
+  }
+
   /**
    * Answer a callback, as its rule says.
    * @param {string} name

@@ -73,8 +73,34 @@ export function readFloat(text, shape) {
  * @param {string | undefined} encoding
  */
 export function readData(text, how, encoding) {
-  const bytes = how === 'text' ? new TextEncoder().encode(text) : how === 'hex' ? ofHex(text) : ofBase64(text);
+  const bytes = bytesOf(text, how);
   return encoding === 'hex' ? toHex(bytes) : toBase64(bytes);
+}
+
+/** @param {string} text @param {'text' | 'base64' | 'hex'} how it was written */
+function bytesOf(text, how) {
+  return how === 'text' ? new TextEncoder().encode(text) : how === 'hex' ? ofHex(text) : ofBase64(text);
+}
+
+/**
+ * The same bytes, written in another way.
+ * @param {string} text
+ * @param {'text' | 'base64' | 'hex'} from
+ * @param {'text' | 'base64' | 'hex'} to
+ * @throws {Error} the text is none in the first way, or the bytes are no text
+ */
+export function rewriteData(text, from, to) {
+  const bytes = bytesOf(text, from);
+  if (to === 'text') {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  }
+  return to === 'hex' ? toHex(bytes) : toBase64(bytes);
+}
+
+/** How many bytes base64 stands for, as people say it. @param {string} text */
+export function bytesInWords(text) {
+  const count = Math.floor((text.replace(/=+$/, '').length * 3) / 4);
+  return count === 1 ? '1 byte' : `${count} bytes`;
 }
 
 /** @param {string} text @returns {Uint8Array} */

@@ -70,6 +70,7 @@ export class Visit {
         sessionLost: () => {
           desk.objects.clear();
           desk.callbacks.clear();
+          desk.answers.lose();
           desk.disinherit();
         },
       },

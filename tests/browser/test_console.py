@@ -105,6 +105,7 @@ def test_a_form_with_a_list_in_a_struct_is_filled_and_in_step_with_its_json(cons
     main.get_by_role("button", name="Add to tags").click()
     field(main, "tags 2").fill("y")
     main.get_by_role("button", name="Move up tags 2").click()
+    expect(main.get_by_role("button", name="Move down tags 1")).to_be_focused()
     main.get_by_label("JSON", exact=True).check()
     text = field(main, "Parameters")
     assert json.loads(text.input_value()) == {"person": {"name": "Nested <b>Bobby</b>", "tags": ["y", "x"]}}
@@ -116,7 +117,13 @@ def test_a_form_with_a_list_in_a_struct_is_filled_and_in_step_with_its_json(cons
     main.get_by_label("Form", exact=True).check()
     expect(field(main, "tags 2")).to_have_value("w")
     main.get_by_role("button", name="Remove tags 1").click()
+    # An input makes a blank of a line's end.
+    field(main, "email").fill("one")
+    console.keyboard.press("Shift+Enter")
+    console.keyboard.type("two")
+    expect(field(main, "email")).to_have_value("one\ntwo")
     console.keyboard.press("Control+Enter")
+    expect(answer(main)).to_contain_text(r'"email": "one\ntwo"')
     expect(answer(main)).to_contain_text('"tags": ["w"]')
     delete_person(console, main, 'add({…}).person.updater')
 

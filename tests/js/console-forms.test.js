@@ -7,6 +7,7 @@ import { ruleProblem } from '../../static/console/callbacks.js';
 import { nearest } from '../../static/console/checking.js';
 import { memberDraft } from '../../static/console/drafts.js';
 import { parseJson, writeJson } from '../../static/console/json-text.js';
+import { bytesInWords, rewriteData } from '../../static/console/scalars.js';
 import { MASK } from '../../static/console/secrets.js';
 
 const field = (name, kind, more = {}) => ({ name, type: kind, shape: { kind, ...more.shape }, ...more.field });
@@ -168,6 +169,27 @@ test('a deadline that is none is said, and nothing is sent', () => {
   }
   one.timeout_s = '1.5';
   assert.deepEqual([one.deadlineProblem, one.isWhole, one.timeout_ms], ['', true, 1500]);
+});
+
+test('bytes stay the same when they are written in another way', () => {
+  for (const [from, text, to, other] of [
+    ['text', 'hé', 'hex', '68c3a9'],
+    ['hex', '68 C3 a9', 'base64', 'aMOp'],
+    ['base64', 'aMOp', 'text', 'hé'],
+    ['hex', 'efbbbf41', 'text', '\ufeffA'],
+    ['text', '', 'base64', ''],
+  ]) {
+    assert.equal(rewriteData(text, from, to), other);
+  }
+  assert.throws(() => rewriteData('ff', 'hex', 'text'), TypeError);
+  assert.throws(() => rewriteData('f', 'hex', 'base64'), /two digits/);
+  assert.deepEqual(['', 'AA==', 'AAA=', 'AAAA', 'AAAAAA=='].map(bytesInWords), [
+    '0 bytes',
+    '1 byte',
+    '2 bytes',
+    '3 bytes',
+    '4 bytes',
+  ]);
 });
 
 test('what a rule answers is judged by the results as it is typed', () => {

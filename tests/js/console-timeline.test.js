@@ -200,6 +200,11 @@ test('a callback that asks waits for somebody, who may answer or refuse', async 
   assert.deepEqual(desk.callbacks.asks, []);
   assert.equal(timeline.entries[2].status, 'cancelled');
   await assert.rejects(request('g:4', '!other.ask', []), /no callback other/);
+  request('g:5', `!${name}.ask`, ['?']).catch(() => {});
+  await new Promise(setImmediate);
+  assert.equal(timeline.entries.at(-1).status, 'waiting');
+  desk.answers.lose();
+  assert.match(timeline.entries.at(-1).message, /session was lost/);
 });
 
 test('an answer to the page before settles its entry, and its objects live on', async () => {

@@ -1,9 +1,11 @@
 // @ts-check
 /** A field for bytes: typed as text, base64 or hex, or read from a file. */
-import { toBase64 } from '../scalars.js';
+import { bytesInWords, rewriteData, toBase64 } from '../scalars.js';
 import { element, freshId } from './elements.js';
 
 const WAYS = /** @type {const} */ (['text', 'base64', 'hex', 'file']);
+// Nobody reads on in what was read from a longer file.
+const MOST_CHARS = 100_000;
 
 /**
  * @param {import('../description.js').Field} field
@@ -28,7 +30,7 @@ export function dataControl(field, draft, form, label) {
     control.readOnly = isFile;
     control.placeholder = isFile ? 'no file chosen' : draft.how;
     picker.hidden = !isFile;
-    told.textContent = isFile && draft.text ? `${Math.floor((draft.text.length * 3) / 4)} bytes` : '';
+    told.textContent = isFile && draft.text ? bytesInWords(draft.text) : '';
   };
   control.addEventListener('input', () => {
     draft.text = control.value;
@@ -36,12 +38,24 @@ export function dataControl(field, draft, form, label) {
     form.changed();
   });
   way.addEventListener('change', () => {
-    const isFile = draft.how === 'file' || way.value === 'file';
-    draft.how = /** @type {typeof draft.how} */ (way.value);
-    if (isFile) {
+    const wanted = /** @type {typeof draft.how} */ (way.value);
+    const before = draft.how === 'file' ? 'base64' : draft.how;
+    if (wanted === 'file' || draft.text.length > MOST_CHARS) {
       draft.text = '';
-      draft.file = undefined;
+    } else {
+      try {
+        draft.text = rewriteData(draft.text, before, wanted);
+      } catch (error) {
+        if (error instanceof TypeError) {
+          show();
+          told.textContent = 'These bytes are no text.';
+          return;
+        }
+        // It was not whole as it stood, and stays as it was typed.
+      }
     }
+    draft.file = undefined;
+    draft.how = wanted;
     show();
     form.changed();
   });

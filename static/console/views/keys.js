@@ -6,6 +6,7 @@ import { element } from './elements.js';
 const KEYS = [
   ['/', 'search services, methods, types, objects and comments'],
   ['Ctrl Enter', 'call the method that is shown'],
+  ['Shift Enter', 'begin a new line in a field for text'],
   ['g', 'to the services'],
   ['f', 'to the form'],
   ['t', 'to the timeline'],

@@ -95,11 +95,13 @@ function textControl(field, draft, place, form, plain, type) {
     draft.given = false;
     /** @type {any} */ (plain.oninput)(event);
   };
+  const area = () => element('textarea', { ...plain, oninput, value: undefined, rows: 4 });
   const isLong = draft.text.includes('\n') && !field.sensitive;
-  const control = isLong
-    ? element('textarea', { ...plain, oninput, value: undefined, rows: 4 })
-    : element('input', { ...plain, oninput, type });
+  const control = isLong ? area() : element('input', { ...plain, oninput, type });
   /** @type {HTMLInputElement} */ (control).value = draft.text;
+  if (control instanceof HTMLInputElement && !field.sensitive) {
+    growForLines(control, area, form);
+  }
   // Without this nobody could send an empty text where the schema has a default.
   const canBeEmpty = place === 'member' && typeof field.default === 'string' && field.default !== '';
   if (!canBeEmpty) {
@@ -115,6 +117,45 @@ function textControl(field, draft, place, form, plain, type) {
     control,
     more: element('p', { class: 'hint' }, box, ' ', element('label', { for: id }, `send ${field.name} empty`)),
   };
+}
+
+/**
+ * Have a line become an area when more lines are pasted, or asked for by Shift Enter: an input would make blanks of them.
+ * @param {HTMLInputElement} line
+ * @param {() => HTMLTextAreaElement} make
+ * @param {Form} form
+ */
+function growForLines(line, make, form) {
+  /** @param {Event} event @param {string} text */
+  const grow = (event, text) => {
+    event.preventDefault();
+    const area = make();
+    area.value = line.value;
+    area.id = line.id;
+    area.setAttribute('aria-describedby', line.getAttribute('aria-describedby') ?? '');
+    area.setSelectionRange(line.selectionStart, line.selectionEnd);
+    for (const { controls } of form.complaints.values()) {
+      const place = controls.indexOf(line);
+      if (place >= 0) {
+        controls[place] = area;
+      }
+    }
+    line.replaceWith(area);
+    area.focus();
+    area.setRangeText(text, area.selectionStart, area.selectionEnd, 'end');
+    area.dispatchEvent(new Event('input'));
+  };
+  line.addEventListener('paste', (event) => {
+    const text = event.clipboardData?.getData('text/plain').replaceAll(/\r\n?/g, '\n') ?? '';
+    if (text.includes('\n')) {
+      grow(event, text);
+    }
+  });
+  line.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && event.shiftKey) {
+      grow(event, '\n');
+    }
+  });
 }
 
 /** @param {Field} field @param {import('../drafts.js').TextDraft} draft @param {Place} place @param {Form} form */
