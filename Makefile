@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-native test test-pythons test-clients check coverage mutants attacks soak corpus bench bench-check \
-  conformance dist lock lock-conformance clean node-tools native-tools test-tools
+  pictures conformance dist lock lock-conformance clean node-tools native-tools test-tools
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -72,6 +72,9 @@ check: $(STAMPS)/dev $(JS_STAMP) ## lint, types, import rules
 	$(PY) -m mypy
 	$(PY) -m pytest tests/test_architecture.py
 	cd $(JS) && npm run --silent check
+
+pictures: $(STAMPS)/dev ## take the pictures of README.md and docs/console.md anew, with Chromium
+	$(PY) -m tests.browser.pictures
 
 # Without the tests that compare how long clients wait: what is measured is slower by as much as it has lines to run, so that
 # a server which is asked much looks as if it kept others waiting. `make test` runs them.
