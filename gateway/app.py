@@ -122,7 +122,7 @@ class Gateway:
         self._cork = Cork()
         self._turns = Turns(stalls, self._cork, watched=stalls is not None)
         self._counts = CallCounts()
-        self._pool = Pool(self._connection)
+        self._pool = Pool(self._connection, lambda: self._states.look_at(self._served.catalogue.services))
         self._tracer: OtlpTracer | None = None if config.tracing is None else _tracer(config.tracing)
         self._retired: asyncio.Task[None] | None = None
         self._reclaiming: asyncio.Task[None] | None = None
@@ -456,9 +456,7 @@ class Gateway:
         # Under a login objects outlive a connection, so only when it is up again it is known whether they are there.
         reason = f"{service} was restarted" if state == "up" else f"the connection to {service} was lost"
         self._sessions.service_lost(service, reason)
-        found = self._service(service)
-        if found is not None:
-            self._states.look(service, found.upstream.endpoints)
+        self._states.look_at(self._served.catalogue.services)
 
     async def services_up(self, timeout_s: float) -> bool:
         """Wait until every service is connected; False when the time is over before."""

@@ -18,7 +18,7 @@ from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capab
 from cara_pseud.errors import DeadlineExceeded, OutcomeUnknown, RpcError, Unauthenticated, Unavailable
 from cara_pseud.schema.nodes import BoundMethod
 from gateway.upstream.base import Endpoint, EndpointConnection, EndpointState, ObjectName, State, Upstream
-from gateway.upstream.health import Health
+from gateway.upstream.health import Health, nobody
 
 SIGN_OF_LIFE_S: Final = 2.0
 """How long an endpoint may take to give one."""
@@ -31,11 +31,14 @@ class Balancer:
     """Several connections that serve the same; implements `gateway.upstream.base.Upstream`.
 
     They are not its own: they are started by whoever made them, and may be another balancer's as well.
+
+    Args:
+        changed: called when one is ejected, on trial or well again; what else becomes of them they tell themselves.
     """
 
-    def __init__(self, connections: Sequence[EndpointConnection]) -> None:
+    def __init__(self, connections: Sequence[EndpointConnection], changed: Callable[[], None] = nobody) -> None:
         self.connections: Sequence[EndpointConnection] = tuple(connections)
-        self._places = tuple(_Place(connection) for connection in self.connections)
+        self._places = tuple(_Place(connection, changed) for connection in self.connections)
         places = self._places
         self._orders = tuple((*places[first:], *places[:first]) for first in range(len(places)))
         self._turn = 0
@@ -178,9 +181,9 @@ _RANKS: Final = {"up": _UP, "connecting": _CONNECTING, "down": _DOWN}
 class _Place:
     """One endpoint: its connection, how it fares, and how it comes back."""
 
-    def __init__(self, connection: EndpointConnection) -> None:
+    def __init__(self, connection: EndpointConnection, changed: Callable[[], None]) -> None:
         self.connection = connection
-        self.health = Health()
+        self.health = Health(changed)
         self._timer: asyncio.TimerHandle | None = None
         self._asked: asyncio.Task[bool] | None = None
         self._forget: Callable[[], None] | None = None

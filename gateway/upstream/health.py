@@ -12,6 +12,7 @@ when, and has it come back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
 
 Fitness: TypeAlias = Literal["well", "ejected", "on trial"]
@@ -28,8 +29,15 @@ TRIAL_S: Final = 1.0
 """A call on trial that has not failed by then is only slow."""
 
 
+def nobody() -> None:
+    """Tell nobody."""
+
+
 class Health:
     """One endpoint's.
+
+    Args:
+        changed: called when its fitness is another.
 
     Attributes:
         fitness: whether it is given calls as the others are.
@@ -37,12 +45,13 @@ class Health:
     """
 
     __slots__ = (
-        "_ejections", "_is_unavailable", "_tried_at", "_unavailable", "_unavailable_since", "_well_since", "fitness",
-        "is_troubled",
+        "_changed", "_ejections", "_is_unavailable", "_tried_at", "_unavailable", "_unavailable_since", "_well_since",
+        "fitness", "is_troubled",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] = nobody) -> None:
         self.fitness: Fitness = "well"
+        self._changed = changed
         self.is_troubled = False
         self._unavailable = 0
         self._unavailable_since = 0.0
@@ -100,6 +109,7 @@ class Health:
         """The pause is over, and it gave a sign of life."""
         if self.fitness == "ejected":
             self.fitness, self._tried_at = "on trial", None
+            self._changed()
 
     def takes(self, now: float) -> bool:
         """Whether it may be given a call now."""
@@ -115,10 +125,14 @@ class Health:
     def _become_well(self, now: float) -> None:
         self.fitness, self._well_since, self._unavailable = "well", now, 0
         self.is_troubled = self._is_unavailable = False
+        self._changed()
 
     def _eject(self, now: float, least: int) -> bool:
         if self.fitness == "well" and now - self._well_since >= FORGIVEN_S:
             self._ejections = 0
         self._ejections = max(self._ejections + 1, least)
+        is_new = self.fitness != "ejected"
         self.fitness, self.is_troubled, self._unavailable = "ejected", True, 0
+        if is_new:
+            self._changed()
         return True

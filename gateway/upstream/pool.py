@@ -10,6 +10,7 @@ from gateway.config.connection import ConnectionConfig
 from gateway.config.file import ServiceConfig
 from gateway.upstream.balancer import Balancer
 from gateway.upstream.base import EndpointConnection, Upstream
+from gateway.upstream.health import nobody
 
 
 class Pool:
@@ -19,9 +20,17 @@ class Pool:
         running: the connections that were started and not stopped.
     """
 
-    def __init__(self, make: Callable[[ConnectionConfig], EndpointConnection]) -> None:
-        """Begin with none; ``make`` makes a connection, which is not started yet."""
+    def __init__(
+        self, make: Callable[[ConnectionConfig], EndpointConnection], changed: Callable[[], None] = nobody
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            make: makes a connection, which is not started yet.
+            changed: see `gateway.upstream.balancer.Balancer`.
+        """
         self._make = make
+        self._changed = changed
         # Catalogues are made in threads of their own.
         self._lock = threading.Lock()
         self._connections: dict[ConnectionConfig, EndpointConnection] = {}
@@ -49,7 +58,7 @@ class Pool:
                 return connections[0]
             balancer = self._balancers.get(configs)
             if balancer is None:
-                balancer = self._balancers[configs] = Balancer(connections)
+                balancer = self._balancers[configs] = Balancer(connections, self._changed)
             return balancer
 
     def _connection(self, config: ConnectionConfig) -> EndpointConnection:

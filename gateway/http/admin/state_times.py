@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from gateway.catalogue import Service
 from gateway.upstream.base import Endpoint
 
 
 class StateTimes:
-    """What was seen of endpoints, whenever somebody looked: when a service says that it changed, and when one asks.
+    """What was seen of endpoints, whenever somebody looked: when one says that it changed, and when somebody asks.
 
     Args:
         clock: seconds since 1970.
@@ -25,6 +26,11 @@ class StateTimes:
         for endpoint in endpoints:
             state, since = before.get(endpoint.address, ("", now))
             after[endpoint.address] = (endpoint.state, since if state == endpoint.state else now)
+
+    def look_at(self, services: Mapping[str, Service]) -> None:
+        """The same of all services, by their names."""
+        for name, service in services.items():
+            self.look(name, service.upstream.endpoints)
 
     def keep(self, services: Iterable[str]) -> None:
         """Forget all services but these."""

@@ -230,6 +230,24 @@ def test_a_call_waits_at_one_that_connects_only_if_none_is_up() -> None:
     play(test)
 
 
+def test_whoever_watches_the_endpoints_is_told_how_they_fare() -> None:
+    async def test(_: Balancer, places: list[Any], clock: MovedClock) -> None:
+        told: list[list[str]] = []
+        balancer = Balancer(places, lambda: told.append(states(balancer)))
+        first, second = places
+        second.busy = 100
+        call(balancer)
+        await fail([first], OutcomeUnknown(), count=1)  # the connection is as it was, so that this alone shows
+        await settle()
+        call(balancer)
+        first.calls[-1].set_result("well")
+        await settle()
+        assert told == [["ejected", "up"], ["on trial", "up"], ["up", "up"]]
+        balancer.close()
+
+    play(test)
+
+
 def test_a_lost_endpoint_comes_back_by_a_sign_of_life_and_one_call() -> None:
     async def test(balancer: Balancer, places: list[Any], clock: MovedClock) -> None:
         first, second = places

@@ -112,3 +112,16 @@ def test_who_gives_a_sign_of_life_and_is_well_stays_so() -> None:
     health = Health()
     health.came_back()
     assert health.fitness == "well"
+
+
+def test_it_tells_when_its_fitness_is_another() -> None:
+    told: list[str] = []
+    health = Health(lambda: told.append(health.fitness))
+    health.lost(100)
+    health.still_silent(101)  # as it was
+    health.came_back()
+    health.came_back()
+    health.given(102)
+    assert health.takes(102 + TRIAL_S)  # slow, and nothing worse
+    health.good(104)
+    assert told == ["ejected", "on trial", "well"]
