@@ -55,7 +55,7 @@ class ForeignAuthenticator:
             raise _unavailable()
         task = asyncio.create_task(self._ask(credentials))
         self._asked.add(task)
-        task.add_done_callback(self._asked.discard)
+        task.add_done_callback(self._over)
         try:
             # Not `asyncio.timeout`: one that does not let itself be cancelled would hold its callers all the same.
             await asyncio.wait({task}, timeout=PLUGIN_S)
@@ -76,6 +76,12 @@ class ForeignAuthenticator:
             _LOG.error("the authenticator %s failed: %s", self.name, _place(cause or error))
             raise _unavailable()
         return self._checked(task.result())
+
+    def _over(self, task: asyncio.Task[Principal | None]) -> None:
+        self._asked.discard(task)
+        if not task.cancelled():
+            # Whoever asked may have left: asyncio would log its words then, which may repeat what it was given.
+            task.exception()
 
     async def _ask(self, credentials: Credentials) -> Principal | None:
         # In the task, so that whatever goes wrong goes wrong there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import math
 from typing import Any
@@ -152,3 +153,25 @@ def test_only_so_many_wait_for_it() -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     asyncio.run(test())
+
+
+def test_nothing_is_logged_of_one_whose_asker_has_left(caplog: pytest.LogCaptureFixture) -> None:
+    class Late:
+        async def authenticate(self, credentials: Credentials) -> Principal | None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                raise RuntimeError("hush")
+
+    async def main() -> None:
+        asking = asyncio.ensure_future(ForeignAuthenticator(Late(), "a.b:c").authenticate(SHOWN))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        for _ in range(3):
+            await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(main())
+    assert caplog.text == ""
