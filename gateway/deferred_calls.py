@@ -41,8 +41,11 @@ def once_admitted(
 
     def pass_on(future: asyncio.Future[Any]) -> None:
         if call.done():
-            return
-        if future.cancelled():
+            if not future.cancelled():
+                # It failed as it was given up. Nobody else looks at it, and asyncio would log the service's words of
+                # what nobody looks at, secrets and all.
+                future.exception()
+        elif future.cancelled():
             call.cancel()
         elif (error := future.exception()) is not None:
             call.set_exception(error)

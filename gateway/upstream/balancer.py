@@ -357,6 +357,8 @@ class _Call(Pending):
         """Pass on what came of it, or go to another endpoint if it never got to this one."""
         self.inner = None
         if self.done():
+            if not inner.cancelled():
+                inner.exception()  # nobody else looks at it, and asyncio would log what it says
             return
         if inner.cancelled():
             self.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -120,3 +121,26 @@ def test_a_call_that_fails_at_once_was_never_sent(fakes: Any) -> None:
         assert service.unsent == 1
 
     fakes.run(main())
+
+
+class Ended(asyncio.Future[Any]):
+    """One that is left alone when it has ended, as those of calls are; asyncio's own forgets that nobody looked."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        return not self.done() and super().cancel(msg)
+
+
+def test_nothing_is_logged_of_a_call_that_fails_as_it_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        admitted = asyncio.get_running_loop().create_future()
+        made = [Ended()]
+        call = once_admitted(admitted, lambda: made[0])
+        admitted.set_result(None)
+        await settle()
+        made.pop().set_exception(ValueError("hush"))
+        call.cancel()
+        await settle()
+
+    asyncio.run(main())
+    gc.collect()
+    assert caplog.text == ""
