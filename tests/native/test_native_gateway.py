@@ -233,6 +233,36 @@ def test_a_service_that_is_killed_and_comes_back(abacus: NativeService, gateway:
         assert census(web)["calls"] == 2, "the two that were answered, and nothing twice"
 
 
+def p99_s(web: Web, path: str, for_s: float) -> float:
+    """How long the slowest hundredth of one call after the other takes at least."""
+    took, until = [], time.monotonic() + for_s
+    while (began := time.monotonic()) < until:
+        assert web.post(path, {"dividend": "4"}).status == 200
+        took.append(time.monotonic() - began)
+    return sorted(took)[len(took) * 99 // 100]
+
+
+@pytest.mark.compares_waits
+def test_calls_of_other_services_take_no_longer_while_one_hangs_or_is_lost(
+    abacus: NativeService, gateway: tuple[Process, Web, Start]
+) -> None:
+    _, web, _ = gateway
+
+    def ratio(trouble: Callable[[], None], end: Callable[[], None]) -> float:
+        alone_s = p99_s(web, "/api/python/divide", 0.4)
+        with web.socket() as socket:
+            trouble()
+            for id in range(10):
+                socket.send({"jsonrpc": "2.0", "id": id, "method": "abacus.census"})
+            troubled_s = p99_s(web, "/api/python/divide", 0.4)
+            end()
+        return troubled_s / alone_s
+
+    for trouble, end in ((abacus.hang, abacus.go_on), (abacus.kill, abacus.start)):
+        # What else the machine does at that moment falls upon one of the two.
+        assert any(ratio(trouble, end) < 3 for _ in range(3))
+
+
 def test_a_bridge_that_is_killed_or_hangs_is_started_anew(gateway: tuple[Process, Web, Start]) -> None:
     process, web, _ = gateway
     assert len(bridges_of(process.pid)) == 2
