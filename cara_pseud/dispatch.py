@@ -36,6 +36,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 # What a handler returns most often; asking an arbitrary object whether it is awaitable costs more than the call.
 _IMMEDIATE_TYPES: Final = frozenset({type(None), bool, int, float, str, bytes, dict, list, tuple})
+# Nor need that be asked of what calls of peers give.
+_WAITED_FOR: Final = (Pending, Awaitable)
 BARE: Final = ("",)
 """The results of a method that no schema tells of: one value, of which nobody knows what is in it."""
 _SLOW_S: Final = 0.001
@@ -164,7 +166,7 @@ class Dispatcher:
             began = perf_counter()
         try:
             result = self.handler(name, call.user)(call, args, kwargs)
-            if type(result) not in _IMMEDIATE_TYPES and isinstance(result, Awaitable):
+            if type(result) not in _IMMEDIATE_TYPES and isinstance(result, _WAITED_FOR):
                 if hasattr(type(result), "promised"):
                     call.promises = cast(Promises, result)
                 if isinstance(result, Pending) and getattr(result, "watcher", result) is None and not result.done():
@@ -319,7 +321,17 @@ class Dispatcher:
         deadline_ms = metadata.get("deadline_ms")
         if type(deadline_ms) is int and deadline_ms >= 0:
             call.deadline = self._host.running_loop.time() + deadline_ms / 1000
-        for field in ("request_id", "traceparent", "idempotency_key"):
+        request_id = metadata.get("request_id")
+        if type(request_id) is str:
+            call.request_id = request_id
+        # Most calls have nothing else.
+        if len(metadata) > (deadline_ms is not None) + (request_id is not None):
+            self._take_note(call, metadata)
+        return self.handler(name, call.user)(call, inner, kwargs)
+
+    def _take_note(self, call: IncomingCall, metadata: Mapping[str, Any]) -> None:
+        """Have a call know what else its caller says of it."""
+        for field in ("traceparent", "idempotency_key"):
             value = metadata.get(field)
             if type(value) is str:
                 setattr(call, field, value)
@@ -329,7 +341,6 @@ class Dispatcher:
                 call.principal = principal
             if type(roles) is list and all(type(role) is str for role in roles):
                 call.roles = tuple(roles)
-        return self.handler(name, call.user)(call, inner, kwargs)
 
 
 _EXPECTED: Final = (RpcError, ProtocolError, ServiceNotFoundError)

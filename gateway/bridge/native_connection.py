@@ -41,11 +41,12 @@ class NativeConnection(asyncio.Protocol):
         self._outgoing: list[bytes | bytearray] = []
         self._transport: asyncio.Transport | None = None
         self._reason = ""
-        self.vat = Vat(methods, loop, self._send, self._has_room)
+        self.vat = Vat(methods, loop, self._send)
         self.lost: asyncio.Future[str] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(MAX_WAITING_BYTES, MAX_WAITING_BYTES // 2)
         raw = transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -60,6 +61,12 @@ class NativeConnection(asyncio.Protocol):
                     self.vat.receive(segments)
             except (Malformed, Broken) as error:
                 self._end(str(error))
+
+    def pause_writing(self) -> None:
+        self.vat.is_full = True
+
+    def resume_writing(self) -> None:
+        self.vat.is_full = False
 
     def eof_received(self) -> None:
         self._reason = self._reason or "the service closed the connection"
@@ -81,9 +88,6 @@ class NativeConnection(asyncio.Protocol):
         self.vat.close()
         if self._transport is not None:
             self._transport.abort()
-
-    def _has_room(self) -> bool:
-        return self._transport is not None and self._transport.get_write_buffer_size() < MAX_WAITING_BYTES
 
     def _send(self, message: bytes | bytearray) -> None:
         outgoing = self._outgoing

@@ -14,7 +14,7 @@ from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Schema, Ty
 from gateway.bridge.checks import Checks
 from gateway.bridge.layouts import Places, StructPlaces
 from gateway.bridge.pointers import BeyondBounds, Malformed, ReceivedMessage
-from gateway.bridge.rpc_messages import content_pointer
+from gateway.bridge.rpc_messages import CallForm, content_pointer
 from gateway.bridge.value_readers import ValueReaders
 from gateway.bridge.value_writers import FAILURES, AnyValueError, NamedStructs, Objects, ValueWriters
 
@@ -43,6 +43,8 @@ class NativeStruct:
         self._ids = {name: id for id, name in self.names.items()}
         self._read = methods.readers.name(type)
         self._write = methods.writers.name(type)
+        # A function is in its place there once it has been called.
+        self._readers, self._writers = methods.readers.namespace, methods.writers.namespace
 
     def read(self, incoming: ReceivedMessage, segment: bytes, place: int, pointer: int) -> dict[int, Any]:
         """Read the struct; null reads as one whose fields are not set.
@@ -51,7 +53,7 @@ class NativeStruct:
             Malformed: it is none.
         """
         sections = incoming.struct(segment, place, pointer)
-        found: dict[int, Any] = self._methods.readers.namespace[self._read](incoming, *sections, 1)
+        found: dict[int, Any] = self._readers[self._read](incoming, *sections, 1)
         return found
 
     def write(self, objects: Objects, b: bytearray, start: int, wire: Any) -> None:
@@ -61,7 +63,7 @@ class NativeStruct:
             InvalidValue: the value does not fit; with the path.
         """
         try:
-            self._methods.writers.namespace[self._write](objects, b, start, wire)
+            self._writers[self._write](objects, b, start, wire)
         except InvalidValue:
             raise
         except (*FAILURES, AnyValueError) as error:
@@ -121,9 +123,10 @@ class NativeMethod:
 
     Attributes:
         label: ``Interface.method``.
+        form: of its calls.
     """
 
-    __slots__ = ("id", "interface_id", "label", "params", "results")
+    __slots__ = ("form", "id", "interface_id", "label", "params", "results")
 
     def __init__(self, methods: NativeMethods, bound: BoundMethod) -> None:
         method, brand = bound.method, bound.interface.brand
@@ -133,6 +136,7 @@ class NativeMethod:
         self.label = f"{node.qualified_name or node.name}.{method.name}"
         self.params = NativeStruct(methods, substitute(method.params, brand), is_inline=method.params_inline)
         self.results = NativeStruct(methods, substitute(method.results, brand), is_inline=method.results_inline)
+        self.form = CallForm(self.interface_id, self.id, self.params.pointer, self.params.words)
 
 
 class NativeMethods:

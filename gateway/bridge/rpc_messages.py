@@ -76,7 +76,11 @@ _CALL_HEAD: Final = struct.Struct("<Q" "QQQ" "IHHQQ" "QQQ" "IIQ" "QQ")
 _CALL_POINTER: Final = 3 << 32 | 3 << 48
 _TARGET_POINTER: Final = 2 << 2 | _ONE_AND_ONE
 _PAYLOAD_POINTER: Final = 3 << 2 | 2 << 48
+_QUESTION_PLACE: Final = FRAME_BYTES + 3 * 8
+_IMPORT_PLACE: Final = FRAME_BYTES + 9 * 8
+_IN_ANSWER_PLACE: Final = _IMPORT_PLACE + 4
 _TARGET_PLACE: Final = FRAME_BYTES + 10 * 8
+_PUT_NUMBER: Final = struct.Struct("<I").pack_into
 CALL_CONTENT: Final = FRAME_BYTES + 11 * 8
 """Where the pointer to a call's parameters is; that to its table of objects comes next."""
 CALL_BYTES: Final = FRAME_BYTES + 13 * 8
@@ -103,26 +107,42 @@ def object_pointer(number: int) -> int:
     return OTHER_POINTER | number << 32
 
 
-def begin_call(
-    question: int, target: int, interface_id: int, method: int, content: int, words: int, *, in_answer: bool = False
-) -> bytearray:
-    """A call with room for its parameters.
+class CallForm:
+    """What all calls of a method have in common. It is made once, and each call is a copy.
 
     Args:
-        target: the id of an object of the receiver's; with ``in_answer`` nothing yet, see `aim`.
         content: see `content_pointer`.
         words: that the parameters take.
     """
-    b = bytearray(_CALL_HEAD.pack(
-        0, _ROOT, MessageKind.CALL, _CALL_POINTER, question, method, 0, interface_id, 0,
-        _TARGET_POINTER, _PAYLOAD_POINTER, 0, target, int(in_answer), 0, content, 0,
-    ))  # fmt: skip
-    b += bytes(8 * words)
-    return b
+
+    __slots__ = ("_message",)
+
+    def __init__(self, interface_id: int, method: int, content: int, words: int) -> None:
+        head = _CALL_HEAD.pack(
+            0, _ROOT, MessageKind.CALL, _CALL_POINTER, 0, method, 0, interface_id, 0,
+            _TARGET_POINTER, _PAYLOAD_POINTER, 0, 0, 0, 0, content, 0,
+        )  # fmt: skip
+        self._message = bytes(seal(bytearray(head + bytes(8 * words))))
+
+    def begin(self, question: int, target: int) -> bytearray:
+        """A call with room for its parameters, complete but for these.
+
+        Args:
+            target: the id of an object of the receiver's; nothing yet if it is in an answer, see `aim`.
+        """
+        b = bytearray(self._message)
+        _PUT_NUMBER(b, _QUESTION_PLACE, question)
+        _PUT_NUMBER(b, _IMPORT_PLACE, target)
+        return b
+
+    def complete(self, b: bytearray) -> bytearray:
+        """The call, whose parameters may have grown."""
+        return b if len(b) == len(self._message) else seal(b)
 
 
 def aim(b: bytearray, question: int, path: Sequence[int]) -> None:
     """Have a call made of an object in the answer to another one."""
+    b[_IN_ANSWER_PLACE] = 1
     _put_answer(b, _TARGET_PLACE, question, path)
 
 
@@ -173,17 +193,19 @@ def bootstrap(question: int) -> bytearray:
     return seal(_small(MessageKind.BOOTSTRAP, question, 0, _ONE_AND_ONE) + bytes(8))
 
 
-_FINISH: Final = struct.Struct("<II" "QQQ" "II")
+_TWO_NUMBERS: Final = struct.Struct("<II").pack
+_FINISH_HEAD: Final = struct.pack("<II" "QQQ", 0, 4, _ROOT, MessageKind.FINISH, _ONE_WORD)
+_RELEASE_HEAD: Final = struct.pack("<II" "QQQ", 0, 4, _ROOT, MessageKind.RELEASE, _ONE_WORD)
 
 
 def finish(question: int, *, releases: bool) -> bytes:
     """Be done with a question; ``releases`` whether the objects in its answer are released by it."""
-    return _FINISH.pack(0, 4, _ROOT, MessageKind.FINISH, _ONE_WORD, question, int(not releases))
+    return _FINISH_HEAD + _TWO_NUMBERS(question, not releases)
 
 
 def release(id: int, count: int) -> bytes:
     """Let go of so many references to an object of the other side's."""
-    return _FINISH.pack(0, 4, _ROOT, MessageKind.RELEASE, _ONE_WORD, id, count)
+    return _RELEASE_HEAD + _TWO_NUMBERS(id, count)
 
 
 def return_exception(answer: int, reason: str, fault: int) -> bytearray:
@@ -290,7 +312,11 @@ class View:
         return self.incoming.text(segment, place, pointer) if pointer else ""
 
 
-_PLAIN_RETURN: Final = struct.Struct("<8Q")
+_PLAIN_HEAD: Final = struct.pack("<QQQ", _ROOT, MessageKind.RETURN, _RETURN_POINTER)
+# Of the struct `Return`: its answer, its bits, what it is, a word of padding, and the pointer to the results; then that
+# to what they are, and that to their table of objects.
+_PLAIN_RETURN: Final = struct.Struct("<IHHQQQQ")
+_PLAIN_BYTES: Final = len(_PLAIN_HEAD) + _PLAIN_RETURN.size
 
 
 def read_plain_results(segment: bytes) -> tuple[int, bool, int] | None:
@@ -300,19 +326,12 @@ def read_plain_results(segment: bytes) -> tuple[int, bool, int] | None:
         The question, whether the objects in its parameters are kept, and the pointer to the results, which stands at
         `PLAIN_CONTENT`; None if the message is another one, or written otherwise.
     """
-    if len(segment) < _PLAIN_RETURN.size:
+    if len(segment) < _PLAIN_BYTES or not segment.startswith(_PLAIN_HEAD):
         return None
-    root, kind, inner, word, _, results, content, table = _PLAIN_RETURN.unpack_from(segment)
-    if (
-        root == _ROOT
-        and kind & 0xFFFF == MessageKind.RETURN
-        and inner == _RETURN_POINTER
-        and word >> 48 == Came.RESULTS
-        and results == _RESULTS_POINTER
-        and not table
-    ):
-        return word & 0xFFFFFFFF, bool(word >> 32 & 1), content
-    return None
+    id, bits, came, _, results, content, table = _PLAIN_RETURN.unpack_from(segment, 24)
+    if came or table or results != _RESULTS_POINTER:
+        return None
+    return id, bool(bits & 1), content
 
 
 PLAIN_CONTENT: Final = 6 * 8

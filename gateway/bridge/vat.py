@@ -38,14 +38,17 @@ MAX_QUESTIONS: Final = 20_000
 
 
 class Vat(ServiceCalls):
-    """Our end of the connection."""
+    """Our end of the connection.
+
+    Attributes:
+        is_full: whether the service reads so slowly that nothing more may be called; set by whoever owns this.
+    """
 
     def __init__(
         self,
         methods: NativeMethods,
         loop: asyncio.AbstractEventLoop,
         send: Callable[[bytes | bytearray], None],
-        has_room: Callable[[], bool],
         *,
         max_objects: int = DEFAULT_MAX_CAPABILITIES,
     ) -> None:
@@ -53,16 +56,18 @@ class Vat(ServiceCalls):
 
         Args:
             send: takes whole messages with their frames, in order.
-            has_room: whether the service reads fast enough that one more call may be sent.
             max_objects: in one message.
         """
         super().__init__(methods, loop, send, max_objects)
-        self._has_room = has_room
+        self.is_full = False
         self._questions: dict[int, NativeQuestion] = {}
-        self._given_up: set[int] = set()
+        # Those whose answers have not come, with the objects of ours in their parameters.
+        self._given_up: dict[int, tuple[int, ...]] = {}
         # Answered by our own answer to another call, which is not there yet.
         self._passed_on: set[int] = set()
         self._free: list[int] = []
+        # For the next call with objects; most have none.
+        self._table = ObjectTable(self)
         self._last_question = 0
 
     # Calls of ours.
@@ -104,26 +109,25 @@ class Vat(ServiceCalls):
     ) -> NativeQuestion:
         if self.closed:
             raise Unavailable("the service cannot be reached: the connection to it was lost")
-        if not self._has_room():
+        if self.is_full:
             raise ResourceExhausted("the service does not read as fast as it is called")
-        params = method.params
+        params, form = method.params, method.form
         question = self._ask(method)
-        b = messages.begin_call(
-            question.id, 0 if path else target, method.interface_id, method.id, params.pointer, params.words,
-            in_answer=path is not None,
-        )  # fmt: skip
-        table = ObjectTable(self)
+        b = form.begin(question.id, 0 if path else target)
+        table = self._table
         try:
             params.write(table, b, messages.CALL_BYTES, params.by_id(args, kwargs))
             if path is not None:
                 messages.aim(b, target, path)
             if table.descriptors:
+                self._table = ObjectTable(self)
                 if len(table.descriptors) > self._max_objects:
                     raise TooLarge(f"the call holds {len(table.descriptors)} objects, at most {self._max_objects}")
                 messages.put_table(b, messages.CALL_CONTENT + 8, table.descriptors)
                 question.exported = tuple(table.exported)
-            self._send(messages.seal(b))
+            self._send(form.complete(b))
         except Exception as error:
+            self._table = ObjectTable(self)
             table.take_back()
             self._forget(question.id)
             if isinstance(error, InvalidValue | ArgumentError):
@@ -146,7 +150,6 @@ class Vat(ServiceCalls):
 
     def _forget(self, id: int) -> None:
         self._questions.pop(id, None)
-        self._given_up.discard(id)
         self._free.append(id)
 
     def give_up(self, question: NativeQuestion) -> None:
@@ -157,7 +160,7 @@ class Vat(ServiceCalls):
             self._passed_on.discard(question.id)
             self._free.append(question.id)
         else:
-            self._given_up.add(question.id)
+            self._given_up[question.id] = question.exported
         self._send(messages.finish(question.id, releases=True))
 
     def _on_return(self, view: View) -> None:
@@ -209,10 +212,13 @@ class Vat(ServiceCalls):
         question = self._questions.pop(id, None)
         if question is None:
             # One that was given up: what it holds was released by our word that it is finished.
-            if id not in self._given_up:
+            parameters = self._given_up.pop(id, None)
+            if parameters is None:
                 raise Broken("it answered what nobody asked")
-            self._forget(id)
-        elif not keeps:
+            self._free.append(id)
+            for exported in () if keeps else parameters:
+                self.release_export(exported, 1)
+        elif question.exported and not keeps:
             for exported in question.exported:
                 self.release_export(exported, 1)
         return question
@@ -342,4 +348,5 @@ class Vat(ServiceCalls):
         """Let go of the objects that the service held; it is gone."""
         self._held.clear()
         self._held_by_key.clear()
+        del self._table  # which knows us
 

@@ -6,15 +6,22 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from cara_pseud.errors import Unavailable
+from cara_pseud.cork import Cork
+from cara_pseud.errors import OutcomeUnknown, ResourceExhausted, Unavailable
 from cara_pseud.schema.nodes import Kind, Type
+from gateway.bridge import native_connection
 from gateway.bridge import rpc_messages as messages
+from gateway.bridge.named_structs import SchemaStructs
+from gateway.bridge.native_connection import NativeConnection
+from gateway.bridge.native_methods import NativeMethods
+from gateway.bridge.objects import NativeObject
 from gateway.bridge.rpc_messages import Descriptor, Hosted
 from gateway.bridge.service import CONNECT_AGAIN_S, Bridge, ServedAs
 from gateway.config.connection import ConnectionConfig, NativeSource
@@ -124,6 +131,44 @@ def test_who_is_lost_at_once_each_time_is_connected_to_after_a_pause_each_time()
                 await asyncio.sleep(0.02)
             pauses = [later - earlier for earlier, later in pairwise(times)]
             assert all(pause > 0.75 * least for pause, least in zip(pauses, CONNECT_AGAIN_S, strict=False)), pauses
+
+    play(scenario)
+
+
+def test_a_service_that_does_not_read_is_called_no_more_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_connection, "MAX_WAITING_BYTES", 2**16)
+
+    async def scenario(path: Path) -> None:
+        loop, reads = asyncio.get_running_loop(), asyncio.Event()
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reads.wait()
+            while await reader.read(2**20):
+                pass
+            writer.close()
+
+        compiled, _ = loaded(TRIALS)
+        methods = NativeMethods(compiled, SchemaStructs(compiled))
+        trials = compiled.find("Trials")
+        assert trials is not None
+        fail = methods.find((), trials.id, "fail")
+        async with await asyncio.start_unix_server(connected, path, limit=2**10):
+            make = partial(NativeConnection, methods, Cork(), loop)
+            connection = await native_connection.connect(f"unix:{path}", make, loop)
+            vat = connection.vat
+            calls = []
+            while not vat.is_full:
+                calls.append(vat.call(NativeObject(vat, 0), fail, [0, "x" * 2**14], {}))
+                await asyncio.sleep(0)
+            assert len(calls) > 2
+            with pytest.raises(ResourceExhausted, match="does not read as fast"):
+                vat.call(NativeObject(vat, 0), fail, [0, "x"], {})
+            reads.set()
+            while vat.is_full:
+                await asyncio.sleep(0.01)
+            calls.append(vat.call(NativeObject(vat, 0), fail, [0, "again"], {}))
+            connection.close()
+            assert {type(each) for each in await asyncio.gather(*calls, return_exceptions=True)} == {OutcomeUnknown}
 
     play(scenario)
 

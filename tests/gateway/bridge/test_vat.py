@@ -73,8 +73,8 @@ class Wire:
         loop = asyncio.get_running_loop()
         self.said: dict[str, list[int]] = {"client": [], "server": []}
         self._waiting: list[tuple[str, bytes]] = []
-        self.client = Vat(methods, loop, lambda sent: self._waiting.append(("client", bytes(sent))), lambda: True)
-        self.server = Vat(methods, loop, lambda sent: self._waiting.append(("server", bytes(sent))), lambda: True)
+        self.client = Vat(methods, loop, lambda sent: self._waiting.append(("client", bytes(sent))))
+        self.server = Vat(methods, loop, lambda sent: self._waiting.append(("server", bytes(sent))))
         self.server.first = first, interface(methods, "House")
 
     async def run(self) -> None:
@@ -211,7 +211,27 @@ def test_a_call_that_is_given_up_is_cancelled_at_the_other_side(methods: NativeM
         await wire.run()
         assert later.cancelled()
         # Its number is free again only when its answer has come.
-        assert (wire.client._given_up, wire.client._answers, wire.server._answers) == (set(), {}, {})
+        assert (wire.client._given_up, wire.client._answers, wire.server._answers) == ({}, {}, {})
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_objects_in_parameters_are_let_go_by_an_answer_that_says_so(methods: NativeMethods, given_up: bool) -> None:
+    async def scenario() -> None:
+        vat = Vat(methods, asyncio.get_running_loop(), lambda sent: None)
+        house = NativeObject(vat, 0)
+        house.seen_as(interface(methods, "House"))
+        for keeps in (True, False):
+            question = called(house, "greet", local())
+            if given_up:
+                question.cancel()
+            returned = messages.return_other(question.id, Came.CANCELED)
+            returned[messages.FRAME_BYTES + 3 * 8 + 4] = keeps  # releaseParamCaps, whose default is true
+            before = vat.held
+            receive(vat, returned)
+            assert before - vat.held == (0 if keeps else 1)
+            await asyncio.gather(question, return_exceptions=True)
 
     play(scenario)
 
@@ -227,8 +247,7 @@ def test_a_call_may_end_with_another_one_that_the_service_makes_of_us(methods: N
         type = interface(methods, "Guest")
         speak = methods.find((type,), type.node_id, "speak")
         wire._waiting.clear()  # the service answers in its own way
-        b = messages.begin_call(7, 1, type.node_id, 0, speak.params.pointer, speak.params.words)
-        octets = bytearray(messages.seal(b))
+        octets = speak.form.begin(7, 1)
         octets[messages.FRAME_BYTES + 3 * 8 + 6] = 1  # sendResultsTo.yourself
         receive(wire.client, octets)
         await wire.run_client()
@@ -258,16 +277,14 @@ async def passed_on(methods: NativeMethods, begun: asyncio.Future[Any]) -> tuple
         for segments in Framing(2**20).take(bytes(octets)):
             sent.append(messages.read_message(ReceivedMessage(segments))[0])
 
-    vat = Vat(methods, asyncio.get_running_loop(), send, lambda: True)
+    vat = Vat(methods, asyncio.get_running_loop(), send)
     guest = interface(methods, "Guest")
     stranger = NativeObject(vat, 0)
     stranger.seen_as(guest)
     id = vat.export(local(lambda: begun), guest)
     text = called(stranger, "speak")
     speak = methods.find((guest,), guest.node_id, "speak")
-    octets = bytearray(
-        messages.seal(messages.begin_call(7, id, guest.node_id, 0, speak.params.pointer, speak.params.words))
-    )
+    octets = speak.form.begin(7, id)
     octets[messages.FRAME_BYTES + 3 * 8 + 6] = 1  # sendResultsTo.yourself
     receive(vat, octets)
     returned = messages.return_other(text.id, Came.TAKEN_FROM_OTHER)
@@ -306,7 +323,7 @@ def test_a_call_that_was_passed_on_fails_is_given_up_and_is_lost_as_others_are(m
         vat, sent, text = await passed_on(methods, begun := loop.create_future())
         text.cancel()
         assert sent == [MessageKind.FINISH]
-        assert (vat._questions, vat._given_up, vat._passed_on, vat._free) == ({}, set(), set(), [0])
+        assert (vat._questions, vat._given_up, vat._passed_on, vat._free) == ({}, {}, set(), [0])
         begun.set_result("too late")
         await asyncio.sleep(0)
 
@@ -345,9 +362,9 @@ def test_everything_ends_with_the_connection(methods: NativeMethods) -> None:
 BAD: dict[str, Callable[[], bytes | bytearray]] = {
     "an answer to nothing": lambda: messages.return_other(99, Came.CANCELED),
     "the end of what was never asked": lambda: messages.finish(99, releases=True),
-    "a call of an object that it does not hold": lambda: messages.seal(
-        messages.begin_call(1, 99, 1, 0, messages.content_pointer(0, 0), 0)
-    ),
+    "a call of an object that it does not hold": lambda: messages.CallForm(
+        1, 0, messages.content_pointer(0, 0), 0
+    ).begin(1, 99),
     "an abort": lambda: messages.abort("I do not like you"),
     "an empty segment": lambda: bytes(8),
     "a pointer out of the segment": lambda: b"\0\0\0\0\1\0\0\0" + (4 | 1 << 32).to_bytes(8, "little"),
@@ -359,7 +376,7 @@ BAD: dict[str, Callable[[], bytes | bytearray]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_who_does_not_keep_to_the_protocol_is_no_peer_any_more(methods: NativeMethods, name: str) -> None:
     async def scenario() -> None:
-        vat = Vat(methods, asyncio.get_running_loop(), lambda sent: None, lambda: True)
+        vat = Vat(methods, asyncio.get_running_loop(), lambda sent: None)
         with pytest.raises(Broken):
             receive(vat, BAD[name]())
 
@@ -369,7 +386,7 @@ def test_who_does_not_keep_to_the_protocol_is_no_peer_any_more(methods: NativeMe
 def test_what_is_no_message_of_level_one_is_sent_back(methods: NativeMethods) -> None:
     async def scenario() -> None:
         sent: list[bytes] = []
-        vat = Vat(methods, asyncio.get_running_loop(), lambda octets: sent.append(bytes(octets)), lambda: True)
+        vat = Vat(methods, asyncio.get_running_loop(), lambda octets: sent.append(bytes(octets)))
         join = bytearray(messages.finish(3, releases=True))
         join[messages.FRAME_BYTES + 8] = 12
         receive(vat, join)
@@ -384,7 +401,7 @@ def test_results_that_are_none_fail_their_call_and_nothing_else(methods: NativeM
     async def scenario() -> None:
         sent: list[bytes] = []
         vat = Vat(
-            methods, asyncio.get_running_loop(), lambda octets: sent.append(bytes(octets)), lambda: True, max_objects=3
+            methods, asyncio.get_running_loop(), lambda octets: sent.append(bytes(octets)), max_objects=3
         )
         house = NativeObject(vat, 0)
         house.seen_as(interface(methods, "House"))
