@@ -9,8 +9,10 @@ object of it ends for its peers as those of any service do that is gone.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import random
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -180,6 +182,9 @@ class Bridge:
         until = loop.time() + _BIND_S
         while True:
             try:
+                # ZeroMQ takes the place of whoever listens there, who would be found by nobody any more.
+                if _is_taken(self._served_as.bind):
+                    raise zmq.ZMQError(errno.EADDRINUSE)
                 server.bind(self._served_as.bind)
                 return
             except zmq.ZMQError:
@@ -192,6 +197,18 @@ class Bridge:
         if trouble != self._trouble:
             self._trouble = trouble
             _LOG.warning("the service at %s %s", self._endpoint, trouble)
+
+
+def _is_taken(bind: str) -> bool:
+    """Whether somebody listens at an ipc endpoint already."""
+    if not bind.startswith("ipc://"):
+        return False
+    with socket.socket(socket.AF_UNIX) as other:
+        try:
+            other.connect(bind.removeprefix("ipc://"))
+        except OSError:
+            return False
+    return True
 
 
 async def _answered(vat: Vat) -> None:

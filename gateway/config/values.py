@@ -195,9 +195,12 @@ def _unix_listen(text: str) -> UnixListen:
 def _endpoint(value: Any) -> str:
     if not isinstance(value, str) or not _ENDPOINT.fullmatch(value):
         raise ValueError(f'expected "tcp://HOST:PORT", "ipc://PATH" or "unix:PATH", not {shown(value)}')
+    if value.startswith("tcp://") and int(value.rpartition(":")[2]) > _MAX_PORT:
+        raise ValueError(f"the port of {shown(value)} is larger than {_MAX_PORT}")
     return value
 
 
+_MAX_PORT = 65535
 _ENDPOINT = re.compile(r"tcp://[^\s/]+:\d{1,5}|ipc://\S+|unix:(?!//)\S+")
 
 

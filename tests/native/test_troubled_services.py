@@ -12,11 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import zmq
 
 from cara_pseud.cork import Cork
 from cara_pseud.errors import OutcomeUnknown, ResourceExhausted, Unavailable
 from cara_pseud.schema.nodes import Kind, Type
-from gateway.bridge import native_connection
+from gateway.bridge import native_connection, service
 from gateway.bridge import rpc_messages as messages
 from gateway.bridge.named_structs import SchemaStructs
 from gateway.bridge.native_connection import NativeConnection
@@ -55,17 +56,21 @@ async def saying(path: Path, said: Said) -> AsyncIterator[list[float]]:
         yield times
 
 
+def made_bridge(path: Path, troubles: asyncio.Queue[str]) -> Bridge:
+    compiled, _ = loaded(TRIALS)
+    trials = compiled.find("Trials")
+    assert trials is not None
+    return Bridge(
+        compiled, Type(Kind.INTERFACE, trials.id), f"unix:{path}", ServedAs(bind=f"ipc://{path.parent / 'bridge'}"),
+        lambda _: None, troubles.put_nowait,
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def bridge_to(path: Path) -> AsyncIterator[asyncio.Queue[str]]:
     """A bridge, and what it says of its service."""
     troubles: asyncio.Queue[str] = asyncio.Queue()
-    compiled, _ = loaded(TRIALS)
-    trials = compiled.find("Trials")
-    assert trials is not None
-    bridge = Bridge(
-        compiled, Type(Kind.INTERFACE, trials.id), f"unix:{path}", ServedAs(bind=f"ipc://{path.parent / 'bridge'}"),
-        lambda _: None, troubles.put_nowait,
-    )  # fmt: skip
+    bridge = made_bridge(path, troubles)
     serving = asyncio.create_task(bridge.run())
     try:
         yield troubles
@@ -171,6 +176,20 @@ def test_a_service_that_does_not_read_is_called_no_more_until_it_does(monkeypatc
             assert {type(each) for each in await asyncio.gather(*calls, return_exceptions=True)} == {OutcomeUnknown}
 
     play(scenario)
+
+
+def test_a_bridge_does_not_take_the_place_of_another_one(
+    abacus: NativeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_BIND_S", 0.1)
+
+    async def run() -> None:
+        async with bridge_to(abacus.path) as troubles, asyncio.timeout(WAIT_S):
+            assert await troubles.get() == ""
+            with pytest.raises(zmq.ZMQError, match="in use"):
+                await made_bridge(abacus.path, troubles).run()
+
+    asyncio.run(run())
 
 
 def test_a_bridge_answers_for_a_service_only_if_that_does(abacus: NativeService) -> None:

@@ -348,6 +348,10 @@ def test_a_listen_that_is_none_says_which_forms_there_are(tmp_path: Path, text: 
             SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:1", "tcp://a:1"]'),
             'services.calculator.endpoint: "tcp://a:1" stands there twice; each endpoint is to be named once',
         ),
+        (
+            SERVICE.replace('"tcp://127.0.0.1:5555"', '["tcp://a:65535", "tcp://a:65536"]'),
+            'services.calculator.endpoint: the port of "tcp://a:65536" is larger than 65535',
+        ),
         (SERVICE.replace('interface = "Calculator"', ""), "services.calculator.interface: is missing"),
         ("", "services: there must be at least one, [services.NAME]"),
         ("services = 1\n", "services: expected a table, [services]"),
