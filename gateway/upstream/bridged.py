@@ -50,7 +50,8 @@ class BridgedUpstream(PseudUpstream):
         return None if self._process is None else self._process.pid
 
     def _why_nobody(self) -> str:
-        return "" if self._process is None else self._process.trouble
+        # A bridge that has nothing to say of its service, and listens to nobody, hangs; soon another one is there.
+        return "" if self._process is None else self._process.trouble or "the bridge to it does not answer"
 
     async def answers(self, within_s: float) -> bool:
         # The bridge answers for itself also while the service hangs.

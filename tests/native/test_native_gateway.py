@@ -256,6 +256,10 @@ def test_calls_of_other_services_take_no_longer_while_one_hangs_or_is_lost(
                 socket.send({"jsonrpc": "2.0", "id": id, "method": "abacus.census"})
             troubled_s = p99_s(web, "/api/python/divide", 0.4)
             end()
+        until = time.monotonic() + BACK_S
+        while web.post("/api/abacus/census").status != 200:
+            assert time.monotonic() < until
+            time.sleep(0.02)
         return troubled_s / alone_s
 
     for trouble, end in ((abacus.hang, abacus.go_on), (abacus.kill, abacus.start)):
@@ -280,6 +284,8 @@ def test_a_bridge_that_is_killed_or_hangs_is_started_anew(gateway: tuple[Process
                 told[message.get("id", message.get("method"))] = message
             assert told[2]["error"]["data"]["code"] == "outcome_unknown"
             assert told["rpc.released"]["params"]["handle"] == handle
+        refused = web.post("/api/abacus/divide", {"dividend": "4"})
+        assert (refused.code, "the bridge to it" in refused.json["detail"]) == ("unavailable", True)
         until = time.monotonic() + 12
         while {web.post(f"/api/{name}/divide", {"dividend": "4"}).status for name in ("abacus", "python")} != {200}:
             assert time.monotonic() < until
