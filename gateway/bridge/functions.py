@@ -24,7 +24,31 @@ class TypeFunctions:
     def __init__(self, layouts: Places, namespace: dict[str, Any]) -> None:
         self._layouts = layouts
         self._names: dict[Type, str] = {}
+        self._sources: dict[str, Lines] = {}
         self.namespace = namespace
+
+    @property
+    def _file(self) -> str:
+        """What the names of our functions' files begin with, in tracebacks."""
+        return f"{self.__class__.__name__} "
+
+    def failed_in(self, error: BaseException) -> list[tuple[Type, str, str]]:
+        """The functions that an error came through, the outermost first: the type of each, the line where it was, and
+        the name of the one that it called, if that is one of ours."""
+        types = {name: type for type, name in self._names.items()}
+        found: list[tuple[str, int]] = []
+        trace = error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            # Until Python 3.12 a comprehension has a frame of its own.
+            if code.co_filename.startswith(self._file) and code.co_name in types:
+                found.append((code.co_name, trace.tb_lineno))
+            trace = trace.tb_next
+        inner = [*(name for name, _ in found[1:]), ""][: len(found)]
+        return [
+            (types[name], self._sources[name][line - 1], called)
+            for (name, line), called in zip(found, inner, strict=True)
+        ]
 
     def constant(self, value: Any) -> str:
         """A name for a value that has no literal."""
@@ -47,8 +71,9 @@ class TypeFunctions:
     def compiled(self, type: Type) -> Callable[..., Any]:
         """The function of a type, compiled now."""
         name = self.name(type)
-        source = "\n".join(self.source(name, type))
-        exec(compile(source, f"<{self.__class__.__name__} {name}>", "exec"), self.namespace)  # noqa: S102 (our own source)
+        lines = self._sources[name] = self.source(name, type)
+        source = compile("\n".join(lines), self._file + name, "exec")
+        exec(source, self.namespace)  # noqa: S102 (our own source)
         function: Callable[..., Any] = self.namespace[name]
         return function
 

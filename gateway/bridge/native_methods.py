@@ -163,6 +163,15 @@ class NativeMethods:
             method = self._methods[key] = NativeMethod(self, bound)
         return method
 
+    def unreadable(self, error: Malformed, label: str) -> RpcError:
+        """What a caller is told of results that are none, or more than anybody reads."""
+        path = self.readers.place(error)
+        code = "too_large" if isinstance(error, BeyondBounds) else "internal"
+        what = f"what the service sent as the answer to {label} cannot be read"
+        if path == "$":
+            return RpcError(code, f"{what}: {error}")
+        return RpcError(code, f"{what}: {path}: {error}", {"path": path})
+
     def find(self, types: Sequence[Type], interface_id: int, method: int | str) -> NativeMethod:
         """A method by its interface's id and its own id or name.
 
@@ -196,12 +205,6 @@ def refused(error: Exception, method: NativeMethod) -> RpcError:
         return RemoteError("TypeError", error.reason, code="invalid_argument")
     path = error.path if isinstance(error, InvalidValue) else "$"
     return RpcError("invalid_argument", f"{method.label}: {error}", {"path": path})
-
-
-def unreadable(error: Malformed, label: str) -> RpcError:
-    """What a caller is told of results that are none, or more than anybody reads."""
-    code = "too_large" if isinstance(error, BeyondBounds) else "internal"
-    return RpcError(code, f"what the service sent as the answer to {label} cannot be read: {error}")
 
 
 NULL_STRUCT: Final = (bytes(8), 0, 0)

@@ -11,6 +11,7 @@ struct's data section, ``p`` and ``c`` the place and number of its pointers, ``e
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -128,6 +129,19 @@ class ValueReaders(TypeFunctions):
             return [f"def {name}(m, b, p, q, e):", *indented([deep, *self._list(type.element)])]
         layout = self._layouts.struct(type)
         return [f"def {name}(m, b, d, n, p, c, e):", *indented([deep, *self._struct(layout, type), "return w"])]
+
+    def place(self, error: Malformed) -> str:
+        """Where in a value the reading of it failed, as a path from it; ``[…]`` is an element of a list."""
+        path = "$"
+        for type, line, inner in self.failed_in(error):
+            if type.kind is Kind.LIST:
+                path += "[…]" if line.lstrip().startswith(("return [", "if t: return [")) else ""
+                continue
+            member = re.search(r"w\[(\d+)\] = ", line) or (inner and re.search(rf"(\d+): {inner}\(", line))
+            if member:
+                id, layout = int(member[1]), self._layouts.struct(type)
+                path += "".join(f".{slot.field.name}" for slot in (*layout.fields, *layout.variants) if slot.id == id)
+        return path
 
     # Structs.
 

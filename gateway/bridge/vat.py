@@ -26,7 +26,7 @@ from cara_pseud.limits import DEFAULT_MAX_CAPABILITIES
 from gateway.bridge import rpc_messages as messages
 from gateway.bridge.answers import NativeAnswer
 from gateway.bridge.native_errors import error_of, readable
-from gateway.bridge.native_methods import NULL_STRUCT, NativeMethod, NativeMethods, refused, unreadable
+from gateway.bridge.native_methods import NULL_STRUCT, NativeMethod, NativeMethods, refused
 from gateway.bridge.objects import Broken, NativeObject, ObjectTable
 from gateway.bridge.pointers import Malformed, ReceivedMessage
 from gateway.bridge.questions import NativeQuestion
@@ -187,7 +187,7 @@ class Vat(ServiceCalls):
             else:
                 error = self._failure(question, returned, came)
         except Malformed as malformed:
-            error = unreadable(malformed, question.label)
+            error = self.methods.unreadable(malformed, question.label)
         except RpcError as failed:
             error = failed
         self._end(question, id, result, error, is_ours=is_ours)
@@ -200,7 +200,7 @@ class Vat(ServiceCalls):
             try:
                 result = self._result(question, incoming, incoming.segments[0], messages.PLAIN_CONTENT, pointer)
             except Malformed as malformed:
-                error = unreadable(malformed, question.label)
+                error = self.methods.unreadable(malformed, question.label)
             self._end(question, id, result, error, is_ours=True)
 
     def _answered(self, id: int, *, keeps: bool) -> NativeQuestion | None:

@@ -255,3 +255,47 @@ def test_what_somebody_has_changed_is_read_or_refused(conversion: Conversion, da
 def test_what_does_not_fit_is_one_of_the_failures(conversion: Conversion, wrong: Any) -> None:
     with pytest.raises(FAILURES):
         conversion.write(conversion.type("Box"), wrong)
+
+
+OTHERS = """@0x9d3c1a7be0f25864;
+struct Theirs {{ {0} }}
+struct Ours {{ {1} }}
+"""
+MEMBERS = """a @0 :{0}; list @1 :List({1}); group :group {{ b @2 :{0}; inner :group {{ c @3 :{0}; }} }}
+union {{ u @4 :{0}; named :group {{ v @5 :{0}; }} }}"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"a": [1]}, "$.a"),
+        ({"list": [{}, {"a": [1]}]}, "$.list[…].a"),
+        ({"group": {"b": [1]}}, "$.group.b"),
+        ({"group": {"inner": {"c": [1]}}}, "$.group.inner.c"),
+        ({"u": [1]}, "$.u"),
+        ({"list": [{"list": [{"named": {"v": [1]}}]}]}, "$.list[…].list[…].named.v"),
+    ],
+)
+def test_the_place_of_what_is_of_another_type(tmp_path: Path, wrong: dict[str, Any], place: str) -> None:
+    path = tmp_path / "others.capnp"
+    theirs, ours = MEMBERS.format("List(Int32)", "Theirs"), MEMBERS.format("Data", "Ours")
+    path.write_text(OTHERS.format(theirs, ours), "utf-8")
+    conversion = Conversion(compile_schema([path]), path)
+
+    def by_id(type: Type, value: dict[str, Any]) -> dict[int, Any]:
+        found: dict[int, Any] = {}
+        for field in conversion.schema.struct(type.node_id).fields:
+            if field.name in value:
+                given = value[field.name]
+                if field.type is None:
+                    assert field.group_id is not None
+                    given = by_id(Type(Kind.STRUCT, field.group_id), given)
+                elif field.name == "list":
+                    given = [by_id(type, item) for item in given]
+                found[field.id] = given
+        return found
+
+    octets = conversion.write(conversion.type("Theirs"), by_id(conversion.type("Theirs"), wrong))
+    with pytest.raises(Malformed) as misread:
+        conversion.read(conversion.type("Ours"), octets)
+    assert conversion.readers.place(misread.value) == place

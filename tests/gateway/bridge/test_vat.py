@@ -420,13 +420,14 @@ def test_results_that_are_none_fail_their_call_and_nothing_else(methods: NativeM
         def text(b: bytearray) -> None:
             b[messages.RETURN_BYTES : messages.RETURN_BYTES + 8] = (1 | 2 << 32 | 99 << 35).to_bytes(8, "little")
 
-        for change, code in ((many, "too_large"), (no_object, "internal"), (text, "internal")):
+        cases = ((many, "too_large", "it holds 4"), (no_object, "internal", "$.room: "), (text, "internal", "$.room: "))
+        for change, code, place in cases:
             question = called(house, "room", "hall")
             answered(question, change)
             with pytest.raises(RpcError) as told:
                 await question
             assert told.value.code == code
-            assert "the answer to House.room cannot be read" in told.value.message
+            assert f"the answer to House.room cannot be read: {place}" in told.value.message
         good = called(house, "room", "hall")
         answered(good, lambda b: None)
         assert await good is None
