@@ -131,7 +131,6 @@ export class Answers {
       case 'fail':
         throw new GatewayError('aborted', rule.text || 'refused by a rule of the console');
     }
-    const seconds = this.#desk.connection?.limits.callback_timeout_s ?? 65;
     return new Promise((resolve, reject) => {
       const { id } = arrived;
       given.addEventListener('abort', () => {
@@ -143,7 +142,7 @@ export class Answers {
         callback,
         method: member,
         args,
-        until: entry.at + seconds * 1000,
+        until: this.#desk.waitsUntil(name, entry.at),
         answer: (result) => {
           this.#desk.callbacks.settled(id);
           resolve({ result: bareResult(result, method), callbacks: [] });

@@ -85,10 +85,15 @@ function expectation(shape, tables) {
   return names ? `one of ${names.slice(0, 12).join(', ')}` : kindName(shape.kind);
 }
 
+/** A number as one types it; one beyond all that there are is no infinity, for which there is the word. @param {number} value */
+function numberText(value) {
+  return Number.isFinite(value) ? String(value) : `${value < 0 ? '-' : ''}1e999`;
+}
+
 /** @param {any} value @param {Field} field @param {string} path @param {Check} check @returns {Draft | undefined} */
 function scalarDraft(value, { shape }, path, { tables, problems }) {
   const { control } = kindOf(shape);
-  const text = typeof value === 'object' ? undefined : String(value);
+  const text = typeof value === 'object' ? undefined : typeof value === 'number' ? numberText(value) : String(value);
   if (text === undefined) {
     return undefined;
   }

@@ -76,6 +76,26 @@ export class Desk {
     return this.#orders.get(entry);
   }
 
+  /**
+   * When a service waits no longer for a callback: by its own bound, or because the call that passed it, if that is under
+   * way, has come to its end. What a configuration says of a service's deadlines nobody tells a page.
+   * @param {string} name
+   * @param {number} at when it was called
+   */
+  waitsUntil(name, at) {
+    const limits = this.connection?.limits ?? {};
+    const { callback_timeout_s = 65, default_call_timeout_s = Infinity, max_call_timeout_s = Infinity } = limits;
+    const ends = [at + callback_timeout_s * 1000];
+    for (const { entry } of this.#calls.values()) {
+      const { callbacks, timeout_ms, method } = this.#orders.get(entry) ?? {};
+      if (callbacks?.some((callback) => callback.name === name)) {
+        const said = timeout_ms === undefined ? method?.timeout_s : timeout_ms / 1000;
+        ends.push(entry.at + Math.min(said ?? default_call_timeout_s, max_call_timeout_s) * 1000);
+      }
+    }
+    return Math.min(...ends);
+  }
+
   /** @param {Order} order @returns {Running} */
   call(order) {
     const { callee, method, description, params, callbacks = [], timeout_ms, meta = {} } = order;

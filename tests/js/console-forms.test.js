@@ -93,6 +93,7 @@ for (const [text, path, message] of [
   ['{"data": "~"}', '$.data', 'expected base64: letters, digits, + and /, with = at the end'],
   ['{"data": [256]}', '$.data', 'expected base64 or an array of bytes, got an array'],
   ['{"float": 1e39}', '$.float', '1e+39 is out of range for Float32; there is also the word Infinity'],
+  ['{"double": 1e400}', '$.double', '1e999 is out of range for Float64; there is also the word Infinity'],
   ['{"on": 5}', '$.on', 'expected {"$handle": …}, {"$callback": …} or null, got 5'],
 ]) {
   test(`as one types: ${text}`, () => {
@@ -102,6 +103,7 @@ for (const [text, path, message] of [
       field('colour', 'enum', { shape: { name: 'Colour' } }),
       field('data', 'data'),
       field('float', 'float32'),
+      field('double', 'float64'),
       field('on', 'interface', { shape: { name: 'Listener' } }),
     );
     one.typedJson(text);

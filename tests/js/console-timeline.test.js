@@ -207,6 +207,26 @@ test('a callback that asks waits for somebody, who may answer or refuse', async 
   assert.match(timeline.entries.at(-1).message, /session was lost/);
 });
 
+test('a callback is waited for no longer than the call that passed it', async () => {
+  const { desk, make, request } = deskFor();
+  desk.connection.limits = { callback_timeout_s: 65, default_call_timeout_s: 30, max_call_timeout_s: 300 };
+  const left = [];
+  for (const [timeout_ms, timeout_s] of [
+    [undefined, undefined],
+    [5_000, 20],
+    [undefined, 20],
+    [500_000, undefined],
+  ]) {
+    const callback = desk.callbacks.make({ label: 'l', service: 'book', interfaceName: 'Listener', rules: {} }, '');
+    const { entry } = make({ ...find, timeout_s }, {}, { timeout_ms, callbacks: [callback] });
+    request(`g:${left.length}`, `!${callback.name}.ask`, ['?']).catch(() => {});
+    await new Promise(setImmediate);
+    left.push(desk.callbacks.asks.at(-1).until - entry.at);
+  }
+  // Of the last one, whose call may take longer, the bound of callbacks counts, from when it was called.
+  assert.deepEqual(left, [30_000, 5_000, 20_000, 65_005]);
+});
+
 test('an answer to the page before settles its entry, and its objects live on', async () => {
   const { desk, timeline, wire } = deskFor();
   const left = {

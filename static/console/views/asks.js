@@ -83,7 +83,7 @@ export class Asks {
     const tell = () => {
       const ms = Math.max(0, until - Date.now());
       meter.value = ms;
-      left.textContent = `${Math.ceil(ms / 1000)} s left`;
+      left.textContent = ms > 0 ? `${Math.ceil(ms / 1000)} s left` : 'it may wait no longer';
     };
     tell();
     const titleId = freshId();

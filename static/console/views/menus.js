@@ -16,7 +16,7 @@ export function openMenu(menu, open) {
   byId(`show-${menu}`).setAttribute('aria-expanded', String(isOpen));
   if (isOpen) {
     MENUS.filter((other) => other !== menu).forEach((other) => openMenu(other, false));
-    byId(menu).scrollIntoView({ block: 'start' });
+    byId(menu).closest('nav, aside')?.scrollIntoView({ block: 'start' });
   }
 }
 
