@@ -116,13 +116,12 @@ function chip(token) {
       navigation.reveal(live);
     } else {
       announce(`${object.label} was released`);
+      Object.assign(button, { disabled: true, title: 'it was released' });
     }
   };
-  return element(
-    'button',
-    { type: 'button', class: 'chip', title: object.interfaceName, onclick: lead },
-    element('bdi', {}, object.label),
-  );
+  const facts = { type: 'button', class: 'chip', title: object.interfaceName, onclick: lead };
+  const button = element('button', facts, element('bdi', {}, object.label));
+  return button;
 }
 
 /** Objects for a field, those of its interface first. @param {string} interfaceName */

@@ -68,10 +68,13 @@ const WEIGHTS = { service: 6, method: 5, object: 5, interface: 4, struct: 4, enu
 /** @param {Hit} hit @param {string[]} words */
 function scoreOf({ small, smallDoc, where, kind }, words) {
   let score = 0;
+  // Of `Outer.Inner` it is the inner name that people mean.
+  const inner = small.lastIndexOf('.') + 1;
   for (const word of words) {
-    const at = small.indexOf(word);
+    const at = Math.max(small.indexOf(word, inner), small.indexOf(word));
     if (at >= 0) {
-      score += small.length === word.length ? 100 : at === 0 ? 50 : 25;
+      const isWhole = at === inner && small.length - inner === word.length;
+      score += isWhole ? 100 : at === 0 || at === inner ? 50 : 25;
     } else if (where.toLowerCase().includes(word)) {
       score += 5;
     } else if (smallDoc.includes(word)) {

@@ -191,6 +191,10 @@ def test_many_objects_are_given_back_at_once(console: Page) -> None:
     expect(answer(main).get_by_role("button", name="list()[0].updater", exact=True)).to_be_visible()
     console.get_by_role("button", name="Release all").click()
     expect(console.locator("nav .object")).to_have_count(0)
+    # What is no more looks so to whoever reaches for it.
+    chip = answer(main).get_by_role("button", name="list()[0].updater", exact=True)
+    chip.click()
+    expect(chip).to_be_disabled()
 
 
 def test_a_callback_asks_and_is_answered_in_a_form(console: Page) -> None:

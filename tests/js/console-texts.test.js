@@ -151,6 +151,13 @@ test('everything is found, the name before the comment', () => {
   assert.deepEqual(found('ann', objectHits([object])), [['object', object.label, '3']]);
   assert.deepEqual(found(' '), []);
   assert.deepEqual(found('nothing at all'), []);
+  // `Outer.Counter` is what is called so, and not merely holds one.
+  const fields = [{ name: 'counter', type: 'Outer.Counter', shape: { kind: 'struct', name: 'Outer.Counter' } }];
+  const structs = { Holder: { fields, union: [] }, 'Outer.Counter': { fields: [], union: [] } };
+  search.add('nested', { doc: '', methods: [], structs, enums: {}, interfaces: {} });
+  for (const query of ['counter', 'count', 'outer.counter']) {
+    assert.deepEqual(found(query)[0], ['struct', 'Outer.Counter', 'Outer.Counter'], query);
+  }
 });
 
 test('secrets are found at every depth of types that contain themselves', () => {
