@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.errors import GatewayError, Status
+from gateway.errors import GatewayError, Status, quote
 from gateway.http.base import BaseHandler
 from gateway.http.request_head import HttpRequest
 from gateway.json.text import JSON
@@ -27,7 +27,10 @@ def with_body(params: dict[str, JSON], raw: RawBody, request: HttpRequest) -> di
     headers: Mapping[str, str] = request.headers
     content_type = headers.get("Content-Type")
     if not raw.takes(content_type) and (request.body or content_type is not None):
-        raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, f"the body must be {raw.media_type}, and is {name}")
+        came = f"not {quote(content_type)}" if content_type else "and its Content-Type has to say so"
+        raise GatewayError(
+            Status.UNSUPPORTED_MEDIA_TYPE, f"the body is the parameter {name}: it must be {raw.media_type}, {came}"
+        )
     if headers.get("Content-Encoding", "identity") != "identity":
         raise GatewayError(Status.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
     if name in params:

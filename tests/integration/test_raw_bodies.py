@@ -149,10 +149,13 @@ def test_large_bodies_have_the_bound_of_messages_and_none_of_values(web: Web) ->
 
 
 def test_what_is_no_body_of_that_type_is_refused(web: Web) -> None:
-    for headers in ({"Content-Type": "application/json"}, {"Content-Type": "image/jpeg"}, {"Content-Type": ""}):
-        refused = web.request("PUT", "/images/x", IMAGE, headers)
+    for said, words in {
+        "application/json": 'not "application/json"', "image/jpeg": 'not "image/jpeg"',
+        "": "and its Content-Type has to say so",
+    }.items():  # fmt: skip
+        refused = web.request("PUT", "/images/x", IMAGE, {"Content-Type": said})
         assert refused.code == "unsupported_media_type"
-        assert refused.json["detail"] == "the body must be image/png, and is image"
+        assert refused.json["detail"] == f"the body is the parameter image: it must be image/png, {words}"
     packed = web.request("PUT", "/images/x", IMAGE, {**PNG, "Content-Encoding": "gzip"})
     assert packed.code == "unsupported_media_type"
     wrong = {"name=x&image=AAAA": "$.image", "name=x&nothing=1": "$.nothing", "name=x&name=y": "$.name"}
