@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from cara_pseud.errors import InvalidValue
 from cara_pseud.gateway.blocking import BlockingGateway
 from cara_pseud.gateway.callbacks import RunPlain
 from cara_pseud.gateway.client import Connecting, GatewaySession
@@ -21,6 +22,7 @@ from cara_pseud.gateway.greeting import Resumption
 from cara_pseud.gateway.plain_objects import PlainObject
 from cara_pseud.gateway.session_events import ConnectionState, Reset, StateChange
 from cara_pseud.gateway.transport import WebSocketOpener
+from cara_pseud.scalars import check_text
 
 __all__ = [
     "BlockingGateway",
@@ -61,12 +63,20 @@ def connect(
         headers: sent with each upgrade.
 
     Raises:
-        InvalidValue: it is no address of a gateway. When it is awaited, also:
+        InvalidValue: it is no address of a gateway, or something else is none that could be sent. When it is awaited,
+            also:
         Unavailable: the gateway cannot be reached.
         Unauthenticated: the token is none that it takes.
         RpcError: it refuses this client, or has no such session.
     """
     opener = WebSocketOpener(url, ssl_context=ssl_context, headers=headers)
+    for name, text in (("token", token), ("session", session)):
+        if text is not None and not callable(text):
+            try:
+                check_text(text)
+            except InvalidValue as error:
+                # Not the value itself, which is a secret.
+                raise type(error)(f"{name}: it has to be text that UTF-8 can carry", path="") from None
 
     def begin(run_plain: RunPlain | None) -> GatewayConnection:
         return GatewayConnection(opener, run_plain, token=token, session=session, resume=resume, retry=retry)

@@ -379,6 +379,13 @@ class GatewayConnection:
             return False
         return again
 
+    def failed(self, error: Exception) -> None:
+        """Tell whoever waits for the connection that there will be none."""
+        failure = error if isinstance(error, RpcError) else RpcError("internal", f"it cannot be connected: {error!r}")
+        if failure is not error:
+            failure.__cause__ = error
+        self.session.fail(failure)
+
     def ask(self) -> None:
         """Send something that is answered at once."""
         self.session.ping()

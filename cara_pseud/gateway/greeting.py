@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from cara_pseud.errors import RpcError
+from cara_pseud.errors import InvalidValue, RpcError
 from cara_pseud.gateway.failures import from_answer
 from cara_pseud.gateway.messages import JSON, text_of
+from cara_pseud.scalars import check_text
 
 HELLO_ID: Final = 0
 # The same hello would be refused again.
@@ -74,8 +75,19 @@ class FirstWords:
         # Whether it is the stream of a process that is no more.
         self._anew = resume is not None
 
-    def hello(self, received: int, token: str | None) -> bytes:
-        """The message; ``received`` are those of the stream that is asked for."""
+    def hello(self, received: int, token: str | None) -> bytes | None:
+        """The message; ``received`` are those of the stream that is asked for.
+
+        None if the token is none that could be sent: that is the `failure` then, and stays it.
+        """
+        try:
+            if token is not None:
+                check_text(token)
+        except InvalidValue:
+            # Not the token itself, which is a secret.
+            self.failure = RpcError("invalid_argument", "the token has to be text that UTF-8 can carry")
+            self.is_final = True
+            return None
         session, stream = self.said.get("session", self._joins), self.said.get("stream")
         asked: dict[str, Any] = {"session": session, "stream": stream, "received": received if stream else None}
         asked |= {"anew": True if stream and self._anew else None, "token": token}

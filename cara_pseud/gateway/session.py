@@ -214,6 +214,11 @@ class StreamSession:
             if socket is not None:
                 socket.close(1000, "")
 
+    def fail(self, failure: RpcError) -> None:
+        """End everything: there will be no connection."""
+        if self._phase is not _Phase.CLOSED:
+            self._end(failure)
+
     # What sockets tell.
 
     def connected(self, socket: TextSocket) -> None:
@@ -282,12 +287,16 @@ class StreamSession:
             # Another socket may be there by now.
             if self._socket is not socket or self._phase is not _Phase.GREETING:
                 return
+            hello = None
             if error is not None:
                 self._greeting.failure = error_of_status("unauthenticated", f"there is no token: {error}")
                 self._greeting.failure.__cause__ = error
+            else:
+                hello = self._greeting.hello(self._acknowledgements.received, token)
+            if hello is None:
                 socket.close(1000, "there is no token")
             else:
-                socket.send(self._greeting.hello(self._acknowledgements.received, token))
+                socket.send(hello)
 
         self._events.ask_token(say)
 

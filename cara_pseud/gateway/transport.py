@@ -9,6 +9,7 @@ Text goes in and out, and whoever reads it decides whether a lost socket is wort
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,7 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, WebSocketError, websocket_connect
 
-from cara_pseud.errors import InvalidValue
+from cara_pseud.errors import InvalidValue, WrongType
+from cara_pseud.scalars import shown
 
 _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 10.0
@@ -26,6 +28,9 @@ _OPEN_TIMEOUT_S: Final = 15.0
 _MAX_FRAME_BYTES: Final = 1 << 28
 """A gateway bounds its messages, and puts what it kept for a client that was away into one frame."""
 _ABNORMAL: Final = 1006
+_VISIBLE: Final = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]+")
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _GRACE_S: Final = 1.0
 """How long a user's closing waits for the other end to take note."""
 
@@ -73,6 +78,9 @@ class TransportEvents(Protocol):
 
     def socket_lost(self, code: int, reason: str) -> bool:
         """It is lost, or could not be opened; say whether another shall be."""
+
+    def failed(self, error: Exception) -> None:
+        """No socket will ever be opened: what it takes cannot be written, or there is a fault in this program."""
 
 
 class SocketTransport:
@@ -133,13 +141,16 @@ class SocketTransport:
             try:
                 async with asyncio.timeout(_OPEN_TIMEOUT_S):
                     socket = await self._opener.open(self._events.text_received, lost)
+                self._latest = socket
+                self._events.socket_opened(socket)
             except TimeoutError:
                 lost(_ABNORMAL, f"it was not open within {_OPEN_TIMEOUT_S:g} s")
             except OSError as error:
                 lost(_ABNORMAL, str(error))
-            else:
-                self._latest = socket
-                self._events.socket_opened(socket)
+            except Exception as error:
+                # Nobody awaits this task, so whoever waits for the connection would never be told.
+                self._events.failed(error)
+                return
             code, reason = await gone
             if not self._events.socket_lost(code, reason):
                 return
@@ -166,11 +177,11 @@ class WebSocketOpener:
             headers: sent with each upgrade, such as for a proxy in between.
 
         Raises:
-            InvalidValue: it is no address of a gateway.
+            InvalidValue: it is no address of a gateway, or a header that cannot be sent.
         """
         self.url = socket_address(url)
         self._ssl_context = ssl_context
-        self._headers = dict(headers or {})
+        self._headers = _checked_headers(headers)
 
     async def open(self, received: Callable[[str | bytes], None], lost: Callable[[int, str], None]) -> OpenSocket:
         """Open one; see `SocketOpener`."""
@@ -280,11 +291,31 @@ def socket_address(url: str) -> str:
     Raises:
         InvalidValue: it is no address of a gateway.
     """
-    parts = urlsplit(url)
+    refusal = InvalidValue(f"{url!r} is no address of a gateway, such as wss://gateway.example", path="")
+    if not isinstance(url, str) or not _VISIBLE.fullmatch(url):
+        raise refusal
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise InvalidValue(f"{refusal.reason}: {error}", path="") from None
     if parts.scheme not in ("http", "https", "ws", "wss") or not parts.netloc:
-        raise InvalidValue(f"{url!r} is no address of a gateway, such as wss://gateway.example", path="")
+        raise refusal
     path = parts.path
     # The path of a socket is taken as it is, unless it can only be a folder's.
     if not path.endswith("/ws") and (parts.scheme.startswith("http") or not path or path.endswith("/")):
         path = f"{path.rstrip('/')}/ws"
     return urlunsplit((parts.scheme.replace("http", "ws"), parts.netloc, path, parts.query, ""))
+
+
+def _checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    if headers is not None and not isinstance(headers, Mapping):
+        raise WrongType(f"headers: {shown(headers)} is no mapping of names to texts", path="")
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise InvalidValue(f"headers: {shown(name)} is no name of a header", path="")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            # Not the value itself, which may be a secret.
+            refusal = f"headers: the value of {name} has to be text of Latin-1, without ends of lines"
+            raise InvalidValue(refusal, path="")
+    return dict(headers or {})

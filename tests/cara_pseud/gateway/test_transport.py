@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import tornado.httpserver
@@ -11,7 +13,9 @@ import tornado.testing
 import tornado.web
 import tornado.websocket
 
-from cara_pseud.errors import InvalidValue
+from cara_pseud.errors import InvalidValue, RpcError
+from cara_pseud.gateway import ConnectionState, connect
+from cara_pseud.gateway.connection import GatewayConnection
 from cara_pseud.gateway.transport import OpenSocket, SocketTransport, WebSocketOpener, socket_address
 from tests.clock import MovedClock
 
@@ -32,10 +36,36 @@ def test_an_address_leads_to_the_socket(url: str, address: str) -> None:
     assert socket_address(url) == address
 
 
-@pytest.mark.parametrize("url", ["tcp://gateway", "gateway", "", "http://", "/ws"])
-def test_what_is_no_address_is_refused(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["tcp://gateway", "gateway", "", "http://", "/ws", "ws://a b", "ws://a\ud800", "ws://a:99999", "ws://[", None, 5],
+)
+def test_what_is_no_address_is_refused(url: Any) -> None:
     with pytest.raises(InvalidValue, match="is no address of a gateway, such as"):
         socket_address(url)
+
+
+@pytest.mark.parametrize(
+    ("headers", "complaint"),
+    [
+        ({"X-A": "1\r\nHost: b"}, "headers: the value of X-A has to be text of Latin-1, without ends of lines"),
+        ({"X-A": 5}, "headers: the value of X-A has to be text"),
+        ({"X-A": "\ud800"}, "headers: the value of X-A has to be text"),
+        ({"a b": "c"}, "headers: 'a b' is no name of a header"),
+        (5, "headers: 5 is no mapping of names to texts"),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_refused(headers: Any, complaint: str) -> None:
+    with pytest.raises(InvalidValue, match=re.escape(complaint)):
+        WebSocketOpener("ws://gateway", ssl_context=None, headers=headers)
+
+
+@pytest.mark.parametrize("name", ["token", "session"])
+@pytest.mark.parametrize("secret", [b"secret", 5, "secret\ud800"])
+def test_credentials_that_cannot_be_sent_are_refused_and_not_shown(name: str, secret: Any) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        connect("ws://gateway", **{name: secret})
+    assert str(refused.value) == f"{name}: it has to be text that UTF-8 can carry"
 
 
 class Refusing:
@@ -65,6 +95,63 @@ class Told:
     def socket_lost(self, code: int, reason: str) -> bool:
         self.losses.append((code, reason))
         return len(self.losses) < self.most
+
+    def failed(self, error: Exception) -> None:
+        raise AssertionError from error
+
+
+class Faulty:
+    """Fails in a way that no socket does."""
+
+    async def open(self, received: Callable[[str | bytes], None], lost: Callable[[int, str], None]) -> OpenSocket:
+        raise KeyError("a fault")
+
+
+class Mute:
+    """A socket at whose other end nobody is."""
+
+    unsent = 0
+
+    def __init__(self, lost: Callable[[int, str], None]) -> None:
+        self._lost = lost
+
+    def send(self, frame: bytes) -> None:
+        raise AssertionError(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        self._lost(code, reason)
+
+    async def ended(self) -> None: ...
+
+
+class Opening:
+    async def open(self, received: Callable[[str | bytes], None], lost: Callable[[int, str], None]) -> OpenSocket:
+        return Mute(lost)
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_whoever_waits_is_told_of_a_fault_in_connecting(retry: bool) -> None:
+    async def main() -> None:
+        connection = GatewayConnection(Faulty(), retry=retry)
+        with pytest.raises(RpcError, match="it cannot be connected: KeyError") as failed:
+            await connection.opened()
+        assert failed.value.code == "internal"
+        assert isinstance(failed.value.__cause__, KeyError)
+        assert connection.state is ConnectionState.CLOSED
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_a_function_that_gives_no_token_ends_the_connection(retry: bool) -> None:
+    async def main() -> None:
+        given: Any = b"secret"
+        connection = GatewayConnection(Opening(), token=lambda: given, retry=retry)
+        with pytest.raises(RpcError) as failed:
+            await connection.opened()
+        assert str(failed.value) == "the token has to be text that UTF-8 can carry"
+
+    asyncio.run(main())
 
 
 def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_ten_seconds() -> None:
