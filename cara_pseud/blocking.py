@@ -26,6 +26,7 @@ from cara_pseud.capabilities import (
     Capability,
     IncomingCall,
     Target,
+    TwoForms,
     WireValue,
 )
 from cara_pseud.client import Client
@@ -246,13 +247,24 @@ class BlockingCapability(Capability):
         return self.background.wait(made)
 
     def _sent(self, args: Sequence[WireValue], kwargs: Mapping[str, WireValue]) -> tuple[Any, Any]:
-        if not kwargs:
-            return [_inwards(value, self.background) for value in args], NO_ARGUMENTS
-        return [_inwards(value, self.background) for value in args], _inwards(kwargs, self.background)
+        background = self.background
+        sent = [_inwards(value, background) for value in args]
+        if type(kwargs) is TwoForms:
+            named, all = _inwards(kwargs, background), _inwards(kwargs.all, background)
+            return sent, TwoForms(named, all, kwargs.given, kwargs.is_complete)
+        return sent, _inwards(kwargs, background) if kwargs else NO_ARGUMENTS
 
     def _converter(self, convert: Callable[[WireValue], Any] | None) -> Callable[[WireValue], Any]:
         background = self.background
-        return lambda wire: _outwards(wire, background) if convert is None else convert(_outwards(wire, background))
+        if convert is None:
+            return lambda wire: _outwards(wire, background)
+
+        def converted(wire: WireValue) -> Any:
+            return convert(_outwards(wire, background))
+
+        # With the signature of the method, if it has that.
+        converted.__dict__.update(vars(convert))
+        return converted
 
     def release(self) -> None:
         # With the connection all its objects have ended.

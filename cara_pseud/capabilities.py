@@ -41,26 +41,36 @@ class TwoForms(dict[str, WireValue]):
     """Arguments by name, as peers of the original understand them beside those by position.
 
     A peer of ours may have a newer or an older schema. It gets all by position, and ignores those that it does not
-    know; or, if the caller has left some out, all by name, so that it can tell that from a schema without them.
+    know; or, if the caller has left some out, the caller's by name, so that it can tell that from a schema without
+    them. Of defaults, which nobody has asked for, it may not know the names.
     """
 
-    __slots__ = ("all", "is_complete")
+    __slots__ = ("all", "given", "is_complete")
 
-    def __init__(self, named: Mapping[str, WireValue], all: dict[str, WireValue], is_complete: bool) -> None:
+    def __init__(
+        self, named: Mapping[str, WireValue], all: dict[str, WireValue], given: Sequence[str], is_complete: bool
+    ) -> None:
         """Begin with what a peer of the original gets by name.
 
         Args:
             all: what it gets by position and by name, in the order of the parameters.
+            given: the names of those that are the caller's; the others are defaults of the schema.
             is_complete: whether that is every parameter.
         """
         super().__init__(named)
         self.all = all
+        self.given = given
         self.is_complete = is_complete
 
     @property
     def ours(self) -> tuple[Sequence[WireValue], dict[str, WireValue]]:
         """The arguments for a peer of ours, by position and by name."""
-        return (tuple(self.all.values()), {}) if self.is_complete else ((), self.all)
+        return (tuple(self.all.values()), {}) if self.is_complete else ((), self.own)
+
+    @property
+    def own(self) -> dict[str, WireValue]:
+        """The caller's arguments by name, for whoever knows the defaults."""
+        return {name: self.all[name] for name in self.given}
 
 
 class IncomingCall:

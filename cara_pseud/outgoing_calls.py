@@ -25,6 +25,7 @@ from cara_pseud.errors import (
     RpcError,
     TooLarge,
     Unavailable,
+    WrongType,
 )
 from cara_pseud.exports import HolderExports
 from cara_pseud.greeting import Greeting
@@ -362,7 +363,7 @@ class OutgoingCalls(References):
             value = self._codec.unpackb(body)
             if ok:
                 convert = future.convert
-                result = wire.with_tuples(value) if convert is None else convert(value)
+                result = wire.with_tuples(value) if convert is None else self._converted(convert, value)
             else:
                 raise wire.parse_error(value)
         except Exception as error:
@@ -374,6 +375,16 @@ class OutgoingCalls(References):
         if future.watcher is not None:
             future.watcher(future)
         return True
+
+    def _converted(self, convert: Callable[[Any], Any], value: Any) -> Any:
+        try:
+            return convert(value)
+        except WrongType:
+            signature = getattr(convert, "signature", None)
+            if value is not None or signature is None or not self.extended:
+                raise
+            # A peer of ours answers nothing where its schema has no result yet.
+            return signature.no_result()
 
     def give_up(self, future: CallFuture) -> None:
         """Forget a call whose caller no longer waits, and tell a peer that understands."""
@@ -445,7 +456,7 @@ def _both_forms(arguments: TwoForms, pack: Callable[[Any], bytes]) -> tuple[byte
     bare = _array(pieces[:by_position]) + _map([pack(name) + packed[name] for name in arguments])
     if arguments.is_complete:
         return bare, _array(pieces) + _map([])
-    return bare, _array([]) + _map([pack(name) + piece for name, piece in packed.items()])
+    return bare, _array([]) + _map([pack(name) + packed[name] for name in arguments.given])
 
 
 def _array(pieces: Sequence[bytes]) -> bytes:

@@ -227,10 +227,12 @@ class Signature:
                 sent = [parameter.send(value) for parameter, value in zip(self.parameters, args, strict=True)]
                 return sent, NO_ARGUMENTS
             wires: dict[str, WireValue] = {}
+            given = []
             by_position = len(args)
             for index, (parameter, value) in enumerate(zip(self.parameters, self.bind(args, kwargs), strict=True)):
                 if value is not MISSING:
                     wires[parameter.name] = parameter.send(value)
+                    given.append(parameter.name)
                 elif parameter.has_default:
                     wires[parameter.name] = parameter.wire_default
                     by_position += not kwargs and by_position == index
@@ -238,7 +240,7 @@ class Signature:
             own = [self.parameters[self._find(name)].name for name in kwargs]
             named = {name: wires[name] for name in (*own, *list(wires)[by_position:])}
             is_complete = len(wires) == len(self.parameters)
-            return list(wires.values())[:by_position], TwoForms(named, wires, is_complete)
+            return list(wires.values())[:by_position], TwoForms(named, wires, given, is_complete)
         except RecursionError:
             raise InvalidValue("is nested too deeply") from None
 
@@ -291,6 +293,10 @@ class Signature:
             return MethodResult(received, self.name, self._result_conversions)
         except RecursionError:
             raise InvalidValue("is nested too deeply") from None
+
+    def no_result(self) -> Stored:
+        """What the only result reads as where the other side's schema has none."""
+        return self.results[0].absent()
 
     def _received_unboxed(self, value: WireValue) -> WireValue:
         """The bare value; in a map by names, which several results are, the one of that name."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cara_pseud.capabilities import WireValue
 from cara_pseud.schema.nodes import Annotation, BoundMethod, Field, Kind, Schema, Type, substitute
 
 _NAME: Final = 0xFA5B1FD61C2E7C3D
@@ -78,12 +79,14 @@ class ValueForm:
         name: in the schema.
         json_name: in JSON.
         is_hex: see `Member`.
+        default: the wire value of one that is not there.
     """
 
     name: str
     json_name: str
     type: Type
     is_hex: bool
+    default: WireValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class Forms:
                         _name(item.annotations, item.name),
                         substitute(item.type, brand),
                         _find(item.annotations, _HEX) is not None,
+                        item.default,
                     )
                     for item in self.schema.struct(type.node_id).fields
                     if item.type is not None

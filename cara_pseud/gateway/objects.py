@@ -181,7 +181,8 @@ class GatewayCapability(Capability):
 
         def write() -> JSON:
             if type(kwargs) is TwoForms:
-                return writer.params(form, *kwargs.ours)
+                # The gateway knows the defaults, but may not know a parameter that has one.
+                return writer.params(form, (), kwargs.own)
             return writer.params(form, args, kwargs)
 
         if form.results is None:

@@ -17,7 +17,7 @@ from cara_pseud.gateway.members import JSON_VALUE_ID, Forms, Member, MethodForm,
 from cara_pseud.gateway.messages import JSON
 from cara_pseud.gateway.targets import handle_in
 from cara_pseud.scalars import shown
-from cara_pseud.schema.nodes import INT_RANGES, Kind, Type
+from cara_pseud.schema.nodes import INT_RANGES, UNTYPED, Kind, Type
 
 _EXACT: Final = 2**53
 """Integers up to here are exact in whatever reads JSON."""
@@ -67,9 +67,28 @@ class JsonReader:
             return self._value(form.result_struct, json, "$")
         if not form.results:
             return None
-        if len(form.results) == 1:
-            return self._named(form.results, {form.results[0].json_name: json})
-        return self._named(form.results, _object(json, "$", "an object of results"))
+        by_names = json if self._is_by_names(form.results, json) else {form.results[0].json_name: json}
+        named = self._named(form.results, by_names)
+        if not named and json == {}:
+            # The gateway's schema has no result there yet.
+            return form.results[0].default
+        return named
+
+    def _is_by_names(self, results: Sequence[ValueForm], json: JSON) -> bool:
+        """Whether results stand there by their names; else it is the first of them alone.
+
+        The gateway's schema may be older or newer than ours: what is one result here may be several there, or none,
+        and the other way round.
+        """
+        if not isinstance(json, dict):
+            return False
+        first, names = results[0].type, {form.json_name for form in results}
+        if len(results) == 1:
+            if first.kind in UNTYPED or first.node_id == JSON_VALUE_ID:
+                return False
+            if first.kind is Kind.STRUCT:
+                return bool(json.keys() & names - self._forms.struct(first).names())
+        return not json or bool(json.keys() & names)
 
     def params(self, form: MethodForm, json: Sequence[JSON]) -> list[WireValue]:
         """The parameters of a method by position, for an object of this process.
@@ -79,10 +98,12 @@ class JsonReader:
         """
         if form.params is None:
             return [self._value(form.param_struct, json[0] if json else {}, "$")]
-        return [
+        given = [
             None if item is None else self._value(param.type, item, f"$.{param.json_name}", param.is_hex)
             for param, item in zip(form.params, json, strict=False)
         ]
+        # The gateway gives all that its schema has, which may be less than ours has.
+        return [*given, *[param.default for param in form.params[len(given) :]]]
 
     def value(self, type: Type, json: JSON) -> WireValue:
         """A value of any type.

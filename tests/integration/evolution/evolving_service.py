@@ -113,6 +113,9 @@ def implementation(schema: Any) -> Any:
         def added(self) -> str:
             return "added"
 
+        def count(self) -> int | None:
+            return 3 if is_new else None
+
         def later(self) -> str:
             return "later"
 

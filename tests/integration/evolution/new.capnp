@@ -41,5 +41,6 @@ interface Evolving extends(Base) {
   tell @17 (listener :Listener) -> (count :Int32);
   keeper @18 () -> (keeper :Moved.Keeper(Text));
   tone @19 (tone :Moved.Tone, tones :List(Moved.Tone)) -> (tone :Moved.Tone);
-  later @20 () -> (text :Text);
+  count @20 () -> (count :UInt8);
+  later @21 () -> (text :Text);
 }

@@ -38,4 +38,5 @@ interface Evolving {
   tell @17 (listener :Listener) -> (count :Int32);
   keeper @18 () -> (keeper :Keeper);
   tone @19 (tone :Tone, tones :List(Tone)) -> (tone :Tone);
+  count @20 () -> ();
 }

@@ -188,6 +188,56 @@ def test_a_method_that_the_service_does_not_have_yet_is_unimplemented(versions: 
     assert caught.value.code == "unimplemented"
 
 
+def test_an_older_service_is_not_told_of_defaults_that_nobody_asked_for(versions: Versions) -> None:
+    newer = cara_pseud.load(NEW).Evolving
+    endpoint = versions.endpoints["newer caller"]
+
+    async def ask() -> list[int]:
+        async with cara_pseud.Client(b"evolving") as client, asyncio.timeout(10):
+            client.connect(endpoint)
+            # One of them waits for the greeting.
+            calls = [newer(client).parameter(5), newer(client).parameter(first=5)]
+            return [*[await call for call in calls], await newer(client).parameter(5)]
+
+    assert asyncio.run(ask()) == [5, 5, 5]
+    with cara_pseud.connect(endpoint, newer, peer=b"evolving") as evolving:
+        assert evolving.parameter(5) == 5
+
+
+def test_a_first_result_that_an_older_service_does_not_have_reads_as_zero(versions: Versions) -> None:
+    newer = cara_pseud.load(NEW).Evolving
+    assert versions.from_python("newer caller", "count", {}) == {"count": 0}
+    with cara_pseud.connect(versions.endpoints["newer caller"], newer, peer=b"evolving") as evolving:
+        assert evolving.count() == 0
+
+
+@pytest.mark.parametrize(("which", "schema"), [("newer service", NEW), ("newer caller", OLD)])
+def test_a_client_of_a_gateway_may_have_another_version_than_the_gateway(
+    versions: Versions, which: str, schema: Path
+) -> None:
+    heard: list[Any] = []
+    with cara_pseud.gateway.connect(versions.web.url) as gateway:
+        evolving = gateway.service(which.replace(" ", "_"), cara_pseud.load(schema).Evolving)
+        if schema is NEW:
+            assert evolving.parameter(5) == 6
+            result, results = evolving.result(5), evolving.results(5)
+            assert (result.number, result.text) == (5, "")
+            assert (results.number, results.twice, results.thrice) == (5, 10, 0)
+            assert evolving.nothing() == ""
+            assert evolving.count() == 0
+            assert evolving.note().text() == "a note"
+            # A callback gets the default; what it answers is the caller's JSON.
+            with pytest.raises(cara_pseud.RpcError, match="expected Int32, got an object"):
+                evolving.tell(lambda *told: heard.append(told) or (4, ""))
+            assert heard == [("news", 0)]
+        else:
+            assert evolving.parameter(5) == 5
+            assert evolving.result(5) == 5
+            assert evolving.results(5) == {"number": 5, "twice": 10}
+            assert evolving.nothing() is None
+        assert evolving.field({"id": 1}).id == 1
+
+
 def test_an_unknown_enumerant_is_its_number_in_python(versions: Versions) -> None:
     state = versions.from_python("newer service", "state", {"state": "idle"})["state"]
     assert (type(state), state, repr(state)) == (UnknownEnumerant, 2, "<State: 2>")
