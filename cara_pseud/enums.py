@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-import keyword
 from typing import Any, Final
 
 from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.generics import Declaration
+from cara_pseud.python_names import python_name
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import EnumNode
 from cara_pseud.values import Annotations, Conversion, conversion_of
@@ -19,6 +19,9 @@ class EnumType(enum.EnumMeta):
     def __setattr__(cls, name: str, value: Any) -> None:
         # `Color.class_` and the declaration are set after the members; neither may become one.
         type.__setattr__(cls, name, value)
+
+    def __getitem__(cls, name: str) -> Any:
+        return super().__getitem__(_member_name(name))
 
     @property
     def __annotations__(cls) -> dict[str, Any]:  # type: ignore[override]
@@ -63,6 +66,10 @@ class UnknownEnumerant(int):
         return UnknownEnumerant, (int(self), self.enum)
 
 
+def _member_name(name: str) -> str:
+    return "mro_" if name == "mro" else name
+
+
 _MOST: Final = 65535
 """An enumerant's number has 16 bits."""
 
@@ -74,13 +81,13 @@ def make_enum_class(name: str, declaration: Declaration, module: str) -> EnumTyp
     """
     node = declaration.node
     assert isinstance(node, EnumNode)
-    names = ["mro_" if enumerant.name == "mro" else enumerant.name for enumerant in node.enumerants]
+    names = [_member_name(enumerant.name) for enumerant in node.enumerants]
     make: Any = Enum
     cls = make(name, [(member, number) for number, member in enumerate(names)], module=module, qualname=name)
     by_name = {enumerant.name: cls(enumerant.id) for enumerant in node.enumerants}
     for enumerant, member in by_name.items():
-        if keyword.iskeyword(enumerant):
-            setattr(cls, f"{enumerant}_", member)
+        if python_name(enumerant) != enumerant:
+            setattr(cls, python_name(enumerant), member)
     members = tuple(cls)
     listed = ", ".join(by_name)
 

@@ -11,6 +11,7 @@ from cara_pseud.schema.nodes import (
     Annotation,
     EnumNode,
     Field,
+    FileNode,
     InterfaceNode,
     Kind,
     Method,
@@ -81,9 +82,17 @@ class Declaration:
         return self.resolve(field.type)
 
     def nested(self, name: str) -> Any:
-        """A declaration nested in this one, by name; KeyError if there is none."""
-        id = dict(self.node.nested)[name]
-        return plain(self.classes.declared(id, self.bindings, self.replacements))
+        """A declaration nested in this one, or what ``using`` calls so in it; KeyError if there is none."""
+        target = (dict(self.node.aliases) | dict(self.node.nested))[name]
+        if isinstance(target, Type):
+            return plain(self.resolve(target))
+        if isinstance(self.classes.schema.nodes[target], FileNode):
+            raise KeyError(name)
+        return plain(self.classes.declared(target, self.bindings, self.replacements))
+
+    def has_nested(self, name: str) -> bool:
+        """Whether `nested` knows the name."""
+        return any(name == known for known, _ in (*self.node.nested, *self.node.aliases))
 
     def bind(self, arguments: ValueType | tuple[ValueType, ...]) -> Any:
         """Bind the next type parameters.

@@ -7,12 +7,12 @@ method may get parameters at its end without breaking who implements it.
 from __future__ import annotations
 
 import inspect
-import keyword
 from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import Any, Final, NamedTuple
 
 from cara_pseud.errors import RpcError
+from cara_pseud.python_names import python_name
 from cara_pseud.values import MISSING, Stored
 
 Handler = Callable[..., Any]
@@ -182,7 +182,8 @@ def misfit(handler: object, names: Sequence[str]) -> str:
         return ""
     schema = [python_name(name) for name in names]
     own = _all_positional(handler)
-    if hasattr(handler, "__self__") and own is not None and (not own or own[0] in schema):
+    first = own[0] if own else "" if own is not None else "self"
+    if hasattr(handler, "__self__") and first != "self" and (not first or first in schema):
         return "it is a method without self"
     by_name = takes_names(accepted, names)
     unknown = [name for name in accepted.required_named if not by_name or name not in schema]
@@ -202,11 +203,6 @@ def _all_positional(handler: Handler) -> tuple[str, ...] | None:
         return None
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
     return names
-
-
-def python_name(name: str) -> str:
-    """How a method or parameter is called in Python, where ``import`` must be ``import_``."""
-    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def mistaken_for(name: str, others: Iterable[str]) -> str | None:

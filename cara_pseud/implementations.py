@@ -25,7 +25,8 @@ from cara_pseud.errors import (
     WrongType,
 )
 from cara_pseud.generated import wire_handler_maker
-from cara_pseud.handlers import ByName, Leading, Unimplemented, adapted, misfit, mistaken_for, python_name
+from cara_pseud.handlers import ByName, Leading, Unimplemented, adapted, misfit, mistaken_for
+from cara_pseud.python_names import python_name
 from cara_pseud.scalars import shown
 from cara_pseud.signatures import Signature
 from cara_pseud.values import MISSING, Stored

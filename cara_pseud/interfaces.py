@@ -13,7 +13,7 @@ from cara_pseud.any_pointer import Reference
 from cara_pseud.capabilities import Capability, RootedPeer
 from cara_pseud.errors import RegistrationError, UnknownMethod, WrongType
 from cara_pseud.generics import Declaration, DeclaredType
-from cara_pseud.handlers import Unimplemented, python_name
+from cara_pseud.handlers import Unimplemented
 from cara_pseud.implementations import Implementation
 from cara_pseud.local import LocalCapability
 from cara_pseud.methods import (
@@ -24,6 +24,7 @@ from cara_pseud.methods import (
     bound_to,
 )
 from cara_pseud.proxies import ProxyMethod, Remote, make_proxy
+from cara_pseud.python_names import python_name
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import InterfaceNode, Type
 from cara_pseud.values import Conversion
@@ -175,7 +176,7 @@ class Interface(metaclass=InterfaceType):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):
                 raise AttributeError(name)
-            if name in dict(type(self).__declaration__.node.nested):
+            if type(self).__declaration__.has_nested(name):
                 return getattr(type(self), name)
             raise _unknown_method(type(self), name)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from cara_pseud.attachment import Attachable
 from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Declaration, plain
+from cara_pseud.python_names import schema_name
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import MAPS, Field, StructNode
 from cara_pseud.values import Annotations, Conversion, Stored, ValueType, conversion_of
@@ -116,8 +116,8 @@ class Layout:
             field = self.by_name.get(key)
             if field is None and key.isascii() and key.isdigit() and len(key) < 6:
                 field = self.by_id.get(int(key))
-            if field is None and key.endswith("_") and keyword.iskeyword(key[:-1]):
-                field = self.by_name.get(key[:-1])
+            if field is None:
+                field = self.by_name.get(schema_name(key))
             return field
         return None
 

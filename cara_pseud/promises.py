@@ -28,6 +28,7 @@ from cara_pseud.capabilities import (
 from cara_pseud.errors import DeadlineExceeded, RpcError, UnknownField
 from cara_pseud.promised import is_not_kept, not_kept
 from cara_pseud.proxies import Remote, make_proxy
+from cara_pseud.python_names import schema_name
 from cara_pseud.result_places import ResultPlace, only_place, place_of, value_at
 from cara_pseud.scalars import shown
 from cara_pseud.signatures import Signature
@@ -154,7 +155,7 @@ class Promising:
         if signature is None:
             raise AttributeError(name)
         only = only_place(signature)
-        if only is not None and only.is_object and all(result.name != name for result in signature.results):
+        if only is not None and only.is_object and schema_name(name) != signature.results[0].name:
             # As with the result itself, which a single object is.
             return getattr(_promised_at(self, signature, only), name)
         return _promised_at(self, signature, place_of(signature, name))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cara_pseud.errors import RpcError, UnknownField
+from cara_pseud.python_names import python_name, schema_name
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import Kind
 from cara_pseud.signatures import MethodResult, Signature
@@ -48,7 +49,7 @@ class ResultPlace(NamedTuple):
         """
         if not self.is_struct:
             raise UnknownField(f"{self.text} is no struct and has no {shown(name)}")
-        field = self.type.__fields__.get(name)
+        field = self.type.__fields__.get(schema_name(name) if isinstance(name, str) else name)
         if field is None:
             listed = ", ".join(self.type.__fields__)
             raise UnknownField(f"{self.text} has no field {shown(name)}; its fields are {listed or 'none'}")
@@ -65,7 +66,7 @@ def place_of(signature: Signature, name: object) -> ResultPlace:
     if signature.result_type is not None:
         return ResultPlace((), signature.result_type, text).member(name)
     for id, result in enumerate(signature.results):
-        if result.name == name:
+        if name in (result.name, python_name(result.name)):
             return ResultPlace((id,), result.type, f"{text}, {result.name},")
     only = only_place(signature)
     if only is not None and only.is_struct:

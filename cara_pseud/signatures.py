@@ -7,7 +7,6 @@ Results are one struct, nothing, one bare value, or several by name.
 from __future__ import annotations
 
 import json
-import keyword
 from collections.abc import Iterable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any, Final, NoReturn
@@ -15,6 +14,7 @@ from typing import Any, Final, NoReturn
 from cara_pseud.capabilities import NO_ARGUMENTS, TwoForms, WireValue
 from cara_pseud.errors import ArgumentError, InvalidValue, UnknownField, WrongType
 from cara_pseud.generics import Bindings, Declaration, plain
+from cara_pseud.python_names import schema_name
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import BoundMethod, Field, InterfaceNode, Kind, Method, Schema, Type, describe_type
 from cara_pseud.values import MISSING, Annotations, Conversion, Stored, ValueType, conversion_of
@@ -37,7 +37,7 @@ class MethodResult(dict[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self[name]
+        return self[name if name in self else schema_name(name)]
 
     def __missing__(self, name: object) -> Any:
         conversion = self._absent.get(name)
@@ -262,8 +262,8 @@ class Signature:
 
     def _find(self, name: str) -> int:
         index = self._index.get(name)
-        if index is None and name.endswith("_") and keyword.iskeyword(name[:-1]):
-            index = self._index.get(name[:-1])
+        if index is None:
+            index = self._index.get(schema_name(name))
         if index is None:
             raise self._error(f"Param {name} does not exist for method {self.name}")
         return index

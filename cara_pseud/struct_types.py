@@ -12,10 +12,12 @@ from cara_pseud.errors import WrongType
 from cara_pseud.generics import Declaration, DeclaredType
 from cara_pseud.layouts import Layout, StructField
 from cara_pseud.patterns import in_class_pattern
+from cara_pseud.python_names import python_name
 from cara_pseud.scalars import shown
 from cara_pseud.schema.nodes import StructNode, Type
 from cara_pseud.values import MISSING, Conversion
 
+_DICT: Final = frozenset(dir(dict))
 _get: Final = dict.get
 _update: Final[Callable[..., None]] = dict.update
 
@@ -97,8 +99,9 @@ def make_struct_class(name: str, base: StructType, declaration: Declaration, mod
     }
     for field in node.fields:
         # A dict method keeps its name; `which` is ours and gives way.
-        if not hasattr(dict, field.name):
-            namespace[field.name] = _FieldAccess(field.id, field.name)
+        if field.name not in _DICT:
+            for attribute in {field.name, python_name(field.name)}:
+                namespace[attribute] = _FieldAccess(field.id, attribute)
     return StructType(name, (base,), namespace)
 
 

@@ -15,6 +15,7 @@ from cara_pseud.attachment import Attachable
 from cara_pseud.capabilities import WireValue
 from cara_pseud.errors import InvalidValue, UnknownField, WrongType
 from cara_pseud.layouts import StructField, pairs_of
+from cara_pseud.python_names import schema_name
 from cara_pseud.struct_types import StructType
 from cara_pseud.values import MISSING
 
@@ -89,10 +90,10 @@ class Struct(Attachable, dict[int, Any], metaclass=StructType):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):
                 raise AttributeError(name)
-            if name in type(self)._layout.by_name:
+            if schema_name(name) in type(self)._layout.by_name:
                 # Only a failed class pattern comes here; see `_FieldAccess`.
                 raise UnknownField(f"{name} is not the active member of this {type(self).__name__}'s union")
-            if name in dict(type(self).__declaration__.node.nested):
+            if type(self).__declaration__.has_nested(name):
                 return getattr(type(self), name)
             return self[name]
 

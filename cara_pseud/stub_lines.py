@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -11,11 +10,6 @@ from cara_pseud.schema.nodes import Node
 Lines = Iterator[str]
 
 INDENT: Final = "    "
-
-
-def python_name(name: str) -> str:
-    """How a name of a schema is written in Python."""
-    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def doc_lines(node: Node) -> Iterable[str]:

@@ -13,13 +13,10 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Final
 
+from cara_pseud.python_names import python_name
 from cara_pseud.schema.nodes import (
-    INT_RANGES,
-    UNTYPED,
-    Brand,
     ConstNode,
     EnumNode,
     Field,
@@ -33,15 +30,17 @@ from cara_pseud.schema.nodes import (
     Type,
     substitute,
 )
-from cara_pseud.stub_lines import INDENT, Lines, doc_lines, indented, python_name
-from cara_pseud.stub_variants import Variants
+from cara_pseud.stub_lines import INDENT, Lines, doc_lines, indented
+from cara_pseud.stub_modules import is_standard, module_name
+from cara_pseud.stub_types import BUILTIN, StubTypes, local_name
 
 _MADE: Final = """\
 # Made by `cara-gateway stubs`; the schema says more.
 # A struct is a dict with other keys and values, and a proxy takes more and gives less than what a service implements.
 # mypy: disable-error-code="override, misc, overload-overlap, assignment"
 # pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
-# pyright: reportInconsistentOverload=false, reportOverlappingOverload=false, reportInvalidStubStatement=false"""
+# pyright: reportInconsistentOverload=false, reportOverlappingOverload=false, reportInvalidStubStatement=false
+# pyright: reportAssignmentType=false"""
 _HEADER: Final = """\
 from collections.abc import Awaitable as _Awaitable
 from collections.abc import Callable as _Callable
@@ -50,67 +49,55 @@ from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import Final as _Final
 from typing import Literal as _Literal
+from typing import Self as _Self
+from typing import TypeAlias as _TypeAlias
 from typing import TypedDict as _TypedDict
 from typing import overload as _overload
 from typing import type_check_only as _type_check_only
 """
-_BUILTIN: Final = "\0"
-"""Marks names of builtin types until it is known whether a member of the schema hides one."""
-_SIMPLE: Final = {
-    Kind.VOID: "None", Kind.BOOL: "\0bool", Kind.FLOAT32: "\0float", Kind.FLOAT64: "\0float", Kind.TEXT: "\0str",
-    Kind.DATA: "\0bytes", **dict.fromkeys(UNTYPED, "_Any"),
-    **dict.fromkeys(INT_RANGES, "\0int"),
-}  # fmt: skip
-_TAKEN: Final = {**_SIMPLE, Kind.DATA: "\0bytes | \0bytearray | \0memoryview"}
 _BUILTINS: Final = frozenset({
     "bool", "bytearray", "bytes", "float", "int", "list", "memoryview", "property", "str", "tuple",
 })  # fmt: skip
 _DICT: Final = frozenset(dir(dict))
-_STANDARD: Final = ("capnp/", "gateway.capnp")
+_DECLARED: Final = re.compile(r"^\s*(?:def |class )?(\w+)(?=[(:]| =)")
+"""The name that a line declares."""
 
 
-def module_name(file: FileNode) -> str:
-    """The module that the import hook makes of a file: ``sub.calculator_capnp``."""
-    path = PurePosixPath(file.display_name)
-    return ".".join([*path.parent.parts, f"{path.stem}_capnp"])
+def stubs(schema: Schema) -> dict[str, str]:
+    """The text of each ``.pyi`` that a schema needs, by the name of the module.
 
-
-def stub_files(schema: Schema) -> list[FileNode]:
-    """The files for which stubs are needed: the roots, and what they import, but for what comes with the library."""
-    files = [node for node in schema.nodes.values() if isinstance(node, FileNode)]
-    return [
-        file for file in files
-        if file.id in schema.roots or not file.display_name.lstrip("/").startswith(_STANDARD)
+    They are those of the roots and of what they import; of what comes with the library only what they refer to.
+    """
+    waiting = [
+        node for node in schema.nodes.values()
+        if isinstance(node, FileNode) and (node.id in schema.roots or not is_standard(node))
     ]  # fmt: skip
+    texts: dict[str, str] = {}
+    for file in waiting:
+        stub = _Stub(schema, file)
+        texts[module_name(schema, file)] = "\n".join([*stub.lines(), ""])
+        waiting += [imported for imported in stub.imported.values() if imported not in waiting]
+    return texts
 
 
-def stub(schema: Schema, file: FileNode) -> str:
-    """The text of the ``.pyi`` of one file of a schema."""
-    return "\n".join([*_Stub(schema, file).lines(), ""])
-
-
-class _Stub:
+class _Stub(StubTypes):
     def __init__(self, schema: Schema, file: FileNode) -> None:
-        self._schema = schema
-        self._file = file
-        self._imported: dict[str, None] = {}
+        super().__init__(schema, file)
         self._dicts: list[str] = []
         self._promised: list[str] = []
-        self._variants = Variants(schema)
-        # What the type parameters of the declaration that is written are bound to.
-        self._brand: Brand = ()
 
     def lines(self) -> Lines:
         body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
         body += [line for name, target in self._file.aliases for line in self._alias(name, target)]
         body += self._dicts
         # A member's name hides the builtin type within its class.
-        names = {name for line in body for name in re.findall(r"(?:def|class) (\w+)", line)}
+        names = {name for line in body for name in _DECLARED.findall(line)}
         is_hidden = bool(names & _BUILTINS)
         body += self._promised
         while (bound := self._variants.next()) is not None:
             body += self._variant(*bound)
-        body = [line.replace(_BUILTIN, "_builtins." if is_hidden else "") for line in body]
+        body += [f"_top_{name} = {name}" for name in sorted(self._hidden)]
+        body = [line.replace(BUILTIN, "_builtins." if is_hidden else "") for line in body]
         yield _MADE
         if is_hidden:
             yield "import builtins as _builtins"
@@ -118,7 +105,7 @@ class _Stub:
         yield ""
         yield "import cara_pseud as _cara"
         yield "import cara_pseud.typing as _cara_typing"
-        yield from (f"import {module}" for module in sorted(self._imported))
+        yield from (f"import {module} as {local_name(module)}" for module in sorted(self.imported))
         yield from body
 
     # Declarations.
@@ -140,19 +127,21 @@ class _Stub:
         """What ``using`` calls by another name."""
         # What a generic type is bound to is nothing that stubs say; lists and builtin types are no classes there.
         node = self._schema.nodes.get(target.node_id if isinstance(target, Type) else target)
-        if node is None or self._file_of(node) not in stub_files(self._schema):
+        if node is None or (isinstance(node, FileNode) and is_standard(node) and node.id not in self._schema.roots):
             yield f"{python_name(name)}: _Any"
         elif isinstance(node, FileNode):
-            self._imported[module_name(node)] = None
-            yield f"{python_name(name)} = {module_name(node)}"
+            yield f"{python_name(name)} = {self._module(node)}"
         elif isinstance(node, ConstNode):
             yield f"{python_name(name)}: _Final[{self._given(node.type)}]"
         elif isinstance(node, StructNode | EnumNode | InterfaceNode):
-            yield f"{python_name(name)} = {self._reference(node)}"
+            yield f"{python_name(name)}: _TypeAlias = {self._reference(node)}"
 
     def _nested(self, node: Node) -> Lines:
         for _, id in node.nested:
             yield from indented(self._declaration(self._schema.nodes[id]))
+        for name, target in node.aliases:
+            if isinstance(target, Type) or not isinstance(self._schema.nodes[target], FileNode):
+                yield from indented(self._alias(name, target))
 
     def _enum(self, node: EnumNode) -> Lines:
         yield f"class {python_name(node.name)}(_cara.Enum):"
@@ -224,7 +213,7 @@ class _Stub:
         for field in fields:
             type = self._promised_type(field)
             if type is not None:
-                yield f"@{_BUILTIN}property"
+                yield f"@{BUILTIN}property"
                 yield f"def {python_name(field.name)}(self) -> {type}: ..."
 
     def _promised_type(self, field: Field) -> str | None:
@@ -243,15 +232,6 @@ class _Stub:
             return self._given(type)
         return "_cara.Reference" if type.kind in (Kind.ANY_POINTER, Kind.CAPABILITY) else None
 
-    def _beside(self, node: Node, what: str) -> str:
-        """A class that is made for a declaration, at the top of its file's stub."""
-        module = self._reference(node)[: -len(node.qualified_name)] if self._is_foreign(node) else ""
-        return f"{module}_{self._plain_name(node)}{what}"
-
-    @staticmethod
-    def _plain_name(node: Node) -> str:
-        return re.sub(r"[^0-9A-Za-z]", "_", node.qualified_name)
-
     def _dict_of(self, node: StructNode) -> Lines:
         """The dicts that stand for a struct: by the names of its fields."""
         name, base = self._dict_name(node), "_TypedDict"
@@ -264,20 +244,18 @@ class _Stub:
         members = [f"{field.name}: {self._field_set(node, field)}" for field in node.fields if field not in reserved]
         yield from indented(members or ["..."])
 
-    def _dict_name(self, node: StructNode) -> str:
-        return f"_{self._plain_name(node)}Dict"
-
     def _constructor(self, node: StructNode) -> Lines:
         taken = f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any] | None"
         named = [f"{python_name(field.name)}: {self._field_set(node, field)} = ..." for field in node.fields]
         star = ["*", *named] if named else []
-        yield f"def __init__({', '.join(['self', f'_value: {taken} = None', '/', *star])}) -> None: ..."
+        own = _self_beside(node.fields)
+        yield f"def __init__({', '.join([own, f'_value: {taken} = None', '/', *star])}) -> None: ..."
 
     def _property(self, node: StructNode, field: Field) -> Lines:
         if field.name in _DICT or field.name == "which":
             return  # the dict's method keeps its name; the field is an item
         name = python_name(field.name)
-        yield f"@{_BUILTIN}property"
+        yield f"@{BUILTIN}property"
         yield f"def {name}(self) -> {self._field_given(node, field)}: ..."
         yield f"@{name}.setter"
         yield f"def {name}(self, value: {self._field_set(node, field)}) -> None: ..."
@@ -330,7 +308,7 @@ class _Stub:
         yield f"{INDENT}@_overload"
         yield f"{INDENT}def __new__(cls, value: {given}, /) -> {self._client(node)}: ..."
         yield f"{INDENT}@_overload"
-        yield f"{INDENT}def __new__(cls, *args: _Any, **kwargs: _Any) -> {self._reference(node)}: ..."
+        yield f"{INDENT}def __new__(cls, *args: _Any, **kwargs: _Any) -> _Self: ..."
         for method in node.methods:
             yield from indented(self._served(node, method))
         yield ""
@@ -344,30 +322,21 @@ class _Stub:
         call = f"_cara_typing.Call[{reference}], {reference}"
         self._promised += [f"class _{self._plain_name(node)}Call({call}): ..."]
 
-    def _client_name(self, node: InterfaceNode) -> str:
-        scope = self._schema.nodes.get(node.scope_id)
-        taken = {name for name, _ in scope.nested} if scope is not None else set()
-        name = f"{node.name}Client"
-        return f"_{name}" if name in taken else name
-
-    def _client(self, node: InterfaceNode) -> str:
-        reference = self._reference(node)
-        return ".".join([*reference.split(".")[:-1], self._client_name(node)])
-
     def _served(self, node: InterfaceNode, method: Method) -> Lines:
         """A method as a service implements it."""
         parameters = self._parameters(method, taken=False)
         result = self._result(node, method, taken=True)
         name = python_name(method.name)
-        yield f"def {name}({', '.join(['self', *parameters])}) -> {result} | _Awaitable[{result}]: ..."
+        own = _self_beside(self._members(method.params))
+        yield f"def {name}({', '.join([own, *parameters])}) -> {result} | _Awaitable[{result}]: ..."
 
     def _called(self, node: InterfaceNode, method: Method) -> Lines:
         """A method as its callers see it."""
         if not method.streaming and method.results_inline and len(self._members(method.results)) > 1:
             yield from self._several(method)
         parameters = self._parameters(method, taken=True)
-        name = python_name(method.name)
-        yield f"def {name}({', '.join(['self', *parameters])}) -> {self._call(node, method)}: ..."
+        name, own = python_name(method.name), _self_beside(self._members(method.params))
+        yield f"def {name}({', '.join([own, *parameters])}) -> {self._call(node, method)}: ..."
 
     def _call(self, node: InterfaceNode, method: Method) -> str:
         """What calling a method gives."""
@@ -412,7 +381,7 @@ class _Stub:
         if len(members) == 1:
             return self._optional(types[0], members[0]) if taken else types[0]
         if taken:
-            return f"{_BUILTIN}tuple[{', '.join(types)}] | _Mapping[\0str, _Any]"
+            return f"{BUILTIN}tuple[{', '.join(types)}] | _Mapping[\0str, _Any]"
         owner = self._variants.name(Type(Kind.INTERFACE, node.id, brand=self._brand)) or self._client(node)
         return f"{owner}.{self._results_name(method)}"
 
@@ -433,64 +402,7 @@ class _Stub:
         yield f"class _{method.name}_call(_cara_typing.Call[{self._results_name(method)}]):"
         yield from indented(list(self._promised_members(self._members(method.results))) or ["..."])
 
-    # Types.
 
-    def _given(self, type: Type) -> str:
-        """What reading a value gives."""
-        type = substitute(type, self._brand)
-        variant = self._variants.name(type)
-        if variant is not None:
-            return variant
-        if type.parameter is not None:
-            return "_Any"
-        if type.kind is Kind.LIST and type.element is not None:
-            return f"{_BUILTIN}list[{self._given(type.element)}]"
-        if type.kind is Kind.INTERFACE:
-            return self._client(self._schema.interface(type.node_id))
-        if type.kind in (Kind.STRUCT, Kind.ENUM):
-            return self._reference(self._schema.nodes[type.node_id])
-        return _SIMPLE[type.kind]
-
-    def _taken(self, type: Type) -> str:
-        """What may be given where a value is."""
-        type = substitute(type, self._brand)
-        if type.parameter is not None:
-            return "_Any"
-        if type.kind is Kind.LIST and type.element is not None:
-            return f"_Iterable[{self._taken(type.element)}]"
-        if type.kind is Kind.STRUCT:
-            node = self._schema.struct(type.node_id)
-            if self._is_foreign(node):
-                return f"{self._reference(node)} | _Mapping[\0str, _Any] | _Mapping[\0int, _Any]"
-            return f"{self._reference(node)} | {self._dict_name(node)} | _Mapping[\0int, _Any]"
-        if type.kind is Kind.ENUM:
-            enum = self._schema.enum(type.node_id)
-            names = ", ".join(f'"{enumerant.name}"' for enumerant in enum.enumerants)
-            return f"{self._reference(enum)} | _Literal[{names}]" if names else self._reference(enum)
-        if type.kind is Kind.INTERFACE:
-            interface = self._schema.interface(type.node_id)
-            forms = [self._reference(interface), "_cara.Reference", "_Mapping[\0str, _Callable[..., _Any]]"]
-            if len(self._schema.methods(Type(Kind.INTERFACE, interface.id))) == 1:
-                forms.append("_Callable[..., _Any]")
-            return " | ".join(forms)
-        return _TAKEN[type.kind]
-
-    def _is_foreign(self, node: Node) -> bool:
-        return self._file_of(node).id != self._file.id
-
-    def _file_of(self, node: Node) -> Node:
-        while not isinstance(node, FileNode) and node.scope_id in self._schema.nodes:
-            node = self._schema.nodes[node.scope_id]
-        return node
-
-    def _reference(self, node: Node) -> str:
-        if isinstance(node, StructNode) and node.is_group:
-            scope = self._schema.struct(node.scope_id)
-            return f"{self._reference(scope)}._{node.name}"
-        name = ".".join(map(python_name, node.qualified_name.split(".")))
-        file = self._file_of(node)
-        if file.id == self._file.id or not isinstance(file, FileNode):
-            return name
-        module = module_name(file)
-        self._imported[module] = None
-        return f"{module}.{name}"
+def _self_beside(fields: Sequence[Field]) -> str:
+    """What ``self`` is called beside parameters of these names."""
+    return "_self" if any(field.name == "self" for field in fields) else "self"

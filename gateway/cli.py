@@ -22,7 +22,7 @@ from cara_pseud.password_entries import PasswordFileError
 from cara_pseud.passwords import fault_of_role, fault_of_user, set_password
 from cara_pseud.running import ENDPOINT
 from cara_pseud.schema.loader import compile_schema
-from cara_pseud.stubs import module_name, stub, stub_files
+from cara_pseud.stubs import stubs as stubs_of
 from gateway.access.authentication import Authentication
 from gateway.access.outside import AuthOutside
 from gateway.admin_commands import reload, sessions, upstreams
@@ -255,9 +255,8 @@ def stubs(schemas: tuple[Path, ...], output: Path, import_path: tuple[Path, ...]
     texts: dict[Path, str] = {}
     try:
         for path in schemas:
-            schema = compile_schema([path], import_path)
-            for file in stub_files(schema):
-                texts[output.joinpath(*module_name(file).split(".")).with_suffix(".pyi")] = stub(schema, file)
+            for module, text in stubs_of(compile_schema([path], import_path)).items():
+                texts[output.joinpath(*module.split(".")).with_suffix(".pyi")] = text
     except SchemaError as error:
         _refuse(ConfigError(str(error)))
     if only_checks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
@@ -14,6 +13,7 @@ from cara_pseud.gateway.objects import GatewayCapability
 from cara_pseud.gateway.plain_objects import PlainObject
 from cara_pseud.gateway.session_facts import SessionFacts
 from cara_pseud.proxies import Remote, make_proxy
+from cara_pseud.python_names import schema_name
 
 
 class BlockingGateway(SessionFacts):
@@ -88,7 +88,7 @@ class BlockingPlainObject(Remote):
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self[name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name]
+        return self[schema_name(name)]
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         blocking = cast(BlockingCapability, self.__capability__)

@@ -7,7 +7,6 @@ are attributes of the call, objects among them are proxies, and what is called o
 from __future__ import annotations
 
 import asyncio
-import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -32,6 +31,7 @@ from cara_pseud.generics import Classes
 from cara_pseud.implementations import Implementation
 from cara_pseud.local import Forwarder, LocalCapability
 from cara_pseud.proxies import make_proxy
+from cara_pseud.python_names import python_name, schema_name
 from cara_pseud.schema.nodes import BoundMethod, InterfaceNode, Kind, Type
 
 
@@ -377,18 +377,18 @@ class ResultShape:
             AttributeError: the type has no such member, or nothing can be called in it.
         """
         of = self._of
-        if name == self._name and isinstance(of, Type):
+        if self._name is not None and name in (self._name, python_name(self._name)) and isinstance(of, Type):
             return self._at(place, of)
         if isinstance(of, Type) and of.kind is Kind.INTERFACE:
             return getattr(self._at(place, of), str(name))
         if isinstance(of, Type) and of.kind is Kind.LIST and of.element is not None and isinstance(name, int):
             return self._at(AnswerPlace(place.answer, (*place.path, str(name))), of.element)
-        if isinstance(of, Mapping) and name in of:
-            json_name, type = of[str(name)]
+        wanted = schema_name(str(name))
+        if isinstance(of, Mapping) and wanted in of:
+            json_name, type = of[wanted]
             return self._at(AnswerPlace(place.answer, (*place.path, json_name)), type)
         form = self._known.forms.struct(of) if isinstance(of, Type) and of.kind is Kind.STRUCT else of
         if isinstance(form, StructForm):
-            wanted = _schema_name(str(name))
             for member in (*form.fields, *form.variants):
                 if member.field.name == wanted and (member.inner is None or member.prefix is None):
                     is_value = form.value_name is not None and member in form.variants
@@ -440,7 +440,7 @@ class PlainPlace:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self[_schema_name(name)]
+        return self[schema_name(name)]
 
     def __getitem__(self, name: str | int) -> PlainPlace:
         return PlainPlace(self._connection, AnswerPlace(self._place.answer, (*self._place.path, str(name))))
@@ -456,7 +456,3 @@ class PlainPlace:
 
     def __repr__(self) -> str:
         return f"<{self._place.label}, which has not come>"
-
-
-def _schema_name(name: str) -> str:
-    return name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name

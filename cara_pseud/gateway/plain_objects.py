@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from cara_pseud.gateway.references import MessageReferences
 from cara_pseud.gateway.targets import AnswerPlace, ObjectCallee
 from cara_pseud.interfaces import Interface
 from cara_pseud.proxies import Remote, make_proxy
+from cara_pseud.python_names import schema_name
 
 
 class PlainObject(Remote):
@@ -27,7 +27,7 @@ class PlainObject(Remote):
     def __getattr__(self, name: str) -> PlainMethod:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self[name[:-1] if name.endswith("_") and keyword.iskeyword(name[:-1]) else name]
+        return self[schema_name(name)]
 
     def __getitem__(self, name: str) -> PlainMethod:
         return PlainMethod(self, name)

@@ -7,7 +7,6 @@ an object that the service may call.
 from __future__ import annotations
 
 import binascii
-import keyword
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.gateway.messages import JSON
 from cara_pseud.gateway.targets import handle_in
 from cara_pseud.interfaces import Interface
+from cara_pseud.python_names import python_name
 from cara_pseud.scalars import shown
 from cara_pseud.structs import Struct
 
@@ -135,7 +135,7 @@ def method_of(value: Any, name: str) -> Callable[..., Any] | None:
     if isinstance(value, Mapping):
         own: Callable[..., Any] | None = value.get(name)
         return own
-    found: Any = getattr(value, f"{name}_" if keyword.iskeyword(name) else name, None)
+    found: Any = getattr(value, python_name(name), None)
     if callable(found):
         method: Callable[..., Any] = found
         return method

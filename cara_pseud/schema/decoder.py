@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cara_pseud.errors import SchemaError
-from cara_pseud.schema.aliases import Aliases, alias_texts
+from cara_pseud.schema.aliases import Aliases, scopes_of
 from cara_pseud.schema.comments import doc_comments
 from cara_pseud.schema.encoding import EncodingError, StructReader, root
 from cara_pseud.schema.lexer import deepest_line
@@ -105,12 +105,10 @@ class _Decoder:
     def schema(self, roots: Sequence[str]) -> Schema:
         nodes = {id: self._node(id, raw) for id, raw in self._raw.items()}
         ids = {raw.text(0): id for id, raw in self._raw.items() if raw.unsigned(16, 6) == _Which.FILE}
-        texts = {id: alias_texts(self._files[name].compiled_text) for name, id in ids.items()}
+        found = [scopes_of(nodes, id, self._files[name].compiled_text) for name, id in ids.items()]
+        texts = {id: texts for scopes in found for id, texts in scopes}
         aliases = Aliases(nodes, texts, ids)
-        for id in ids.values():
-            file = nodes[id]
-            if texts[id] and isinstance(file, FileNode):
-                nodes[id] = replace(file, aliases=aliases.of(id))
+        nodes |= {id: replace(nodes[id], aliases=aliases.of(id)) for id in texts}
         return Schema(nodes, tuple(ids[name] for name in roots))
 
     def _results_scopes(self) -> Iterator[tuple[int, int]]:

@@ -158,7 +158,9 @@ class Node:
     """What all declarations have. ``name`` is the last part of ``display_name`` (``dir/file.capnp:Outer.Inner``).
 
     ``scope_id`` is the enclosing node's id, 0 for a file and for anonymous parameter structs. ``parameters`` are the
-    names of its own type parameters. ``nested`` maps names to ids in source order.
+    names of its own type parameters. ``nested`` maps names to ids in source order. ``aliases`` are the names that
+    ``using`` declares directly in it: each stands for a declaration or file by its id, or for a type that is bound or
+    built in.
     """
 
     id: int
@@ -166,6 +168,7 @@ class Node:
     display_name: str
     scope_id: int
     nested: tuple[tuple[str, int], ...] = ()
+    aliases: tuple[tuple[str, int | Type], ...] = ()
     parameters: tuple[str, ...] = ()
     is_generic: bool = False
     annotations: tuple[Annotation, ...] = ()
@@ -181,15 +184,11 @@ class Node:
 class FileNode(Node):
     """A .capnp file; ``text`` is its source as it was compiled, ``path`` where it was read and ``shown_name`` how
     errors name it (neither is ever shown to remote peers).
-
-    ``aliases`` are the names that ``using`` declares at its top: each stands for a declaration or file by its id, or
-    for a type that is bound or built in.
     """
 
     text: str = ""
     path: str = ""
     shown_name: str = ""
-    aliases: tuple[tuple[str, int | Type], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

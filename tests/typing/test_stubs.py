@@ -22,6 +22,10 @@ import every_capnp as schema
 
 async def wrong(thing: schema.ThingClient, every: schema.Every) -> None:
 """
+STUBS = [
+    "_capnp_persistent_capnp.pyi", "addressbook_capnp.pyi", "calculator_capnp.pyi", "collisions_capnp.pyi",
+    "common_capnp.pyi", "every_capnp.pyi", "od_ds_capnp.pyi",
+]  # fmt: skip
 CHECKERS = ["mypy", "pyright"]
 ONLY_MYPY = {"schema.limit = 5", 'every.which() == "three"'}
 """pyright does not mind who sets a constant of another module, nor, unless it is asked to, comparisons that are never
@@ -38,13 +42,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "wrong_calls.py").write_text(wrong)
     done = written(folder)
     assert (done.returncode, done.stderr) == (0, "")
-    names = ["addressbook_capnp.pyi", "calculator_capnp.pyi", "common_capnp.pyi", "every_capnp.pyi"]
-    assert sorted(done.stdout.split()) == names
+    assert sorted(done.stdout.split()) == STUBS
     return folder
 
 
 def written(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    schemas = ["every.capnp", "calculator.capnp", "addressbook.capnp"]
+    schemas = ["every.capnp", "calculator.capnp", "addressbook.capnp", "collisions.capnp"]
     return subprocess.run(
         [sys.executable, "-m", "gateway", "stubs", *options, *schemas],
         cwd=folder, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(ROOT), "CARA_CACHE_DIR": ""},
@@ -66,9 +69,8 @@ def complaints(checker: str, folder: Path, *files: str) -> dict[int, str]:
 
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_stubs_and_good_programs_are_taken(folder: Path, checker: str) -> None:
-    stubs = ["every_capnp.pyi", "common_capnp.pyi", "calculator_capnp.pyi", "addressbook_capnp.pyi"]
-    assert complaints(checker, folder, *stubs) == {}
-    assert complaints(checker, folder, "good.py", "every_kind.py") == {}
+    assert complaints(checker, folder, *STUBS) == {}
+    assert complaints(checker, folder, "good.py", "every_kind.py", "collisions.py") == {}
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
@@ -88,12 +90,24 @@ def test_services_that_do_not_fit_are_refused(folder: Path, checker: str) -> Non
 
 
 def test_what_is_right_for_type_checkers_runs(folder: Path) -> None:
-    program = "import every_kind; every = every_kind.values(); print(every.small, every.text)"
+    program = """
+import every_kind
+every = every_kind.values()
+print(every.small, every.text)
+
+import asyncio, cara_pseud
+cara_pseud.install_import_hook()
+import collisions
+from collisions import schema
+print(*collisions.values(), collisions.made().mro, *asyncio.run(collisions.used()))
+print(*collisions.renamed(schema.Alias(outer={"top": 5}), schema.Alias.Inner(street="s")))
+"""
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=60,
         env={"PYTHONPATH": str(ROOT), "CARA_CACHE_DIR": ""},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == ["List[Int32]([1, 2]) 3 1 order A 1", "s 5"]
 
 
 def test_old_stubs_are_noticed(folder: Path, tmp_path: Path) -> None:

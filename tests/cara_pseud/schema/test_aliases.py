@@ -76,6 +76,36 @@ def test_they_are_listed_and_what_is_none_is_not_there(module: cara_pseud.Module
         assert not hasattr(module, name)
 
 
+def test_names_within_a_declaration_know_what_is_around_it(module: cara_pseud.Module, write: Write) -> None:
+    assert module.Mine.Deep is module.Mine().Deep is module.Common.Color
+    directory = write({"inner.capnp": INNER})
+    inner = cara_pseud.load(directory / "inner.capnp")
+    box = inner.Box[cara_pseud.Text]
+    assert (box.Tag, box.Self, box.Whole) == (box.Label, box, inner.Box[cara_pseud.Data])
+    assert box.Tag(of="x").of == "x"
+    assert (box.Label.Up, inner.Thing.Box, inner.Thing.Box.Tag) == (box, inner.Box, inner.Box.Label)
+    assert inner.Thing({"go": lambda parts: parts[0]}).Parts is inner.Thing.Parts is cara_pseud.List[inner.Thing.Part]
+    for name in ("Free", "File", "InGroup", "Part"):
+        assert not hasattr(inner.Box, name)
+    assert not hasattr(inner, "Tag")
+
+
+INNER = """@0xb5f3c07e56b6a7d5;
+struct Box(T) {
+  using Tag = Label; using Self = Box; using Whole = Box(Data); using Free = T;
+  using File = import "/capnp/c++.capnp";
+  value @0 :T;
+  group :group { x @1 :Tag; }
+  struct Label { of @0 :T; using Up = Box; }
+}
+interface Thing {
+  using Box = .Box; using Parts = List(Part);
+  struct Part { number @0 :Int32; }
+  go @0 (parts :Parts) -> (part :Part);
+}
+"""
+
+
 def test_structs_of_either_name_are_the_same(module: cara_pseud.Module) -> None:
     assert isinstance(module.Mine(p=module.Person(name="Ann")).p, module.Common.Person)
 
@@ -90,7 +120,15 @@ def test_structs_of_either_name_are_the_same(module: cara_pseud.Module) -> None:
     ],
 )
 def test_only_whole_statements_at_the_top_declare_names(text: str, names: list[str]) -> None:
-    assert [name for name in alias_texts(text) if name.isidentifier()] == names
+    assert [name for name in alias_texts(text).get((), ()) if name.isidentifier()] == names
+
+
+def test_each_declaration_has_names_of_its_own() -> None:
+    text = "using A = B; struct S { g :group { using C = D; } interface I { using A = E; using F.G; } using H = A; }"
+    found = alias_texts(text)
+    assert {scope: list(names) for scope, names in found.items() if "" not in scope} == {
+        (): ["A"], ("S", "I"): ["A", "G"], ("S",): ["H"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -104,5 +142,5 @@ def test_only_whole_statements_at_the_top_declare_names(text: str, names: list[s
 def test_what_leads_in_a_circle_or_nowhere_is_left_out(text: str) -> None:
     node = StructNode(id=1, name="S", display_name="a.capnp:S", scope_id=9, fields=())
     file = FileNode(id=9, name="a.capnp", display_name="a.capnp", scope_id=0, nested=(("S", 1),))
-    known = {**alias_texts(text), **alias_texts("using Good = S;")}
+    known = {**alias_texts(text).get((), {}), **alias_texts("using Good = S;")[()]}
     assert Aliases({1: node, 9: file}, {9: known}, {"a.capnp": 9}).of(9) == (("Good", 1),)
