@@ -20,6 +20,7 @@ from cara_pseud.capabilities import (
     Target,
     WireValue,
 )
+from cara_pseud.errors import DeadlineExceeded
 
 
 class LocalCall(Drivable, asyncio.Task[Any]):
@@ -32,6 +33,8 @@ class LocalCapability(Capability):
     """An object of ours. ``key`` is chosen by the target's maker: the same object, the same key."""
 
     __slots__ = ("target",)
+    call_class: type[LocalCall] = LocalCall
+    """What its calls give."""
 
     def __init__(self, target: Target, key: Hashable | None = None) -> None:
         self.target = target
@@ -60,10 +63,17 @@ class LocalCapability(Capability):
 
         async def run() -> Any:
             CURRENT.set(call)
-            async with asyncio.timeout(options.timeout):
-                result = self.target.invoke(interface_id, method, args, kwargs, call)
-                if isinstance(result, Awaitable):
-                    result = await result
+            limit = asyncio.timeout(options.timeout)
+            try:
+                async with limit:
+                    call.deadline = limit.when()
+                    result = self.target.invoke(interface_id, method, args, kwargs, call)
+                    if isinstance(result, Awaitable):
+                        result = await result
+            except TimeoutError as late:
+                if limit.expired():
+                    raise DeadlineExceeded("no answer within the deadline") from late
+                raise
             return result if convert is None else convert(result)
 
         try:
@@ -73,7 +83,7 @@ class LocalCapability(Capability):
                 "an object of this process is called from outside of its loop; "
                 "make the call there, with asyncio.run_coroutine_threadsafe"
             ) from None
-        return LocalCall(run(), loop=loop)
+        return self.call_class(run(), loop=loop)
 
 
 class Lender(Target, Protocol):

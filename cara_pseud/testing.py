@@ -10,7 +10,7 @@ from cara_pseud.capabilities import IncomingCall, WireValue
 from cara_pseud.errors import RegistrationError
 from cara_pseud.implementations import Implementation
 from cara_pseud.interfaces import implement
-from cara_pseud.local import LocalCapability
+from cara_pseud.local_promises import PromisingCapability
 from cara_pseud.proxies import make_proxy, release, with_options
 
 
@@ -43,7 +43,7 @@ def local_proxy(
     declared: Any = interface
     if declared is None:
         declared = next(base for base in type(target.value).__mro__ if "__declaration__" in vars(base))
-    proxy = make_proxy(declared.__proxy_class__, LocalCapability(_Served(target)))
+    proxy = make_proxy(declared.__proxy_class__, PromisingCapability(_Served(target)))
     return with_options(proxy, principal=principal, roles=roles, timeout=timeout)
 
 
