@@ -36,6 +36,7 @@ RINGS = {
     "cara_pseud.deadlines": WAITING,
     "cara_pseud.dependents": WAITING,
     "cara_pseud.local_promises": WAITING,
+    "cara_pseud.testing": WAITING,
     "cara_pseud.dispatch": EDGE,
     "cara_pseud.errors": WORDS,
     "cara_pseud.gateway": EDGE,
