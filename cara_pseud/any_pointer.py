@@ -103,6 +103,7 @@ def _enter_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
     for key, item in value.items():
         if not isinstance(key, str | int | bytes):
             raise WrongType(f"{shown(key)} cannot be a key; text, integers and bytes can")
+        _ENTER_KEY[str if isinstance(key, str) else bytes if isinstance(key, bytes) else int](key)
         try:
             result[key] = enter_any(item)
         except InvalidValue as error:
@@ -124,6 +125,7 @@ _ENTER: Final[dict[type, Callable[[Any], Any]]] = {
     int: _enter_integer, str: check_text, dict: _enter_mapping, list: _enter_sequence, tuple: _enter_sequence,
     Reference: _same,
 }
+_ENTER_KEY: Final[dict[type, Callable[[Any], Any]]] = {str: check_text, bytes: _same, int: _enter_integer}
 _ENTER_SUBCLASSES: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     (str, check_text), (bytes | bytearray | memoryview, bytes), (int, _enter_integer), (float, float),
     (Mapping, _enter_mapping), (list | tuple, _enter_sequence),

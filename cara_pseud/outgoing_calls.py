@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, cast
 import msgpack
 
 from cara_pseud import promised, wire
+from cara_pseud.any_pointer import enter_any
 from cara_pseud.capabilities import NO_ARGUMENTS, NO_OPTIONS, CallOptions, Capability, Drivable, Pending, TwoForms
 from cara_pseud.deadlines import Deadlines
 from cara_pseud.errors import (
@@ -216,7 +217,10 @@ class OutgoingCalls(References):
         except RpcError as error:
             self._fail_unsent(future, error)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            self._fail_unsent(future, InvalidValue(f"the arguments cannot be sent: {error}"))
+            if name is wire.EXT_CALL:
+                _, name, args = args
+            found = _unwritable_text(args, kwargs) if isinstance(error, UnicodeEncodeError) else None
+            self._fail_unsent(future, found or InvalidValue(f"the arguments cannot be sent: {error}"))
         return future
 
     def _dependent(
@@ -447,6 +451,18 @@ class OutgoingCalls(References):
             self._counter += 1
             uid = self._uid_prefix + _NOTICE + self._counter.to_bytes(7, "big")
             self.send(uid, wire.WORK, self.host.codec.packb((name, args, {})))
+
+
+def _unwritable_text(args: Sequence[Any], kwargs: Mapping[str, Any]) -> InvalidValue | None:
+    """The text among plain arguments that UTF-8 cannot carry, with its place; None if it is elsewhere."""
+    try:
+        enter_any(list(args))
+        enter_any(dict(kwargs))
+    except InvalidValue as error:
+        return error
+    except RecursionError:
+        pass
+    return None
 
 
 def _both_forms(arguments: TwoForms, pack: Callable[[Any], bytes]) -> tuple[bytes, bytes]:

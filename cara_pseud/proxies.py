@@ -5,12 +5,16 @@ All names but the schema's begin with two underscores: a schema may have methods
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 from cara_pseud.any_pointer import Reference
 from cara_pseud.capabilities import NO_OPTIONS, CallOptions, Capability
+from cara_pseud.errors import InvalidValue, WrongType
 from cara_pseud.implementations import Implementation
 from cara_pseud.methods import InterfaceMethod
+from cara_pseud.scalars import check_float64, check_text, shown
 from cara_pseud.values import MISSING, ValueType
 
 
@@ -107,15 +111,33 @@ def with_options(
 
     Raises:
         TypeError: it is no proxy.
+        InvalidValue: an option is of another kind, or text that UTF-8 cannot carry.
     """
     given: dict[str, Any] = {
         "timeout": timeout, "request_id": request_id, "principal": principal,
         "traceparent": traceparent, "idempotency_key": idempotency_key, "roles": roles,
     }
     options = _remote(proxy).__options__._replace(
-        **{name: value for name, value in given.items() if value is not MISSING}
+        **{name: _option(name, value) for name, value in given.items() if value is not MISSING}
     )
     return make_proxy(type(proxy), proxy.__capability__, options)
+
+
+def _option(name: str, value: Any) -> Any:
+    """An option as it travels."""
+    try:
+        if name == "roles":
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                raise WrongType(f"{shown(value)} is no sequence of roles")
+            return tuple(check_text(role) for role in value)
+        if value is None or name != "timeout":
+            return None if value is None else check_text(value)
+        seconds = check_float64(value)
+    except InvalidValue as error:
+        raise type(error)(f"{name}: {error.reason}", path="") from None
+    if math.isnan(seconds):
+        raise InvalidValue(f"{name}: {shown(value)} is no number of seconds", path="")
+    return seconds
 
 
 def release(proxy: Any) -> None:

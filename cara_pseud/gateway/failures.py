@@ -72,12 +72,14 @@ def to_answer(error: BaseException) -> dict[str, Any]:
     ``unknown``. The traceback stays in this process.
     """
     code = error.code if isinstance(error, RpcError) else "unknown"
-    data: dict[str, Any] = {"code": code, "detail": str(error)}
+    # An error's text is not refused for a character that UTF-8 does not have.
+    text = str(error).encode("utf-8", "replace").decode()
+    data: dict[str, Any] = {"code": code, "detail": text}
     if isinstance(error, RpcError) and error.details:
         data["details"] = error.details
         if isinstance(error.details.get("path"), str):
             data["path"] = error.details["path"]
-    return {"code": NUMBERS[code], "message": str(error), "data": data}
+    return {"code": NUMBERS[code], "message": text, "data": data}
 
 
 def dependent(error: BaseException) -> BaseException:

@@ -17,7 +17,7 @@ from cara_pseud.gateway.messages import JSON
 from cara_pseud.gateway.targets import handle_in
 from cara_pseud.interfaces import Interface
 from cara_pseud.python_names import python_name
-from cara_pseud.scalars import shown
+from cara_pseud.scalars import check_text, shown
 from cara_pseud.structs import Struct
 
 _MAX_DEPTH: Final = 64
@@ -67,10 +67,14 @@ def written_result(value: Any, outgoing: PlainReferences) -> dict[str, JSON]:
 
 
 def _value(value: Any, holder: Any, key: str | int, path: str, depth: int, outgoing: PlainReferences) -> JSON:
-    if value is None or isinstance(value, str | bool):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return _text(value, path)
     if isinstance(value, int):
-        return int(value)
+        if -(2**63) <= value < 2**64:
+            return int(value)
+        raise InvalidValue(f"{shown(value)} has more than 64 bits", path)
     if isinstance(value, float):
         # JSON has no word for these; the gateway reads the names, as Cap'n Proto's own tool does.
         return value if math.isfinite(value) else "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
@@ -94,6 +98,13 @@ def _value(value: Any, holder: Any, key: str | int, path: str, depth: int, outgo
     raise WrongType(f"{shown(value)} cannot be sent", path)
 
 
+def _text(value: str, path: str) -> str:
+    try:
+        return check_text(value)
+    except InvalidValue as error:
+        raise InvalidValue(error.reason, path) from None
+
+
 def _list(values: Sequence[Any], path: str, depth: int, outgoing: PlainReferences) -> list[JSON]:
     json: list[JSON] = []
     outgoing.values += len(values)
@@ -108,6 +119,7 @@ def _members(values: Mapping[Any, Any], path: str, depth: int, outgoing: PlainRe
     for name, value in values.items():
         if not isinstance(name, str):
             raise WrongType(f"{shown(name)} cannot be a member's name in JSON; text can", path)
+        _text(name, path)
         outgoing.values += 1
         json[name] = _value(value, json, name, f"{path}.{name}", depth, outgoing)
     return json

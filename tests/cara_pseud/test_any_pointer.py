@@ -100,3 +100,12 @@ def test_references_to_one_object_are_equal() -> None:
 def test_a_cast_is_made_by_the_interface() -> None:
     reference = Reference(Thing("x"))
     assert reference.cast(lambda value: ("cast", value)) == ("cast", reference)
+
+
+@pytest.mark.parametrize(
+    ("value", "path"), [({"a": [{"\ud800": 1}]}, "$.a[0]"), ({2**64: 1}, "$"), ({"a": {-(2**63) - 1: 1}}, "$.a")]
+)
+def test_keys_that_cannot_be_sent_are_refused_with_their_place(value: Any, path: str) -> None:
+    with pytest.raises(InvalidValue, match=r"lone surrogate U|out of range for AnyPointer") as refused:
+        enter_any(value)
+    assert refused.value.path == path

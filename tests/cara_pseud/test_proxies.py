@@ -352,3 +352,26 @@ def test_a_proxy_serves_as_an_implementation() -> None:
         assert there.calls[0][2] == [3]
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"timeout": "x"}, "timeout: 'x' is no Float64"),
+        ({"timeout": True}, "timeout: True is no Float64"),
+        ({"timeout": float("nan")}, "timeout: nan is no number of seconds"),
+        ({"roles": "staff"}, "roles: 'staff' is no sequence of roles"),
+        ({"roles": ("a", 5)}, "roles: 5 is no Text"),
+        ({"request_id": 5}, "request_id: 5 is no Text"),
+        ({"principal": "\ud800"}, r"principal: '\ud800' holds the lone surrogate U+D800, which is no character"),
+        ({"idempotency_key": b"k"}, "idempotency_key: b'k' is no Text"),
+        ({"traceparent": object()}, "traceparent: an object is no Text"),
+    ],
+)
+def test_options_that_cannot_travel_are_refused_where_they_are_said(options: dict[str, Any], complaint: str) -> None:
+    methods = Methods(OtherSide(Elsewhere()))
+    with pytest.raises(InvalidValue) as refused:
+        cara_pseud.with_options(methods, **options)
+    assert str(refused.value) == complaint
+    kept = cara_pseud.with_options(methods, timeout=2, roles=["a"], request_id=None).__options__
+    assert (kept.timeout, kept.roles, kept.request_id) == (2.0, ("a",), None)
