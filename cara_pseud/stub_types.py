@@ -48,6 +48,8 @@ class StubTypes:
         self._variants = Variants(schema)
         # What the type parameters of the declaration that is written are bound to.
         self._brand: Brand = ()
+        # The names of those that stay open.
+        self._open: dict[tuple[int, int], str] = {}
         # Names of top-level declarations that something nested has, too: it hides them within its class.
         nested = set(self._nested_names(file))
         self._hidden = {name for _, id in file.nested for name in self._names_of(schema.nodes[id]) if name in nested}
@@ -73,7 +75,12 @@ class StubTypes:
         if variant is not None:
             return variant
         if type.parameter is not None:
-            return "_Any"
+            return self._open.get(type.parameter, "_Any")
+        own = dict(type.brand).get(type.node_id) if self._open else None
+        if own:
+            node = self._schema.nodes[type.node_id]
+            kind = "_of" if type.kind is Kind.STRUCT else "_client_of"
+            return f"{self._beside(node, kind)}[{', '.join(self._given(each) for each in own)}]"
         if type.kind is Kind.LIST and type.element is not None:
             return f"{BUILTIN}list[{self._given(type.element)}]"
         if type.kind is Kind.INTERFACE:
@@ -86,7 +93,9 @@ class StubTypes:
         """What may be given where a value is."""
         type = substitute(type, self._brand)
         if type.parameter is not None:
-            return "_Any"
+            name = self._open.get(type.parameter)
+            # A struct may be given as a dict, and what is bound may be one.
+            return "_Any" if name is None else f"{name} | _Mapping[{BUILTIN}str, _Any]"
         if type.kind is Kind.LIST and type.element is not None:
             return f"_Iterable[{self._taken(type.element)}]"
         if type.kind is Kind.STRUCT:

@@ -40,7 +40,7 @@ _MADE: Final = """\
 # mypy: disable-error-code="override, misc, overload-overlap, assignment"
 # pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
 # pyright: reportInconsistentOverload=false, reportOverlappingOverload=false, reportInvalidStubStatement=false
-# pyright: reportAssignmentType=false"""
+# pyright: reportAssignmentType=false, reportInvalidTypeVarUse=false"""
 _HEADER: Final = """\
 from collections.abc import Awaitable as _Awaitable
 from collections.abc import Callable as _Callable
@@ -48,15 +48,17 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import Final as _Final
+from typing import Generic as _Generic
 from typing import Literal as _Literal
 from typing import Self as _Self
 from typing import TypeAlias as _TypeAlias
+from typing import TypeVar as _TypeVar
 from typing import TypedDict as _TypedDict
 from typing import overload as _overload
 from typing import type_check_only as _type_check_only
 """
 _BUILTINS: Final = frozenset({
-    "bool", "bytearray", "bytes", "float", "int", "list", "memoryview", "property", "str", "tuple",
+    "bool", "bytearray", "bytes", "float", "int", "list", "memoryview", "property", "str", "tuple", "type",
 })  # fmt: skip
 _DICT: Final = frozenset(dir(dict))
 _DECLARED: Final = re.compile(r"^\s*(?:def |class )?(\w+)(?=[(:]| =)")
@@ -85,6 +87,8 @@ class _Stub(StubTypes):
         super().__init__(schema, file)
         self._dicts: list[str] = []
         self._promised: list[str] = []
+        # How many type parameters a declaration has at most.
+        self._most_open = 0
 
     def lines(self) -> Lines:
         body = [line for _, id in self._file.nested for line in self._declaration(self._schema.nodes[id])]
@@ -106,6 +110,7 @@ class _Stub(StubTypes):
         yield "import cara_pseud as _cara"
         yield "import cara_pseud.typing as _cara_typing"
         yield from (f"import {module} as {local_name(module)}" for module in sorted(self.imported))
+        yield from (f'_T{index} = _TypeVar("_T{index}")' for index in range(self._most_open))
         yield from body
 
     # Declarations.
@@ -175,10 +180,63 @@ class _Stub(StubTypes):
         self._brand = ()
         return lines
 
+    # Generic declarations: what programs bind themselves, as in ``Box[Text]``.
+
+    def _metaclass(self, node: Node) -> str:
+        bases = self._metaclasses(node)
+        return f", metaclass=_{self._plain_name(node)}_type" if node.parameters or len(bases) > 1 else ""
+
+    def _metaclasses(self, node: Node) -> list[str]:
+        """The metaclasses that those of an interface's superclasses must be joined to."""
+        found: dict[str, None] = {}
+        for parent in self._parents(node) if isinstance(node, InterfaceNode) else ():
+            inherited = self._metaclasses(parent)
+            own = [self._beside(parent, "_type")] if parent.parameters or len(inherited) > 1 else inherited
+            found.update(dict.fromkeys(own))
+        return list(found)
+
+    def _generic(self, node: StructNode | InterfaceNode) -> Lines:
+        if not self._metaclass(node):
+            return
+        plain = self._plain_name(node)
+        root = "_cara_typing.StructType" if isinstance(node, StructNode) else "_cara_typing.InterfaceType"
+        yield f"class _{plain}_type({', '.join(self._metaclasses(node)) or root}):{'' if node.parameters else ' ...'}"
+        if not node.parameters:
+            return
+        names = [f"_T{index}" for index in range(len(node.parameters))]
+        self._most_open = max(self._most_open, len(names))
+        bindable = [f"_cara_typing.Bindable[{name}]" for name in names]
+        listed = ", ".join(names)
+        types = bindable[0] if len(names) == 1 else f"{BUILTIN}tuple[{', '.join(bindable)}]"
+        several = len(names) > 1
+        yield from [f"{INDENT}@_overload"] * several
+        yield f"{INDENT}def __getitem__(cls, types: {types}, /) -> {BUILTIN}type[_{plain}_of[{listed}]]: ..."
+        yield from [f"{INDENT}@_overload", f"{INDENT}def __getitem__(cls, types: _Any, /) -> _Any: ..."] * several
+        self._open = {(node.id, index): name for index, name in enumerate(names)}
+        yield "@_type_check_only"
+        yield f"class _{plain}_of({self._reference(node)}, _Generic[{listed}]):"
+        if isinstance(node, StructNode):
+            members = [*self._constructor(node), *self._items(node)]
+            for field in node.fields:
+                members += self._property(node, field)
+            yield from indented(members)
+        else:
+            given = "_cara.Client | _cara.Reference | _cara.Interface"
+            yield f"{INDENT}@_overload"
+            yield f"{INDENT}def __new__(cls, value: {given}, /) -> _{plain}_client_of[{listed}]: ..."
+            yield f"{INDENT}@_overload"
+            yield f"{INDENT}def __new__(cls, *args: _Any, **kwargs: _Any) -> _Self: ..."
+            yield "@_type_check_only"
+            yield f"class _{plain}_client_of({self._client(node)}, _Generic[{listed}]):"
+            # A class of several results would have to be generic itself.
+            simple = [each for each in node.methods if not each.results_inline or len(self._members(each.results)) < 2]
+            yield from indented([line for each in simple for line in self._called(node, each)] or ["..."])
+        self._open = {}
+
     # Structs.
 
     def _struct(self, node: StructNode, name: str) -> Lines:
-        yield f"class {name}(_cara.Struct):"
+        yield f"class {name}(_cara.Struct{self._metaclass(node)}):"
         yield from indented(doc_lines(node))
         yield from self._nested(node)
         for field in node.fields:
@@ -192,6 +250,7 @@ class _Stub(StubTypes):
         yield from indented(self._items(node))
         if not node.is_group:
             self._promised += self._promised_struct(node)
+            self._promised += self._generic(node)
         if node.union:
             members = ", ".join([*(f'"{field.name}"' for field in node.union), '""'])
             yield f"{INDENT}def which(self) -> _Literal[{members}]: ..."
@@ -297,11 +356,18 @@ class _Stub(StubTypes):
 
     # Interfaces.
 
+    def _parents(self, node: InterfaceNode) -> list[InterfaceNode]:
+        """The superclasses but those that another one has, too: to Python they would be a conflict."""
+        each = {type.node_id: self._schema.interface(type.node_id) for type in node.superclasses}
+        types = [type for parent in each.values() for type in parent.superclasses]
+        above = {ancestor.node_id for type in types for ancestor in self._schema.ancestry(type)}
+        return [parent for id, parent in each.items() if id not in above]
+
     def _interface(self, node: InterfaceNode) -> Lines:
         name, client = python_name(node.name), self._client_name(node)
-        parents = [self._reference(self._schema.nodes[type.node_id]) for type in node.superclasses]
-        clients = [self._client(self._schema.interface(type.node_id)) for type in node.superclasses]
-        yield f"class {name}({', '.join(parents) or '_cara.Interface'}):"
+        parents = [self._reference(parent) for parent in self._parents(node)]
+        clients = [self._client(parent) for parent in self._parents(node)]
+        yield f"class {name}({', '.join(parents) or '_cara.Interface'}{self._metaclass(node)}):"
         yield from indented(doc_lines(node))
         yield from self._nested(node)
         given = "_cara.Client | _cara.Reference | _cara.Interface"
@@ -321,6 +387,7 @@ class _Stub(StubTypes):
         self._promised += ["@_type_check_only"]
         call = f"_cara_typing.Call[{reference}], {reference}"
         self._promised += [f"class _{self._plain_name(node)}Call({call}): ..."]
+        self._promised += self._generic(node)
 
     def _served(self, node: InterfaceNode, method: Method) -> Lines:
         """A method as a service implements it."""
@@ -345,6 +412,9 @@ class _Stub(StubTypes):
             members = self._members(method.results) if method.results_inline else []
             type = method.results if not method.results_inline else members[0].type if len(members) == 1 else None
             type = None if type is None else substitute(type, self._brand)
+            is_open = type is not None and bool(self._open) and bool(type.brand)
+            if is_open:
+                return f"_cara_typing.Call[{result}]"
             if type is not None and type.parameter is None and type.kind in (Kind.STRUCT, Kind.INTERFACE):
                 variant = self._variants.name(type)
                 return f"{variant}Call" if variant else self._beside(self._schema.nodes[type.node_id], "Call")

@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cara_pseud.builtin_types import BuiltinType
 from cara_pseud.capabilities import Pending
+from cara_pseud.interfaces import InterfaceType
 from cara_pseud.signatures import MethodResult
+from cara_pseud.struct_types import StructType
+
+__all__ = ["Bindable", "Call", "InterfaceType", "Results", "StructType"]
 
 _Result = TypeVar("_Result")
+_Bound = TypeVar("_Bound")
+
+Bindable = BuiltinType[_Bound] | type[_Bound]
+"""What a type parameter can be bound to: a type object whose values are of that type."""
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

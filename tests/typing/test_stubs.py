@@ -24,7 +24,7 @@ async def wrong(thing: schema.ThingClient, every: schema.Every) -> None:
 """
 STUBS = [
     "_capnp_persistent_capnp.pyi", "addressbook_capnp.pyi", "calculator_capnp.pyi", "collisions_capnp.pyi",
-    "common_capnp.pyi", "every_capnp.pyi", "od_ds_capnp.pyi",
+    "common_capnp.pyi", "every_capnp.pyi", "generic_capnp.pyi", "od_ds_capnp.pyi",
 ]  # fmt: skip
 CHECKERS = ["mypy", "pyright"]
 ONLY_MYPY = {"schema.limit = 5", 'every.which() == "three"'}
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def written(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    schemas = ["every.capnp", "calculator.capnp", "addressbook.capnp", "collisions.capnp"]
+    schemas = ["every.capnp", "calculator.capnp", "addressbook.capnp", "collisions.capnp", "generic.capnp"]
     return subprocess.run(
         [sys.executable, "-m", "gateway", "stubs", *options, *schemas],
         cwd=folder, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(ROOT), "CARA_CACHE_DIR": ""},
@@ -70,7 +70,7 @@ def complaints(checker: str, folder: Path, *files: str) -> dict[int, str]:
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_stubs_and_good_programs_are_taken(folder: Path, checker: str) -> None:
     assert complaints(checker, folder, *STUBS) == {}
-    assert complaints(checker, folder, "good.py", "every_kind.py", "collisions.py") == {}
+    assert complaints(checker, folder, "good.py", "every_kind.py", "collisions.py", "bound.py") == {}
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
@@ -83,10 +83,11 @@ def test_each_wrong_line_is_refused(folder: Path, checker: str) -> None:
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_services_that_do_not_fit_are_refused(folder: Path, checker: str) -> None:
-    lines = (folder / "wrong_services.py").read_text().splitlines()
+@pytest.mark.parametrize("program", ["wrong_services.py", "wrong_bindings.py"])
+def test_services_and_values_that_do_not_fit_are_refused(folder: Path, checker: str, program: str) -> None:
+    lines = (folder / program).read_text().splitlines()
     wrong = {number for number, line in enumerate(lines, 1) if "# wrong" in line}
-    assert set(complaints(checker, folder, "wrong_services.py")) >= wrong
+    assert set(complaints(checker, folder, program)) >= wrong
 
 
 def test_what_is_right_for_type_checkers_runs(folder: Path) -> None:
@@ -100,6 +101,8 @@ cara_pseud.install_import_hook()
 import collisions
 from collisions import schema
 print(*collisions.values(), collisions.made().mro, *asyncio.run(collisions.used()))
+import bound
+print(*bound.taken_apart(*bound.made()))
 print(*collisions.renamed(schema.Alias(outer={"top": 5}), schema.Alias.Inner(street="s")))
 """
     done = subprocess.run(
@@ -107,7 +110,7 @@ print(*collisions.renamed(schema.Alias(outer={"top": 5}), schema.Alias.Inner(str
         env={"PYTHONPATH": str(ROOT), "CARA_CACHE_DIR": ""},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == ["List[Int32]([1, 2]) 3 1 order A 1", "s 5"]
+    assert done.stdout.splitlines()[1:] == ["List[Int32]([1, 2]) 3 1 order A 1", "a b Ann 5 c", "s 5"]
 
 
 def test_old_stubs_are_noticed(folder: Path, tmp_path: Path) -> None:
