@@ -367,28 +367,23 @@ class OutgoingCalls(References):
             value = self._codec.unpackb(body)
             if ok:
                 convert = future.convert
-                result = wire.with_tuples(value) if convert is None else self._converted(convert, value)
+                result = wire.with_tuples(value) if convert is None else convert(value)
             else:
                 raise wire.parse_error(value)
         except Exception as error:
-            # Without this frame, which has the future: in a circle they would wait for the collector, with all of the
-            # answer.
-            future.set_exception(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
+            signature = getattr(future.convert, "signature", None)
+            if ok and self.extended and signature is not None and isinstance(error, WrongType) and body == _NOTHING:
+                # A peer of ours answers nothing only where its schema has no result yet.
+                future.set_result(signature.no_result())
+            else:
+                # Without this frame, which has the future: in a circle they would wait for the collector, with all of
+                # the answer.
+                future.set_exception(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
         else:
             future.set_result(result)
         if future.watcher is not None:
             future.watcher(future)
         return True
-
-    def _converted(self, convert: Callable[[Any], Any], value: Any) -> Any:
-        try:
-            return convert(value)
-        except WrongType:
-            signature = getattr(convert, "signature", None)
-            if value is not None or signature is None or not self.extended:
-                raise
-            # A peer of ours answers nothing where its schema has no result yet.
-            return signature.no_result()
 
     def give_up(self, future: CallFuture) -> None:
         """Forget a call whose caller no longer waits, and tell a peer that understands."""
@@ -490,5 +485,7 @@ def _map(pairs: Sequence[bytes]) -> bytes:
 UID_PREFIX_BYTES: Final = 8
 _NOTICE: Final = b"\x80"
 """Marks the uids of calls whose answers nobody waits for."""
+_NOTHING: Final = b"\xc0"
+"""msgpack's nil."""
 _ARRAY_OF_3: Final = b"\x93"
 _EXTENDED_CALL: Final = b"\x93\xa9cara:call\x93"
