@@ -94,7 +94,7 @@ soak: $(STAMPS)/dev ## load a gateway for 10 minutes and see whether anything gr
 	@$(PY) -m tests.soak $(ARGS)
 
 corpus: $(STAMPS)/dev ## load 1,000 schemas made up by chance and compare with pycapnp (CARA_CORPUS=1000-3000 for others)
-	@CARA_CORPUS=$${CARA_CORPUS:-0-1000} $(PYTEST) -q tests/cara_pseud/schema/test_corpus.py $(ARGS)
+	@CARA_CORPUS=$${CARA_CORPUS:-0-1000} $(PY) $(PYTEST) -q tests/cara_pseud/schema/test_corpus.py $(ARGS)
 
 bench: $(STAMPS)/project ## measure against bare Tornado and bare ZeroMQ (BENCH_PAIRS=21 BENCH_SECONDS=0.4)
 	@$(PY) -m bench $(ARGS)
