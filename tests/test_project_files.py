@@ -106,3 +106,11 @@ def runs(*command: str, folder: Path = ROOT) -> str:
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_makefile_says_with_which_python_tests_are_run() -> None:
+    # The variable has pytest's arguments only; the recipes go on over several lines.
+    makefile = text("Makefile").replace("\\\n", "")
+    uses = [line for line in makefile.splitlines() if "$(PYTEST)" in line]
+    assert len(uses) >= 4
+    assert [line for line in uses if not re.search(r"(\$\(PY\)|/bin/python) .*\$\(PYTEST\)", line)] == []
