@@ -181,13 +181,14 @@ RINGS = {
     "gateway.upstream.pseud": EDGE,
     "gateway.life": EDGE,
     "gateway.watched_files": EDGE,
+    "gateway.own_folders": EDGE,
 }
 
 # The rooms of the gateway from the ground up: a module imports its own room and lower ones.
 ROOMS = (
     {
         "errors", "admin_paths", "annotations", "fixed_paths", "path_prefix", "host_names", "trees", "log_drain",
-        "logs", "stalls", "watched_files", "metric_text", "reload_counts", "trace_context", "traces",
+        "logs", "own_folders", "stalls", "watched_files", "metric_text", "reload_counts", "trace_context", "traces",
     },
     {"config.limits", "turns", "loop", "reclaiming", "reloads"},
     {"json", "access.rules", "interface_names"},

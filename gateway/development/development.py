@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +34,7 @@ from gateway.development.parts import Part, ServiceFiles, State, changed
 from gateway.development.service_process import ServiceProcess
 from gateway.development.tracebacks import fault_of
 from gateway.http.page_changes import PageChanges
+from gateway.own_folders import OwnFolder
 from gateway.watched_files import WatchedFiles
 
 _POLL_S: Final = 0.1
@@ -91,7 +90,7 @@ class Development:
         self._endpoint = ""
         self._asked = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._faults: dict[Part, str] = {}
-        self._folder = Path(tempfile.mkdtemp(prefix="cara-dev-"))
+        self._folder = OwnFolder("cara-dev-")
         self._process: ServiceProcess | None = None
         self._gateway: Gateway | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,7 +142,7 @@ class Development:
         """Start the service and follow it; returns when it is served, or it is known why not."""
         self._gateway = gateway
         self._settled = asyncio.Event()
-        self._asked.bind(str(self._folder / _SOCKET))
+        self._asked.bind(str(self._folder.path / _SOCKET))
         self._asked.setblocking(False)
         asyncio.get_running_loop().add_reader(self._asked, self._hear)
         self._endpoint = os.environ.get(ENDPOINT_VARIABLE) or free_endpoint(self._wishes.endpoint)
@@ -162,14 +161,14 @@ class Development:
         if self._process is not None:
             self._process.stop()
         self._asked.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
     def _start(self) -> None:
         wishes = self._wishes
         environment = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
-            ANNOUNCE_VARIABLE: str(self._folder / _SOCKET),
+            ANNOUNCE_VARIABLE: str(self._folder.path / _SOCKET),
             ENDPOINT_VARIABLE: self._endpoint,
         }
         self._heard = {}

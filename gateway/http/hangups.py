@@ -1,7 +1,8 @@
 """Whether clients left, behind bytes that nobody reads yet: the event loop itself tells only who reads.
 
 A client may send its next request before it has the answer to this one. What it sent then waits in the kernel, and
-behind it, unseen, the end of the connection. Linux can tell of that end alone; where it cannot, nothing is noticed.
+behind it, unseen, the end of the connection. Linux can tell of that end alone; where it cannot, nothing is noticed. Nor
+is it while so much was sent that the kernel here does not take it all: then the end has not come.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ may enter. A bridge that dies or hangs is a service that is down, until the next
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,6 +18,7 @@ from cara_pseud.errors import RpcError
 from gateway.bridge.reports import SIGN_OF_LIFE
 from gateway.config.connection import ConnectionConfig
 from gateway.config.limits import Limits
+from gateway.own_folders import OwnFolder
 from gateway.upstream.base import Upstream
 from gateway.upstream.bridge_process import BridgeProcess
 from gateway.upstream.pseud import PseudUpstream
@@ -42,7 +42,7 @@ class BridgedUpstream(PseudUpstream):
         self._native = config.native
         self._service = config.service
         self._process: BridgeProcess | None = None
-        self._folder: Path | None = None
+        self._folder: OwnFolder | None = None
 
     @property
     def process_id(self) -> int | None:
@@ -64,7 +64,7 @@ class BridgedUpstream(PseudUpstream):
 
     async def start(self) -> None:
         self._folder = _private_folder()
-        bind = f"ipc://{self._folder / 'bridge'}"
+        bind = f"ipc://{self._folder.path / 'bridge'}"
         self._process = BridgeProcess(self._service, self.endpoint, self._native, bind)
         self._process.start()
         self._client.connect(bind)
@@ -75,7 +75,7 @@ class BridgedUpstream(PseudUpstream):
         if self._process is not None:
             await self._process.stop()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
 
 
 def first_up_s(upstreams: Iterable[Upstream]) -> float:
@@ -84,9 +84,9 @@ def first_up_s(upstreams: Iterable[Upstream]) -> float:
     return _FIRST_UP_S if next(bridges, None) is None else _BRIDGES_UP_S
 
 
-def _private_folder() -> Path:
+def _private_folder() -> OwnFolder:
     """Make a folder that nobody else may enter."""
     place = tempfile.gettempdir()
     if len(place.encode()) > _LONGEST_FOLDER_BYTES:
-        place = "/tmp"  # noqa: S108 - mkdtemp makes the folder for its owner alone
-    return Path(tempfile.mkdtemp(prefix="cara-bridge-", dir=place))
+        place = "/tmp"  # noqa: S108 - the folder is for its owner alone
+    return OwnFolder("cara-bridge-", Path(place))

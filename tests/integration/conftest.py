@@ -99,9 +99,12 @@ class Socket:
         return json.loads(self.connection.recv(WAIT_S))
 
     def call(self, method: str, params: Any = None, id: Any = 1, **members: Any) -> Any:
-        """Call and return the next message, which is expected to be the answer."""
+        """Call and return the next message, which is expected to be the answer; when what was sent is confirmed is a
+        matter of time.
+        """
         self.send({"jsonrpc": "2.0", "id": id, "method": method, "params": params or {}, **members})
-        answer = self.receive()
+        while (answer := self.receive()).get("method") == "rpc.ack":
+            pass
         assert answer.get("id") == id, answer
         return answer
 
