@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ LONGEST = (
     "test_packaging.py", "attacks",
 )  # fmt: skip
 """What has long files, those with the longest first."""
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """Nothing is collected: who measures steps of milliseconds would see runs over all that this process holds."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def pytest_xdist_auto_num_workers() -> int:

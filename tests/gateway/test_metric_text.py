@@ -78,6 +78,7 @@ def test_the_pieces_make_what_the_library_makes_of_the_whole(is_openmetrics: boo
     assert text(3).count(b"# TYPE large") == 1
 
 
+@pytest.mark.usefixtures("without_collector")
 def test_a_piece_takes_no_longer_than_its_part() -> None:
     pieces = metric_text(Large(50_000, 250), is_openmetrics=True)
     longest, made = 0.0, 0

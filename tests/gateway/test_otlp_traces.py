@@ -143,6 +143,7 @@ def test_what_a_collector_refuses_is_lost_and_counted(status: int, caplog: pytes
     ]
 
 
+@pytest.mark.usefixtures("without_collector")
 def test_a_collector_that_hangs_holds_nobody_up_and_what_is_too_much_is_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

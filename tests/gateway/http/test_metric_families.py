@@ -31,6 +31,7 @@ def test_names_say_their_kind_and_their_unit() -> None:
             assert "seconds" in family.name
 
 
+@pytest.mark.usefixtures("without_collector")
 async def test_very_many_methods_and_sessions_stall_nobody(edge: Edge, built: Built, services: Any) -> None:
     site, service = built.application.site, services["calculator"]
     service.declares = lambda label: True
