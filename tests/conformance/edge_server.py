@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -59,9 +59,15 @@ class Echo:
 
     def __init__(self, channel: SocketChannel) -> None:
         self._channel = channel
+        self.intake = self
 
     def receive(self, text: bytes) -> None:
         self._channel.send(text)
+
+    def put_some(self, texts: Sequence[bytes]) -> int:
+        for text in texts:
+            self.receive(text)
+        return len(texts)
 
     def when_done(self, then: Callable[[], None]) -> None:
         then()
