@@ -28,6 +28,7 @@ RINGS = {
     "cara_pseud.auth": EDGE,
     "cara_pseud.binding": EDGE,
     "cara_pseud.blocking": EDGE,
+    "cara_pseud.uninterrupted": EDGE,
     "cara_pseud.running": EDGE,
     "cara_pseud.capabilities": WORDS,
     "cara_pseud.client": EDGE,

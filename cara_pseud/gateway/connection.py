@@ -35,6 +35,7 @@ from cara_pseud.gateway.transport import OpenSocket, SocketOpener, SocketTranspo
 from cara_pseud.generics import Classes
 from cara_pseud.interfaces import InterfaceType
 from cara_pseud.threads import call_in_loop
+from cara_pseud.uninterrupted import WholeTurns
 
 _LOG: Final = logging.getLogger(__name__)
 _SERVICE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -81,7 +82,7 @@ class GatewayConnection:
         prefix = f"{secrets.token_hex(5)}-" if prefix is None else prefix
         self._callbacks = CallbackTable(prefix, lambda target: target.forgotten())
         self.session = StreamSession(
-            self, self.loop, prefix, session=session, resume=resume, renews=callable(token)
+            self, WholeTurns(self.loop), prefix, session=session, resume=resume, renews=callable(token)
         )
         self.own = OwnObjects(self, self.loop, self.session.check_values, run_plain)
         self._known: dict[int, Known] = {}

@@ -38,7 +38,8 @@ def use(counting: Any) -> None:
 
     @tornado.gen.coroutine  # type: ignore[untyped-decorator]
     def wait() -> Any:
-        print("waiting", flush=True)
+        # When this waits: Ctrl-C that came before would end this function, and not the loop that it is in.
+        loop.add_callback(print, "waiting", flush=True)
         # It goes on while the loop is interrupted, and ends with the connection.
         with contextlib.suppress(cara_pseud.OutcomeUnknown):
             yield counting.slow(60_000)
